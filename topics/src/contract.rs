@@ -1,0 +1,197 @@
+//! The `Topics` trait: what orderflow asks of a durable log, and no more.
+//!
+//! Small enough for an embedded log, Fluvio and Kafka alike. There are no streams, consumer groups or stored
+//! offsets in it: whoever reads keeps its offset with the state it belongs to. Each engine must pass
+//! [`crate::conformance`].
+
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use orderflow_schemas::{Offset, Partition, Topic, TopicPartition};
+
+/// Records to append to one partition, in order. A record's bytes are opaque here and at least one byte long.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Where the records go.
+    pub at: TopicPartition,
+    /// The records, oldest first. Not empty.
+    pub records: Vec<Bytes>,
+}
+
+/// What a read may see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Visibility {
+    /// All that the engine has taken, also what a power cut could still take back. For processors only.
+    Accepted,
+    /// Only what is as durable as an acknowledgement promises. For everything the outside can see.
+    Durable,
+}
+
+/// What an acknowledgement of this engine means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// `fdatasync` returned on this machine's disk.
+    LocalDisk,
+    /// The page caches of the in-sync replicas hold it.
+    Replicated,
+}
+
+/// A point in the engine's order of appends. Waiting for it with [`Topics::durable`] waits for all before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Receipt(pub u64);
+
+/// The answer to an append that was accepted.
+#[derive(Clone, Debug)]
+pub struct Appended {
+    /// The offset of each batch's first record, in the order of the batches.
+    pub offsets: Vec<Offset>,
+    /// What to wait for before anybody outside is told.
+    pub receipt: Receipt,
+}
+
+/// Whole, contiguous records of one partition: the first has offset `from`, each next one more.
+#[derive(Clone, Debug)]
+pub struct Chunk {
+    /// The offset of the first record.
+    pub from: Offset,
+    /// The records. Empty when there was nothing to read yet.
+    pub records: Vec<Bytes>,
+    /// The end of the partition, under the visibility asked for, when it was read.
+    pub end: Offset,
+}
+
+impl Chunk {
+    /// The offset to read from next.
+    pub fn next(&self) -> Offset {
+        Offset(self.from.0 + self.records.len() as u64)
+    }
+}
+
+/// Why an append was not accepted.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum AppendError {
+    /// Nothing was written and nothing will be. The same append may be tried again later.
+    #[error("append rejected: {0}")]
+    Rejected(Rejection),
+    /// It may have been written or may appear later. Append again under the same numbers; readers skip repeats.
+    #[error("outcome of the append is unknown: {0}")]
+    Unknown(Arc<str>),
+}
+
+/// Why an append was rejected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// No room on the disk, or the log is at its size limit. There may be room later.
+    Full(Arc<str>),
+    /// The batch is larger than the engine takes, in bytes.
+    TooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// There is no such topic or partition.
+    NoSuchPartition(TopicPartition),
+    /// The engine is shutting down or was opened to read only.
+    Closed,
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full(why) => write!(f, "the log is full: {why}"),
+            Self::TooLarge { limit } => write!(f, "larger than the {limit} bytes one append may have"),
+            Self::NoSuchPartition(at) => write!(f, "no such partition {at}"),
+            Self::Closed => write!(f, "the log is closed"),
+        }
+    }
+}
+
+/// Why a read, or a wait, failed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ReadError {
+    /// Retention has removed the records before `start`.
+    #[error("records of {at} before offset {start} have been removed by retention")]
+    Trimmed {
+        /// The partition.
+        at: TopicPartition,
+        /// The first offset that is still there.
+        start: Offset,
+    },
+    /// There is no such topic or partition.
+    #[error("no such partition {0}")]
+    NoSuchPartition(TopicPartition),
+    /// The stored bytes are not what was written. They are never served.
+    #[error("damaged log: {0}")]
+    Damaged(Arc<str>),
+    /// The log failed or was closed; what was not durable by then may be lost.
+    #[error("log is not available: {0}")]
+    Unavailable(Arc<str>),
+}
+
+/// A durable, partitioned, append-only log.
+///
+/// *Order*: the records of a partition have one order, that of their offsets, which count from 0 without gaps.
+/// *Atomicity*: all batches of one `append` call appear together or not at all where [`Topics::atomic`] says so;
+/// elsewhere the batches are written one after the other in the order given, and a failure leaves a prefix of them.
+/// *Durability*: an append is accepted when `append` returns and durable when [`Topics::durable`] of its receipt
+/// returns; whoever answers a client waits for the latter. Durability is a prefix of the order of acceptance:
+/// nothing is durable before what was accepted before it.
+/// *Cancellation*: every future here may be dropped; a dropped `append` has an unknown outcome.
+/// *Concurrency*: all methods may be called at once from many tasks.
+#[async_trait]
+pub trait Topics: Send + Sync + 'static {
+    /// Makes sure the topic exists. With `partitions` other than it was made with, an error: records are placed by
+    /// a hash over that number, so it cannot change.
+    async fn create(&self, topic: Topic, partitions: u16) -> Result<(), ReadError>;
+
+    /// How many partitions the topic has; 0 if it does not exist.
+    fn partitions(&self, topic: Topic) -> u16;
+
+    /// Appends all batches; see the trait for order and atomicity. Waits while the bound of bytes that are
+    /// accepted but not yet durable is reached.
+    async fn append(&self, batches: Vec<Batch>) -> Result<Appended, AppendError>;
+
+    /// Waits until everything up to the receipt is durable. An error means *unknown*: never answer success.
+    async fn durable(&self, receipt: Receipt) -> Result<(), ReadError>;
+
+    /// Reads records from offset `from` on, at least one if there is one and beyond that at most `bytes_max`
+    /// bytes. Does not wait. Reading at the end gives an empty chunk; so does reading beyond it.
+    async fn read(
+        &self,
+        at: TopicPartition,
+        from: Offset,
+        bytes_max: usize,
+        visibility: Visibility,
+    ) -> Result<Chunk, ReadError>;
+
+    /// The first offset that is still stored and the offset after the last.
+    async fn bounds(
+        &self,
+        at: TopicPartition,
+        visibility: Visibility,
+    ) -> Result<std::ops::Range<Offset>, ReadError>;
+
+    /// Waits, without polling, until the partition's end is beyond `offset`. Fails when the log fails or closes.
+    async fn wait_beyond(
+        &self,
+        at: TopicPartition,
+        offset: Offset,
+        visibility: Visibility,
+    ) -> Result<(), ReadError>;
+
+    /// Says that the holder named `holder` still needs the partition's records from `from` on. Retention never
+    /// removes a held record; a holder's newer call replaces its older one. Engines with their own retention
+    /// ignore it.
+    fn hold(&self, holder: &str, at: TopicPartition, from: Offset);
+
+    /// Whether an `append` of several batches is all or nothing.
+    fn atomic(&self) -> bool;
+
+    /// What an acknowledgement means here.
+    fn durability(&self) -> Durability;
+}
+
+/// The partitions of `topic` as `engine` has them.
+pub fn partitions_of(engine: &dyn Topics, topic: Topic) -> impl Iterator<Item = TopicPartition> + use<> {
+    (0..engine.partitions(topic)).map(move |n| TopicPartition { topic, partition: Partition(n) })
+}
