@@ -1,7 +1,32 @@
 //! The words of orderflow as types: commands, events, ids, money, positions and lifecycles.
 //!
-//! Pure: nothing here reads a clock, a file or a socket. Every other crate speaks these types.
+//! Pure: nothing here reads a clock, a file or a socket, and no outcome depends on the iteration order of a hash
+//! map. Every other crate speaks these types. The JSON Schemas under `json/` are generated from them.
 
+pub mod commands;
+pub mod envelope;
+pub mod events;
+pub mod hash;
+pub mod ids;
+pub mod json_schemas;
+pub mod lifecycle;
+pub mod limits;
+pub mod money;
+pub mod order;
+pub mod position;
+pub mod sources;
+pub mod time;
 pub mod topic;
 
+pub use commands::{OrderCommand, StockCommand};
+pub use envelope::{Cause, DecodeError, Header, Payload, RawRecord, Record, Source};
+pub use events::{Levels, OrderEvent, StockEvent};
+pub use hash::RoutingHash;
+pub use ids::{CustomerId, IdempotencyKey, OrderId, Sku, Status};
+pub use lifecycle::Lifecycle;
+pub use money::{Amount, Currency};
+pub use order::{Actor, Order, OrderLine, Role};
+pub use position::Position;
+pub use sources::{Arrival, Sources};
+pub use time::Timestamp;
 pub use topic::{Offset, Partition, Topic, TopicPartition, UnknownTopic};

@@ -57,20 +57,36 @@ impl fmt::Display for Topic {
 
 /// The name is none of the topics.
 #[derive(Debug, thiserror::Error)]
-#[error("unknown topic `{0}`; topics are orders.commands, orders.events, stock.commands, stock.events and dead.letters")]
+#[error(
+    "unknown topic `{0}`; topics are orders.commands, orders.events, stock.commands, stock.events and dead.letters"
+)]
 pub struct UnknownTopic(String);
 
 impl FromStr for Topic {
     type Err = UnknownTopic;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|topic| topic.as_str() == name).ok_or_else(|| UnknownTopic(name.to_owned()))
+        Self::ALL
+            .into_iter()
+            .find(|topic| topic.as_str() == name)
+            .ok_or_else(|| UnknownTopic(name.to_owned()))
     }
 }
 
 /// The number of a partition within its topic, from 0.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
 )]
 #[serde(transparent)]
 pub struct Partition(pub u16);
@@ -83,7 +99,18 @@ impl fmt::Display for Partition {
 
 /// The number of a record within its partition, from 0.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
 )]
 #[serde(transparent)]
 pub struct Offset(pub u64);

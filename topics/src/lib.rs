@@ -3,5 +3,6 @@
 mod contract;
 
 pub use contract::{
-    AppendError, Appended, Batch, Chunk, Durability, ReadError, Receipt, Rejection, Topics, Visibility, partitions_of,
+    AppendError, Appended, Batch, Chunk, Durability, ReadError, Receipt, Rejection, Topics, Visibility,
+    partitions_of,
 };

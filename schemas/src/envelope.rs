@@ -1,0 +1,263 @@
+//! The envelope every record travels in: a JSON object whose header says where the record comes from.
+//!
+//! `{"v":1,"type":"order.place","source":"ingest-…","number":7,"time":"…","cause":{…},"sent":{…},"traceparent":"…",
+//! "data":{…}}`. It is inside the value because not every log has headers. The header can be read alone: `data` is
+//! then skipped, not parsed. Written by hand around the payload's own JSON, in this order, so that equal records
+//! have equal bytes.
+
+use std::{borrow::Cow, io::Write};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize, de};
+use serde_json::value::RawValue;
+
+use crate::{
+    time::Timestamp,
+    topic::{Offset, Partition},
+};
+
+/// The version of the envelope this program writes, and the newest it reads.
+pub const ENVELOPE_VERSION: u16 = 1;
+
+/// What a record can carry: its kind and its JSON.
+pub trait Payload: Sized + Serialize {
+    /// The stable name of the kind.
+    fn kind(&self) -> &'static str;
+
+    /// Reads the JSON of a payload of this kind.
+    fn decode(kind: &str, data: &str) -> Result<Self, DecodeError>;
+}
+
+/// Who numbered a record: an ingest process under a name new at each start, or a processor, named by its input.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct Source(CompactString);
+
+impl Source {
+    /// The longest name, in bytes.
+    pub const BYTES_MAX: usize = 64;
+
+    /// A source by name: ASCII letters, digits, `.`, `-` and `/`.
+    pub fn new(name: impl Into<CompactString>) -> Result<Self, InvalidSource> {
+        let name = name.into();
+        let fine = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'/');
+        if name.is_empty() || name.len() > Self::BYTES_MAX || !name.bytes().all(fine) {
+            return Err(InvalidSource);
+        }
+        Ok(Self(name))
+    }
+
+    /// The processor that reads this partition.
+    pub fn processor(input: crate::topic::TopicPartition) -> Self {
+        Self(compact_str::format_compact!("{input}"))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it ends with its process, so that readers may forget it once it has been silent.
+    pub fn is_transient(&self) -> bool {
+        !self.0.contains('/')
+    }
+}
+
+/// The text is no name of a source.
+#[derive(Debug, thiserror::Error)]
+#[error("a source is 1 to 64 ASCII letters, digits, dots, dashes and slashes")]
+pub struct InvalidSource;
+
+impl<'de> Deserialize<'de> for Source {
+    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(CompactString::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+/// The command an event answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Cause {
+    /// The command's offset in the processor's input.
+    pub offset: Offset,
+    /// Who numbered the command.
+    #[schemars(with = "String")]
+    pub source: Source,
+    /// The command's number.
+    pub number: u64,
+}
+
+/// What the envelope says about a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Who numbered it.
+    pub source: Source,
+    /// Counts 1, 2, 3 … for this source and this partition.
+    pub number: u64,
+    /// When the command behind it was taken. A processor's output has the time of its input.
+    pub time: Timestamp,
+    /// The command it answers; events only.
+    pub cause: Option<Cause>,
+    /// The last number sent to each partition of the processor's message topic, after this command, where messages
+    /// were sent; on the last event of a command only. With it, recovery need not decide again to keep counting.
+    pub sent: Vec<(Partition, u64)>,
+    /// W3C trace context.
+    pub traceparent: Option<TraceParent>,
+}
+
+/// A W3C `traceparent`: `00-<32 hex>-<16 hex>-<2 hex>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TraceParent(CompactString);
+
+impl TraceParent {
+    /// Takes a well-formed one; others are as good as absent, says the W3C recommendation.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = text.as_bytes();
+        let dashes = [2, 35, 52];
+        let hex = |(at, byte): (usize, &u8)| {
+            if dashes.contains(&at) { *byte == b'-' } else { matches!(byte, b'0'..=b'9' | b'a'..=b'f') }
+        };
+        let well_formed = bytes.len() == 55 && text.starts_with("00-") && bytes.iter().enumerate().all(hex);
+        well_formed.then(|| Self(text.into()))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A record that could be read: its header and what it carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record<T> {
+    /// The header.
+    pub header: Header,
+    /// The payload.
+    pub data: T,
+}
+
+/// Why bytes are no record.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// The bytes are not the JSON they should be.
+    #[error("not the JSON of this kind of record: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A newer program wrote it.
+    #[error("record of envelope version {0}; this program reads up to {ENVELOPE_VERSION}")]
+    Version(u16),
+    /// This topic has no such kind of record.
+    #[error("unknown kind of record `{0}`")]
+    UnknownKind(CompactString),
+}
+
+#[derive(Deserialize)]
+struct RawEnvelope<'a> {
+    v: u16,
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'a, str>,
+    source: Source,
+    number: u64,
+    time: Timestamp,
+    #[serde(default)]
+    cause: Option<Cause>,
+    #[serde(default)]
+    sent: std::collections::BTreeMap<Partition, u64>,
+    #[serde(default, borrow)]
+    traceparent: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    data: &'a RawValue,
+}
+
+/// A record whose header is read and whose payload is still JSON.
+#[derive(Clone, Debug)]
+pub struct RawRecord<'a> {
+    /// The header.
+    pub header: Header,
+    /// The payload's kind.
+    pub kind: Cow<'a, str>,
+    /// The payload's JSON, known to be well-formed.
+    pub data: &'a str,
+}
+
+impl<'a> RawRecord<'a> {
+    /// Reads the header and skips over the payload.
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        let raw: RawEnvelope<'a> = serde_json::from_slice(bytes)?;
+        if raw.v > ENVELOPE_VERSION {
+            return Err(DecodeError::Version(raw.v));
+        }
+        let header = Header {
+            source: raw.source,
+            number: raw.number,
+            time: raw.time,
+            cause: raw.cause,
+            sent: raw.sent.into_iter().collect(),
+            traceparent: raw.traceparent.as_deref().and_then(TraceParent::parse),
+        };
+        Ok(Self { header, kind: raw.kind, data: raw.data.get() })
+    }
+
+    /// Reads the payload too.
+    pub fn into_record<T: Payload>(self) -> Result<Record<T>, DecodeError> {
+        let data = T::decode(&self.kind, self.data)?;
+        Ok(Record { header: self.header, data })
+    }
+}
+
+impl<T: Payload> Record<T> {
+    /// Reads a record.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        RawRecord::decode(bytes)?.into_record()
+    }
+
+    /// The record's bytes.
+    pub fn encode(&self) -> Bytes {
+        let mut buffer = BytesMut::with_capacity(512);
+        encode(&mut buffer, &self.header, &self.data);
+        buffer.freeze()
+    }
+}
+
+/// Appends the bytes of a record.
+pub fn encode<T: Payload>(buffer: &mut BytesMut, header: &Header, data: &T) {
+    encode_header(buffer, header, data.kind());
+    serde_json::to_writer(buffer.writer(), data)
+        .expect("payloads have string keys and memory takes all bytes");
+    buffer.put_u8(b'}');
+}
+
+/// Appends the bytes of a record whose payload is JSON already.
+pub fn encode_raw(buffer: &mut BytesMut, header: &Header, kind: &str, data: &[u8]) {
+    encode_header(buffer, header, kind);
+    buffer.put_slice(data);
+    buffer.put_u8(b'}');
+}
+
+/// Everything up to the payload. Nothing written here can need escaping: the types see to it.
+fn encode_header(buffer: &mut BytesMut, header: &Header, kind: &str) {
+    let mut out = buffer.writer();
+    let Header { source, number, time, .. } = header;
+    let written = write!(
+        out,
+        r#"{{"v":{ENVELOPE_VERSION},"type":"{kind}","source":"{}","number":{number},"time":"{time}""#,
+        source.as_str(),
+    );
+    written.expect("memory takes all bytes");
+    if let Some(Cause { offset, source, number }) = &header.cause {
+        let source = source.as_str();
+        let written = write!(out, r#","cause":{{"offset":{offset},"source":"{source}","number":{number}}}"#);
+        written.expect("memory takes all bytes");
+    }
+    if !header.sent.is_empty() {
+        for (at, (partition, number)) in header.sent.iter().enumerate() {
+            let before = if at == 0 { r#","sent":{"# } else { "," };
+            write!(out, r#"{before}"{partition}":{number}"#).expect("memory takes all bytes");
+        }
+        out.write_all(b"}").expect("memory takes all bytes");
+    }
+    if let Some(traceparent) = &header.traceparent {
+        write!(out, r#","traceparent":"{}""#, traceparent.as_str()).expect("memory takes all bytes");
+    }
+    out.write_all(br#","data":"#).expect("memory takes all bytes");
+}

@@ -1,0 +1,84 @@
+//! What runs is accepted, and each thing that cannot run is refused by name.
+
+use super::*;
+
+const TRACKING: &str = include_str!("../../../pipelines/order-tracking.toml");
+const SHIPPED_FILES: [&str; 4] = [
+    TRACKING,
+    include_str!("../../../pipelines/reservation.toml"),
+    include_str!("../../../pipelines/approval.toml"),
+    include_str!("../../../pipelines/delivery.toml"),
+];
+
+fn refusal(text: &str) -> String {
+    Lifecycle::parse(text).expect_err("the lifecycle cannot run").to_string()
+}
+
+fn id(lifecycle: &Lifecycle, name: &str) -> StateId {
+    lifecycle.find(name).unwrap()
+}
+
+#[test]
+fn every_shipped_lifecycle_is_fit_to_run() {
+    for text in SHIPPED_FILES {
+        let lifecycle = Lifecycle::parse(text).unwrap();
+        assert!(lifecycle.mermaid().contains("[*] -->"), "{}", lifecycle.name);
+    }
+}
+
+#[test]
+fn a_way_is_open_only_to_the_roles_named() {
+    let lifecycle = Lifecycle::parse(TRACKING).unwrap();
+    let (reserved, accepted, shipped) =
+        (id(&lifecycle, "RESERVED"), id(&lifecycle, "ACCEPTED"), id(&lifecycle, "SHIPPED"));
+    assert!(matches!(lifecycle.way(reserved, accepted, Role::Admin), Way::Open(_)));
+    assert_eq!(lifecycle.way(reserved, accepted, Role::Customer), Way::NotForRole);
+    assert_eq!(lifecycle.way(reserved, shipped, Role::Admin), Way::None);
+    assert_eq!(lifecycle.allowed(reserved, Role::Customer), [Status::new("CANCELED").unwrap()]);
+}
+
+#[test]
+fn a_couriers_word_means_a_state_for_couriers_only() {
+    let lifecycle = Lifecycle::parse(SHIPPED_FILES[3]).unwrap();
+    assert_eq!(lifecycle.meaning("in_transit", Role::Courier), lifecycle.find("SHIPPED"));
+    assert_eq!(lifecycle.meaning("in_transit", Role::Admin), None);
+}
+
+#[test]
+fn what_cannot_run_is_refused_by_name() {
+    let cases = [
+        (TRACKING.replace("DELIVERED = {", "LOST = {}\nDELIVERED = {"), "`LOST` cannot be reached"),
+        (TRACKING.replace("SHIPPED = {}", "SHIPPED = {}\ncolour = 1"), "not a pipeline file"),
+        (TRACKING.replace("name =", "colour = 1\nname ="), "unknown field `colour`"),
+        (TRACKING.replace("stock = \"ship\"", ""), "`DELIVERED` is final, yet"),
+        (
+            TRACKING.replace("DELIVERED = { final = \"completed\" }", "DELIVERED = {}"),
+            "`DELIVERED` is a dead end",
+        ),
+        (TRACKING.replace("on = \"refused\"", "by = [\"admin\"]"), "waits for stock"),
+        (
+            TRACKING
+                .replace("from = [\"PREPARED\"]\nto = \"SHIPPED\"", "from = [\"CREATED\"]\nto = \"SHIPPED\""),
+            "`SHIPPED` cannot be reached",
+        ),
+        (
+            TRACKING.replace("to = \"DELIVERED\"", "to = \"DELIVERED\"\nstock = \"ship\""),
+            "wants to ship stock",
+        ),
+        (TRACKING.replace("\"courier\", ", "\"analyst\", "), "role `analyst`"),
+        (TRACKING.replace("to = \"ACCEPTED\"", "to = \"GONE\""), "`GONE` is not listed"),
+        (TRACKING.replace("7days", "soon"), "no duration"),
+        (TRACKING.replace("after = \"7days\"", ""), "exactly one of"),
+        (TRACKING.replace("stock = \"reserve\"", "stock = \"ship\""), "[initial] can only"),
+        (TRACKING.replace("stock = \"reserve\"", ""), "on a stock reply"),
+        (TRACKING.replace("by = [\"admin\", \"service\"]", "by = []"), "names nobody"),
+        (
+            TRACKING.replace("from = [\"SHIPPED\"]", "from = [\"SHIPPED\", \"FAILED\"]"),
+            "`FAILED` is final and cannot",
+        ),
+    ];
+    for (text, expected) in cases {
+        let message = refusal(&text);
+        assert!(message.contains(expected), "expected `{expected}` in: {message}");
+    }
+}

@@ -1,0 +1,128 @@
+//! A position: how far a client has seen, as a token it hands back to read its own writes.
+//!
+//! `orders.commands:3@17,5@9;stock.commands:0@2` says: at least through offset 17 of `orders.commands/3`, and so on.
+//! Positions speak of commands, whose offsets are known as soon as a write is durable; a store has reached one when
+//! it holds what was decided of that command and all before it.
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use crate::topic::{Offset, Partition, Topic, TopicPartition};
+
+/// How many partitions a position may name.
+pub const PARTITIONS_MAX: usize = 4_096;
+
+/// For each partition named, the last offset that must have been seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Position(BTreeMap<TopicPartition, Offset>);
+
+/// The text is no position.
+#[derive(Debug, thiserror::Error)]
+#[error("not a position, such as orders.commands:3@17,5@9;stock.commands:0@2")]
+pub struct InvalidPosition;
+
+impl Position {
+    /// The position of one record.
+    pub fn of(at: TopicPartition, offset: Offset) -> Self {
+        Self(BTreeMap::from([(at, offset)]))
+    }
+
+    /// Makes this position at least as far as `offset` in that partition.
+    pub fn reach(&mut self, at: TopicPartition, offset: Offset) {
+        let known = self.0.entry(at).or_insert(offset);
+        *known = (*known).max(offset);
+    }
+
+    /// The partitions named, with the last offset to have been seen.
+    pub fn iter(&self) -> impl Iterator<Item = (TopicPartition, Offset)> + '_ {
+        self.0.iter().map(|(at, offset)| (*at, *offset))
+    }
+
+    /// The offset to have been seen in one partition, if it is named.
+    pub fn get(&self, at: TopicPartition) -> Option<Offset> {
+        self.0.get(&at).copied()
+    }
+
+    /// Whether it names no partition.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether this position is at least as far as `other` in all that `other` names.
+    pub fn covers(&self, other: &Self) -> bool {
+        other.iter().all(|(at, offset)| self.get(at).is_some_and(|here| here >= offset))
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut topic = None;
+        for (at, offset) in self.iter() {
+            if topic == Some(at.topic) {
+                f.write_str(",")?;
+            } else {
+                let before = if topic.is_none() { "" } else { ";" };
+                write!(f, "{before}{}:", at.topic)?;
+                topic = Some(at.topic);
+            }
+            write!(f, "{}@{offset}", at.partition)?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Position {
+    type Err = InvalidPosition;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut position = Self::default();
+        for group in text.split(';').filter(|group| !group.is_empty()) {
+            let (topic, entries) = group.split_once(':').ok_or(InvalidPosition)?;
+            let topic: Topic = topic.trim().parse().map_err(|_| InvalidPosition)?;
+            for entry in entries.split(',') {
+                let (partition, offset) = entry.split_once('@').ok_or(InvalidPosition)?;
+                let partition = Partition(partition.trim().parse().map_err(|_| InvalidPosition)?);
+                let offset = Offset(offset.trim().parse().map_err(|_| InvalidPosition)?);
+                position.reach(TopicPartition { topic, partition }, offset);
+            }
+            if position.0.len() > PARTITIONS_MAX {
+                return Err(InvalidPosition);
+            }
+        }
+        Ok(position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn text_and_position_are_the_same_thing(
+            entries in proptest::collection::vec((0..5u16, 0..20u16, any::<u64>()), 0..40)
+        ) {
+            let mut position = Position::default();
+            for (topic, partition, offset) in entries {
+                let topic = Topic::from_id(topic).unwrap();
+                position.reach(TopicPartition::new(topic, partition), Offset(offset));
+            }
+            prop_assert_eq!(position.to_string().parse::<Position>().unwrap(), position.clone());
+            prop_assert!(position.covers(&position));
+        }
+
+        #[test]
+        fn any_text_is_a_position_or_an_error(text in ".{0,60}") {
+            let _ = text.parse::<Position>();
+        }
+    }
+
+    #[test]
+    fn a_position_covers_what_is_not_further() {
+        let far: Position = "orders.commands:3@17,5@9".parse().unwrap();
+        assert!(far.covers(&"orders.commands:3@16".parse().unwrap()));
+        assert!(!far.covers(&"orders.commands:3@18".parse().unwrap()));
+        assert!(!far.covers(&"stock.commands:0@0".parse().unwrap()));
+    }
+}

@@ -1,0 +1,203 @@
+//! Frames: the unit that is written, checked and recovered as a whole.
+//!
+//! *Layout* (little endian): magic u32 · CRC-32C u32 of all that follows · payload length u32 · kind u32 · LSN u64 ·
+//! synced u64 · time u64 (ms since 1970), then the payload. A frame starts at a multiple of 8 and lies in one segment.
+//! A payload of records is a row of sections: topic u16 · partition u16 · base offset u64 · count u32 · body length
+//! u32 · body. A body is a row of records: length u32 · bytes.
+//! *Recovery*: the LSN (the frame's own position in the log) makes bytes of another place invalid here. `synced` is
+//! the LSN known to be durable when the frame was written: an invalid frame below a later valid frame's `synced` is
+//! damage, while one that nothing vouches for is the torn tail of a crash.
+
+use bytes::Bytes;
+use orderflow_schemas::{Topic, TopicPartition};
+
+use super::codec::{Fields, as_u32, as_usize, checksum};
+
+/// The size of a frame's header.
+pub(super) const HEADER_BYTES: usize = 40;
+/// The size of a section's header.
+pub(super) const SECTION_BYTES: usize = 20;
+/// Frames start at multiples of this.
+pub(super) const ALIGNMENT: u64 = 8;
+/// `OFL1`, first in every frame.
+pub(super) const MAGIC: u32 = u32::from_le_bytes(*b"OFL1");
+
+/// What a frame carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Sections of records.
+    Records = 1,
+    /// Where each partition stands at the start of a segment; first in every segment.
+    Heads = 2,
+    /// Nothing: it vouches for all before it when the log is closed.
+    Close = 3,
+}
+
+/// A frame's header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) kind: Kind,
+    /// The length of the payload.
+    pub(super) length: u32,
+    /// The position of the frame in the log.
+    pub(super) lsn: u64,
+    /// Everything before this was durable when the frame was written.
+    pub(super) synced: u64,
+    /// When the frame was written, in milliseconds since 1970.
+    pub(super) time_ms: u64,
+}
+
+impl Header {
+    /// The position after the frame, where the next one starts.
+    pub(super) fn end(&self) -> u64 {
+        end_of(self.lsn, as_usize(self.length))
+    }
+
+    /// Reads a header that should stand at `lsn`. `None` if none does. The checksum is not looked at.
+    pub(super) fn read(bytes: &[u8], lsn: u64) -> Option<Self> {
+        let mut fields = Fields::new(bytes);
+        if fields.u32()? != MAGIC {
+            return None;
+        }
+        let _checksum = fields.u32()?;
+        let length = fields.u32()?;
+        let kind = match fields.u32()? {
+            1 => Kind::Records,
+            2 => Kind::Heads,
+            3 => Kind::Close,
+            _ => return None,
+        };
+        let header =
+            Self { kind, length, lsn: fields.u64()?, synced: fields.u64()?, time_ms: fields.u64()? };
+        (header.lsn == lsn && header.synced <= lsn).then_some(header)
+    }
+}
+
+/// The position after a frame at `lsn` with so many bytes of payload.
+pub(super) fn end_of(lsn: u64, payload_bytes: usize) -> u64 {
+    (lsn + (HEADER_BYTES + payload_bytes) as u64).next_multiple_of(ALIGNMENT)
+}
+
+/// Appends a frame to `buffer`; `payload` writes exactly `header.length` bytes. The padding after it is zero.
+pub(super) fn write(buffer: &mut Vec<u8>, header: &Header, payload: impl FnOnce(&mut Vec<u8>)) {
+    let start = buffer.len();
+    buffer.extend_from_slice(&MAGIC.to_le_bytes());
+    buffer.extend_from_slice(&[0; 4]);
+    buffer.extend_from_slice(&header.length.to_le_bytes());
+    buffer.extend_from_slice(&(header.kind as u32).to_le_bytes());
+    for field in [header.lsn, header.synced, header.time_ms] {
+        buffer.extend_from_slice(&field.to_le_bytes());
+    }
+    payload(buffer);
+    assert_eq!(buffer.len() - start, HEADER_BYTES + as_usize(header.length), "a frame is as long as it says");
+    let sum = checksum(&buffer[start + 8..]);
+    buffer[start + 4..start + 8].copy_from_slice(&sum.to_le_bytes());
+    let padded = (buffer.len() - start).next_multiple_of(8);
+    buffer.resize(start + padded, 0);
+}
+
+/// Whether header and payload are what was written.
+pub(super) fn is_intact(frame: &[u8]) -> bool {
+    let Some((sum, rest)) = frame.get(4..).and_then(|bytes| bytes.split_first_chunk::<4>()) else {
+        return false;
+    };
+    checksum(rest) == u32::from_le_bytes(*sum)
+}
+
+/// A run of records of one partition within a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Section {
+    pub(super) at: TopicPartition,
+    /// The offset of the first record.
+    pub(super) base: u64,
+    pub(super) count: u32,
+    /// Where the body lies in the payload.
+    pub(super) body: std::ops::Range<usize>,
+}
+
+impl Section {
+    /// The offset after the last record.
+    pub(super) fn end(&self) -> u64 {
+        self.base + u64::from(self.count)
+    }
+}
+
+/// Appends a section to a frame's payload.
+pub(super) fn write_section(
+    buffer: &mut Vec<u8>,
+    at: TopicPartition,
+    base: u64,
+    count: u32,
+    body: &[u8],
+) {
+    buffer.extend_from_slice(&at.topic.id().to_le_bytes());
+    buffer.extend_from_slice(&at.partition.0.to_le_bytes());
+    buffer.extend_from_slice(&base.to_le_bytes());
+    buffer.extend_from_slice(&count.to_le_bytes());
+    buffer.extend_from_slice(&as_u32(body.len()).to_le_bytes());
+    buffer.extend_from_slice(body);
+}
+
+/// The sections of a payload, in order. An item is `None`, and the last, if the payload is malformed.
+pub(super) fn sections(payload: &[u8]) -> impl Iterator<Item = Option<Section>> {
+    let mut fields = Fields::new(payload);
+    let mut broken = false;
+    std::iter::from_fn(move || {
+        if broken || fields.is_empty() {
+            return None;
+        }
+        let section = read_section(&mut fields);
+        broken = section.is_none();
+        Some(section)
+    })
+}
+
+fn read_section(fields: &mut Fields<'_>) -> Option<Section> {
+    let at = read_partition(fields)?;
+    let base = fields.u64()?;
+    let count = fields.u32()?;
+    let length = as_usize(fields.u32()?);
+    let start = fields.taken();
+    fields.bytes(length)?;
+    base.checked_add(u64::from(count))?;
+    Some(Section { at, base, count, body: start..start + length })
+}
+
+/// A topic's and a partition's number. `None` also for a topic this version does not know.
+pub(super) fn read_partition(fields: &mut Fields<'_>) -> Option<TopicPartition> {
+    let topic = Topic::from_id(fields.u16()?)?;
+    Some(TopicPartition::new(topic, fields.u16()?))
+}
+
+/// Appends records to a body.
+pub(super) fn write_records(body: &mut Vec<u8>, records: &[Bytes]) {
+    for record in records {
+        body.extend_from_slice(&as_u32(record.len()).to_le_bytes());
+        body.extend_from_slice(record);
+    }
+}
+
+/// Takes records out of a body, sharing its memory: leaves out the first `skip`, then takes while `take` says so
+/// of the next record's length. `None` if the body is malformed.
+pub(super) fn read_records(
+    body: &Bytes,
+    skip: u64,
+    mut take: impl FnMut(usize) -> bool,
+    records: &mut Vec<Bytes>,
+) -> Option<()> {
+    let mut fields = Fields::new(body);
+    for _ in 0..skip {
+        let length = as_usize(fields.u32()?);
+        fields.bytes(length)?;
+    }
+    while !fields.is_empty() {
+        let length = as_usize(fields.u32()?);
+        let start = fields.taken();
+        fields.bytes(length)?;
+        if !take(length) {
+            break;
+        }
+        records.push(body.slice(start..start + length));
+    }
+    Some(())
+}

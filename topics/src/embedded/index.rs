@@ -1,0 +1,162 @@
+//! The sparse index: where in the log to start looking for an offset, and its file form for sealed segments.
+//!
+//! *Layout* of a `.idx` file (little endian): magic u32 · CRC-32C u32 of all that follows · base u64 · end u64 · time
+//! u64 · number of entries u32 of the heads at the start, of those at the end, and of the index · the entries. An
+//! index entry is topic u16 · partition u16 · offset u64 · LSN u64.
+//! *Durability*: none is needed. The file says nothing the segment does not say; when it is missing or damaged, the
+//! segment is scanned and the file written again.
+
+use std::collections::{HashMap, VecDeque};
+
+use orderflow_schemas::TopicPartition;
+
+use super::{
+    codec::{Fields, as_u32, as_usize, checksum},
+    frame,
+    heads::{HEAD_BYTES, Heads},
+};
+
+const MAGIC: u32 = u32::from_le_bytes(*b"OFI1");
+const ENTRY_BYTES: usize = 20;
+/// How many readers of one partition have the place where they stopped remembered.
+const CURSORS: usize = 4;
+
+/// The frame at `lsn` holds the partition's record `offset`, and older ones are in front of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct IndexEntry {
+    pub(super) at: TopicPartition,
+    pub(super) offset: u64,
+    pub(super) lsn: u64,
+}
+
+/// The index of one segment while it is being filled or scanned.
+#[derive(Debug)]
+pub(super) struct SegmentIndex {
+    stride: u64,
+    entries: Vec<IndexEntry>,
+    newest: HashMap<TopicPartition, u64>,
+}
+
+impl SegmentIndex {
+    pub(super) fn new(stride: u64) -> Self {
+        Self { stride, entries: Vec::new(), newest: HashMap::new() }
+    }
+
+    /// Makes an entry for these records if the partition's last one is a stride away. Returns the new entry.
+    pub(super) fn note(&mut self, entry: IndexEntry) -> Option<IndexEntry> {
+        let newest = self.newest.get(&entry.at);
+        if newest.is_some_and(|newest| entry.lsn - newest < self.stride) {
+            return None;
+        }
+        self.newest.insert(entry.at, entry.lsn);
+        self.entries.push(entry);
+        Some(entry)
+    }
+
+    pub(super) fn into_entries(self) -> Vec<IndexEntry> {
+        self.entries
+    }
+}
+
+/// What the index file of a sealed segment says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SealedIndex {
+    /// The LSN at which the segment starts.
+    pub(super) base: u64,
+    /// The LSN after its last frame.
+    pub(super) end: u64,
+    /// When its last frame was written.
+    pub(super) time_ms: u64,
+    /// Where the partitions stood at its start.
+    pub(super) heads: Heads,
+    /// Where they stood at its end.
+    pub(super) ends: Heads,
+    pub(super) entries: Vec<IndexEntry>,
+}
+
+impl SealedIndex {
+    pub(super) fn write(&self) -> Vec<u8> {
+        let mut file = Vec::new();
+        file.extend_from_slice(&MAGIC.to_le_bytes());
+        file.extend_from_slice(&[0; 4]);
+        for field in [self.base, self.end, self.time_ms] {
+            file.extend_from_slice(&field.to_le_bytes());
+        }
+        for count in [self.heads.len(), self.ends.len(), self.entries.len()] {
+            file.extend_from_slice(&as_u32(count).to_le_bytes());
+        }
+        self.heads.write(&mut file);
+        self.ends.write(&mut file);
+        for entry in &self.entries {
+            file.extend_from_slice(&entry.at.topic.id().to_le_bytes());
+            file.extend_from_slice(&entry.at.partition.0.to_le_bytes());
+            file.extend_from_slice(&entry.offset.to_le_bytes());
+            file.extend_from_slice(&entry.lsn.to_le_bytes());
+        }
+        let sum = checksum(&file[8..]);
+        file[4..8].copy_from_slice(&sum.to_le_bytes());
+        file
+    }
+
+    /// Reads an index file. `None` if it is not exactly what was written.
+    pub(super) fn read(file: &[u8]) -> Option<Self> {
+        let mut fields = Fields::new(file);
+        if fields.u32()? != MAGIC || fields.u32()? != checksum(file.get(8..)?) {
+            return None;
+        }
+        let (base, end, time_ms) = (fields.u64()?, fields.u64()?, fields.u64()?);
+        let (heads, ends, entries) =
+            (as_usize(fields.u32()?), as_usize(fields.u32()?), as_usize(fields.u32()?));
+        let heads = Heads::read(fields.bytes(heads.checked_mul(HEAD_BYTES)?)?)?;
+        let ends = Heads::read(fields.bytes(ends.checked_mul(HEAD_BYTES)?)?)?;
+        let mut fields = Fields::new(fields.bytes(entries.checked_mul(ENTRY_BYTES)?)?);
+        let mut entries = Vec::with_capacity(entries);
+        while !fields.is_empty() {
+            let at = frame::read_partition(&mut fields)?;
+            entries.push(IndexEntry { at, offset: fields.u64()?, lsn: fields.u64()? });
+        }
+        Some(Self { base, end, time_ms, heads, ends, entries })
+    }
+}
+
+/// The index of one partition over all segments, oldest first, and the places where its readers stopped.
+#[derive(Debug, Default)]
+pub(super) struct PartitionIndex {
+    entries: VecDeque<Place>,
+    cursors: VecDeque<Place>,
+}
+
+/// The records from `offset` on lie at `lsn` or after it.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    offset: u64,
+    lsn: u64,
+}
+
+impl PartitionIndex {
+    pub(super) fn push(&mut self, offset: u64, lsn: u64) {
+        self.entries.push_back(Place { offset, lsn });
+    }
+
+    /// The LSN from which on to look for the record.
+    pub(super) fn find(&self, offset: u64) -> Option<u64> {
+        let after = self.entries.partition_point(|place| place.offset <= offset);
+        let indexed = self.entries.get(after.checked_sub(1)?)?.lsn;
+        let cursor = self.cursors.iter().find(|place| place.offset == offset);
+        Some(cursor.map_or(indexed, |cursor| cursor.lsn.max(indexed)))
+    }
+
+    /// Remembers that a reader stopped before the record `offset`, which lies at `lsn` or after it.
+    pub(super) fn stopped(&mut self, offset: u64, lsn: u64) {
+        if self.cursors.len() == CURSORS {
+            self.cursors.pop_front();
+        }
+        self.cursors.push_back(Place { offset, lsn });
+    }
+
+    /// Forgets what lies before `lsn`.
+    pub(super) fn trim(&mut self, lsn: u64) {
+        while self.entries.pop_front_if(|place| place.lsn < lsn).is_some() {}
+        self.cursors.retain(|place| place.lsn >= lsn);
+    }
+}
