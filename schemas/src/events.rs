@@ -12,6 +12,7 @@ use crate::{
     ids::{OrderId, Sku, Status},
     money::{Amount, Currency},
     order::{Actor, Failure, Order},
+    time::Timestamp,
 };
 
 /// An order came to be or changed.
@@ -24,6 +25,12 @@ pub struct OrderChanged {
     /// Its state before; absent when it was created.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub from: Option<Status>,
+    /// What the order has with stock after this.
+    #[serde(skip_serializing_if = "Holding::is_nothing", default)]
+    pub holding: Holding,
+    /// When the order changes by itself unless something else happens before.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub due: Option<Timestamp>,
     /// The digest of the request that created it under a key.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub fingerprint: Option<Fingerprint>,
@@ -33,6 +40,26 @@ pub struct OrderChanged {
     pub reason: Option<CompactString>,
     /// Who caused it.
     pub by: Actor,
+}
+
+/// What an order has with stock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Holding {
+    /// Nothing: not yet, or no longer.
+    #[default]
+    Nothing,
+    /// Its lines are asked for; not all stock partitions have answered.
+    Asked,
+    /// Its lines are held.
+    Held,
+}
+
+impl Holding {
+    /// Whether it is nothing.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::Nothing
+    }
 }
 
 /// How an order changed.

@@ -1,4 +1,7 @@
 //! An order as it stands after an event: what every sink stores and every reader sees.
+//!
+//! These types are also part of snapshots, whose format has no names of fields: no field here may be left out when it
+//! is written.
 
 use std::sync::Arc;
 
@@ -77,7 +80,7 @@ pub struct OrderLine {
     #[schemars(range(min = 1, max = 1_000_000))]
     pub quantity: u32,
     /// The price of one unit in minor units; absent until stock has confirmed it.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(default)]
     pub unit_price: Option<Amount>,
 }
 
@@ -123,10 +126,10 @@ pub struct Failure {
     /// How many were available at that moment.
     pub available: u64,
     /// The catalogue's price then, where the price was the problem and there is one.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(default)]
     pub unit_price: Option<Amount>,
     /// The catalogue's currency then, where there is one.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(default)]
     pub currency: Option<Currency>,
 }
 
@@ -160,7 +163,7 @@ pub struct Order {
     #[schemars(with = "Option<String>")]
     pub fail_reason: Option<CompactString>,
     /// What was short or wrong, when it failed.
-    #[serde(skip_serializing_if = "<[Failure]>::is_empty", default = "no_failures")]
+    #[serde(default = "no_failures")]
     #[schemars(with = "Vec<Failure>")]
     pub failures: Arc<[Failure]>,
     /// The client's key.

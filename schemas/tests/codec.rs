@@ -107,7 +107,15 @@ fn order_event() -> impl Strategy<Value = OrderEvent> {
                 let fingerprint = reason.as_ref().map(|_| Fingerprint(7));
                 OrderEvent::Changed(
                     change,
-                    OrderChanged { order: Arc::new(order), from, fingerprint, reason, by },
+                    OrderChanged {
+                        order: Arc::new(order),
+                        from,
+                        holding: Holding::Asked,
+                        due: None,
+                        fingerprint,
+                        reason,
+                        by,
+                    },
                 )
             }
         ),

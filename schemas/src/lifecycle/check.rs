@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::{Lifecycle, Roles, StateId, StockEffect, Transition, Trigger};
+use crate::events::Holding;
 
 /// Why a pipeline file is refused. Each message names what to mend.
 #[derive(Debug, thiserror::Error)]
@@ -95,21 +96,11 @@ pub enum LifecycleError {
     },
 }
 
-/// What may be with the order's stock in a state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Holding {
-    Nothing,
-    Asked,
-    Held,
-}
-
-impl Holding {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Nothing => "not reserved",
-            Self::Asked => "being reserved",
-            Self::Held => "reserved already",
-        }
+fn describe(holding: Holding) -> &'static str {
+    match holding {
+        Holding::Nothing => "not reserved",
+        Holding::Asked => "being reserved",
+        Holding::Held => "reserved already",
     }
 }
 
@@ -119,12 +110,12 @@ type Place = (StateId, Holding);
 pub(super) fn check(lifecycle: &Lifecycle) -> Result<(), LifecycleError> {
     check_triggers(lifecycle)?;
     let places = walk(lifecycle)?;
+    check_replies(lifecycle, &places)?;
     for (id, state) in lifecycle.states() {
         if !places.iter().any(|(at, _)| *at == id) {
             return Err(LifecycleError::Unreachable(state.name.to_string()));
         }
     }
-    check_replies(lifecycle, &places)?;
     check_ends(lifecycle, &places)
 }
 
@@ -203,7 +194,7 @@ fn step(
         (Some(StockEffect::Release), before) => ("release", before),
         (Some(StockEffect::Ship), before) => ("ship", before),
     };
-    Err(LifecycleError::StockEffect { way: way(lifecycle, transition), effect, holding: after.name() })
+    Err(LifecycleError::StockEffect { way: way(lifecycle, transition), effect, holding: describe(after) })
 }
 
 fn check_replies(lifecycle: &Lifecycle, places: &BTreeSet<Place>) -> Result<(), LifecycleError> {

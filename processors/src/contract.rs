@@ -1,0 +1,71 @@
+//! What a processor is.
+
+use orderflow_schemas::{Partition, Payload, Timestamp, Topic};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// What a command leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision<E, M> {
+    /// The facts, at least one. They alone change the state.
+    pub events: Vec<E>,
+    /// Commands to partitions of the processor's message topic.
+    pub messages: Vec<(Partition, M)>,
+}
+
+impl<E, M> Decision<E, M> {
+    /// One fact and nothing to send.
+    pub fn event(event: E) -> Self {
+        Self { events: vec![event], messages: Vec::new() }
+    }
+
+    /// One fact and what it sends.
+    pub fn sending(event: E, messages: Vec<(Partition, M)>) -> Self {
+        Self { events: vec![event], messages }
+    }
+}
+
+/// A deterministic function of one topic partition.
+///
+/// The same commands in the same order give the same events and messages, to the byte, whoever runs it and when.
+/// `evolve` of the events of a decision must be called before the next `decide`.
+pub trait Processor: Send + Sync + 'static {
+    /// What it reads.
+    type Command: Payload + Send + Sync;
+    /// What it decides.
+    type Event: Payload + Send + Sync;
+    /// What it sends.
+    type Message: Payload + Send + Sync;
+    /// The fold of its events.
+    type State: Default + Clone + Serialize + DeserializeOwned + Send + Sync;
+
+    /// The topic it reads.
+    const INPUT: Topic;
+    /// The topic its events go to, under the number of its input partition.
+    const EVENTS: Topic;
+    /// The topic its messages go to.
+    const MESSAGES: Topic;
+
+    /// What the command, taken at `time`, leads to.
+    fn decide(
+        &self,
+        state: &Self::State,
+        command: &Self::Command,
+        time: Timestamp,
+    ) -> Decision<Self::Event, Self::Message>;
+
+    /// Folds an event, of a command taken at `time`, into the state.
+    fn evolve(&self, state: &mut Self::State, event: &Self::Event, time: Timestamp);
+
+    /// When a tick would find something due.
+    fn next_due(&self, _state: &Self::State) -> Option<Timestamp> {
+        None
+    }
+
+    /// Why this processor, as configured, cannot go on from the state; checked once after recovery.
+    fn objection(&self, _state: &Self::State) -> Option<String> {
+        None
+    }
+
+    /// Counts worth a gauge, by name.
+    fn gauges(&self, state: &Self::State) -> Vec<(&'static str, u64)>;
+}

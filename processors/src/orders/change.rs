@@ -1,0 +1,132 @@
+//! Moving an order along its lifecycle, because somebody asks or because its time has come.
+
+use std::sync::Arc;
+
+use compact_str::CompactString;
+use orderflow_schemas::{
+    Actor, Order, OrderEvent, Role, Status, Timestamp,
+    commands::{ChangeStatus, ReleaseReason},
+    events::{Change, CommandRejected, Holding, OrderChanged, Rejection, Ticked},
+    lifecycle::{StateId, Transition, Way},
+};
+
+use super::{DUE_PER_TICK_MAX, Decided, Messages, OrderProcessor, Orders, rejected, state::Active};
+use crate::Decision;
+
+/// Who moves the order, and why.
+struct Move<'a> {
+    by: &'a Actor,
+    reason: Option<CompactString>,
+    release: ReleaseReason,
+    time: Timestamp,
+}
+
+impl OrderProcessor {
+    pub(super) fn change_status(&self, state: &Orders, change: &ChangeStatus, time: Timestamp) -> Decided {
+        let (active, transition) = match self.check_change(state, change) {
+            Ok(found) => found,
+            Err(refusal) => return Decision::event(OrderEvent::Rejected(*refusal)),
+        };
+        let word = (self.lifecycle.find(change.status.as_str()).is_none()).then(|| change.status.as_str().into());
+        let reason = change.reason.clone().or(word);
+        let step = Move { by: &change.by, reason, release: ReleaseReason::Canceled, time };
+        let (event, messages) = self.transition(active, transition, step);
+        Decision::sending(event, messages)
+    }
+
+    /// The order and the way it may take, or why it may not.
+    fn check_change<'a>(
+        &'a self,
+        state: &'a Orders,
+        change: &ChangeStatus,
+    ) -> Result<(&'a Active, &'a Transition), Box<CommandRejected>> {
+        let refuse =
+            |code, detail: &str| Box::new(rejected("order.change_status", change.order_id, code, detail));
+        let Some(active) = state.active.get(&change.order_id) else {
+            return Err(refuse(Rejection::UnknownOrder, "no active order has this id"));
+        };
+        let (order, role) = (&active.order, change.by.role);
+        if role == Role::Customer && change.by.subject != order.customer_id.as_str() {
+            return Err(refuse(Rejection::Forbidden, "the order is another customer's"));
+        }
+        if change.if_version.is_some_and(|version| version != order.version) {
+            let refusal = refuse(Rejection::StaleVersion, "the order has changed since");
+            return Err(Box::new(CommandRejected { version: Some(order.version), ..*refusal }));
+        }
+        let from = self.lifecycle.find(order.status.as_str());
+        let to = self.lifecycle.meaning(change.status.as_str(), role);
+        let illegal = |detail: String, allowed: Vec<Status>| {
+            let refusal = refuse(Rejection::IllegalTransition, &detail);
+            Box::new(CommandRejected { allowed: Some(allowed), ..*refusal })
+        };
+        if active.holding == Holding::Asked {
+            return Err(illegal("the order waits for stock".to_owned(), Vec::new()));
+        }
+        let way = from.zip(to).map_or(Way::None, |(from, to)| self.lifecycle.way(from, to, role));
+        match way {
+            Way::Open(transition) => Ok((active, transition)),
+            Way::NotForRole => {
+                let detail = format!("a {} may not move it from {} to {}", role.as_str(), order.status, change.status);
+                Err(refuse(Rejection::Forbidden, &detail))
+            }
+            Way::None => {
+                let allowed = from.map_or(Vec::new(), |from| self.lifecycle.allowed(from, role));
+                Err(illegal(format!("there is no way from {} to {}", order.status, change.status), allowed))
+            }
+        }
+    }
+
+    pub(super) fn tick(&self, state: &Orders, time: Timestamp) -> Decided {
+        let mut decision = Decision { events: Vec::new(), messages: Vec::new() };
+        for (_, id) in state.due.iter().take_while(|(due, _)| *due <= time).take(DUE_PER_TICK_MAX) {
+            let active = state.active.get(id).expect("what is due is active");
+            let from = self.lifecycle.find(active.order.status.as_str());
+            let Some((_, transition)) = from.and_then(|from| self.lifecycle.on_time(from)) else { continue };
+            let step = Move {
+                by: &Actor::SYSTEM,
+                reason: Some("expired".into()),
+                release: ReleaseReason::Expired,
+                time,
+            };
+            let (event, messages) = self.transition(active, transition, step);
+            decision.events.push(event);
+            decision.messages.extend(messages);
+        }
+        if decision.events.is_empty() {
+            decision.events.push(OrderEvent::Ticked(Ticked {}));
+        }
+        decision
+    }
+
+    fn transition(&self, active: &Active, transition: &Transition, step: Move<'_>) -> (OrderEvent, Messages) {
+        let before = &active.order;
+        let (holding, messages) = self.carry_out(transition.stock, active.holding, before, step.release);
+        let change = self.lifecycle.change(transition);
+        let ended = matches!(change, Change::Canceled | Change::Failed);
+        let order = Order {
+            status: self.lifecycle.state(transition.to).name.clone(),
+            version: before.version + 1,
+            fail_reason: if ended { step.reason.clone() } else { before.fail_reason.clone() },
+            updated_at: step.time,
+            ..Order::clone(before)
+        };
+        let changed = OrderChanged {
+            order: Arc::new(order),
+            from: Some(before.status.clone()),
+            holding,
+            due: self.due(transition.to, holding, step.time),
+            fingerprint: None,
+            reason: step.reason,
+            by: step.by.clone(),
+        };
+        (OrderEvent::Changed(change, changed), messages)
+    }
+
+    /// When an order that got to this state at `time` leaves it by itself.
+    pub(super) fn due(&self, state: StateId, holding: Holding, time: Timestamp) -> Option<Timestamp> {
+        if holding == Holding::Asked {
+            return None;
+        }
+        self.lifecycle.on_time(state).map(|(after, _)| time.plus(after))
+    }
+}

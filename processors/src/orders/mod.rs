@@ -1,0 +1,154 @@
+//! The order processor: runs the lifecycle, asks stock for all lines of an order or none.
+//!
+//! One instance owns one partition of `orders.commands`. Placing an order asks each stock partition concerned once;
+//! when all have answered, the order is reserved, or what was held is released and the order fails with all that was
+//! short. An order in a final state leaves memory, so memory grows with active orders and not with history.
+
+mod change;
+mod evolve;
+mod place;
+mod reply;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use orderflow_schemas::{
+    Lifecycle, OrderCommand, OrderEvent, OrderId, Partition, RoutingHash, StockCommand, Timestamp, Topic,
+    commands::{Prices, Release, ReleaseReason, Reserve, Ship},
+    events::{CommandRejected, Holding, Rejection},
+    lifecycle::StockEffect,
+    order::OrderLine,
+};
+pub use state::Orders;
+
+use crate::{Decision, Processor};
+
+/// How many due orders one tick changes at most; the rest wait for the next tick.
+const DUE_PER_TICK_MAX: usize = 1_000;
+
+/// What the order processor is configured with.
+#[derive(Clone, Debug)]
+pub struct OrderProcessor {
+    /// The states of an order and the ways between them.
+    pub lifecycle: Arc<Lifecycle>,
+    /// How many partitions `stock.commands` has.
+    pub stock_partitions: u16,
+    /// How many idempotency keys a partition remembers.
+    pub keys_max: usize,
+}
+
+type Decided = Decision<OrderEvent, StockCommand>;
+
+impl Processor for OrderProcessor {
+    type Command = OrderCommand;
+    type Event = OrderEvent;
+    type Message = StockCommand;
+    type State = Orders;
+
+    const INPUT: Topic = Topic::OrdersCommands;
+    const EVENTS: Topic = Topic::OrdersEvents;
+    const MESSAGES: Topic = Topic::StockCommands;
+
+    fn decide(&self, state: &Orders, command: &OrderCommand, time: Timestamp) -> Decided {
+        match command {
+            OrderCommand::Place(place) => self.place(state, place, time),
+            OrderCommand::ChangeStatus(change) => self.change_status(state, change, time),
+            OrderCommand::StockReply(reply) => self.stock_reply(state, reply, time),
+            OrderCommand::Tick(_) => self.tick(state, time),
+        }
+    }
+
+    fn evolve(&self, state: &mut Orders, event: &OrderEvent, time: Timestamp) {
+        self.fold(state, event, time);
+    }
+
+    fn next_due(&self, state: &Orders) -> Option<Timestamp> {
+        state.due.first().map(|(time, _)| *time)
+    }
+
+    fn objection(&self, state: &Orders) -> Option<String> {
+        let unknown = |active: &&state::Active| self.lifecycle.find(active.order.status.as_str()).is_none();
+        let stranded = state.active.values().find(unknown)?;
+        let (id, status) = (stranded.order.id, &stranded.order.status);
+        Some(format!("lifecycle `{}` has no state `{status}`, which order {id} is in", self.lifecycle.name))
+    }
+
+    fn gauges(&self, state: &Orders) -> Vec<(&'static str, u64)> {
+        vec![
+            ("active_orders", state.active.len() as u64),
+            ("idempotency_keys", state.keys.len() as u64),
+            ("idempotency_keys_crowded_out", state.keys.crowded_out),
+        ]
+    }
+}
+
+impl OrderProcessor {
+    /// The stock partition that counts this line.
+    fn stock_partition(&self, line: &OrderLine) -> Partition {
+        RoutingHash::of(line.sku.as_str()).partition(self.stock_partitions)
+    }
+
+    /// The stock partitions that count these lines, in ascending order.
+    fn stock_partitions_of(&self, lines: &[OrderLine]) -> Vec<Partition> {
+        let mut partitions: Vec<_> = lines.iter().map(|line| self.stock_partition(line)).collect();
+        partitions.sort_unstable();
+        partitions.dedup();
+        partitions
+    }
+
+    /// One `stock.reserve` to each stock partition concerned, in ascending order.
+    fn reserve(&self, order: &orderflow_schemas::Order, lines: &[OrderLine], prices: Prices) -> Messages {
+        let mut asked: Messages = Vec::new();
+        let mut sorted: Vec<(Partition, &OrderLine)> =
+            lines.iter().map(|line| (self.stock_partition(line), line)).collect();
+        // Stable, so that lines of one SKU stand together and otherwise keep their order.
+        sorted.sort_by(|(a, x), (b, y)| a.cmp(b).then_with(|| x.sku.cmp(&y.sku)));
+        for (partition, line) in sorted {
+            if let Some((last, StockCommand::Reserve(reserve))) = asked.last_mut()
+                && *last == partition
+            {
+                reserve.lines.push(line.clone());
+                continue;
+            }
+            let lines = vec![line.clone()];
+            let reserve = Reserve { order_id: order.id, currency: order.currency, prices, lines };
+            asked.push((partition, StockCommand::Reserve(reserve)));
+        }
+        asked
+    }
+
+    /// What carrying out `effect` leaves the order with and sends.
+    fn carry_out(&self, effect: Option<StockEffect>, before: Holding, order: &orderflow_schemas::Order, why: ReleaseReason) -> (Holding, Messages) {
+        let (order_id, lines) = (order.id, &order.lines);
+        let to_all = |message: &dyn Fn() -> StockCommand| -> Messages {
+            self.stock_partitions_of(lines).into_iter().map(|partition| (partition, message())).collect()
+        };
+        match effect {
+            None => (before, Vec::new()),
+            Some(StockEffect::Reserve) => (Holding::Asked, self.reserve(order, lines, Prices::Set)),
+            Some(StockEffect::Release) => {
+                (Holding::Nothing, to_all(&|| StockCommand::Release(Release { order_id, reason: why })))
+            }
+            Some(StockEffect::Ship) => {
+                (Holding::Nothing, to_all(&|| StockCommand::Ship(Ship { order_id, part: None })))
+            }
+        }
+    }
+}
+
+type Messages = Vec<(Partition, StockCommand)>;
+
+/// The refusal of a command about an order.
+fn rejected(command: &str, order_id: OrderId, code: Rejection, detail: impl Into<String>) -> CommandRejected {
+    CommandRejected {
+        command: command.into(),
+        code,
+        detail: detail.into(),
+        order_id: Some(order_id),
+        sku: None,
+        allowed: None,
+        version: None,
+    }
+}

@@ -1,0 +1,88 @@
+//! Placing an order: once for each idempotency key, and stock is asked for all of it.
+
+use std::sync::Arc;
+
+use orderflow_schemas::{
+    Amount, Order, OrderEvent, OrderLine, Role, Timestamp,
+    commands::{PlaceOrder, Prices},
+    events::{Change, Holding, OrderChanged, OrderRepeated, Rejection},
+};
+
+use super::{Decided, OrderProcessor, Orders, rejected};
+use crate::{Decision, keys::Digest};
+
+impl OrderProcessor {
+    pub(super) fn place(&self, state: &Orders, place: &PlaceOrder, time: Timestamp) -> Decided {
+        if let Some(decision) = repeated(state, place) {
+            return decision;
+        }
+        if state.active.contains_key(&place.order_id) {
+            let refusal =
+                rejected("order.place", place.order_id, Rejection::OrderExists, "an order has this id already");
+            return Decision::event(OrderEvent::Rejected(refusal));
+        }
+        let initial = self.lifecycle.initial();
+        let prices = if place.by.role == Role::Customer { Prices::Expected } else { Prices::Set };
+        let order = Arc::new(new_order(place, &self.lifecycle.state(initial).name, prices, time));
+        let (holding, messages) = match self.lifecycle.initial_stock() {
+            Some(_) => (Holding::Asked, self.reserve(&order, &place.lines, prices)),
+            None => (Holding::Nothing, Vec::new()),
+        };
+        let created = OrderChanged {
+            order,
+            from: None,
+            holding,
+            due: self.due(initial, holding, time),
+            fingerprint: place.idempotency.as_ref().map(|idempotency| idempotency.fingerprint),
+            reason: None,
+            by: place.by.clone(),
+        };
+        Decision::sending(OrderEvent::Changed(Change::Created, created), messages)
+    }
+}
+
+/// The answer to a key that came before.
+fn repeated(state: &Orders, place: &PlaceOrder) -> Option<Decided> {
+    let idempotency = place.idempotency.as_ref()?;
+    let known = state.keys.get(Digest::of(place.customer_id.as_str(), idempotency.key.as_str()))?;
+    if known.fingerprint != idempotency.fingerprint {
+        let detail = "the idempotency key came before with another request";
+        let refusal = rejected("order.place", place.order_id, Rejection::IdempotencyKeyReused, detail);
+        return Some(Decision::event(OrderEvent::Rejected(refusal)));
+    }
+    let order = state.get(known.value).cloned();
+    let repeated = OrderRepeated { requested: place.order_id, order_id: known.value, order };
+    Some(Decision::event(OrderEvent::Repeated(repeated)))
+}
+
+fn new_order(place: &PlaceOrder, status: &orderflow_schemas::Status, prices: Prices, time: Timestamp) -> Order {
+    let lines: Arc<[OrderLine]> = match prices {
+        Prices::Set => place.lines.as_slice().into(),
+        // What a customer expects is not yet the price.
+        Prices::Expected => {
+            place.lines.iter().map(|line| OrderLine { unit_price: None, ..line.clone() }).collect()
+        }
+    };
+    Order {
+        id: place.order_id,
+        customer_id: place.customer_id.clone(),
+        status: status.clone(),
+        version: 1,
+        currency: place.currency,
+        total: total(&lines),
+        lines,
+        channel: place.channel.clone(),
+        notes: place.notes.clone(),
+        fail_reason: None,
+        failures: Arc::new([]),
+        idempotency_key: place.idempotency.as_ref().map(|idempotency| idempotency.key.clone()),
+        placed_at: place.placed_at.unwrap_or(time),
+        created_at: time,
+        updated_at: time,
+    }
+}
+
+/// The sum of the lines; `None` while a price is unknown, or when the sum is too large.
+pub(super) fn total(lines: &[OrderLine]) -> Option<Amount> {
+    lines.iter().try_fold(Amount(0), |sum, line| sum.plus(line.unit_price?.times(line.quantity)?))
+}

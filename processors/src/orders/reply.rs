@@ -1,0 +1,177 @@
+//! What stock says: the order is reserved once all partitions hold their lines, and fails once one does not.
+//!
+//! An order waits for the answers of all partitions it asked, also after a refusal, so that it can name all that was
+//! short and releases nothing before it is held.
+
+use std::sync::Arc;
+
+use orderflow_schemas::{
+    Actor, Amount, Order, OrderEvent, OrderLine, Partition, StockCommand, Timestamp,
+    commands::{Release, ReleaseReason, ReservationOutcome, StockReply},
+    events::{Holding, OrderChanged, Rejection},
+    lifecycle::Transition,
+    order::{Failure, Problem},
+};
+
+use super::{Decided, Messages, OrderProcessor, Orders, place::total, rejected, state::Active};
+use crate::Decision;
+
+type Replies<'a> = Vec<(Partition, &'a ReservationOutcome)>;
+
+impl OrderProcessor {
+    pub(super) fn stock_reply(&self, state: &Orders, reply: &StockReply, time: Timestamp) -> Decided {
+        let unexpected = || {
+            let detail = "the order waits for no answer from this stock partition";
+            let refusal = rejected("stock.reply", reply.order_id, Rejection::UnexpectedReply, detail);
+            Decision::event(OrderEvent::Rejected(refusal))
+        };
+        let Some(active) = state.active.get(&reply.order_id).filter(|active| active.holding == Holding::Asked)
+        else {
+            return unexpected();
+        };
+        let asked = self.stock_partitions_of(&active.order.lines);
+        let answered = active.replies.iter().any(|(partition, _)| *partition == reply.partition);
+        if answered || !asked.contains(&reply.partition) {
+            return unexpected();
+        }
+        if active.replies.len() + 1 < asked.len() {
+            return Decision::event(OrderEvent::StockReplied(reply.clone()));
+        }
+        let mut replies: Replies<'_> = active.replies.iter().map(|(at, outcome)| (*at, outcome)).collect();
+        replies.push((reply.partition, &reply.outcome));
+        self.all_replied(active, &replies, time).unwrap_or_else(unexpected)
+    }
+
+    /// The end of the reservation; `None` if the lifecycle has no way on, which its check rules out.
+    fn all_replied(&self, active: &Active, replies: &Replies<'_>, time: Timestamp) -> Option<Decided> {
+        let from = self.lifecycle.find(active.order.status.as_str())?;
+        let mut failures = failures(&active.order, replies);
+        let lines = if failures.is_empty() { self.priced(&active.order.lines, replies) } else { None };
+        if let Some(lines) = &lines
+            && total(lines).is_none()
+        {
+            failures = too_large(lines);
+        }
+        let Some(lines) = lines.filter(|_| failures.is_empty()) else {
+            let transition = self.lifecycle.on_reply(from, false)?;
+            return Some(self.failed(active, transition, failures, replies, time));
+        };
+        let transition = self.lifecycle.on_reply(from, true)?;
+        let order = Order { total: total(&lines), lines: lines.into(), ..Order::clone(&active.order) };
+        let (holding, messages) =
+            self.carry_out(transition.stock, Holding::Held, &order, ReleaseReason::Canceled);
+        Some(self.replied(order, transition, holding, messages, time))
+    }
+
+    fn failed(
+        &self,
+        active: &Active,
+        transition: &Transition,
+        failures: Vec<Failure>,
+        replies: &Replies<'_>,
+        time: Timestamp,
+    ) -> Decided {
+        let order_id = active.order.id;
+        let held = replies.iter().filter(|(_, outcome)| matches!(outcome, ReservationOutcome::Held(_)));
+        let release = |partition| {
+            (partition, StockCommand::Release(Release { order_id, reason: ReleaseReason::Failed }))
+        };
+        let mut messages: Messages = held.map(|(partition, _)| release(*partition)).collect();
+        messages.sort_by_key(|(partition, _)| *partition);
+        let reason = failures.iter().map(|failure| failure.problem).min().unwrap_or(Problem::OutOfStock);
+        let order = Order {
+            fail_reason: Some(reason.as_str().into()),
+            failures: failures.into(),
+            ..Order::clone(&active.order)
+        };
+        let (holding, more) =
+            self.carry_out(transition.stock, Holding::Nothing, &order, ReleaseReason::Failed);
+        messages.extend(more);
+        self.replied(order, transition, holding, messages, time)
+    }
+
+    fn replied(
+        &self,
+        order: Order,
+        transition: &Transition,
+        holding: Holding,
+        messages: Messages,
+        time: Timestamp,
+    ) -> Decided {
+        let from = order.status.clone();
+        let order = Order {
+            status: self.lifecycle.state(transition.to).name.clone(),
+            version: order.version + 1,
+            updated_at: time,
+            ..order
+        };
+        let changed = OrderChanged {
+            reason: order.fail_reason.clone(),
+            order: Arc::new(order),
+            from: Some(from),
+            holding,
+            due: self.due(transition.to, holding, time),
+            fingerprint: None,
+            by: Actor::SYSTEM,
+        };
+        Decision::sending(OrderEvent::Changed(self.lifecycle.change(transition), changed), messages)
+    }
+
+    /// The lines with the prices stock has decided; `None` if an answer does not match what was asked.
+    fn priced(&self, lines: &[OrderLine], replies: &Replies<'_>) -> Option<Vec<OrderLine>> {
+        let mut order: Vec<usize> = (0..lines.len()).collect();
+        // The same order as the lines were asked in.
+        order.sort_by(|a, b| {
+            let key = |at: usize| (self.stock_partition(&lines[at]), &lines[at].sku);
+            key(*a).cmp(&key(*b))
+        });
+        let mut sorted: Vec<_> = replies.iter().collect();
+        sorted.sort_by_key(|(partition, _)| *partition);
+        let prices: Vec<Amount> = sorted
+            .into_iter()
+            .flat_map(|(_, outcome)| match outcome {
+                ReservationOutcome::Held(prices) => prices.as_slice(),
+                ReservationOutcome::Refused(_) => &[],
+            })
+            .copied()
+            .collect();
+        if prices.len() != lines.len() {
+            return None;
+        }
+        let mut priced = lines.to_vec();
+        for (at, price) in order.into_iter().zip(prices) {
+            priced[at].unit_price = Some(price);
+        }
+        Some(priced)
+    }
+}
+
+/// All that was refused, in the order of the order's lines.
+fn failures(order: &Order, replies: &Replies<'_>) -> Vec<Failure> {
+    let mut failures: Vec<Failure> = replies
+        .iter()
+        .flat_map(|(_, outcome)| match outcome {
+            ReservationOutcome::Refused(failures) => failures.as_slice(),
+            ReservationOutcome::Held(_) => &[],
+        })
+        .cloned()
+        .collect();
+    failures.sort_by_key(|failure| order.lines.iter().position(|line| line.sku == failure.sku));
+    failures
+}
+
+/// The line with the largest price stands for a total that no amount can hold.
+fn too_large(lines: &[OrderLine]) -> Vec<Failure> {
+    let worst = lines.iter().max_by_key(|line| {
+        u128::from(line.unit_price.unwrap_or_default().0) * u128::from(line.quantity)
+    });
+    let failure = |line: &OrderLine| Failure {
+        sku: line.sku.clone(),
+        problem: Problem::TotalTooLarge,
+        requested: line.quantity,
+        available: u64::from(line.quantity),
+        unit_price: line.unit_price,
+        currency: None,
+    };
+    worst.map(failure).into_iter().collect()
+}

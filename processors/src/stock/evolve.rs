@@ -1,0 +1,91 @@
+//! Folding events into the state.
+
+use orderflow_schemas::{
+    Levels, OrderId, Sku, StockEvent, Timestamp,
+    events::{Movement, StockChanged},
+};
+
+use super::{
+    Stock, StockProcessor,
+    state::{Held, Product, Resolution},
+};
+use crate::keys::{Digest, Remembered};
+
+impl StockProcessor {
+    pub(super) fn fold(&self, state: &mut Stock, event: &StockEvent, time: Timestamp) {
+        match event {
+            StockEvent::Received(changed) | StockEvent::Adjusted(changed) => {
+                self.remember_key(state, changed, time);
+                state.set(&changed.sku, changed.levels);
+            }
+            StockEvent::ProductUpdated(updated) => {
+                let product = Product {
+                    name: updated.name.clone(),
+                    unit_price: updated.unit_price,
+                    currency: updated.currency,
+                };
+                state.items.entry(updated.sku.clone()).or_default().product = Some(product);
+            }
+            StockEvent::Reserved(reserved) => {
+                state.set_all(&reserved.lines);
+                let held = |line: &Movement| Held { sku: line.sku.clone(), quantity: line.quantity };
+                state.reservations.insert(reserved.order_id, reserved.lines.iter().map(held).collect());
+            }
+            StockEvent::Released(released) => {
+                state.set_all(&released.lines);
+                self.resolve(state, released.order_id, Resolution::Released);
+            }
+            StockEvent::Shipped(shipped) => {
+                state.set_all(&shipped.lines);
+                if state.take_shipped(shipped.order_id, &shipped.lines) {
+                    self.resolve(state, shipped.order_id, Resolution::Shipped);
+                }
+            }
+            StockEvent::Refused(_) | StockEvent::Rejected(_) | StockEvent::Repeated(_) => {}
+        }
+    }
+
+    fn resolve(&self, state: &mut Stock, order_id: OrderId, resolution: Resolution) {
+        state.reservations.remove(&order_id);
+        state.resolved.remember(order_id, resolution, self.resolved_max);
+    }
+
+    fn remember_key(&self, state: &mut Stock, changed: &StockChanged, time: Timestamp) {
+        if let Some(idempotency) = &changed.idempotency {
+            let digest = Digest::of(changed.sku.as_str(), idempotency.key.as_str());
+            let value = Remembered { fingerprint: idempotency.fingerprint, value: changed.levels };
+            state.keys.remember(digest, value, time, self.keys_max);
+        }
+    }
+}
+
+impl Stock {
+    fn set(&mut self, sku: &Sku, levels: Levels) {
+        assert!(levels.balance(), "levels of {sku} do not balance: {levels:?}");
+        match self.items.get_mut(sku) {
+            Some(item) => item.levels = levels,
+            None => self.items.entry(sku.clone()).or_default().levels = levels,
+        }
+    }
+
+    fn set_all(&mut self, lines: &[Movement]) {
+        for line in lines {
+            self.set(&line.sku, line.levels);
+        }
+    }
+
+    /// Takes shipped units from a reservation; whether nothing is left of it.
+    fn take_shipped(&mut self, order_id: OrderId, lines: &[Movement]) -> bool {
+        let Some(held) = self.reservations.get_mut(&order_id) else { return false };
+        for line in lines {
+            let mut left = line.quantity;
+            for held in held.iter_mut().filter(|held| held.sku == line.sku) {
+                let taken = left.min(held.quantity);
+                held.quantity -= taken;
+                left -= taken;
+            }
+        }
+        held.retain(|held| held.quantity > 0);
+        held.is_empty()
+    }
+}

@@ -1,0 +1,93 @@
+//! The stock processor: counts units, keeps the catalogue, and holds units for orders in two phases.
+//!
+//! One instance owns one partition of `stock.commands` and all SKUs in it. A reservation holds all its lines or
+//! none, at the prices of that moment: price and reservation are decided at the same point of the same log. It is
+//! resolved once, by shipping or by release; a second resolution is refused with the name of the first. For each SKU
+//! after each event: received = available + reserved + shipped + written off.
+
+mod evolve;
+mod receive;
+mod reserve;
+mod resolve;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use orderflow_schemas::{
+    OrderCommand, OrderId, Sku, StockCommand, StockEvent, Timestamp, Topic,
+    events::{CommandRejected, Rejection},
+};
+pub use state::Stock;
+
+use crate::{Decision, Processor};
+
+/// What the stock processor is configured with.
+#[derive(Clone, Debug)]
+pub struct StockProcessor {
+    /// Which partition of `stock.commands` this is.
+    pub partition: orderflow_schemas::Partition,
+    /// How many partitions `orders.commands` has.
+    pub order_partitions: u16,
+    /// How many idempotency keys a partition remembers.
+    pub keys_max: usize,
+    /// How many resolved reservations a partition remembers, to name the first resolution when a second comes.
+    pub resolved_max: usize,
+}
+
+type Decided = Decision<StockEvent, OrderCommand>;
+
+impl Processor for StockProcessor {
+    type Command = StockCommand;
+    type Event = StockEvent;
+    type Message = OrderCommand;
+    type State = Stock;
+
+    const INPUT: Topic = Topic::StockCommands;
+    const EVENTS: Topic = Topic::StockEvents;
+    const MESSAGES: Topic = Topic::OrdersCommands;
+
+    fn decide(&self, state: &Stock, command: &StockCommand, _: Timestamp) -> Decided {
+        match command {
+            StockCommand::Receive(receive) => Decision::event(receive::receive(state, receive)),
+            StockCommand::Adjust(adjust) => Decision::event(receive::adjust(state, adjust)),
+            StockCommand::SetProduct(product) => Decision::event(receive::set_product(state, product)),
+            StockCommand::Reserve(reserve) => self.reserve(state, reserve),
+            StockCommand::Release(release) => Decision::event(resolve::release(state, release)),
+            StockCommand::Ship(ship) => Decision::event(resolve::ship(state, ship)),
+        }
+    }
+
+    fn evolve(&self, state: &mut Stock, event: &StockEvent, time: Timestamp) {
+        self.fold(state, event, time);
+    }
+
+    fn gauges(&self, state: &Stock) -> Vec<(&'static str, u64)> {
+        vec![
+            ("skus", state.items.len() as u64),
+            ("reservations", state.reservations.len() as u64),
+            ("idempotency_keys", state.keys.len() as u64),
+            ("idempotency_keys_crowded_out", state.keys.crowded_out),
+        ]
+    }
+}
+
+/// The refusal of a command about one SKU.
+fn sku_rejected(command: &str, sku: &Sku, code: Rejection, detail: &str) -> StockEvent {
+    rejected(command, code, detail, None, Some(sku.clone()))
+}
+
+/// The refusal of a command about a reservation.
+fn reservation_rejected(command: &str, order_id: OrderId, code: Rejection, detail: &str) -> StockEvent {
+    rejected(command, code, detail, Some(order_id), None)
+}
+
+fn rejected(
+    command: &str,
+    code: Rejection,
+    detail: &str,
+    order_id: Option<OrderId>,
+    sku: Option<Sku>,
+) -> StockEvent {
+    let (command, detail) = (command.into(), detail.to_owned());
+    StockEvent::Rejected(CommandRejected { command, code, detail, order_id, sku, allowed: None, version: None })
+}

@@ -1,0 +1,82 @@
+//! Receipts, corrections and the catalogue.
+
+use orderflow_schemas::{
+    Levels, Sku, StockEvent,
+    commands::{AdjustStock, Idempotency, ReceiveStock, SetProduct},
+    events::{ProductUpdated, Rejection, StockChanged, StockRepeated},
+    limits::RECEIVED_MAX,
+};
+
+use super::{Stock, sku_rejected};
+use crate::keys::Digest;
+
+pub(super) fn receive(state: &Stock, command: &ReceiveStock) -> StockEvent {
+    const KIND: &str = "stock.receive";
+    let ReceiveStock { sku, quantity, idempotency, by } = command;
+    if let Some(event) = repeated(KIND, state, sku, idempotency.as_ref()) {
+        return event;
+    }
+    let Some(levels) = found(state.levels(sku.as_str()), u64::from(*quantity)) else {
+        return sku_rejected(KIND, sku, Rejection::LevelOverflow, "more than can ever be received of one SKU");
+    };
+    StockEvent::Received(StockChanged {
+        sku: sku.clone(),
+        delta: i64::from(*quantity),
+        reason: None,
+        levels,
+        idempotency: idempotency.clone(),
+        by: by.clone(),
+    })
+}
+
+pub(super) fn adjust(state: &Stock, command: &AdjustStock) -> StockEvent {
+    const KIND: &str = "stock.adjust";
+    let AdjustStock { sku, delta, reason, idempotency, by } = command;
+    if let Some(event) = repeated(KIND, state, sku, idempotency.as_ref()) {
+        return event;
+    }
+    let (before, units) = (state.levels(sku.as_str()), delta.unsigned_abs());
+    let levels = if *delta >= 0 {
+        found(before, units).ok_or((Rejection::LevelOverflow, "more than can ever be received of one SKU"))
+    } else {
+        lost(before, units).ok_or((Rejection::NegativeStock, "less than that is available"))
+    };
+    match levels {
+        Err((code, detail)) => sku_rejected(KIND, sku, code, detail),
+        Ok(levels) => StockEvent::Adjusted(StockChanged {
+            sku: sku.clone(),
+            delta: *delta,
+            reason: Some(reason.clone()),
+            levels,
+            idempotency: idempotency.clone(),
+            by: by.clone(),
+        }),
+    }
+}
+
+fn found(before: Levels, units: u64) -> Option<Levels> {
+    let received = before.received.checked_add(units).filter(|received| *received <= RECEIVED_MAX)?;
+    Some(Levels { received, available: before.available + units, ..before })
+}
+
+fn lost(before: Levels, units: u64) -> Option<Levels> {
+    let available = before.available.checked_sub(units)?;
+    Some(Levels { available, written_off: before.written_off + units, ..before })
+}
+
+pub(super) fn set_product(state: &Stock, command: &SetProduct) -> StockEvent {
+    let SetProduct { sku, name, unit_price, currency, by } = command.clone();
+    let levels = state.levels(sku.as_str());
+    StockEvent::ProductUpdated(ProductUpdated { sku, name, unit_price, currency, levels, by })
+}
+
+/// The answer to a key that came before for this SKU.
+fn repeated(kind: &str, state: &Stock, sku: &Sku, idempotency: Option<&Idempotency>) -> Option<StockEvent> {
+    let idempotency = idempotency?;
+    let known = state.keys.get(Digest::of(sku.as_str(), idempotency.key.as_str()))?;
+    if known.fingerprint != idempotency.fingerprint {
+        let detail = "the idempotency key came before with another request";
+        return Some(sku_rejected(kind, sku, Rejection::IdempotencyKeyReused, detail));
+    }
+    Some(StockEvent::Repeated(StockRepeated { sku: sku.clone(), levels: known.value }))
+}

@@ -1,0 +1,101 @@
+//! Reserving: all lines of an order that this partition counts, or none, at the prices of this moment.
+
+use orderflow_schemas::{
+    Amount, Currency, Levels, OrderCommand, OrderLine, StockEvent,
+    commands::{Prices, ReservationOutcome, Reserve, StockReply},
+    events::{Movement, Rejection, StockRefused, StockReserved},
+    order::{Failure, Problem},
+};
+
+use super::{
+    Decided, Stock, StockProcessor, reservation_rejected,
+    state::{Item, Product},
+};
+use crate::Decision;
+
+impl StockProcessor {
+    pub(super) fn reserve(&self, state: &Stock, reserve: &Reserve) -> Decided {
+        let order_id = reserve.order_id;
+        if state.reservations.contains_key(&order_id) {
+            let detail = "the order has a reservation here already";
+            let refusal =
+                reservation_rejected("stock.reserve", order_id, Rejection::ReservationExists, detail);
+            return Decision::event(refusal);
+        }
+        let (event, outcome) = match check_lines(state, reserve) {
+            Ok((lines, unit_prices)) => {
+                let outcome = ReservationOutcome::Held(unit_prices.clone());
+                (StockEvent::Reserved(StockReserved { order_id, lines, unit_prices }), outcome)
+            }
+            Err(failures) => {
+                let outcome = ReservationOutcome::Refused(failures.clone());
+                (StockEvent::Refused(StockRefused { order_id, failures }), outcome)
+            }
+        };
+        let reply = StockReply { order_id, partition: self.partition, outcome };
+        let to = order_id.partition(self.order_partitions);
+        Decision::sending(event, vec![(to, OrderCommand::StockReply(reply))])
+    }
+}
+
+type Movements = (Vec<Movement>, Vec<Amount>);
+
+/// What would move and at which prices, or all that is wrong.
+fn check_lines(state: &Stock, reserve: &Reserve) -> Result<Movements, Vec<Failure>> {
+    let mut movements: Vec<Movement> = Vec::with_capacity(reserve.lines.len());
+    let mut prices = Vec::with_capacity(reserve.lines.len());
+    let mut failures = Vec::new();
+    for line in &reserve.lines {
+        let item = state.items.get(&line.sku);
+        // Lines of one SKU stand together: each sees what the one before left.
+        let before = match movements.last() {
+            Some(last) if last.sku == line.sku => last.levels,
+            _ => item.map(|item| item.levels).unwrap_or_default(),
+        };
+        let price = price(item, line, reserve.currency, reserve.prices);
+        match (hold(before, line.quantity), price) {
+            (Some(levels), Ok(price)) => {
+                movements.push(Movement { sku: line.sku.clone(), quantity: line.quantity, levels });
+                prices.push(price);
+            }
+            (None, _) => failures.push(failure(item, line, before, Problem::OutOfStock)),
+            (_, Err(problem)) => failures.push(failure(item, line, before, problem)),
+        }
+    }
+    if failures.is_empty() { Ok((movements, prices)) } else { Err(failures) }
+}
+
+fn hold(before: Levels, quantity: u32) -> Option<Levels> {
+    let available = before.available.checked_sub(u64::from(quantity))?;
+    Some(Levels { available, reserved: before.reserved + u64::from(quantity), ..before })
+}
+
+/// The price of a line. A customer's expectation is compared with the catalogue and never taken.
+fn price(item: Option<&Item>, line: &OrderLine, currency: Currency, prices: Prices) -> Result<Amount, Problem> {
+    if let (Prices::Set, Some(price)) = (prices, line.unit_price) {
+        return Ok(price);
+    }
+    let Some(Product { unit_price, currency: listed, .. }) = item.and_then(|item| item.product.as_ref()) else {
+        return Err(Problem::PriceUnknown);
+    };
+    if *listed != currency {
+        return Err(Problem::CurrencyMismatch);
+    }
+    match line.unit_price {
+        Some(expected) if expected != *unit_price => Err(Problem::PriceChanged),
+        _ => Ok(*unit_price),
+    }
+}
+
+fn failure(item: Option<&Item>, line: &OrderLine, levels: Levels, problem: Problem) -> Failure {
+    let product = item.and_then(|item| item.product.as_ref());
+    let product = product.filter(|_| problem != Problem::OutOfStock);
+    Failure {
+        sku: line.sku.clone(),
+        problem,
+        requested: line.quantity,
+        available: levels.available,
+        unit_price: product.map(|product| product.unit_price),
+        currency: product.map(|product| product.currency),
+    }
+}

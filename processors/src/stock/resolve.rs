@@ -1,0 +1,84 @@
+//! Resolving a reservation: shipping it, whole or in part, or giving it back. Once.
+
+use orderflow_schemas::{
+    Levels, OrderId, Sku, StockEvent,
+    commands::{Release, Ship, ShipLine},
+    events::{Movement, Rejection, StockReleased, StockShipped},
+};
+
+use super::{
+    Stock, reservation_rejected,
+    state::{Held, Resolution},
+};
+
+pub(super) fn release(state: &Stock, release: &Release) -> StockEvent {
+    let Some(held) = state.reservations.get(&release.order_id) else {
+        return not_held(state, "stock.release", release.order_id);
+    };
+    let back = |levels: Levels, units: u64| Levels {
+        available: levels.available + units,
+        reserved: levels.reserved - units,
+        ..levels
+    };
+    let lines = movements(state, held.iter().map(|held| (&held.sku, held.quantity)), back);
+    StockEvent::Released(StockReleased { order_id: release.order_id, reason: release.reason, lines })
+}
+
+pub(super) fn ship(state: &Stock, ship: &Ship) -> StockEvent {
+    const KIND: &str = "stock.ship";
+    let order_id = ship.order_id;
+    let Some(held) = state.reservations.get(&order_id) else {
+        return not_held(state, KIND, order_id);
+    };
+    let gone = |levels: Levels, units: u64| Levels {
+        reserved: levels.reserved - units,
+        shipped: levels.shipped + units,
+        ..levels
+    };
+    let lines = match &ship.part {
+        None => movements(state, held.iter().map(|held| (&held.sku, held.quantity)), gone),
+        Some(part) if !covers(held, part) => {
+            let detail = "more is to be shipped than is reserved";
+            return reservation_rejected(KIND, order_id, Rejection::MoreThanReserved, detail);
+        }
+        Some(part) => movements(state, part.iter().map(|line| (&line.sku, line.quantity)), gone),
+    };
+    StockEvent::Shipped(StockShipped { order_id, lines })
+}
+
+/// Why there is nothing to resolve.
+fn not_held(state: &Stock, kind: &str, order_id: OrderId) -> StockEvent {
+    let (code, detail) = match state.resolved.get(order_id) {
+        Some(Resolution::Shipped) => (Rejection::ReservationResolved, "the reservation was shipped before"),
+        Some(Resolution::Released) => (Rejection::ReservationResolved, "the reservation was released before"),
+        None => (Rejection::UnknownReservation, "nothing is reserved for this order here"),
+    };
+    reservation_rejected(kind, order_id, code, detail)
+}
+
+/// Whether the part is of one line or more, each in the reservation with at least so many units.
+fn covers(held: &[Held], part: &[ShipLine]) -> bool {
+    let asked = |sku: &Sku| part.iter().filter(|line| line.sku == *sku).map(|line| u64::from(line.quantity)).sum();
+    let there = |sku: &Sku| held.iter().filter(|held| held.sku == *sku).map(|held| u64::from(held.quantity)).sum();
+    let fits = |line: &ShipLine| -> bool {
+        let (asked, there): (u64, u64) = (asked(&line.sku), there(&line.sku));
+        line.quantity > 0 && asked <= there
+    };
+    !part.is_empty() && part.iter().all(fits)
+}
+
+/// The movements of these units; one SKU may come several times.
+fn movements<'a>(
+    state: &Stock,
+    units: impl Iterator<Item = (&'a Sku, u32)>,
+    moved: impl Fn(Levels, u64) -> Levels,
+) -> Vec<Movement> {
+    let mut movements: Vec<Movement> = Vec::with_capacity(units.size_hint().0);
+    for (sku, quantity) in units {
+        let seen = movements.iter().rev().find(|movement| movement.sku == *sku);
+        let before = seen.map_or_else(|| state.levels(sku.as_str()), |movement| movement.levels);
+        let levels = moved(before, u64::from(quantity));
+        movements.push(Movement { sku: sku.clone(), quantity, levels });
+    }
+    movements
+}

@@ -1,0 +1,88 @@
+//! What the stock processor remembers: levels, catalogue, reservations, keys.
+
+use std::collections::VecDeque;
+
+use compact_str::CompactString;
+use foldhash::HashMap;
+use orderflow_schemas::{Amount, Currency, Levels, OrderId, Sku};
+use serde::{Deserialize, Serialize};
+
+use crate::keys::Keys;
+
+/// The state of one partition.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stock {
+    pub(super) items: HashMap<Sku, Item>,
+    pub(super) reservations: HashMap<OrderId, Vec<Held>>,
+    pub(super) resolved: Resolved,
+    pub(super) keys: Keys<Levels>,
+}
+
+/// One SKU.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Item {
+    pub(super) levels: Levels,
+    pub(super) product: Option<Product>,
+}
+
+/// A SKU's entry in the catalogue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Product {
+    pub(super) name: CompactString,
+    pub(super) unit_price: Amount,
+    pub(super) currency: Currency,
+}
+
+/// Units held for an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Held {
+    pub(super) sku: Sku,
+    pub(super) quantity: u32,
+}
+
+/// How a reservation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Resolution {
+    Shipped,
+    Released,
+}
+
+/// The last resolutions, a bounded number, oldest forgotten first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Resolved {
+    known: HashMap<OrderId, Resolution>,
+    order: VecDeque<OrderId>,
+}
+
+impl Resolved {
+    pub(super) fn get(&self, id: OrderId) -> Option<Resolution> {
+        self.known.get(&id).copied()
+    }
+
+    pub(super) fn remember(&mut self, id: OrderId, resolution: Resolution, resolved_max: usize) {
+        if self.known.insert(id, resolution).is_none() {
+            self.order.push_back(id);
+        }
+        while self.order.len() > resolved_max {
+            let oldest = self.order.pop_front().expect("a queue over its bound is not empty");
+            self.known.remove(&oldest);
+        }
+    }
+}
+
+impl Stock {
+    /// The levels of a SKU; all zero for one that was never seen.
+    pub fn levels(&self, sku: &str) -> Levels {
+        self.items.get(sku).map(|item| item.levels).unwrap_or_default()
+    }
+
+    /// All SKUs with their levels, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Sku, Levels)> {
+        self.items.iter().map(|(sku, item)| (sku, item.levels))
+    }
+
+    /// The units each order still holds here, in no particular order.
+    pub fn reservations(&self) -> impl Iterator<Item = (OrderId, u64)> {
+        self.reservations.iter().map(|(id, held)| (*id, held.iter().map(|held| u64::from(held.quantity)).sum()))
+    }
+}
