@@ -39,7 +39,7 @@ pub(crate) struct Remembered<T> {
 /// The keys, oldest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Keys<T> {
-    known: HashMap<Digest, Remembered<T>>,
+    known: HashMap<Digest, (Timestamp, Remembered<T>)>,
     order: VecDeque<(Timestamp, Digest)>,
     newest: Timestamp,
     /// How many were forgotten because there were too many.
@@ -48,29 +48,47 @@ pub(crate) struct Keys<T> {
 
 impl<T> Default for Keys<T> {
     fn default() -> Self {
-        Self { known: HashMap::default(), order: VecDeque::new(), newest: Timestamp::default(), crowded_out: 0 }
+        Self {
+            known: HashMap::default(),
+            order: VecDeque::new(),
+            newest: Timestamp::default(),
+            crowded_out: 0,
+        }
     }
 }
 
 impl<T> Keys<T> {
-    pub(crate) fn get(&self, digest: Digest) -> Option<&Remembered<T>> {
-        self.known.get(&digest)
+    /// What a key stands for at `time`.
+    pub(crate) fn get(&self, digest: Digest, time: Timestamp) -> Option<&Remembered<T>> {
+        let horizon = self.newest.max(time).minus(REMEMBERED_FOR);
+        self.known.get(&digest).filter(|(since, _)| *since >= horizon).map(|(_, value)| value)
     }
 
-    /// Remembers a key, and forgets what is too old or too much.
-    pub(crate) fn remember(&mut self, digest: Digest, value: Remembered<T>, time: Timestamp, keys_max: usize) {
+    /// Remembers a key that stands for nothing at `time`, and forgets what is too old or too much.
+    pub(crate) fn remember(
+        &mut self,
+        digest: Digest,
+        value: Remembered<T>,
+        time: Timestamp,
+        keys_max: usize,
+    ) {
         self.newest = self.newest.max(time);
-        if self.known.insert(digest, value).is_none() {
+        let horizon = self.newest.minus(REMEMBERED_FOR);
+        // The old go first: one of them may be this very key.
+        while self.order.front().is_some_and(|(since, _)| *since < horizon) {
+            self.forget_oldest();
+        }
+        if self.known.insert(digest, (self.newest, value)).is_none() {
             self.order.push_back((self.newest, digest));
         }
-        let horizon = self.newest.minus(REMEMBERED_FOR);
-        while let Some((since, oldest)) = self.order.front().copied() {
-            let crowded = self.order.len() > keys_max;
-            if since >= horizon && !crowded {
-                break;
-            }
-            self.crowded_out += u64::from(since >= horizon);
-            self.order.pop_front();
+        while self.order.len() > keys_max {
+            self.forget_oldest();
+            self.crowded_out += 1;
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some((_, oldest)) = self.order.pop_front() {
             self.known.remove(&oldest);
         }
     }
@@ -83,6 +101,8 @@ impl<T> Keys<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const DAY: i64 = 24 * 3600;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_micros(seconds * 1_000_000)
@@ -99,8 +119,8 @@ mod tests {
         for (second, key) in ["a", "b", "c", "d"].into_iter().enumerate() {
             remember(&mut keys, key, second as i64);
         }
-        assert!(keys.get(Digest::of("c", "a")).is_none());
-        assert!(keys.get(Digest::of("c", "b")).is_some());
+        assert!(keys.get(Digest::of("c", "a"), at(4)).is_none());
+        assert!(keys.get(Digest::of("c", "b"), at(4)).is_some());
         assert_eq!((keys.len(), keys.crowded_out), (3, 1));
     }
 
@@ -108,9 +128,28 @@ mod tests {
     fn keys_are_forgotten_after_a_day_of_record_time() {
         let mut keys = Keys::default();
         remember(&mut keys, "a", 0);
-        remember(&mut keys, "b", 24 * 3600 + 1);
-        assert!(keys.get(Digest::of("c", "a")).is_none());
+        assert!(keys.get(Digest::of("c", "a"), at(DAY)).is_some());
+        assert!(keys.get(Digest::of("c", "a"), at(DAY + 1)).is_none(), "also when no other key came since");
+        remember(&mut keys, "b", DAY + 1);
         assert_eq!((keys.len(), keys.crowded_out), (1, 0));
+    }
+
+    #[test]
+    fn a_key_that_was_forgotten_can_be_remembered_again() {
+        let mut keys = Keys::default();
+        remember(&mut keys, "a", 0);
+        remember(&mut keys, "a", DAY + 1);
+        assert!(keys.get(Digest::of("c", "a"), at(DAY + 2)).is_some());
+        assert_eq!((keys.len(), keys.crowded_out), (1, 0));
+    }
+
+    #[test]
+    fn a_time_that_runs_backwards_brings_no_key_back() {
+        let mut keys = Keys::default();
+        remember(&mut keys, "a", 0);
+        remember(&mut keys, "b", DAY + 1);
+        assert!(keys.get(Digest::of("c", "a"), at(1)).is_none());
+        assert!(keys.get(Digest::of("c", "b"), at(1)).is_some());
     }
 
     #[test]

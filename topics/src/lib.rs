@@ -1,8 +1,12 @@
 //! The durable log under orderflow: the [`Topics`] trait, its conformance suite and the engines.
 
+pub mod conformance;
 mod contract;
+pub mod embedded;
+pub mod metrics;
 
 pub use contract::{
     AppendError, Appended, Batch, Chunk, Durability, ReadError, Receipt, Rejection, Topics, Visibility,
     partitions_of,
 };
+pub use embedded::EmbeddedLog;

@@ -27,7 +27,8 @@ impl OrderProcessor {
             Ok(found) => found,
             Err(refusal) => return Decision::event(OrderEvent::Rejected(*refusal)),
         };
-        let word = (self.lifecycle.find(change.status.as_str()).is_none()).then(|| change.status.as_str().into());
+        let word =
+            (self.lifecycle.find(change.status.as_str()).is_none()).then(|| change.status.as_str().into());
         let reason = change.reason.clone().or(word);
         let step = Move { by: &change.by, reason, release: ReleaseReason::Canceled, time };
         let (event, messages) = self.transition(active, transition, step);
@@ -66,7 +67,8 @@ impl OrderProcessor {
         match way {
             Way::Open(transition) => Ok((active, transition)),
             Way::NotForRole => {
-                let detail = format!("a {} may not move it from {} to {}", role.as_str(), order.status, change.status);
+                let detail =
+                    format!("a {} may not move it from {} to {}", role.as_str(), order.status, change.status);
                 Err(refuse(Rejection::Forbidden, &detail))
             }
             Way::None => {
@@ -81,7 +83,10 @@ impl OrderProcessor {
         for (_, id) in state.due.iter().take_while(|(due, _)| *due <= time).take(DUE_PER_TICK_MAX) {
             let active = state.active.get(id).expect("what is due is active");
             let from = self.lifecycle.find(active.order.status.as_str());
-            let Some((_, transition)) = from.and_then(|from| self.lifecycle.on_time(from)) else { continue };
+            let Some((_, transition)) = from.and_then(|from| self.lifecycle.on_time(from)) else {
+                decision.events.push(without_timer(active, time));
+                continue;
+            };
             let step = Move {
                 by: &Actor::SYSTEM,
                 reason: Some("expired".into()),
@@ -129,4 +134,21 @@ impl OrderProcessor {
         }
         self.lifecycle.on_time(state).map(|(after, _)| time.plus(after))
     }
+}
+
+/// The lifecycle has lost the timer of this state since the order came to it: the order stays and is due no more.
+/// Passing over it without an event would leave it due for ever, in the way of all that are due later.
+fn without_timer(active: &Active, time: Timestamp) -> OrderEvent {
+    let before = &active.order;
+    let order = Order { version: before.version + 1, updated_at: time, ..Order::clone(before) };
+    let changed = OrderChanged {
+        order: Arc::new(order),
+        from: Some(before.status.clone()),
+        holding: active.holding,
+        due: None,
+        fingerprint: None,
+        reason: Some("the lifecycle has no timer here any more".into()),
+        by: Actor::SYSTEM,
+    };
+    OrderEvent::Changed(Change::Updated, changed)
 }

@@ -15,7 +15,8 @@ mod tests;
 use std::sync::Arc;
 
 use orderflow_schemas::{
-    Lifecycle, OrderCommand, OrderEvent, OrderId, Partition, RoutingHash, StockCommand, Timestamp, Topic,
+    Lifecycle, Order, OrderCommand, OrderEvent, OrderId, Partition, RoutingHash, StockCommand, Timestamp,
+    Topic,
     commands::{Prices, Release, ReleaseReason, Reserve, Ship},
     events::{CommandRejected, Holding, Rejection},
     lifecycle::StockEffect,
@@ -69,10 +70,9 @@ impl Processor for OrderProcessor {
     }
 
     fn objection(&self, state: &Orders) -> Option<String> {
-        let unknown = |active: &&state::Active| self.lifecycle.find(active.order.status.as_str()).is_none();
-        let stranded = state.active.values().find(unknown)?;
-        let (id, status) = (stranded.order.id, &stranded.order.status);
-        Some(format!("lifecycle `{}` has no state `{status}`, which order {id} is in", self.lifecycle.name))
+        let stranded = |active: &state::Active| Some((self.stranded(active)?, active.order.id));
+        let (why, id) = state.active.values().find_map(stranded)?;
+        Some(format!("lifecycle `{}` {why}, which order {id} is in", self.lifecycle.name))
     }
 
     fn gauges(&self, state: &Orders) -> Vec<(&'static str, u64)> {
@@ -85,6 +85,20 @@ impl Processor for OrderProcessor {
 }
 
 impl OrderProcessor {
+    /// Why the lifecycle leads this order nowhere, if it does.
+    fn stranded(&self, active: &state::Active) -> Option<String> {
+        let status = &active.order.status;
+        let Some(id) = self.lifecycle.find(status.as_str()) else {
+            return Some(format!("has no state `{status}`"));
+        };
+        if self.lifecycle.state(id).outcome.is_some() {
+            return Some(format!("ends with the state `{status}`"));
+        }
+        let goes_on = |held| self.lifecycle.on_reply(id, held).is_some();
+        let waits = active.holding == Holding::Asked && !(goes_on(true) && goes_on(false));
+        waits.then(|| format!("awaits no answer from stock in the state `{status}`"))
+    }
+
     /// The stock partition that counts this line.
     fn stock_partition(&self, line: &OrderLine) -> Partition {
         RoutingHash::of(line.sku.as_str()).partition(self.stock_partitions)
@@ -99,7 +113,7 @@ impl OrderProcessor {
     }
 
     /// One `stock.reserve` to each stock partition concerned, in ascending order.
-    fn reserve(&self, order: &orderflow_schemas::Order, lines: &[OrderLine], prices: Prices) -> Messages {
+    fn reserve(&self, order: &Order, lines: &[OrderLine], prices: Prices) -> Messages {
         let mut asked: Messages = Vec::new();
         let mut sorted: Vec<(Partition, &OrderLine)> =
             lines.iter().map(|line| (self.stock_partition(line), line)).collect();
@@ -120,7 +134,13 @@ impl OrderProcessor {
     }
 
     /// What carrying out `effect` leaves the order with and sends.
-    fn carry_out(&self, effect: Option<StockEffect>, before: Holding, order: &orderflow_schemas::Order, why: ReleaseReason) -> (Holding, Messages) {
+    fn carry_out(
+        &self,
+        effect: Option<StockEffect>,
+        before: Holding,
+        order: &Order,
+        why: ReleaseReason,
+    ) -> (Holding, Messages) {
         let (order_id, lines) = (order.id, &order.lines);
         let to_all = |message: &dyn Fn() -> StockCommand| -> Messages {
             self.stock_partitions_of(lines).into_iter().map(|partition| (partition, message())).collect()

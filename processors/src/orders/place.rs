@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use orderflow_schemas::{
-    Amount, Order, OrderEvent, OrderLine, Role, Timestamp,
+    Amount, Order, OrderEvent, OrderLine, Role, Status, Timestamp,
     commands::{PlaceOrder, Prices},
     events::{Change, Holding, OrderChanged, OrderRepeated, Rejection},
 };
@@ -13,16 +13,23 @@ use crate::{Decision, keys::Digest};
 
 impl OrderProcessor {
     pub(super) fn place(&self, state: &Orders, place: &PlaceOrder, time: Timestamp) -> Decided {
-        if let Some(decision) = repeated(state, place) {
+        if let Some(decision) = repeated(state, place, time) {
             return decision;
         }
         if state.active.contains_key(&place.order_id) {
-            let refusal =
-                rejected("order.place", place.order_id, Rejection::OrderExists, "an order has this id already");
+            let refusal = rejected(
+                "order.place",
+                place.order_id,
+                Rejection::OrderExists,
+                "an order has this id already",
+            );
             return Decision::event(OrderEvent::Rejected(refusal));
         }
         let initial = self.lifecycle.initial();
-        let prices = if place.by.role == Role::Customer { Prices::Expected } else { Prices::Set };
+        let prices = match place.by.role {
+            Role::Admin | Role::Service => Prices::Set,
+            _ => Prices::Expected,
+        };
         let order = Arc::new(new_order(place, &self.lifecycle.state(initial).name, prices, time));
         let (holding, messages) = match self.lifecycle.initial_stock() {
             Some(_) => (Holding::Asked, self.reserve(&order, &place.lines, prices)),
@@ -42,9 +49,10 @@ impl OrderProcessor {
 }
 
 /// The answer to a key that came before.
-fn repeated(state: &Orders, place: &PlaceOrder) -> Option<Decided> {
+fn repeated(state: &Orders, place: &PlaceOrder, time: Timestamp) -> Option<Decided> {
     let idempotency = place.idempotency.as_ref()?;
-    let known = state.keys.get(Digest::of(place.customer_id.as_str(), idempotency.key.as_str()))?;
+    let digest = Digest::of(place.customer_id.as_str(), idempotency.key.as_str());
+    let known = state.keys.get(digest, time)?;
     if known.fingerprint != idempotency.fingerprint {
         let detail = "the idempotency key came before with another request";
         let refusal = rejected("order.place", place.order_id, Rejection::IdempotencyKeyReused, detail);
@@ -55,7 +63,7 @@ fn repeated(state: &Orders, place: &PlaceOrder) -> Option<Decided> {
     Some(Decision::event(OrderEvent::Repeated(repeated)))
 }
 
-fn new_order(place: &PlaceOrder, status: &orderflow_schemas::Status, prices: Prices, time: Timestamp) -> Order {
+fn new_order(place: &PlaceOrder, status: &Status, prices: Prices, time: Timestamp) -> Order {
     let lines: Arc<[OrderLine]> = match prices {
         Prices::Set => place.lines.as_slice().into(),
         // What a customer expects is not yet the price.
@@ -74,7 +82,7 @@ fn new_order(place: &PlaceOrder, status: &orderflow_schemas::Status, prices: Pri
         channel: place.channel.clone(),
         notes: place.notes.clone(),
         fail_reason: None,
-        failures: Arc::new([]),
+        failures: Arc::default(),
         idempotency_key: place.idempotency.as_ref().map(|idempotency| idempotency.key.clone()),
         placed_at: place.placed_at.unwrap_or(time),
         created_at: time,

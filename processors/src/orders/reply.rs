@@ -25,7 +25,8 @@ impl OrderProcessor {
             let refusal = rejected("stock.reply", reply.order_id, Rejection::UnexpectedReply, detail);
             Decision::event(OrderEvent::Rejected(refusal))
         };
-        let Some(active) = state.active.get(&reply.order_id).filter(|active| active.holding == Holding::Asked)
+        let Some(active) =
+            state.active.get(&reply.order_id).filter(|active| active.holding == Holding::Asked)
         else {
             return unexpected();
         };
@@ -57,7 +58,14 @@ impl OrderProcessor {
             return Some(self.failed(active, transition, failures, replies, time));
         };
         let transition = self.lifecycle.on_reply(from, true)?;
-        let order = Order { total: total(&lines), lines: lines.into(), ..Order::clone(&active.order) };
+        // What an earlier attempt failed for is over.
+        let order = Order {
+            total: total(&lines),
+            lines: lines.into(),
+            fail_reason: None,
+            failures: Arc::default(),
+            ..Order::clone(&active.order)
+        };
         let (holding, messages) =
             self.carry_out(transition.stock, Holding::Held, &order, ReleaseReason::Canceled);
         Some(self.replied(order, transition, holding, messages, time))
@@ -162,9 +170,9 @@ fn failures(order: &Order, replies: &Replies<'_>) -> Vec<Failure> {
 
 /// The line with the largest price stands for a total that no amount can hold.
 fn too_large(lines: &[OrderLine]) -> Vec<Failure> {
-    let worst = lines.iter().max_by_key(|line| {
-        u128::from(line.unit_price.unwrap_or_default().0) * u128::from(line.quantity)
-    });
+    let worst = lines
+        .iter()
+        .max_by_key(|line| u128::from(line.unit_price.unwrap_or_default().0) * u128::from(line.quantity));
     let failure = |line: &OrderLine| Failure {
         sku: line.sku.clone(),
         problem: Problem::TotalTooLarge,

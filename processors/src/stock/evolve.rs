@@ -33,7 +33,7 @@ impl StockProcessor {
             }
             StockEvent::Released(released) => {
                 state.set_all(&released.lines);
-                self.resolve(state, released.order_id, Resolution::Released);
+                self.resolve(state, released.order_id, Resolution::of(released.reason));
             }
             StockEvent::Shipped(shipped) => {
                 state.set_all(&shipped.lines);

@@ -46,10 +46,10 @@ impl Processor for StockProcessor {
     const EVENTS: Topic = Topic::StockEvents;
     const MESSAGES: Topic = Topic::OrdersCommands;
 
-    fn decide(&self, state: &Stock, command: &StockCommand, _: Timestamp) -> Decided {
+    fn decide(&self, state: &Stock, command: &StockCommand, time: Timestamp) -> Decided {
         match command {
-            StockCommand::Receive(receive) => Decision::event(receive::receive(state, receive)),
-            StockCommand::Adjust(adjust) => Decision::event(receive::adjust(state, adjust)),
+            StockCommand::Receive(receive) => Decision::event(receive::receive(state, receive, time)),
+            StockCommand::Adjust(adjust) => Decision::event(receive::adjust(state, adjust, time)),
             StockCommand::SetProduct(product) => Decision::event(receive::set_product(state, product)),
             StockCommand::Reserve(reserve) => self.reserve(state, reserve),
             StockCommand::Release(release) => Decision::event(resolve::release(state, release)),
@@ -89,5 +89,13 @@ fn rejected(
     sku: Option<Sku>,
 ) -> StockEvent {
     let (command, detail) = (command.into(), detail.to_owned());
-    StockEvent::Rejected(CommandRejected { command, code, detail, order_id, sku, allowed: None, version: None })
+    StockEvent::Rejected(CommandRejected {
+        command,
+        code,
+        detail,
+        order_id,
+        sku,
+        allowed: None,
+        version: None,
+    })
 }

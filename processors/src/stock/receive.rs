@@ -1,7 +1,7 @@
 //! Receipts, corrections and the catalogue.
 
 use orderflow_schemas::{
-    Levels, Sku, StockEvent,
+    Levels, Sku, StockEvent, Timestamp,
     commands::{AdjustStock, Idempotency, ReceiveStock, SetProduct},
     events::{ProductUpdated, Rejection, StockChanged, StockRepeated},
     limits::RECEIVED_MAX,
@@ -10,14 +10,19 @@ use orderflow_schemas::{
 use super::{Stock, sku_rejected};
 use crate::keys::Digest;
 
-pub(super) fn receive(state: &Stock, command: &ReceiveStock) -> StockEvent {
+pub(super) fn receive(state: &Stock, command: &ReceiveStock, time: Timestamp) -> StockEvent {
     const KIND: &str = "stock.receive";
     let ReceiveStock { sku, quantity, idempotency, by } = command;
-    if let Some(event) = repeated(KIND, state, sku, idempotency.as_ref()) {
+    if let Some(event) = repeated(KIND, state, sku, idempotency.as_ref(), time) {
         return event;
     }
     let Some(levels) = found(state.levels(sku.as_str()), u64::from(*quantity)) else {
-        return sku_rejected(KIND, sku, Rejection::LevelOverflow, "more than can ever be received of one SKU");
+        return sku_rejected(
+            KIND,
+            sku,
+            Rejection::LevelOverflow,
+            "more than can ever be received of one SKU",
+        );
     };
     StockEvent::Received(StockChanged {
         sku: sku.clone(),
@@ -29,10 +34,10 @@ pub(super) fn receive(state: &Stock, command: &ReceiveStock) -> StockEvent {
     })
 }
 
-pub(super) fn adjust(state: &Stock, command: &AdjustStock) -> StockEvent {
+pub(super) fn adjust(state: &Stock, command: &AdjustStock, time: Timestamp) -> StockEvent {
     const KIND: &str = "stock.adjust";
     let AdjustStock { sku, delta, reason, idempotency, by } = command;
-    if let Some(event) = repeated(KIND, state, sku, idempotency.as_ref()) {
+    if let Some(event) = repeated(KIND, state, sku, idempotency.as_ref(), time) {
         return event;
     }
     let (before, units) = (state.levels(sku.as_str()), delta.unsigned_abs());
@@ -71,9 +76,15 @@ pub(super) fn set_product(state: &Stock, command: &SetProduct) -> StockEvent {
 }
 
 /// The answer to a key that came before for this SKU.
-fn repeated(kind: &str, state: &Stock, sku: &Sku, idempotency: Option<&Idempotency>) -> Option<StockEvent> {
+fn repeated(
+    kind: &str,
+    state: &Stock,
+    sku: &Sku,
+    idempotency: Option<&Idempotency>,
+    time: Timestamp,
+) -> Option<StockEvent> {
     let idempotency = idempotency?;
-    let known = state.keys.get(Digest::of(sku.as_str(), idempotency.key.as_str()))?;
+    let known = state.keys.get(Digest::of(sku.as_str(), idempotency.key.as_str()), time)?;
     if known.fingerprint != idempotency.fingerprint {
         let detail = "the idempotency key came before with another request";
         return Some(sku_rejected(kind, sku, Rejection::IdempotencyKeyReused, detail));

@@ -45,37 +45,60 @@ fn check_lines(state: &Stock, reserve: &Reserve) -> Result<Movements, Vec<Failur
     let mut movements: Vec<Movement> = Vec::with_capacity(reserve.lines.len());
     let mut prices = Vec::with_capacity(reserve.lines.len());
     let mut failures = Vec::new();
-    for line in &reserve.lines {
-        let item = state.items.get(&line.sku);
-        // Lines of one SKU stand together: each sees what the one before left.
-        let before = match movements.last() {
-            Some(last) if last.sku == line.sku => last.levels,
-            _ => item.map(|item| item.levels).unwrap_or_default(),
-        };
-        let price = price(item, line, reserve.currency, reserve.prices);
-        match (hold(before, line.quantity), price) {
-            (Some(levels), Ok(price)) => {
-                movements.push(Movement { sku: line.sku.clone(), quantity: line.quantity, levels });
-                prices.push(price);
-            }
-            (None, _) => failures.push(failure(item, line, before, Problem::OutOfStock)),
-            (_, Err(problem)) => failures.push(failure(item, line, before, problem)),
+    // Lines of one SKU stand together, and their sum is what must be there.
+    for lines in reserve.lines.chunk_by(|a, b| a.sku == b.sku) {
+        let item = state.items.get(&lines[0].sku);
+        let mut levels = item.map(|item| item.levels).unwrap_or_default();
+        if let Err(problem) = check_sku(item, levels, lines, reserve, &mut prices) {
+            failures.push(failure(item, lines, problem));
+            continue;
+        }
+        for line in lines {
+            levels = hold(levels, line.quantity);
+            movements.push(Movement { sku: line.sku.clone(), quantity: line.quantity, levels });
         }
     }
     if failures.is_empty() { Ok((movements, prices)) } else { Err(failures) }
 }
 
-fn hold(before: Levels, quantity: u32) -> Option<Levels> {
-    let available = before.available.checked_sub(u64::from(quantity))?;
-    Some(Levels { available, reserved: before.reserved + u64::from(quantity), ..before })
+/// Adds the prices of the lines of one SKU, if all of them can be held.
+fn check_sku(
+    item: Option<&Item>,
+    levels: Levels,
+    lines: &[OrderLine],
+    reserve: &Reserve,
+    prices: &mut Vec<Amount>,
+) -> Result<(), Problem> {
+    if units(lines) > levels.available {
+        return Err(Problem::OutOfStock);
+    }
+    for line in lines {
+        prices.push(price(item, line, reserve.currency, reserve.prices)?);
+    }
+    Ok(())
+}
+
+fn units(lines: &[OrderLine]) -> u64 {
+    lines.iter().map(|line| u64::from(line.quantity)).sum()
+}
+
+fn hold(before: Levels, quantity: u32) -> Levels {
+    let units = u64::from(quantity);
+    Levels { available: before.available - units, reserved: before.reserved + units, ..before }
 }
 
 /// The price of a line. A customer's expectation is compared with the catalogue and never taken.
-fn price(item: Option<&Item>, line: &OrderLine, currency: Currency, prices: Prices) -> Result<Amount, Problem> {
+fn price(
+    item: Option<&Item>,
+    line: &OrderLine,
+    currency: Currency,
+    prices: Prices,
+) -> Result<Amount, Problem> {
     if let (Prices::Set, Some(price)) = (prices, line.unit_price) {
         return Ok(price);
     }
-    let Some(Product { unit_price, currency: listed, .. }) = item.and_then(|item| item.product.as_ref()) else {
+    let Some(Product { unit_price, currency: listed, .. }) = item.and_then(|item| item.product.as_ref())
+    else {
         return Err(Problem::PriceUnknown);
     };
     if *listed != currency {
@@ -87,14 +110,15 @@ fn price(item: Option<&Item>, line: &OrderLine, currency: Currency, prices: Pric
     }
 }
 
-fn failure(item: Option<&Item>, line: &OrderLine, levels: Levels, problem: Problem) -> Failure {
+/// What is wrong with these lines of one SKU.
+fn failure(item: Option<&Item>, lines: &[OrderLine], problem: Problem) -> Failure {
     let product = item.and_then(|item| item.product.as_ref());
     let product = product.filter(|_| problem != Problem::OutOfStock);
     Failure {
-        sku: line.sku.clone(),
+        sku: lines[0].sku.clone(),
         problem,
-        requested: line.quantity,
-        available: levels.available,
+        requested: u32::try_from(units(lines)).unwrap_or(u32::MAX),
+        available: item.map_or(0, |item| item.levels.available),
         unit_price: product.map(|product| product.unit_price),
         currency: product.map(|product| product.currency),
     }

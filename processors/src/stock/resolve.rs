@@ -35,14 +35,17 @@ pub(super) fn ship(state: &Stock, ship: &Ship) -> StockEvent {
         shipped: levels.shipped + units,
         ..levels
     };
-    let lines = match &ship.part {
-        None => movements(state, held.iter().map(|held| (&held.sku, held.quantity)), gone),
-        Some(part) if !covers(held, part) => {
-            let detail = "more is to be shipped than is reserved";
-            return reservation_rejected(KIND, order_id, Rejection::MoreThanReserved, detail);
-        }
-        Some(part) => movements(state, part.iter().map(|line| (&line.sku, line.quantity)), gone),
+    let Some(part) = &ship.part else {
+        let lines = movements(state, held.iter().map(|held| (&held.sku, held.quantity)), gone);
+        return StockEvent::Shipped(StockShipped { order_id, lines });
     };
+    let mut part: Vec<&ShipLine> = part.iter().collect();
+    part.sort_by(|a, b| a.sku.cmp(&b.sku));
+    if !covers(held, &part) {
+        let detail = "more is to be shipped than is reserved";
+        return reservation_rejected(KIND, order_id, Rejection::MoreThanReserved, detail);
+    }
+    let lines = movements(state, part.into_iter().map(|line| (&line.sku, line.quantity)), gone);
     StockEvent::Shipped(StockShipped { order_id, lines })
 }
 
@@ -51,23 +54,24 @@ fn not_held(state: &Stock, kind: &str, order_id: OrderId) -> StockEvent {
     let (code, detail) = match state.resolved.get(order_id) {
         Some(Resolution::Shipped) => (Rejection::ReservationResolved, "the reservation was shipped before"),
         Some(Resolution::Released) => (Rejection::ReservationResolved, "the reservation was released before"),
+        Some(Resolution::Expired) => (Rejection::ReservationResolved, "the reservation expired before"),
         None => (Rejection::UnknownReservation, "nothing is reserved for this order here"),
     };
     reservation_rejected(kind, order_id, code, detail)
 }
 
-/// Whether the part is of one line or more, each in the reservation with at least so many units.
-fn covers(held: &[Held], part: &[ShipLine]) -> bool {
-    let asked = |sku: &Sku| part.iter().filter(|line| line.sku == *sku).map(|line| u64::from(line.quantity)).sum();
-    let there = |sku: &Sku| held.iter().filter(|held| held.sku == *sku).map(|held| u64::from(held.quantity)).sum();
-    let fits = |line: &ShipLine| -> bool {
-        let (asked, there): (u64, u64) = (asked(&line.sku), there(&line.sku));
-        line.quantity > 0 && asked <= there
+/// Whether the part, sorted by SKU, is of one line or more, and of each SKU no more than the reservation has.
+fn covers(held: &[Held], part: &[&ShipLine]) -> bool {
+    let fits = |lines: &[&ShipLine]| {
+        let asked: u64 = lines.iter().map(|line| u64::from(line.quantity)).sum();
+        let same = held.iter().filter(|held| held.sku == lines[0].sku);
+        asked <= same.map(|held| u64::from(held.quantity)).sum()
     };
-    !part.is_empty() && part.iter().all(fits)
+    let some = |line: &&ShipLine| line.quantity > 0;
+    !part.is_empty() && part.iter().all(some) && part.chunk_by(|a, b| a.sku == b.sku).all(fits)
 }
 
-/// The movements of these units; one SKU may come several times.
+/// The movements of these units; those of one SKU stand together.
 fn movements<'a>(
     state: &Stock,
     units: impl Iterator<Item = (&'a Sku, u32)>,
@@ -75,8 +79,8 @@ fn movements<'a>(
 ) -> Vec<Movement> {
     let mut movements: Vec<Movement> = Vec::with_capacity(units.size_hint().0);
     for (sku, quantity) in units {
-        let seen = movements.iter().rev().find(|movement| movement.sku == *sku);
-        let before = seen.map_or_else(|| state.levels(sku.as_str()), |movement| movement.levels);
+        let last = movements.last().filter(|movement| movement.sku == *sku);
+        let before = last.map_or_else(|| state.levels(sku.as_str()), |movement| movement.levels);
         let levels = moved(before, u64::from(quantity));
         movements.push(Movement { sku: sku.clone(), quantity, levels });
     }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use compact_str::CompactString;
 use foldhash::HashMap;
-use orderflow_schemas::{Amount, Currency, Levels, OrderId, Sku};
+use orderflow_schemas::{Amount, Currency, Levels, OrderId, Sku, commands::ReleaseReason};
 use serde::{Deserialize, Serialize};
 
 use crate::keys::Keys;
@@ -45,6 +45,16 @@ pub(super) struct Held {
 pub(super) enum Resolution {
     Shipped,
     Released,
+    Expired,
+}
+
+impl Resolution {
+    pub(super) fn of(reason: ReleaseReason) -> Self {
+        match reason {
+            ReleaseReason::Expired => Self::Expired,
+            ReleaseReason::Canceled | ReleaseReason::Failed => Self::Released,
+        }
+    }
 }
 
 /// The last resolutions, a bounded number, oldest forgotten first.
@@ -83,6 +93,8 @@ impl Stock {
 
     /// The units each order still holds here, in no particular order.
     pub fn reservations(&self) -> impl Iterator<Item = (OrderId, u64)> {
-        self.reservations.iter().map(|(id, held)| (*id, held.iter().map(|held| u64::from(held.quantity)).sum()))
+        self.reservations
+            .iter()
+            .map(|(id, held)| (*id, held.iter().map(|held| u64::from(held.quantity)).sum()))
     }
 }

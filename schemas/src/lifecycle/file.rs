@@ -19,6 +19,9 @@ struct File {
     actions: BTreeMap<String, String>,
     #[serde(default)]
     aliases: BTreeMap<String, BTreeMap<String, String>>,
+    /// Settings of the process that runs the file; none of the lifecycle's business.
+    #[serde(default, rename = "settings")]
+    _settings: toml::Table,
 }
 
 #[derive(Deserialize)]

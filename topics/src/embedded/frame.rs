@@ -18,7 +18,7 @@ pub(super) const HEADER_BYTES: usize = 40;
 /// The size of a section's header.
 pub(super) const SECTION_BYTES: usize = 20;
 /// Frames start at multiples of this.
-pub(super) const ALIGNMENT: u64 = 8;
+pub(super) const ALIGNMENT: usize = 8;
 /// `OFL1`, first in every frame.
 pub(super) const MAGIC: u32 = u32::from_le_bytes(*b"OFL1");
 
@@ -67,15 +67,14 @@ impl Header {
             3 => Kind::Close,
             _ => return None,
         };
-        let header =
-            Self { kind, length, lsn: fields.u64()?, synced: fields.u64()?, time_ms: fields.u64()? };
+        let header = Self { kind, length, lsn: fields.u64()?, synced: fields.u64()?, time_ms: fields.u64()? };
         (header.lsn == lsn && header.synced <= lsn).then_some(header)
     }
 }
 
 /// The position after a frame at `lsn` with so many bytes of payload.
 pub(super) fn end_of(lsn: u64, payload_bytes: usize) -> u64 {
-    (lsn + (HEADER_BYTES + payload_bytes) as u64).next_multiple_of(ALIGNMENT)
+    (lsn + (HEADER_BYTES + payload_bytes) as u64).next_multiple_of(ALIGNMENT as u64)
 }
 
 /// Appends a frame to `buffer`; `payload` writes exactly `header.length` bytes. The padding after it is zero.
@@ -92,7 +91,7 @@ pub(super) fn write(buffer: &mut Vec<u8>, header: &Header, payload: impl FnOnce(
     assert_eq!(buffer.len() - start, HEADER_BYTES + as_usize(header.length), "a frame is as long as it says");
     let sum = checksum(&buffer[start + 8..]);
     buffer[start + 4..start + 8].copy_from_slice(&sum.to_le_bytes());
-    let padded = (buffer.len() - start).next_multiple_of(8);
+    let padded = (buffer.len() - start).next_multiple_of(ALIGNMENT);
     buffer.resize(start + padded, 0);
 }
 
@@ -123,13 +122,7 @@ impl Section {
 }
 
 /// Appends a section to a frame's payload.
-pub(super) fn write_section(
-    buffer: &mut Vec<u8>,
-    at: TopicPartition,
-    base: u64,
-    count: u32,
-    body: &[u8],
-) {
+pub(super) fn write_section(buffer: &mut Vec<u8>, at: TopicPartition, base: u64, count: u32, body: &[u8]) {
     buffer.extend_from_slice(&at.topic.id().to_le_bytes());
     buffer.extend_from_slice(&at.partition.0.to_le_bytes());
     buffer.extend_from_slice(&base.to_le_bytes());
@@ -200,4 +193,80 @@ pub(super) fn read_records(
         records.push(body.slice(start..start + length));
     }
     Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn frame(lsn: u64, batches: &[(u16, u64, Vec<Bytes>)]) -> Vec<u8> {
+        let mut payload = Vec::new();
+        for (partition, base, records) in batches {
+            let mut body = Vec::new();
+            write_records(&mut body, records);
+            let at = TopicPartition::new(Topic::StockEvents, *partition);
+            write_section(&mut payload, at, *base, as_u32(records.len()), &body);
+        }
+        let header =
+            Header { kind: Kind::Records, length: as_u32(payload.len()), lsn, synced: lsn / 2, time_ms: 7 };
+        let mut frame = Vec::new();
+        write(&mut frame, &header, |buffer| buffer.extend_from_slice(&payload));
+        assert_eq!(Header::read(&frame, lsn), Some(header));
+        assert_eq!(frame.len() as u64, header.end() - lsn);
+        frame
+    }
+
+    fn record() -> impl Strategy<Value = Bytes> {
+        prop::collection::vec(any::<u8>(), 1..40).prop_map(Bytes::from)
+    }
+
+    fn batches() -> impl Strategy<Value = Vec<(u16, u64, Vec<Bytes>)>> {
+        let batch = (any::<u16>(), 0..u64::MAX / 2, prop::collection::vec(record(), 0..8));
+        prop::collection::vec(batch, 0..6)
+    }
+
+    proptest! {
+        #[test]
+        fn a_frame_gives_back_what_was_put_into_it(lsn in (0..1u64 << 50).prop_map(|n| n * 8), batches in batches()) {
+            let frame = frame(lsn, &batches);
+            let header = Header::read(&frame, lsn).unwrap();
+            let end = HEADER_BYTES + as_usize(header.length);
+            prop_assert!(is_intact(&frame[..end]));
+            let payload = Bytes::from(frame).slice(HEADER_BYTES..end);
+            let mut read = Vec::new();
+            for section in sections(&payload) {
+                let section = section.unwrap();
+                let mut records = Vec::new();
+                read_records(&payload.slice(section.body.clone()), 0, |_| true, &mut records).unwrap();
+                prop_assert_eq!(section.end(), section.base + records.len() as u64);
+                read.push((section.at.partition.0, section.base, records));
+            }
+            prop_assert_eq!(read, batches);
+        }
+
+        #[test]
+        fn a_changed_bit_is_noticed(batches in batches(), at in any::<prop::sample::Index>(), bit in 0..8u8) {
+            let mut frame = frame(64, &batches);
+            let length = HEADER_BYTES + as_usize(Header::read(&frame, 64).unwrap().length);
+            frame[at.index(length)] ^= 1 << bit;
+            let noticed = match Header::read(&frame, 64) {
+                None => true,
+                Some(header) => {
+                    frame.get(..HEADER_BYTES + as_usize(header.length)).is_none_or(|frame| !is_intact(frame))
+                }
+            };
+            prop_assert!(noticed);
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Header::read(&bytes, 0);
+            let _ = is_intact(&bytes);
+            let _ = sections(&bytes).count();
+            let mut records = Vec::new();
+            let _ = read_records(&Bytes::from(bytes), 1, |_| true, &mut records);
+        }
+    }
 }

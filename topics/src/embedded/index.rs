@@ -53,6 +53,10 @@ impl SegmentIndex {
         Some(entry)
     }
 
+    pub(super) fn entries(&self) -> impl Iterator<Item = IndexEntry> {
+        self.entries.iter().copied()
+    }
+
     pub(super) fn into_entries(self) -> Vec<IndexEntry> {
         self.entries
     }
@@ -158,5 +162,41 @@ impl PartitionIndex {
     pub(super) fn trim(&mut self, lsn: u64) {
         while self.entries.pop_front_if(|place| place.lsn < lsn).is_some() {}
         self.cursors.retain(|place| place.lsn >= lsn);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use orderflow_schemas::Topic;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn partition() -> impl Strategy<Value = TopicPartition> {
+        (0..5u16, 0..9u16).prop_map(|(topic, n)| TopicPartition::new(Topic::from_id(topic).unwrap(), n))
+    }
+
+    fn heads() -> impl Strategy<Value = Heads> {
+        prop::collection::vec((partition(), any::<u64>()), 0..10).prop_map(Heads::from_iter)
+    }
+
+    proptest! {
+        #[test]
+        fn an_index_file_gives_back_what_was_put_into_it_or_nothing(
+            (base, end, time_ms) in any::<(u64, u64, u64)>(),
+            (heads, ends) in (heads(), heads()),
+            entries in prop::collection::vec((partition(), any::<u64>(), any::<u64>()), 0..20),
+            at in any::<prop::sample::Index>(),
+        ) {
+            let entries = entries.into_iter().map(|(at, offset, lsn)| IndexEntry { at, offset, lsn }).collect();
+            let index = SealedIndex { base, end, time_ms, heads, ends, entries };
+            let mut file = index.write();
+            prop_assert_eq!(SealedIndex::read(&file), Some(index));
+            let at = at.index(file.len());
+            file[at] ^= 1;
+            prop_assert_eq!(SealedIndex::read(&file), None);
+            file.truncate(at);
+            prop_assert_eq!(SealedIndex::read(&file), None);
+        }
     }
 }

@@ -16,13 +16,17 @@ use std::{
 };
 
 use super::{
-    disk::{Access, Disk, DiskFile, ZEROS, write_zeros},
+    disk::{Access, Disk, DiskFile, write_zeros},
     heads::Heads,
     lock,
 };
 
 /// How far ahead of the writer zeroing stays.
 const ZEROING_MARGIN: u64 = 2 << 20;
+/// How much is zeroed at once.
+const ZEROING_BYTES: u64 = 64 << 10;
+/// How much is zeroed between syncs.
+const ZEROING_SYNC_BYTES: u64 = 8 * ZEROING_BYTES;
 
 /// A segment file.
 #[derive(Debug)]
@@ -40,15 +44,16 @@ pub(super) struct Segment {
     end: AtomicU64,
     /// When the last frame was written.
     time_ms: AtomicU64,
-    zeroing: Mutex<Zeroing>,
+    /// What is before this LSN belongs to the writer.
+    written: AtomicU64,
+    /// The LSN of the piece that is being zeroed at this moment; [`IDLE`] if none is.
+    zeroing: AtomicU64,
+    /// The LSN after the zeroed pieces.
+    zeroed: AtomicU64,
 }
 
-/// Whose bytes are whose, as LSNs: the writer's up to `written`, zeroed ones up to `zeroed`.
-#[derive(Debug)]
-struct Zeroing {
-    written: u64,
-    zeroed: u64,
-}
+/// Nothing is being zeroed.
+const IDLE: u64 = u64::MAX;
 
 /// The name of the segment file that starts at this LSN.
 pub(super) fn file_name(base: u64) -> String {
@@ -72,7 +77,9 @@ impl Segment {
             file: Mutex::new(None),
             end: AtomicU64::new(end),
             time_ms: AtomicU64::new(time_ms),
-            zeroing: Mutex::new(Zeroing { written: end, zeroed: end }),
+            written: AtomicU64::new(end),
+            zeroing: AtomicU64::new(IDLE),
+            zeroed: AtomicU64::new(end),
         }
     }
 
@@ -139,31 +146,40 @@ impl Segment {
 
     /// Nothing more will be written.
     pub(super) fn seal(&self) {
-        lock(&self.zeroing).written = self.limit();
+        self.written.store(self.limit(), SeqCst);
         *lock(&self.file) = None;
     }
 
     /// The writer is about to write up to `lsn`: zeroing keeps out of its way from now on.
+    ///
+    /// Writer and allocator each say where they will write and then look where the other is, so at least one of them
+    /// sees an overlap: the allocator then gives way, and the writer waits for a piece that was begun. A lock would do,
+    /// but the allocator, which takes it again at once, starved the writer for milliseconds.
     pub(super) fn writing(&self, lsn: u64) {
-        lock(&self.zeroing).written = lsn;
+        self.written.store(lsn, SeqCst);
+        while self.zeroing.load(SeqCst) < lsn {
+            std::thread::yield_now();
+        }
     }
 
     /// Zeroes the next piece. Returns whether there is more to do.
     pub(super) fn zero_some(&self, file: &dyn DiskFile) -> io::Result<bool> {
-        // Held over the write, so that the writer cannot enter the piece meanwhile.
-        let mut zeroing = lock(&self.zeroing);
-        if zeroing.written > zeroing.zeroed {
-            zeroing.zeroed = zeroing.written.saturating_add(ZEROING_MARGIN).min(self.limit());
-        }
-        let start = zeroing.zeroed;
-        let end = start.saturating_add(ZEROS.len() as u64).min(self.limit());
+        let (written, zeroed) = (self.written.load(SeqCst), self.zeroed.load(SeqCst));
+        let ahead = self.position(written).saturating_add(ZEROING_MARGIN).next_multiple_of(ZEROING_BYTES);
+        let start = if written > zeroed { self.limit().min(self.base + ahead) } else { zeroed };
+        let end = self.limit().min(start + ZEROING_BYTES);
         if start == end {
             return Ok(false);
         }
-        write_zeros(file, self.position(start)..self.position(end))?;
-        zeroing.zeroed = end;
-        drop(zeroing);
-        file.sync()?;
-        Ok(end < self.limit())
+        self.zeroing.store(start, SeqCst);
+        let free = self.written.load(SeqCst) <= start;
+        let done = if free { write_zeros(file, self.position(start)..self.position(end)) } else { Ok(()) };
+        self.zeroing.store(IDLE, SeqCst);
+        done?;
+        self.zeroed.store(if free { end } else { start }, SeqCst);
+        if end == self.limit() || self.position(end).is_multiple_of(ZEROING_SYNC_BYTES) {
+            file.sync()?;
+        }
+        Ok(end < self.limit() || !free)
     }
 }

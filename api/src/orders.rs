@@ -1,0 +1,134 @@
+//! Orders and their history.
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::header;
+use orderflow_ingest::http::{Caller, Problem, Query, query::invalid};
+use orderflow_schemas::{CustomerId, IdempotencyKey, Lifecycle, Order, OrderId, Role, Status, Timestamp};
+use orderflow_sinks::database::{HistoryEntry, OrderFilter};
+use serde::Deserialize;
+
+use crate::{
+    lists::{List, Paging},
+    paths::Id,
+    state::Api,
+    store::{self, Store},
+};
+
+/// The parameters of a list of orders.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrdersQuery {
+    status: Option<Status>,
+    customer_id: Option<CustomerId>,
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+    idempotency_key: Option<IdempotencyKey>,
+    limit: Option<u32>,
+    cursor: Option<String>,
+    page: Option<u32>,
+}
+
+/// The parameters of a list that is not filtered.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PagingQuery {
+    pub(crate) limit: Option<u32>,
+    pub(crate) cursor: Option<String>,
+    pub(crate) page: Option<u32>,
+}
+
+/// `GET /orders/{id}`
+pub async fn show(Id(id): Id<OrderId>, caller: Caller, store: Store) -> Result<Response, Problem> {
+    let order = find(id, &caller, &store).await?;
+    let etag = format!("\"{}\"", order.version);
+    Ok(([(header::ETAG, etag)], Json(order)).into_response())
+}
+
+/// `GET /orders`
+pub async fn list(
+    State(api): State<Api>,
+    Query(query): Query<OrdersQuery>,
+    caller: Caller,
+    store: Store,
+) -> Result<Json<List<Order>>, Problem> {
+    answer(&api.lifecycle, query, &caller, &store).await
+}
+
+/// `GET /orders/user/{id}`
+pub async fn list_of_user(
+    State(api): State<Api>,
+    Id(id): Id<CustomerId>,
+    Query(mut query): Query<OrdersQuery>,
+    caller: Caller,
+    store: Store,
+) -> Result<Json<List<Order>>, Problem> {
+    if query.customer_id.as_ref().is_some_and(|other| *other != id) {
+        return Err(invalid("customer_id", "is another than in the path"));
+    }
+    query.customer_id = Some(id);
+    answer(&api.lifecycle, query, &caller, &store).await
+}
+
+/// `GET /search/orders/{id}/history`
+pub async fn history(
+    Id(id): Id<OrderId>,
+    Query(query): Query<PagingQuery>,
+    caller: Caller,
+    store: Store,
+) -> Result<Json<List<HistoryEntry>>, Problem> {
+    let paging = Paging::new(query.limit, query.cursor.as_deref(), query.page)?;
+    find(id, &caller, &store).await?;
+    let read = store.0.history(id, &paging.slice()).await;
+    paging.answer(read, |entry| entry.version, store.0.count_history(id)).await.map(Json)
+}
+
+/// The order, if there is one and the caller may see it.
+async fn find(id: OrderId, caller: &Caller, Store(store): &Store) -> Result<Order, Problem> {
+    let order = store.order(id).await.map_err(store::failed)?;
+    let order =
+        order.ok_or_else(|| Problem::not_found("order-not-found", format!("there is no order {id}")))?;
+    if sees_all(caller) || caller.may_see(&order.customer_id) {
+        return Ok(order);
+    }
+    Err(Problem::forbidden("the order belongs to somebody else"))
+}
+
+/// Admins, and programs that act for customers.
+fn sees_all(caller: &Caller) -> bool {
+    matches!(caller.role, Role::Admin | Role::Service)
+}
+
+async fn answer(
+    lifecycle: &Lifecycle,
+    query: OrdersQuery,
+    caller: &Caller,
+    Store(store): &Store,
+) -> Result<Json<List<Order>>, Problem> {
+    let paging = Paging::new(query.limit, query.cursor.as_deref(), query.page)?;
+    let filter = filter(lifecycle, query, caller)?;
+    let read = store.orders(&filter, &paging.slice()).await;
+    paging.answer(read, |order| order.id, store.count_orders(&filter)).await.map(Json)
+}
+
+/// The filter asked for; a customer's is always narrowed to their own orders.
+fn filter(lifecycle: &Lifecycle, query: OrdersQuery, caller: &Caller) -> Result<OrderFilter, Problem> {
+    caller.require(&[Role::Customer, Role::Admin, Role::Service])?;
+    let OrdersQuery { status, mut customer_id, from, to, idempotency_key, .. } = query;
+    if caller.role == Role::Customer {
+        if customer_id.as_ref().is_some_and(|other| !caller.may_see(other)) {
+            return Err(Problem::forbidden("customers see only their own orders"));
+        }
+        let own = CustomerId::new(caller.subject.clone());
+        customer_id = Some(own.map_err(|_| Problem::forbidden("the caller's subject is no customer id"))?);
+    }
+    if let Some(unknown) = status.as_ref().filter(|status| lifecycle.find(status.as_str()).is_none()) {
+        let states: Vec<_> = lifecycle.states().map(|(_, state)| state.name.as_str()).collect();
+        let detail = format!("`{unknown}` is no state of an order; states are {}", states.join(", "));
+        return Err(invalid("status", detail));
+    }
+    Ok(OrderFilter { status, customer_id, from, to, idempotency_key })
+}

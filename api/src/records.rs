@@ -1,0 +1,154 @@
+//! The log itself, for admins: what topics there are, and their durable records.
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderName, StatusCode, header};
+use orderflow_ingest::http::{Caller, Problem, Query, query::invalid};
+use orderflow_schemas::{Offset, Partition, Role, Topic, TopicPartition};
+use orderflow_sinks::dead_letter::LetterBytes;
+use orderflow_topics::{ReadError, Topics, Visibility, partitions_of};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::{paths::At, state::Api};
+
+/// Records of an answer that does not say how many.
+const LIMIT_DEFAULT: u32 = 100;
+/// Records of one answer at most.
+const LIMIT_MAX: u32 = 10_000;
+/// Bytes of one answer, about; one record more may be in it.
+const BYTES_MAX: usize = 4 << 20;
+/// Where to go on after an answer with records.
+const NEXT_OFFSET: HeaderName = HeaderName::from_static("orderflow-next-offset");
+
+/// A topic and its partitions.
+#[derive(Debug, Serialize)]
+pub struct TopicView {
+    topic: &'static str,
+    partitions: Vec<PartitionView>,
+}
+
+#[derive(Debug, Serialize)]
+struct PartitionView {
+    partition: Partition,
+    start: Offset,
+    end: Offset,
+    durable_end: Offset,
+}
+
+/// All topics.
+#[derive(Debug, Serialize)]
+pub struct TopicsView {
+    items: Vec<TopicView>,
+}
+
+/// `GET /topics`
+pub async fn list_topics(caller: Caller, State(api): State<Api>) -> Result<Json<TopicsView>, Problem> {
+    caller.require(&[Role::Admin])?;
+    let mut items = Vec::new();
+    for topic in Topic::ALL {
+        let mut partitions = Vec::new();
+        for at in partitions_of(api.topics.as_ref(), topic) {
+            partitions.push(view(api.topics.as_ref(), at).await.map_err(|error| failed(&error))?);
+        }
+        items.push(TopicView { topic: topic.as_str(), partitions });
+    }
+    Ok(Json(TopicsView { items }))
+}
+
+async fn view(topics: &dyn Topics, at: TopicPartition) -> Result<PartitionView, ReadError> {
+    let durable = topics.bounds(at, Visibility::Durable).await?;
+    let accepted = topics.bounds(at, Visibility::Accepted).await?;
+    let (start, end) = (durable.start, accepted.end);
+    Ok(PartitionView { partition: at.partition, start, end, durable_end: durable.end })
+}
+
+/// The parameters of a list of records.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordsQuery {
+    from: Option<Offset>,
+    limit: Option<u32>,
+}
+
+/// `GET /topics/{topic}/{partition}/records`: durable records as NDJSON, from an offset or the oldest on.
+pub async fn list_records(
+    caller: Caller,
+    At(at): At,
+    Query(query): Query<RecordsQuery>,
+    State(api): State<Api>,
+) -> Result<Response, Problem> {
+    caller.require(&[Role::Admin])?;
+    let limit = query.limit.unwrap_or(LIMIT_DEFAULT);
+    if !(1..=LIMIT_MAX).contains(&limit) {
+        return Err(invalid("limit", format!("must be 1 to {LIMIT_MAX}")));
+    }
+    let from = match query.from {
+        Some(from) => from,
+        None => api.topics.bounds(at, Visibility::Durable).await.map_err(|error| failed(&error))?.start,
+    };
+    let (lines, next) = read(api.topics.as_ref(), at, from, limit).await.map_err(|error| failed(&error))?;
+    let headers =
+        [(header::CONTENT_TYPE, "application/x-ndjson".to_owned()), (NEXT_OFFSET, next.to_string())];
+    Ok((headers, lines).into_response())
+}
+
+async fn read(
+    topics: &dyn Topics,
+    at: TopicPartition,
+    from: Offset,
+    limit: u32,
+) -> Result<(Vec<u8>, Offset), ReadError> {
+    let (mut lines, mut next, mut left) = (Vec::new(), from, limit as usize);
+    while left > 0 && lines.len() < BYTES_MAX {
+        let chunk = topics.read(at, next, BYTES_MAX - lines.len(), Visibility::Durable).await?;
+        if chunk.records.is_empty() {
+            break;
+        }
+        for record in chunk.records.iter().take(left) {
+            push_line(&mut lines, at, next, record);
+            next = next.next();
+            left -= 1;
+        }
+    }
+    Ok((lines, next))
+}
+
+/// A record as a line: its JSON as `value`, or its bytes as `text` or `hex` where they are no JSON.
+#[derive(Serialize)]
+struct Line<'a> {
+    topic: &'static str,
+    partition: Partition,
+    offset: Offset,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<&'a RawValue>,
+    #[serde(flatten)]
+    bytes: Option<LetterBytes>,
+}
+
+fn push_line(lines: &mut Vec<u8>, at: TopicPartition, offset: Offset, record: &Bytes) {
+    // A line must stay one line, so JSON that was written over several goes as text.
+    let value = serde_json::from_slice::<&RawValue>(record).ok().filter(|_| !record.contains(&b'\n'));
+    let bytes = value.is_none().then(|| LetterBytes::of(record));
+    let line = Line { topic: at.topic.as_str(), partition: at.partition, offset, value, bytes };
+    serde_json::to_writer(&mut *lines, &line).expect("lines have string keys and memory takes all bytes");
+    lines.push(b'\n');
+}
+
+fn failed(error: &ReadError) -> Problem {
+    match error {
+        ReadError::NoSuchPartition(_) => Problem::not_found("unknown-partition", error.to_string()),
+        ReadError::Trimmed { start, .. } => {
+            Problem::new(StatusCode::GONE, "records-removed", error.to_string()).with_member("start", start)
+        }
+        ReadError::Damaged(_) => Problem::internal(error),
+        ReadError::Unavailable(_) => {
+            tracing::error!(%error, "the log cannot be read");
+            Problem::unavailable("log-unavailable", "the log cannot be read now", 1)
+        }
+    }
+}

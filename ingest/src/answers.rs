@@ -1,0 +1,171 @@
+//! Decisions as HTTP answers.
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header};
+use orderflow_schemas::{
+    Lifecycle, Offset, Order, OrderId, Position, TopicPartition,
+    events::{CommandRejected, Rejection},
+    lifecycle::Outcome,
+    order::{Failure, Problem as FailureCode},
+};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::{
+    http::{Problem, position, with_position},
+    preconditions::{IDEMPOTENT_REPLAYED, PREFERENCE_APPLIED},
+};
+
+/// Where a client can see the order.
+fn location(order: OrderId) -> HeaderValue {
+    HeaderValue::try_from(format!("/orders/{order}")).expect("a UUID is ASCII")
+}
+
+fn etag(version: u64) -> HeaderValue {
+    HeaderValue::try_from(format!("\"{version}\"")).expect("digits are ASCII")
+}
+
+/// A JSON answer.
+pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    let body = match serde_json::to_vec(body) {
+        Ok(body) => body,
+        Err(error) => return Problem::internal(error).into_response(),
+    };
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// The order as it stands, with its version as the ETag.
+fn order(status: StatusCode, order: &Order) -> Response {
+    let mut response = json(status, order);
+    response.headers_mut().insert(header::ETAG, etag(order.version));
+    response
+}
+
+/// 200: the order has changed.
+pub fn changed(changed: &Order, seen: &Position) -> Response {
+    with_position(seen, order(StatusCode::OK, changed))
+}
+
+/// 201, or 409 if stock refused the order, the first time and each time it is repeated.
+pub fn placed(placed: &Order, replayed: bool, seen: &Position, lifecycle: &Lifecycle) -> Response {
+    let mut response = match refused_by_stock(placed, lifecycle) {
+        Some(code) => refused(placed, code).into_response(),
+        None => order(StatusCode::CREATED, placed),
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::LOCATION, location(placed.id));
+    if replayed {
+        headers.insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+    }
+    with_position(seen, response)
+}
+
+/// Why stock refused the order, if it did: a person may also have rejected it later.
+fn refused_by_stock(order: &Order, lifecycle: &Lifecycle) -> Option<FailureCode> {
+    let state = lifecycle.find(order.status.as_str())?;
+    if lifecycle.state(state).outcome != Some(Outcome::Failed) {
+        return None;
+    }
+    let codes = [
+        FailureCode::OutOfStock,
+        FailureCode::CurrencyMismatch,
+        FailureCode::PriceUnknown,
+        FailureCode::PriceChanged,
+        FailureCode::TotalTooLarge,
+    ];
+    let by_reason = codes.into_iter().find(|code| order.fail_reason.as_deref() == Some(code.as_str()));
+    by_reason.or_else(|| order.failures.first().map(|failure| failure.problem))
+}
+
+fn refused(order: &Order, code: FailureCode) -> Problem {
+    let failures: Vec<_> = order.failures.iter().map(describe).collect();
+    let detail = match failures.is_empty() {
+        true => "the order could not be reserved".to_owned(),
+        false => failures.join("; "),
+    };
+    Problem::conflict(code.as_str(), detail)
+        .with_member("order", order)
+        .with_member("failures", &*order.failures)
+        .with_header(header::ETAG, etag(order.version))
+}
+
+fn describe(failure: &Failure) -> String {
+    let Failure { sku, requested, available, unit_price, currency, .. } = failure;
+    match (failure.problem, unit_price, currency) {
+        (FailureCode::OutOfStock, ..) => format!("{sku}: {requested} asked for, {available} available"),
+        (FailureCode::PriceChanged, Some(price), _) => format!("{sku}: the price is {price} now"),
+        (FailureCode::PriceUnknown, ..) => format!("{sku}: has no price"),
+        (FailureCode::CurrencyMismatch, _, Some(currency)) => format!("{sku}: is sold in {currency}"),
+        (FailureCode::TotalTooLarge, ..) => format!("{sku}: the total is too large"),
+        (problem, ..) => format!("{sku}: {}", problem.as_str()),
+    }
+}
+
+/// 202: the order is durable, its decision is to come.
+pub fn accepted(order: OrderId, seen: &Position) -> Response {
+    let mut response = json(StatusCode::ACCEPTED, &json!({ "id": order }));
+    response.headers_mut().insert(header::LOCATION, location(order));
+    with_position(seen, response)
+}
+
+/// Says that the client's wish not to wait was granted.
+pub fn as_preferred(mut response: Response) -> Response {
+    response.headers_mut().insert(PREFERENCE_APPLIED, HeaderValue::from_static("respond-async"));
+    response
+}
+
+/// What a client has seen once it has this answer.
+pub fn seen(commands: TopicPartition, cause: Offset) -> Position {
+    Position::of(commands, cause)
+}
+
+/// A command that was refused.
+pub fn rejected(rejected: CommandRejected, seen: &Position) -> Problem {
+    let slug = slug(rejected.code);
+    let status = match rejected.code {
+        Rejection::UnknownOrder => StatusCode::NOT_FOUND,
+        Rejection::Forbidden => StatusCode::FORBIDDEN,
+        Rejection::StaleVersion => StatusCode::PRECONDITION_FAILED,
+        Rejection::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+        _ => StatusCode::CONFLICT,
+    };
+    let mut problem = Problem::new(status, slug, rejected.detail)
+        .with_header(position::POSITION, position::header_value(seen));
+    if let Some(allowed) = rejected.allowed {
+        problem = problem.with_member("allowed", allowed);
+    }
+    if let Some(version) = rejected.version {
+        problem = problem.with_member("version", version).with_header(header::ETAG, etag(version));
+    }
+    problem
+}
+
+/// The stable code of a rejection: its name in records, but for the one that HTTP clients know by another.
+fn slug(code: Rejection) -> &'static str {
+    match code {
+        Rejection::UnknownOrder => "order-not-found",
+        Rejection::OrderExists => "order-exists",
+        Rejection::IllegalTransition => "illegal-transition",
+        Rejection::Forbidden => "forbidden",
+        Rejection::StaleVersion => "stale-version",
+        Rejection::IdempotencyKeyReused => "idempotency-key-reused",
+        Rejection::NegativeStock => "negative-stock",
+        Rejection::LevelOverflow => "level-overflow",
+        Rejection::UnknownReservation => "unknown-reservation",
+        Rejection::ReservationResolved => "reservation-resolved",
+        Rejection::MoreThanReserved => "more-than-reserved",
+        Rejection::ReservationExists => "reservation-exists",
+        Rejection::UnexpectedReply => "unexpected-reply",
+    }
+}
+
+/// The processor answered a command with an event that is no answer to it.
+pub fn unexpected(event: &'static str) -> Problem {
+    Problem::internal(format_args!("a command was answered with {event}"))
+}

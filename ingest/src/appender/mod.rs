@@ -1,0 +1,92 @@
+//! Appending commands: for each partition one task that gathers what waits, numbers it and appends it.
+//!
+//! Order: a partition's submissions are appended in the order they were taken. Numbers count without a gap, also
+//! across refused appends; an append whose outcome is unknown is repeated with the same bytes, and given up only
+//! together with its source's name. Durability is for whoever submitted to wait for: the task goes on at once.
+
+mod numbering;
+mod submission;
+mod task;
+
+use std::sync::Arc;
+
+use orderflow_schemas::{TopicPartition, envelope::TraceParent};
+use orderflow_topics::Topics;
+use tokio::sync::{Semaphore, TryAcquireError, mpsc, oneshot};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use submission::{Answer, Commands, Placed, Refusal};
+
+use crate::{
+    appender::{submission::Submission, task::Task},
+    decisions::{Decisions, Watch},
+    settings::Settings,
+};
+
+/// Where to hand in commands for one partition.
+pub struct Appender {
+    sender: mpsc::Sender<Submission>,
+    bytes: Arc<Semaphore>,
+    bytes_max: u32,
+}
+
+impl Appender {
+    /// Starts the task of one partition. It ends, after what was handed in, once `stopping` is cancelled.
+    pub fn start(
+        at: TopicPartition,
+        topics: Arc<dyn Topics>,
+        decisions: Arc<Decisions>,
+        settings: &Settings,
+        stopping: CancellationToken,
+        tasks: &TaskTracker,
+    ) -> Self {
+        let (sender, receiver) = mpsc::channel(settings.queue_requests_max.max(1));
+        let bytes_max =
+            u32::try_from(settings.queue_bytes_max).unwrap_or(u32::MAX >> 4).clamp(1, u32::MAX >> 4);
+        tasks.spawn(Task::new(at, topics, decisions, receiver, settings, stopping).run());
+        Self { sender, bytes: Arc::new(Semaphore::new(bytes_max as usize)), bytes_max }
+    }
+
+    /// Hands in commands, or refuses at once when the queue is full. The answer comes once they are accepted.
+    pub fn try_submit(
+        &self,
+        commands: Commands,
+        traceparent: Option<TraceParent>,
+        watch: Option<Watch>,
+    ) -> Result<oneshot::Receiver<Answer>, Refusal> {
+        let room = match Arc::clone(&self.bytes).try_acquire_many_owned(self.bytes_of(&commands)) {
+            Ok(room) => room,
+            Err(TryAcquireError::NoPermits) => return Err(Refusal::Overloaded),
+            Err(TryAcquireError::Closed) => return Err(Refusal::ShuttingDown),
+        };
+        let (answer, receiver) = oneshot::channel();
+        let submission = Submission { commands, traceparent, watch, answer, _room: room };
+        match self.sender.try_send(submission) {
+            Ok(()) => Ok(receiver),
+            Err(mpsc::error::TrySendError::Full(_)) => Err(Refusal::Overloaded),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(Refusal::ShuttingDown),
+        }
+    }
+
+    /// Hands in commands, waiting for room. Dropping the future before it is ready hands in nothing.
+    pub async fn submit(
+        &self,
+        commands: Commands,
+        traceparent: Option<TraceParent>,
+    ) -> Result<oneshot::Receiver<Answer>, Refusal> {
+        let room = Arc::clone(&self.bytes).acquire_many_owned(self.bytes_of(&commands)).await;
+        let room = room.map_err(|_| Refusal::ShuttingDown)?;
+        let (answer, receiver) = oneshot::channel();
+        let submission = Submission { commands, traceparent, watch: None, answer, _room: room };
+        self.sender.send(submission).await.map_err(|_| Refusal::ShuttingDown)?;
+        Ok(receiver)
+    }
+
+    /// What the commands take of the queue; what is larger than the queue takes all of it.
+    fn bytes_of(&self, commands: &Commands) -> u32 {
+        u32::try_from(commands.bytes_len()).unwrap_or(u32::MAX).min(self.bytes_max)
+    }
+}
+
+#[cfg(test)]
+mod tests;

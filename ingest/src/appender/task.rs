@@ -1,0 +1,230 @@
+//! The appending task of one partition: gather, number, append, answer.
+
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use bytes::{Bytes, BytesMut};
+use orderflow_schemas::{Header, Offset, Timestamp, TopicPartition, envelope};
+use orderflow_topics::{AppendError, Batch, Receipt, Rejection, Topics};
+use tokio::{sync::mpsc, time::Instant};
+use tokio_util::sync::CancellationToken;
+use tracing::{instrument, warn};
+
+use super::{
+    numbering::Numbering,
+    submission::{Placed, Refusal, Submission},
+};
+use crate::{decisions::Decisions, measures, settings::Settings, source};
+
+/// What an envelope adds to a payload, about; only to reserve memory.
+const ENVELOPE_BYTES: usize = 256;
+
+pub(super) struct Task {
+    at: TopicPartition,
+    topics: Arc<dyn Topics>,
+    decisions: Arc<Decisions>,
+    receiver: mpsc::Receiver<Submission>,
+    numbering: Numbering,
+    records_max: usize,
+    bytes_max: usize,
+    retry_max: Duration,
+    pause_max: Duration,
+    stopping: CancellationToken,
+}
+
+/// How an append came out in the end.
+enum Outcome {
+    /// Accepted: the first offset, and what to wait for.
+    Accepted(Offset, Receipt),
+    /// Surely not written, so the numbers are free.
+    Refused(Refusal),
+    /// Perhaps written, so the numbers are neither free nor taken.
+    Unknown,
+}
+
+impl Task {
+    pub fn new(
+        at: TopicPartition,
+        topics: Arc<dyn Topics>,
+        decisions: Arc<Decisions>,
+        receiver: mpsc::Receiver<Submission>,
+        settings: &Settings,
+        stopping: CancellationToken,
+    ) -> Self {
+        Self {
+            at,
+            topics,
+            decisions,
+            receiver,
+            numbering: Numbering::new(source::fresh()),
+            records_max: settings.append_records_max,
+            bytes_max: settings.append_bytes_max,
+            retry_max: Duration::from_millis(settings.append_retry_ms_max),
+            pause_max: Duration::from_millis(settings.append_pause_ms_max),
+            stopping,
+        }
+    }
+
+    #[instrument(name = "append", skip_all, fields(at = %self.at))]
+    pub async fn run(mut self) {
+        // A decision must not be missed because nobody read the events yet.
+        self.decisions.ready(self.at).await;
+        while let Some(batch) = self.gather().await {
+            self.append_all(batch).await;
+        }
+    }
+
+    /// What waits, up to the bounds of one append; `None` when stopped and nothing waits any more.
+    async fn gather(&mut self) -> Option<Vec<Submission>> {
+        let first = tokio::select! {
+            biased;
+            first = self.receiver.recv() => first?,
+            () = self.stopping.cancelled() => {
+                self.receiver.close();
+                self.receiver.recv().await?
+            }
+        };
+        let (mut records, mut bytes) = (first.commands.len(), first.commands.bytes_len());
+        let mut batch = vec![first];
+        while records < self.records_max && bytes < self.bytes_max {
+            let Ok(next) = self.receiver.try_recv() else { break };
+            records += next.commands.len();
+            bytes += next.commands.bytes_len();
+            batch.push(next);
+        }
+        Some(batch)
+    }
+
+    async fn append_all(&mut self, batch: Vec<Submission>) {
+        let mut work = VecDeque::from([batch]);
+        while let Some(mut batch) = work.pop_front() {
+            let now = now();
+            let time = self.numbering.time(now, source::fresh);
+            let records = self.number(&mut batch, time);
+            let count = records.len();
+            match self.append(records).await {
+                Outcome::Accepted(first, receipt) => self.accepted(batch, time, first, receipt),
+                // Together they were too large; each alone may not be.
+                Outcome::Refused(Refusal::TooLarge { .. }) if batch.len() > 1 => {
+                    self.unwatch(&mut batch);
+                    work.extend(batch.into_iter().map(|submission| vec![submission]));
+                }
+                Outcome::Refused(refusal) => {
+                    warn!(%time, count, ?refusal, "an append was refused");
+                    self.unwatch(&mut batch);
+                    answer_all(batch, &refusal);
+                }
+                Outcome::Unknown => {
+                    warn!(count, "an append was given up; its outcome is unknown");
+                    self.unwatch(&mut batch);
+                    self.numbering = Numbering::new(source::fresh());
+                    answer_all(batch, &Refusal::Unavailable);
+                }
+            }
+        }
+    }
+
+    /// The records of a batch, and its waiters made known before anybody can decide.
+    fn number(&self, batch: &mut [Submission], time: Timestamp) -> Vec<Bytes> {
+        let count = batch.iter().map(|submission| submission.commands.len()).sum();
+        let bytes: usize = batch.iter().map(|submission| submission.commands.bytes_len()).sum();
+        let mut buffer = BytesMut::with_capacity(bytes + count * ENVELOPE_BYTES);
+        let mut records = Vec::with_capacity(count);
+        let mut number = self.numbering.next();
+        for submission in batch {
+            if let Some(watch) = submission.watch.take() {
+                self.decisions.register(self.numbering.source(), number, watch);
+            }
+            let source = self.numbering.source().clone();
+            let traceparent = submission.traceparent.clone();
+            let mut header = Header { source, number, time, cause: None, sent: Vec::new(), traceparent };
+            for json in submission.commands.iter() {
+                header.number = number;
+                envelope::encode_raw(&mut buffer, &header, submission.commands.kind(), json);
+                records.push(buffer.split().freeze());
+                number += 1;
+            }
+        }
+        records
+    }
+
+    /// Appends, again and again while the outcome is unknown, with the same bytes.
+    async fn append(&self, records: Vec<Bytes>) -> Outcome {
+        let deadline = Instant::now() + self.retry_max;
+        let mut pause = self.pause_max / 100;
+        let mut unsure = false;
+        loop {
+            let batch = Batch { at: self.at, records: records.clone() };
+            match self.topics.append(vec![batch]).await {
+                Ok(appended) => {
+                    let first = appended.offsets.first().copied().expect("one batch has one first offset");
+                    return Outcome::Accepted(first, appended.receipt);
+                }
+                // After an unknown outcome a refusal of the repeat says nothing about the first attempt.
+                Err(AppendError::Rejected(rejection)) if !unsure => {
+                    return Outcome::Refused(refusal(rejection));
+                }
+                Err(AppendError::Rejected(Rejection::Closed)) => return Outcome::Unknown,
+                Err(error) => {
+                    if Instant::now() >= deadline {
+                        return Outcome::Unknown;
+                    }
+                    warn!(%error, "repeating an append");
+                }
+            }
+            unsure = true;
+            metrics::counter!(measures::APPEND_REPEATS).increment(1);
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(self.pause_max);
+        }
+    }
+
+    fn accepted(&mut self, batch: Vec<Submission>, time: Timestamp, mut first: Offset, receipt: Receipt) {
+        let mut records = 0;
+        for submission in batch {
+            let count = submission.commands.len();
+            let (source, number) = (self.numbering.source().clone(), self.numbering.next());
+            let placed = Placed { at: self.at, first, count, receipt, source, number };
+            self.numbering.take(count, time);
+            first = Offset(first.0 + count as u64);
+            records += count;
+            // Whoever handed it in may be gone; it is appended all the same.
+            let _ = submission.answer.send(Ok(placed));
+        }
+        metrics::counter!(measures::COMMANDS, "topic" => self.at.topic.as_str()).increment(records as u64);
+        metrics::histogram!(measures::APPEND_RECORDS).record(records as f64);
+    }
+
+    /// Takes back the waiters of a batch that was not appended: other records will get its numbers.
+    fn unwatch(&self, batch: &mut [Submission]) {
+        let mut number = self.numbering.next();
+        for submission in batch {
+            submission.watch = self.decisions.unregister(self.at, self.numbering.source(), number);
+            number += submission.commands.len() as u64;
+        }
+    }
+}
+
+fn refusal(rejection: Rejection) -> Refusal {
+    match rejection {
+        Rejection::Full(_) => Refusal::Full,
+        Rejection::TooLarge { limit } => Refusal::TooLarge { limit },
+        Rejection::NoSuchPartition(at) => Refusal::NoSuchPartition(at),
+        Rejection::Closed => Refusal::Unavailable,
+    }
+}
+
+fn answer_all(batch: Vec<Submission>, refusal: &Refusal) {
+    for submission in batch {
+        let _ = submission.answer.send(Err(refusal.clone()));
+    }
+}
+
+/// The one clock of the pipeline: all later times are copied from here.
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}

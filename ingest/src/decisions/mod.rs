@@ -1,0 +1,179 @@
+//! Waiting for decisions: whoever handed in a command learns what became of it.
+//!
+//! For each partition of events one task reads what is durable and looks up who waits for the command an event
+//! answers. An appender registers a waiter under its command's source and number right before it appends, so no
+//! decision can come too early. While nobody waits, events are passed over unread.
+
+mod reader;
+mod verdict;
+mod waiters;
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use orderflow_schemas::{
+    Lifecycle, Offset, OrderEvent, Partition, Source, StockEvent, Topic, TopicPartition,
+};
+use orderflow_topics::Topics;
+use tokio::sync::oneshot;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use self::{reader::Reader, waiters::Waiters};
+use crate::{appender::Refusal, measures, settings::Settings};
+
+/// What was decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decided {
+    /// Of an order.
+    Order(Box<OrderEvent>),
+    /// Of stock or the catalogue.
+    Stock(Box<StockEvent>),
+}
+
+/// The decision of a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// The offset, among the partition's commands, of the one it was decided at: the command itself or, for an
+    /// order, the last of stock's replies.
+    pub cause: Offset,
+    /// Whether the command repeated an earlier one.
+    pub replayed: bool,
+    /// What was decided.
+    pub event: Decided,
+}
+
+/// The registering end of a waiter; goes with its command to the appender.
+#[derive(Debug)]
+pub struct Watch {
+    id: u64,
+    events: TopicPartition,
+    sender: oneshot::Sender<Decision>,
+}
+
+/// The waiting end. Dropping it gives up.
+pub struct Waiter {
+    id: u64,
+    events: TopicPartition,
+    receiver: oneshot::Receiver<Decision>,
+    decisions: Arc<Decisions>,
+}
+
+impl Waiter {
+    /// The decision, or `None` if it does not come within `timeout` or cannot come any more.
+    pub async fn decision(mut self, timeout: Duration) -> Option<Decision> {
+        tokio::time::timeout(timeout, &mut self.receiver).await.ok()?.ok()
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        // Closed first: from here on nobody registers it, so what the next line misses stays away.
+        self.receiver.close();
+        self.decisions.lock(self.events).forget(self.id);
+        let waiting = self.decisions.waiting.fetch_sub(1, Ordering::Relaxed) - 1;
+        metrics::gauge!(measures::WAITERS).set(waiting as f64);
+    }
+}
+
+/// The waiters of one partition of events.
+struct Watched {
+    waiters: Mutex<Waiters>,
+    /// Cancelled once its reader knows where to read from.
+    ready: CancellationToken,
+}
+
+/// All waiters, and the tasks that read for them.
+pub struct Decisions {
+    orders: Vec<Watched>,
+    stock: Vec<Watched>,
+    waiting: AtomicUsize,
+    waiters_max: usize,
+    ids: std::sync::atomic::AtomicU64,
+}
+
+impl Decisions {
+    /// Starts a reader for each partition of events. They end once `stopping` is cancelled.
+    pub fn start(
+        topics: &Arc<dyn Topics>,
+        lifecycle: &Arc<Lifecycle>,
+        settings: &Settings,
+        stopping: &CancellationToken,
+        tasks: &TaskTracker,
+    ) -> Arc<Self> {
+        let watched = |topic| {
+            let one = |_| Watched { waiters: Mutex::default(), ready: CancellationToken::new() };
+            (0..topics.partitions(topic)).map(one).collect()
+        };
+        let decisions = Arc::new(Self {
+            orders: watched(Topic::OrdersEvents),
+            stock: watched(Topic::StockEvents),
+            waiting: AtomicUsize::new(0),
+            waiters_max: settings.waiters_max,
+            ids: Default::default(),
+        });
+        for topic in [Topic::OrdersEvents, Topic::StockEvents] {
+            for at in orderflow_topics::partitions_of(&**topics, topic) {
+                let (topics, decisions) = (Arc::clone(topics), Arc::clone(&decisions));
+                let lifecycle = Arc::clone(lifecycle);
+                let reader = Reader { at, topics, decisions, lifecycle, bytes_max: settings.read_bytes_max };
+                tasks.spawn(reader.run(stopping.clone()));
+            }
+        }
+        decisions
+    }
+
+    /// A waiter for the decision of a command in `commands`; refused when too many wait.
+    pub fn open(self: &Arc<Self>, commands: TopicPartition) -> Result<(Watch, Waiter), Refusal> {
+        let waiting = self.waiting.fetch_add(1, Ordering::Relaxed) + 1;
+        let events = events_of(commands);
+        let id = self.ids.fetch_add(1, Ordering::Relaxed);
+        let (sender, receiver) = oneshot::channel();
+        let waiter = Waiter { id, events, receiver, decisions: Arc::clone(self) };
+        if waiting > self.waiters_max {
+            return Err(Refusal::Overloaded);
+        }
+        metrics::gauge!(measures::WAITERS).set(waiting as f64);
+        Ok((Watch { id, events, sender }, waiter))
+    }
+
+    /// Waits until no decision of what is appended to `commands` from now on can be missed.
+    pub async fn ready(&self, commands: TopicPartition) {
+        self.watched(events_of(commands)).ready.cancelled().await;
+    }
+
+    /// Makes a waiter known under the number its command is about to be appended with.
+    pub fn register(&self, source: &Source, number: u64, watch: Watch) {
+        self.lock(watch.events).register(source, number, watch);
+    }
+
+    /// Takes a waiter back whose command was not appended after all.
+    pub fn unregister(&self, commands: TopicPartition, source: &Source, number: u64) -> Option<Watch> {
+        let events = events_of(commands);
+        self.lock(events).take_command(source, number).map(|entry| entry.into_watch(events))
+    }
+
+    fn watched(&self, events: TopicPartition) -> &Watched {
+        let Partition(number) = events.partition;
+        let partitions = if events.topic == Topic::StockEvents { &self.stock } else { &self.orders };
+        &partitions[usize::from(number)]
+    }
+
+    fn lock(&self, events: TopicPartition) -> MutexGuard<'_, Waiters> {
+        // Nothing in there can be left half done.
+        self.watched(events).waiters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where the commands of a partition are answered.
+fn events_of(commands: TopicPartition) -> TopicPartition {
+    let topic = if commands.topic == Topic::StockCommands { Topic::StockEvents } else { Topic::OrdersEvents };
+    TopicPartition { topic, partition: commands.partition }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! Reads one partition of events for those who wait for its decisions.
+
+use std::{convert::Infallible, sync::Arc};
+
+use orderflow_schemas::{
+    Cause, Lifecycle, Offset, OrderEvent, Payload, RawRecord, StockEvent, Topic, TopicPartition,
+    events::Change,
+};
+use orderflow_topics::{ReadError, Topics, Visibility};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, instrument, warn};
+
+use super::{
+    Decided, Decision, Decisions,
+    verdict::{Verdict, order_of, verdict},
+    waiters::Entry,
+};
+
+pub(super) struct Reader {
+    pub at: TopicPartition,
+    pub topics: Arc<dyn Topics>,
+    pub decisions: Arc<Decisions>,
+    pub lifecycle: Arc<Lifecycle>,
+    pub bytes_max: usize,
+}
+
+impl Reader {
+    /// Reads until stopped or until the log fails. Those who still wait then are told that nothing comes.
+    #[instrument(name = "decisions", skip_all, fields(at = %self.at))]
+    pub async fn run(self, stopping: CancellationToken) {
+        let read = async {
+            let mut from = self.end().await?;
+            self.decisions.watched(self.at).ready.cancel();
+            loop {
+                from = self.step(from).await?;
+            }
+        };
+        tokio::select! {
+            () = stopping.cancelled() => {}
+            result = read => {
+                let Err::<Infallible, ReadError>(error) = result;
+                error!(%error, "decisions cannot be read any more");
+            }
+        }
+        self.decisions.watched(self.at).ready.cancel();
+        self.decisions.lock(self.at).clear();
+    }
+
+    async fn end(&self) -> Result<Offset, ReadError> {
+        Ok(self.topics.bounds(self.at, Visibility::Durable).await?.end)
+    }
+
+    /// Waits for events beyond `from`, looks at them, and says where to go on.
+    async fn step(&self, from: Offset) -> Result<Offset, ReadError> {
+        self.topics.wait_beyond(self.at, from, Visibility::Durable).await?;
+        if self.decisions.lock(self.at).is_empty() {
+            let end = self.end().await?;
+            // Who registers after this look has not been appended yet, so its decision is beyond the end seen.
+            if self.decisions.lock(self.at).is_empty() {
+                return Ok(end);
+            }
+        }
+        match self.topics.read(self.at, from, self.bytes_max, Visibility::Durable).await {
+            Ok(chunk) => {
+                for record in &chunk.records {
+                    self.observe(record);
+                }
+                Ok(chunk.next())
+            }
+            Err(ReadError::Trimmed { start, .. }) => Ok(start),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Looks at one event. What cannot be read is for the sinks to report.
+    fn observe(&self, record: &[u8]) {
+        let Ok(mut record) = RawRecord::decode(record) else { return };
+        let Some(cause) = record.header.cause.take() else { return };
+        let waiting = self.decisions.lock(self.at).take_command(&cause.source, cause.number);
+        if self.at.topic == Topic::StockEvents {
+            self.observe_stock(&cause, &record, waiting);
+        } else {
+            self.observe_order(&cause, &record, waiting);
+        }
+    }
+
+    fn observe_stock(&self, cause: &Cause, record: &RawRecord<'_>, waiting: Option<Entry>) {
+        let Some(entry) = waiting else { return };
+        let Some(event) = decode::<StockEvent>(record) else { return };
+        let replayed = matches!(event, StockEvent::Repeated(_));
+        let event = Decided::Stock(Box::new(event));
+        entry.tell(Decision { cause: cause.offset, replayed, event });
+    }
+
+    fn observe_order(&self, cause: &Cause, record: &RawRecord<'_>, waiting: Option<Entry>) {
+        let following = self.followers(record);
+        if waiting.is_none() && following.is_empty() {
+            return;
+        }
+        let Some(event) = decode::<OrderEvent>(record) else { return };
+        let decision = |replayed| Decision {
+            cause: cause.offset,
+            replayed,
+            event: Decided::Order(Box::new(event.clone())),
+        };
+        for entry in following {
+            let replayed = entry.replayed;
+            entry.tell(decision(replayed));
+        }
+        let Some(mut entry) = waiting else { return };
+        match verdict(&event, &self.lifecycle) {
+            Verdict::Decided => entry.tell(decision(matches!(event, OrderEvent::Repeated(_)))),
+            Verdict::Follow { order, replayed } => {
+                entry.replayed = replayed;
+                self.decisions.lock(self.at).follow(order, entry);
+            }
+        }
+    }
+
+    /// Who waits for the next event of the order that this one is about.
+    fn followers(&self, record: &RawRecord<'_>) -> Vec<Entry> {
+        let change = Change::ALL.into_iter().find(|change| change.kind() == record.kind);
+        let changes = change.is_some_and(|change| change != Change::Created);
+        if !changes || !self.decisions.lock(self.at).follow_orders() {
+            return Vec::new();
+        }
+        order_of(record.data).map(|order| self.decisions.lock(self.at).take_order(order)).unwrap_or_default()
+    }
+}
+
+fn decode<T: Payload>(record: &RawRecord<'_>) -> Option<T> {
+    let decoded = T::decode(&record.kind, record.data);
+    decoded.inspect_err(|error| warn!(%error, "a decision somebody waits for cannot be read")).ok()
+}

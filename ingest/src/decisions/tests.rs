@@ -1,0 +1,98 @@
+use std::{sync::Arc, time::Duration};
+
+use orderflow_schemas::{
+    Lifecycle, Order, OrderEvent, OrderId, Source, Topic, TopicPartition,
+    events::{Change, OrderChanged, OrderRepeated},
+};
+use orderflow_topics::Topics;
+use serde_json::json;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    Decisions,
+    verdict::{Verdict, order_of, verdict},
+};
+use crate::{appender::Refusal, fake_topics::FakeTopics, settings::Settings};
+
+const COMMANDS: TopicPartition = TopicPartition::new(Topic::OrdersCommands, 0);
+
+const NO_STOCK: &str = r#"
+name = "plain"
+initial = { state = "NEW" }
+[states]
+NEW = {}
+DONE = { final = "completed" }
+[[transitions]]
+from = ["NEW"]
+to = "DONE"
+by = ["admin"]
+"#;
+
+fn order(status: &str, version: u64) -> Arc<Order> {
+    let order = json!({
+        "id": "0190aaaa-0000-7000-8000-000000000001", "customer_id": "c", "status": status, "version": version,
+        "currency": "EUR", "total": null, "lines": [], "channel": null, "notes": null, "fail_reason": null,
+        "idempotency_key": null, "placed_at": "2026-01-01T00:00:00Z", "created_at": "2026-01-01T00:00:00Z",
+        "updated_at": "2026-01-01T00:00:00Z",
+    });
+    Arc::new(serde_json::from_value(order).unwrap())
+}
+
+fn changed(change: Change, order: Arc<Order>) -> OrderEvent {
+    let event = json!({"order": *order, "by": {"role": "admin", "subject": "a"}}).to_string();
+    OrderEvent::Changed(change, serde_json::from_str::<OrderChanged>(&event).unwrap())
+}
+
+fn repeated(order: Option<Arc<Order>>) -> OrderEvent {
+    let id: OrderId = "0190aaaa-0000-7000-8000-000000000001".parse().unwrap();
+    OrderEvent::Repeated(OrderRepeated { requested: id, order_id: id, order })
+}
+
+#[test]
+fn the_decision_of_an_order_that_reserves_is_what_comes_after_its_creation() {
+    // This lifecycle's first state waits for stock and then stays what it is.
+    let lifecycle = Lifecycle::parse(include_str!("../../../pipelines/approval.toml")).unwrap();
+    let (waiting, held) = (order("PENDING", 1), order("PENDING", 2));
+    let follow = |replayed| Verdict::Follow { order: waiting.id, replayed };
+    assert_eq!(verdict(&changed(Change::Created, waiting.clone()), &lifecycle), follow(false));
+    assert_eq!(verdict(&repeated(Some(waiting.clone())), &lifecycle), follow(true));
+    assert_eq!(verdict(&changed(Change::Reserved, held.clone()), &lifecycle), Verdict::Decided);
+    assert_eq!(verdict(&repeated(Some(held)), &lifecycle), Verdict::Decided);
+    assert_eq!(verdict(&repeated(None), &lifecycle), Verdict::Decided);
+}
+
+#[test]
+fn the_creation_of_an_order_that_reserves_nothing_is_its_decision() {
+    let lifecycle = Lifecycle::parse(NO_STOCK).unwrap();
+    assert_eq!(verdict(&changed(Change::Created, order("NEW", 1)), &lifecycle), Verdict::Decided);
+    assert_eq!(verdict(&repeated(Some(order("NEW", 1))), &lifecycle), Verdict::Decided);
+}
+
+#[test]
+fn the_id_of_an_order_is_read_without_the_rest() {
+    let OrderEvent::Changed(_, event) = changed(Change::Updated, order("NEW", 1)) else { unreachable!() };
+    assert_eq!(order_of(&serde_json::to_string(&event).unwrap()), Some(event.order.id));
+    assert_eq!(order_of(r#"{"order_id":"x"}"#), None);
+}
+
+#[tokio::test]
+async fn who_gives_up_is_forgotten_and_counts_no_more() {
+    let topics: Arc<dyn Topics> = FakeTopics::new(1);
+    let lifecycle = Arc::new(Lifecycle::parse(NO_STOCK).unwrap());
+    let settings = Settings { waiters_max: 1, ..Settings::default() };
+    let (stopping, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let decisions = Decisions::start(&topics, &lifecycle, &settings, &stopping, &tasks);
+    let source = Source::new("ingest-a").unwrap();
+
+    let (watch, waiter) = decisions.open(COMMANDS).unwrap();
+    assert_eq!(decisions.open(COMMANDS).err(), Some(Refusal::Overloaded));
+    decisions.register(&source, 1, watch);
+    assert_eq!(waiter.decision(Duration::ZERO).await, None);
+    assert!(decisions.unregister(COMMANDS, &source, 1).is_none());
+
+    // One that gave up before its command was numbered is not taken in at all.
+    let (watch, waiter) = decisions.open(COMMANDS).unwrap();
+    drop(waiter);
+    decisions.register(&source, 2, watch);
+    assert!(decisions.unregister(COMMANDS, &source, 2).is_none());
+}

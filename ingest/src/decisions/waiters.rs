@@ -1,0 +1,111 @@
+//! Who waits in one partition: for the answer to a command, or for an order's next event.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+use orderflow_schemas::{OrderId, Source, TopicPartition};
+use tokio::sync::oneshot;
+
+use super::{Decision, Watch};
+
+/// A waiter that is known.
+#[derive(Debug)]
+pub struct Entry {
+    id: u64,
+    sender: oneshot::Sender<Decision>,
+    /// Whether its command turned out to be a repeat.
+    pub replayed: bool,
+}
+
+impl Entry {
+    /// Tells it. It may have given up; then nobody misses this.
+    pub fn tell(self, decision: Decision) {
+        let _ = self.sender.send(decision);
+    }
+
+    /// As before it was registered.
+    pub fn into_watch(self, events: TopicPartition) -> Watch {
+        Watch { id: self.id, events, sender: self.sender }
+    }
+}
+
+#[derive(Debug)]
+enum Place {
+    Command(Source, u64),
+    Order(OrderId),
+}
+
+/// The waiters of one partition.
+#[derive(Debug, Default)]
+pub struct Waiters {
+    by_command: HashMap<(Source, u64), Entry, RandomState>,
+    by_order: HashMap<OrderId, Vec<Entry>, RandomState>,
+    places: HashMap<u64, Place, RandomState>,
+}
+
+impl Waiters {
+    /// Whether nobody waits.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// Whether anybody waits for an order's next event.
+    pub fn follow_orders(&self) -> bool {
+        !self.by_order.is_empty()
+    }
+
+    /// Waits for the answer to a command.
+    pub fn register(&mut self, source: &Source, number: u64, watch: Watch) {
+        if watch.sender.is_closed() {
+            return;
+        }
+        let entry = Entry { id: watch.id, sender: watch.sender, replayed: false };
+        self.places.insert(entry.id, Place::Command(source.clone(), number));
+        self.by_command.insert((source.clone(), number), entry);
+    }
+
+    /// Takes out who waits for the answer to this command.
+    pub fn take_command(&mut self, source: &Source, number: u64) -> Option<Entry> {
+        let entry = self.by_command.remove(&(source.clone(), number))?;
+        self.places.remove(&entry.id);
+        Some(entry)
+    }
+
+    /// Waits on, for the order's next event.
+    pub fn follow(&mut self, order: OrderId, entry: Entry) {
+        if entry.sender.is_closed() {
+            return;
+        }
+        self.places.insert(entry.id, Place::Order(order));
+        self.by_order.entry(order).or_default().push(entry);
+    }
+
+    /// Takes out who waits for this order's next event.
+    pub fn take_order(&mut self, order: OrderId) -> Vec<Entry> {
+        let entries = self.by_order.remove(&order).unwrap_or_default();
+        for entry in &entries {
+            self.places.remove(&entry.id);
+        }
+        entries
+    }
+
+    /// Forgets a waiter that gave up.
+    pub fn forget(&mut self, id: u64) {
+        match self.places.remove(&id) {
+            None => {}
+            Some(Place::Command(source, number)) => drop(self.by_command.remove(&(source, number))),
+            Some(Place::Order(order)) => {
+                let Some(entries) = self.by_order.get_mut(&order) else { return };
+                entries.retain(|entry| entry.id != id);
+                if entries.is_empty() {
+                    self.by_order.remove(&order);
+                }
+            }
+        }
+    }
+
+    /// Forgets all: no decision will come.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+}

@@ -1,0 +1,78 @@
+//! The digest of a request's content: the same request gives the same digest, another one another.
+//!
+//! BLAKE3, its first 128 bits, over the normalised fields in a fixed order. Each text is preceded by its length and
+//! each optional field by whether it is there, so no two requests run together to the same bytes.
+
+use orderflow_schemas::{Amount, Currency, OrderLine, Sku, Timestamp, commands::Fingerprint};
+
+/// What is about to be digested.
+struct Content(Vec<u8>);
+
+impl Content {
+    fn of(kind: u8) -> Self {
+        let mut bytes = Vec::with_capacity(256);
+        bytes.push(kind);
+        Self(bytes)
+    }
+
+    fn number(&mut self, number: u64) {
+        self.0.extend_from_slice(&number.to_le_bytes());
+    }
+
+    fn text(&mut self, text: &str) {
+        self.number(text.len() as u64);
+        self.0.extend_from_slice(text.as_bytes());
+    }
+
+    fn optional<T>(&mut self, value: Option<T>, put: impl FnOnce(&mut Self, T)) {
+        self.0.push(u8::from(value.is_some()));
+        if let Some(value) = value {
+            put(self, value);
+        }
+    }
+
+    fn digest(&self) -> Fingerprint {
+        let hash = blake3::hash(&self.0);
+        let (first, _) = hash.as_bytes().split_first_chunk().expect("a BLAKE3 hash has 32 bytes");
+        Fingerprint(u128::from_be_bytes(*first))
+    }
+}
+
+/// The digest of an order to place.
+pub fn of_order(
+    currency: Currency,
+    lines: &[OrderLine],
+    channel: Option<&str>,
+    notes: Option<&str>,
+    placed_at: Option<Timestamp>,
+) -> Fingerprint {
+    let mut content = Content::of(b'o');
+    content.text(currency.as_str());
+    content.number(lines.len() as u64);
+    for line in lines {
+        content.text(line.sku.as_str());
+        content.number(line.quantity.into());
+        content.optional(line.unit_price, |content, Amount(price)| content.number(price));
+    }
+    content.optional(channel, Content::text);
+    content.optional(notes, Content::text);
+    content.optional(placed_at, |content, time| content.number(time.as_micros().unsigned_abs()));
+    content.digest()
+}
+
+/// The digest of a receipt.
+pub fn of_receipt(sku: &Sku, quantity: u32) -> Fingerprint {
+    let mut content = Content::of(b'r');
+    content.text(sku.as_str());
+    content.number(quantity.into());
+    content.digest()
+}
+
+/// The digest of an adjustment.
+pub fn of_adjustment(sku: &Sku, delta: i64, reason: &str) -> Fingerprint {
+    let mut content = Content::of(b'a');
+    content.text(sku.as_str());
+    content.0.extend_from_slice(&delta.to_le_bytes());
+    content.text(reason);
+    content.digest()
+}

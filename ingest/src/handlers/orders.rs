@@ -1,0 +1,84 @@
+//! `POST /orders`.
+
+use std::sync::Arc;
+
+use axum::{extract::State, response::Response};
+use http::HeaderValue;
+use orderflow_schemas::{OrderCommand, OrderEvent, OrderId, Payload, Position, events::OrderRepeated};
+use tracing::{instrument, warn};
+use uuid::Uuid;
+
+use crate::{
+    answers,
+    appender::Commands,
+    decisions::{Decided, Decision},
+    http::{Caller, Json, Problem, Trace},
+    preconditions::{IDEMPOTENT_REPLAYED, Preconditions},
+    requests::OrderRequest,
+    service::Ingest,
+    validate::{self, Owner},
+};
+
+/// Places an order and waits for its decision, unless the client would rather not.
+#[instrument(skip_all)]
+pub async fn place(
+    State(ingest): State<Arc<Ingest>>,
+    caller: Caller,
+    Trace(trace): Trace,
+    wishes: Preconditions,
+    Json(request): Json<OrderRequest>,
+) -> Result<Response, Problem> {
+    let owner = Owner::of(&caller)?;
+    let command = validate::place(request, wishes.key, &owner, &caller, Uuid::now_v7())?;
+    let id = command.order_id;
+    let at = ingest.partition_of_order(id);
+    let command = Commands::of(&OrderCommand::Place(command));
+    if wishes.respond_async {
+        let placed = ingest.append(at, command, trace).await?;
+        return Ok(answers::as_preferred(answers::accepted(id, &Position::of(at, placed.first))));
+    }
+    let (placed, decision) = ingest.decide(at, command, trace).await?;
+    match decision {
+        None => Ok(answers::accepted(id, &Position::of(at, placed.first))),
+        Some(Decision { cause, replayed, event }) => {
+            answer(&ingest, event, replayed, &answers::seen(at, cause)).await
+        }
+    }
+}
+
+async fn answer(
+    ingest: &Ingest,
+    event: Decided,
+    replayed: bool,
+    seen: &Position,
+) -> Result<Response, Problem> {
+    let Decided::Order(event) = event else { return Err(answers::unexpected("an event of stock")) };
+    match *event {
+        OrderEvent::Changed(_, event) => Ok(answers::placed(&event.order, replayed, seen, &ingest.lifecycle)),
+        OrderEvent::Repeated(event) => repeated(ingest, event, seen).await,
+        OrderEvent::Rejected(event) => Err(answers::rejected(event, seen)),
+        other => Err(answers::unexpected(other.kind())),
+    }
+}
+
+/// The same answer as the first time, from the store if the order is over.
+async fn repeated(ingest: &Ingest, event: OrderRepeated, seen: &Position) -> Result<Response, Problem> {
+    if let Some(order) = &event.order {
+        return Ok(answers::placed(order, true, seen, &ingest.lifecycle));
+    }
+    match ingest.lookup.order(event.order_id, seen).await {
+        Ok(Some(order)) => Ok(answers::placed(&order, true, seen, &ingest.lifecycle)),
+        Ok(None) => Ok(elsewhere(event.order_id, seen)),
+        Err(error) => {
+            warn!(%error, "a repeated order is answered without what became of it");
+            Ok(elsewhere(event.order_id, seen))
+        }
+    }
+}
+
+/// 202: the order was placed before, and its id is all that can be said now.
+fn elsewhere(id: OrderId, seen: &Position) -> Response {
+    let mut response = answers::accepted(id, seen);
+    response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+    response
+}

@@ -1,0 +1,155 @@
+//! `PATCH /orders/{id}/status` and its names people expect: cancel, approve, reject, `DELETE`.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{FromRequest, FromRequestParts, Request, State},
+    response::Response,
+};
+use orderflow_schemas::{
+    Order, OrderCommand, OrderEvent, OrderId, Payload, Position, Role,
+    commands::ChangeStatus,
+    envelope::TraceParent,
+    events::{CommandRejected, Rejection},
+};
+use tracing::{instrument, warn};
+
+use crate::{
+    answers,
+    appender::Commands,
+    decisions::{Decided, Decision},
+    http::{Caller, Json, PathPart, Problem, Trace, body::OptionalJson},
+    preconditions::Preconditions,
+    requests::{ActionRequest, StatusRequest},
+    service::Ingest,
+    validate,
+};
+
+/// Moves an order to the state the body names.
+#[instrument(skip_all)]
+pub async fn change(
+    State(ingest): State<Arc<Ingest>>,
+    PathPart(id): PathPart,
+    caller: Caller,
+    Trace(trace): Trace,
+    wishes: Preconditions,
+    Json(request): Json<StatusRequest>,
+) -> Result<Response, Problem> {
+    let id = validate::order_id(&id)?;
+    let command = validate::change_status(id, request, wishes.if_version, &caller, &ingest.lifecycle)?;
+    carry_out(&ingest, command, &caller, trace).await
+}
+
+/// Cancels an order.
+#[instrument(skip_all)]
+pub async fn cancel(action: Action) -> Result<Response, Problem> {
+    action.perform("cancel").await
+}
+
+/// Approves an order.
+#[instrument(skip_all)]
+pub async fn approve(action: Action) -> Result<Response, Problem> {
+    action.perform("approve").await
+}
+
+/// Rejects an order.
+#[instrument(skip_all)]
+pub async fn reject(action: Action) -> Result<Response, Problem> {
+    action.perform("reject").await
+}
+
+/// What all actions on an order take.
+pub struct Action {
+    ingest: Arc<Ingest>,
+    id: OrderId,
+    caller: Caller,
+    trace: TraceParent,
+    if_version: Option<u64>,
+    request: ActionRequest,
+}
+
+impl FromRequest<Arc<Ingest>> for Action {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &Arc<Ingest>) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let caller = Caller::from_request_parts(&mut parts, state).await?;
+        let PathPart(id) = PathPart::from_request_parts(&mut parts, state).await?;
+        let id = validate::order_id(&id)?;
+        let Trace(trace) = Trace::from_request_parts(&mut parts, state).await?;
+        let Preconditions { if_version, .. } = Preconditions::from_request_parts(&mut parts, state).await?;
+        let request = Request::from_parts(parts, body);
+        let OptionalJson(request) = OptionalJson::from_request(request, state).await?;
+        let (ingest, request) = (Arc::clone(state), request.unwrap_or_default());
+        Ok(Self { ingest, id, caller, trace, if_version, request })
+    }
+}
+
+impl Action {
+    async fn perform(self, action: &str) -> Result<Response, Problem> {
+        let Self { ingest, id, caller, trace, if_version, request } = self;
+        let command = validate::perform(id, action, request, if_version, &caller, &ingest.lifecycle)?;
+        carry_out(&ingest, command, &caller, trace).await
+    }
+}
+
+async fn carry_out(
+    ingest: &Ingest,
+    command: ChangeStatus,
+    caller: &Caller,
+    trace: TraceParent,
+) -> Result<Response, Problem> {
+    let (id, if_version) = (command.order_id, command.if_version);
+    let at = ingest.partition_of_order(id);
+    let (placed, decision) =
+        ingest.decide(at, Commands::of(&OrderCommand::ChangeStatus(command)), trace).await?;
+    let Some(Decision { cause, event, .. }) = decision else {
+        return Ok(answers::accepted(id, &Position::of(at, placed.first)));
+    };
+    let seen = answers::seen(at, cause);
+    let Decided::Order(event) = event else { return Err(answers::unexpected("an event of stock")) };
+    match *event {
+        OrderEvent::Changed(_, event) => Ok(answers::changed(&event.order, &seen)),
+        OrderEvent::Rejected(event) if event.code == Rejection::UnknownOrder => {
+            Err(forgotten(ingest, id, if_version, event, caller, &seen).await)
+        }
+        OrderEvent::Rejected(event) => Err(answers::rejected(event, &seen)),
+        other => Err(answers::unexpected(other.kind())),
+    }
+}
+
+/// The processor knows no such order: it is over, or there never was one.
+async fn forgotten(
+    ingest: &Ingest,
+    id: OrderId,
+    if_version: Option<u64>,
+    rejected: CommandRejected,
+    caller: &Caller,
+    seen: &Position,
+) -> Problem {
+    match ingest.lookup.order(id, seen).await {
+        Ok(Some(order)) if caller.role != Role::Customer || caller.may_see(&order.customer_id) => {
+            answers::rejected(over(&order, if_version, rejected), seen)
+        }
+        Ok(_) => answers::rejected(rejected, seen),
+        Err(error) => {
+            warn!(%error, "a change of an order that is over cannot be explained");
+            Problem::unavailable(
+                "store-unavailable",
+                "the order is not active, and its store cannot be asked",
+                1,
+            )
+        }
+    }
+}
+
+fn over(order: &Order, if_version: Option<u64>, rejected: CommandRejected) -> CommandRejected {
+    let stale = if_version.is_some_and(|version| version != order.version);
+    let code = if stale { Rejection::StaleVersion } else { Rejection::IllegalTransition };
+    let detail = match stale {
+        true => format!("the order has version {}", order.version),
+        false => format!("the order is {}, and that is final", order.status),
+    };
+    let allowed = (!stale).then(Vec::new);
+    CommandRejected { code, detail, allowed, version: Some(order.version), ..rejected }
+}

@@ -1,0 +1,202 @@
+//! Errors as clients see them: RFC 9457 problem details with a stable slug as their `type`.
+//!
+//! A problem is built where the failure is understood and rendered once, by [`IntoResponse`]. A 5xx says nothing
+//! internal: [`Problem::internal`] sends the cause to the log instead.
+
+use std::{borrow::Cow, fmt};
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+/// What is wrong with one field of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    /// RFC 6901 JSON pointer to the field.
+    pub pointer: String,
+    /// What is wrong, as a sentence about the field.
+    pub detail: String,
+}
+
+impl FieldError {
+    /// The error of the field at `pointer`.
+    pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), detail: detail.into() }
+    }
+}
+
+/// An error answer. Boxed inside, so that results stay small.
+#[derive(Clone, Debug)]
+pub struct Problem(Box<Parts>);
+
+#[derive(Clone, Debug)]
+struct Parts {
+    status: StatusCode,
+    slug: Cow<'static, str>,
+    detail: String,
+    errors: Vec<FieldError>,
+    members: Map<String, Value>,
+    headers: HeaderMap,
+}
+
+impl Problem {
+    /// A problem with this status, stable slug and explanation.
+    pub fn new(status: StatusCode, slug: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        Self(Box::new(Parts {
+            status,
+            slug: slug.into(),
+            detail: detail.into(),
+            errors: Vec::new(),
+            members: Map::new(),
+            headers: HeaderMap::new(),
+        }))
+    }
+
+    /// 400: the request is not what it should be.
+    pub fn bad_request(slug: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, slug, detail)
+    }
+
+    /// 400 `invalid-request`: these fields are wrong.
+    pub fn invalid(errors: Vec<FieldError>) -> Self {
+        let detail = match errors.as_slice() {
+            [one] => format!("{}: {}", one.pointer, one.detail),
+            several => format!("{} fields are not valid", several.len()),
+        };
+        Self::bad_request("invalid-request", detail).with_errors(errors)
+    }
+
+    /// 401 `unauthenticated`, with the challenge a client expects.
+    pub fn unauthenticated(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail)
+            .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"orderflow\""))
+    }
+
+    /// 403 `forbidden`.
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+    }
+
+    /// 404: there is no such thing, or not for this caller.
+    pub fn not_found(slug: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, slug, detail)
+    }
+
+    /// 409: the request does not fit what is there.
+    pub fn conflict(slug: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, slug, detail)
+    }
+
+    /// 413: more than is taken at once.
+    pub fn too_large(slug: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, slug, detail)
+    }
+
+    /// 503 with `Retry-After`: not now.
+    pub fn unavailable(
+        slug: impl Into<Cow<'static, str>>,
+        detail: impl Into<String>,
+        retry_after_s: u32,
+    ) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, slug, detail)
+            .with_header(header::RETRY_AFTER, HeaderValue::from(retry_after_s))
+    }
+
+    /// 500 `internal`: the cause goes to the log, the client learns only that it is our fault.
+    pub fn internal(cause: impl fmt::Display) -> Self {
+        tracing::error!(cause = %cause, "a request failed for an internal reason");
+        let detail = "the request failed for an internal reason; it has been logged";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+    }
+
+    /// With one more wrong field.
+    #[must_use]
+    pub fn with_error(mut self, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        self.0.errors.push(FieldError::new(pointer, detail));
+        self
+    }
+
+    /// With these wrong fields as well.
+    #[must_use]
+    pub fn with_errors(mut self, errors: impl IntoIterator<Item = FieldError>) -> Self {
+        self.0.errors.extend(errors);
+        self
+    }
+
+    /// With an extension member, such as `order` or `allowed`. What has no JSON form becomes null.
+    #[must_use]
+    pub fn with_member(mut self, name: &str, value: impl Serialize) -> Self {
+        let value = serde_json::to_value(value).unwrap_or(Value::Null);
+        self.0.members.insert(name.to_owned(), value);
+        self
+    }
+
+    /// With a response header.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.headers.insert(name, value);
+        self
+    }
+
+    /// The status it will be answered with.
+    pub fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
+    /// The stable slug.
+    pub fn slug(&self) -> &str {
+        &self.0.slug
+    }
+
+    /// The explanation.
+    pub fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
+    /// The wrong fields.
+    pub fn errors(&self) -> &[FieldError] {
+        &self.0.errors
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.slug, self.0.detail)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let Parts { status, slug, detail, errors, members, headers } = *self.0;
+        let mut document = Map::new();
+        document.insert("type".into(), json!(slug));
+        document.insert("title".into(), json!(title(&slug)));
+        document.insert("status".into(), json!(status.as_u16()));
+        document.insert("detail".into(), json!(detail));
+        if !errors.is_empty() {
+            document.insert("errors".into(), json!(errors));
+        }
+        document.extend(members);
+        let mut response = Response::new(Body::from(Value::Object(document).to_string()));
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        let problem_json = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, problem_json);
+        response
+    }
+}
+
+/// A slug as a title: `out-of-stock` is "Out of stock".
+fn title(slug: &str) -> String {
+    let mut title = slug.replace('-', " ");
+    if let Some(first) = title.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    title
+}

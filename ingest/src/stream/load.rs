@@ -1,0 +1,130 @@
+//! The good lines of one stream on their way to the log: gathered by partition, appended with a bound on how much
+//! is under way, and counted when they are accepted.
+
+use std::collections::VecDeque;
+
+use orderflow_schemas::{Partition, Payload, Position, Topic, TopicPartition, envelope::TraceParent};
+use tokio::sync::oneshot;
+
+use crate::{
+    appender::{Answer, Commands, Placed, Refusal},
+    service::Ingest,
+};
+
+/// The load of one stream.
+pub struct Load<'a> {
+    ingest: &'a Ingest,
+    topic: Topic,
+    trace: TraceParent,
+    groups: Vec<Commands>,
+    /// The partitions whose group is large enough to go.
+    full: Vec<Partition>,
+    under_way: VecDeque<oneshot::Receiver<Answer>>,
+    accepted: u64,
+    last: Option<Placed>,
+    position: Position,
+}
+
+impl<'a> Load<'a> {
+    /// Nothing yet, for a topic of commands.
+    pub fn new(ingest: &'a Ingest, topic: Topic, trace: TraceParent) -> Self {
+        let groups = (0..ingest.partitions(topic)).map(|_| Commands::default()).collect();
+        let (full, under_way) = (Vec::new(), VecDeque::new());
+        Self {
+            ingest,
+            topic,
+            trace,
+            groups,
+            full,
+            under_way,
+            accepted: 0,
+            last: None,
+            position: Position::default(),
+        }
+    }
+
+    /// Adds a command to its partition's group.
+    pub fn add(&mut self, partition: Partition, command: &impl Payload) {
+        let group = &mut self.groups[usize::from(partition.0)];
+        let was_full = Self::is_full(self.ingest, group);
+        group.push(command);
+        if !was_full && Self::is_full(self.ingest, group) {
+            self.full.push(partition);
+        }
+    }
+
+    fn is_full(ingest: &Ingest, group: &Commands) -> bool {
+        let settings = &ingest.settings;
+        group.len() >= settings.stream_lines_max || group.bytes_len() >= settings.stream_bytes_max
+    }
+
+    /// Hands in the groups that are large enough.
+    pub async fn send_full(&mut self) -> Result<(), Refusal> {
+        while let Some(partition) = self.full.pop() {
+            self.send(partition).await?;
+        }
+        Ok(())
+    }
+
+    /// Hands in all groups.
+    pub async fn send_all(&mut self) -> Result<(), Refusal> {
+        self.full.clear();
+        for partition in 0..self.ingest.partitions(self.topic) {
+            self.send(Partition(partition)).await?;
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, partition: Partition) -> Result<(), Refusal> {
+        let group = std::mem::take(&mut self.groups[usize::from(partition.0)]);
+        if group.is_empty() {
+            return Ok(());
+        }
+        self.ingest.check_running()?;
+        if self.under_way.len() >= self.ingest.settings.stream_appends_max.max(1) {
+            self.settle_one().await?;
+        }
+        let at = TopicPartition { topic: self.topic, partition };
+        let answer = self.ingest.appender(at).submit(group, Some(self.trace.clone())).await?;
+        self.under_way.push_back(answer);
+        Ok(())
+    }
+
+    async fn settle_one(&mut self) -> Result<(), Refusal> {
+        let Some(answer) = self.under_way.pop_front() else { return Ok(()) };
+        let placed = answer.await.unwrap_or(Err(Refusal::Unavailable))?;
+        self.accepted += placed.count as u64;
+        self.position.reach(placed.at, placed.last());
+        let later = self.last.as_ref().is_none_or(|last| last.receipt < placed.receipt);
+        if later {
+            self.last = Some(placed);
+        }
+        Ok(())
+    }
+
+    /// Waits until all that was handed in is durable. On a refusal it goes on, so that what was accepted counts.
+    pub async fn settle(&mut self) -> Result<(), Refusal> {
+        let mut result = Ok(());
+        while !self.under_way.is_empty() {
+            result = result.and(self.settle_one().await);
+        }
+        if let Some(last) = self.last.clone() {
+            // Nothing is durable before what was accepted before it, so the last settles all.
+            if let Err(refusal) = self.ingest.durable(last).await {
+                self.accepted = 0;
+                return Err(refusal);
+            }
+        }
+        result
+    }
+
+    /// How many lines were accepted.
+    pub fn accepted(&self) -> u64 {
+        self.accepted
+    }
+
+    /// The last of them in each partition.
+    pub fn position(&self) -> &Position {
+        &self.position
+    }
+}

@@ -1,0 +1,214 @@
+//! Streams of lines: `POST /orders/batch`, `/inventory/batch` and `/products/batch`.
+//!
+//! Lines are parsed from the bytes as they come and appended while more of them come. A bad line is reported and
+//! harms no other. What is appended stays, also when the stream breaks off; then the answer says how much it was.
+
+mod lines;
+mod load;
+mod report;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{Request, State},
+    response::Response,
+};
+use futures_util::StreamExt;
+use http::{HeaderMap, StatusCode, header};
+use orderflow_schemas::{OrderCommand, Partition, Payload, Role, StockCommand, Topic, envelope::TraceParent};
+use serde_json::json;
+use tracing::instrument;
+use uuid::Uuid;
+
+use self::{
+    lines::{Line, Lines},
+    load::Load,
+    report::Report,
+};
+use crate::{
+    answers,
+    handlers::stock::KEEPERS,
+    http::{Caller, FieldError, Problem, Trace, body, with_position},
+    measures,
+    requests::{OrderRequest, ProductLine, ReceiptLine},
+    service::Ingest,
+    validate::{self, Owner},
+};
+
+/// After so long without bytes, what came so far is appended.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Places the orders of a stream.
+#[instrument(skip_all)]
+pub async fn orders(
+    State(ingest): State<Arc<Ingest>>,
+    caller: Caller,
+    Trace(trace): Trace,
+    request: Request,
+) -> Result<Response, Problem> {
+    caller.require(&[Role::Service, Role::Admin])?;
+    let read = |line: &[u8]| {
+        let request: OrderRequest = body::parse(line)?;
+        if request.idempotency_key.is_none() {
+            return Err(Problem::invalid(vec![FieldError::new("/idempotency_key", "is missing")]));
+        }
+        let command = validate::place(request, None, &Owner::Named, &caller, Uuid::now_v7())?;
+        let at = ingest.partition_of_order(command.order_id);
+        Ok((at.partition, OrderCommand::Place(command)))
+    };
+    take(&ingest, Topic::OrdersCommands, trace, request, read).await
+}
+
+/// Takes in the stock of a stream.
+#[instrument(skip_all)]
+pub async fn receipts(
+    State(ingest): State<Arc<Ingest>>,
+    caller: Caller,
+    Trace(trace): Trace,
+    request: Request,
+) -> Result<Response, Problem> {
+    caller.require(&KEEPERS)?;
+    let read = |line: &[u8]| {
+        let command = validate::receive_line(body::parse::<ReceiptLine>(line)?, &caller)?;
+        let at = ingest.partition_of_sku(&command.sku);
+        Ok((at.partition, StockCommand::Receive(command)))
+    };
+    take(&ingest, Topic::StockCommands, trace, request, read).await
+}
+
+/// Puts the products of a stream into the catalogue.
+#[instrument(skip_all)]
+pub async fn products(
+    State(ingest): State<Arc<Ingest>>,
+    caller: Caller,
+    Trace(trace): Trace,
+    request: Request,
+) -> Result<Response, Problem> {
+    caller.require(&KEEPERS)?;
+    let read = |line: &[u8]| {
+        let command = validate::product_line(body::parse::<ProductLine>(line)?, &caller)?;
+        let at = ingest.partition_of_sku(&command.sku);
+        Ok((at.partition, StockCommand::SetProduct(command)))
+    };
+    take(&ingest, Topic::StockCommands, trace, request, read).await
+}
+
+/// Takes a stream of commands; `read` makes one of a line and says where it goes.
+async fn take<C: Payload>(
+    ingest: &Ingest,
+    topic: Topic,
+    trace: TraceParent,
+    request: Request,
+    read: impl Fn(&[u8]) -> Result<(Partition, C), Problem>,
+) -> Result<Response, Problem> {
+    check_headers(request.headers())?;
+    ingest.check_running()?;
+    let mut intake = Intake {
+        lines: Lines::new(ingest.settings.line_bytes_max),
+        taker: Taker { line: 0, report: Report::new(ingest.settings.stream_refusals_max), read },
+        load: Load::new(ingest, topic, trace),
+    };
+    let read = intake.read(request.into_body()).await;
+    let settled = intake.load.settle().await;
+    let Intake { load, taker, .. } = intake;
+    count(load.accepted(), taker.report.total());
+    if let Err(problem) = read.and(settled.map_err(Problem::from)) {
+        return Err(problem.with_member("accepted", load.accepted()));
+    }
+    let answer = json!({
+        "accepted": load.accepted(),
+        "rejected": taker.report.refused(),
+        "rejected_total": taker.report.total(),
+    });
+    Ok(with_position(load.position(), answers::json(StatusCode::ACCEPTED, &answer)))
+}
+
+fn check_headers(headers: &HeaderMap) -> Result<(), Problem> {
+    body::require_media_type(headers, "application/x-ndjson")?;
+    // The encodings that are known have been undone, and their header with them.
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        let detail = "the body may be encoded with zstd or gzip, once, or not at all";
+        let accepted = http::HeaderValue::from_static("zstd, gzip");
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-encoding", detail)
+            .with_header(header::ACCEPT_ENCODING, accepted));
+    }
+    Ok(())
+}
+
+fn count(accepted: u64, refused: u64) {
+    metrics::counter!(measures::STREAM_LINES, "result" => "accepted").increment(accepted);
+    metrics::counter!(measures::STREAM_LINES, "result" => "refused").increment(refused);
+}
+
+/// One stream as it is taken.
+struct Intake<'a, R> {
+    lines: Lines,
+    taker: Taker<R>,
+    load: Load<'a>,
+}
+
+impl<C: Payload, R: Fn(&[u8]) -> Result<(Partition, C), Problem>> Intake<'_, R> {
+    /// Takes all of the body. Where it breaks off, what was whole by then is handed in.
+    async fn read(&mut self, body: Body) -> Result<(), Problem> {
+        let mut chunks = body.into_data_stream();
+        loop {
+            let chunk = match tokio::time::timeout(PAUSE, chunks.next()).await {
+                Ok(chunk) => chunk,
+                Err(_) => {
+                    // The client is slower than this end: what it sent need not wait for more.
+                    self.load.send_all().await?;
+                    chunks.next().await
+                }
+            };
+            match chunk {
+                Some(Ok(chunk)) => self.feed(&chunk).await?,
+                Some(Err(error)) => {
+                    self.load.send_all().await?;
+                    return Err(broken_off(&error));
+                }
+                None => {
+                    self.lines.finish(|line| self.taker.take(line, &mut self.load));
+                    return Ok(self.load.send_all().await?);
+                }
+            }
+        }
+    }
+
+    async fn feed(&mut self, chunk: &Bytes) -> Result<(), Problem> {
+        self.lines.feed(chunk, |line| self.taker.take(line, &mut self.load));
+        Ok(self.load.send_full().await?)
+    }
+}
+
+fn broken_off(error: &axum::Error) -> Problem {
+    tracing::debug!(%error, "a stream broke off");
+    Problem::bad_request(
+        "body-incomplete",
+        "the stream ended before it was complete; whole lines before that count",
+    )
+}
+
+/// Reads lines, counts them and reports the bad ones.
+struct Taker<R> {
+    line: u64,
+    report: Report,
+    read: R,
+}
+
+impl<C: Payload, R: Fn(&[u8]) -> Result<(Partition, C), Problem>> Taker<R> {
+    fn take(&mut self, line: Line<'_>, load: &mut Load<'_>) {
+        self.line += 1;
+        let read = match line {
+            Line::Whole(line) if line.trim_ascii().is_empty() => return,
+            Line::Whole(line) => (self.read)(line),
+            Line::TooLong => {
+                Err(Problem::too_large("line-too-long", "the line is longer than is taken here"))
+            }
+        };
+        match read {
+            Ok((partition, command)) => load.add(partition, &command),
+            Err(problem) => self.report.refuse(self.line, &problem),
+        }
+    }
+}

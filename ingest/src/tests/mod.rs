@@ -1,0 +1,7 @@
+//! The routes over a log in memory and a processor of a few lines.
+
+mod orders;
+mod processor;
+mod stage;
+mod status_and_stock;
+mod streams;

@@ -1,0 +1,190 @@
+//! Decides as the real processors do, as far as these tests look.
+
+use std::{collections::HashMap, sync::Arc};
+
+use bytes::Bytes;
+use orderflow_schemas::{
+    Amount, Cause, Header, Levels, Offset, Order, OrderCommand, OrderEvent, OrderId, Payload, RawRecord,
+    Record, Source, Status, StockCommand, StockEvent, Topic, TopicPartition,
+    commands::{ChangeStatus, PlaceOrder},
+    events::{Change, CommandRejected, OrderChanged, OrderRepeated, Rejection, StockChanged},
+    order::{Failure, Problem},
+};
+
+/// Orders are out of stock when they ask for this many or more.
+pub const SHORT_FROM: u32 = 100;
+
+/// The orders of all partitions.
+#[derive(Default)]
+pub struct Processor {
+    orders: HashMap<OrderId, Arc<Order>>,
+    keys: HashMap<String, (OrderId, u128)>,
+}
+
+impl Processor {
+    /// The events of a command, with where they go.
+    pub fn decide(
+        &mut self,
+        at: TopicPartition,
+        offset: Offset,
+        record: &[u8],
+    ) -> Vec<(TopicPartition, Bytes)> {
+        let raw = RawRecord::decode(record).unwrap();
+        let cause = Cause { offset, source: raw.header.source.clone(), number: raw.header.number };
+        let partition = at.partition;
+        if at.topic == Topic::StockCommands {
+            let to = TopicPartition { topic: Topic::StockEvents, partition };
+            let command = StockCommand::decode(&raw.kind, raw.data).unwrap();
+            return vec![(to, event(&raw.header, cause, stock(command)))];
+        }
+        let to = TopicPartition { topic: Topic::OrdersEvents, partition };
+        let events = match OrderCommand::decode(&raw.kind, raw.data).unwrap() {
+            OrderCommand::Place(command) => self.place(command, &cause),
+            OrderCommand::ChangeStatus(command) => vec![(cause, self.change(command))],
+            _ => Vec::new(),
+        };
+        events.into_iter().map(|(cause, decided)| (to, event(&raw.header, cause, decided))).collect()
+    }
+
+    fn place(&mut self, command: PlaceOrder, cause: &Cause) -> Vec<(Cause, OrderEvent)> {
+        if let Some(known) = command.idempotency.as_ref().and_then(|known| self.keys.get(known.key.as_str()))
+        {
+            let same = command.idempotency.as_ref().unwrap().fingerprint.0 == known.1;
+            return vec![(cause.clone(), self.again(&command, known.0, same))];
+        }
+        let failures: Vec<_> =
+            command.lines.iter().filter(|line| line.quantity >= SHORT_FROM).map(short).collect();
+        let (change, status) =
+            if failures.is_empty() { (Change::Reserved, "RESERVED") } else { (Change::Failed, "FAILED") };
+        let created = order(&command);
+        let mut decided = created.clone();
+        decided.version = 2;
+        decided.status = Status::new(status).unwrap();
+        decided.fail_reason = (!failures.is_empty()).then(|| "out-of-stock".into());
+        decided.failures = failures.into();
+        if let Some(idempotency) = &command.idempotency {
+            self.keys.insert(idempotency.key.as_str().into(), (created.id, idempotency.fingerprint.0));
+        }
+        if change == Change::Reserved {
+            self.orders.insert(decided.id, Arc::new(decided.clone()));
+        }
+        let reply = Cause {
+            offset: Offset(cause.offset.0 + 1000),
+            source: Source::new("stock.commands/0").unwrap(),
+            number: 1,
+        };
+        vec![(cause.clone(), changed(Change::Created, created)), (reply, changed(change, decided))]
+    }
+
+    fn again(&self, command: &PlaceOrder, first: OrderId, same: bool) -> OrderEvent {
+        if !same {
+            return rejected("order.place", Rejection::IdempotencyKeyReused, None);
+        }
+        let order = self.orders.get(&first).cloned();
+        OrderEvent::Repeated(OrderRepeated { requested: command.order_id, order_id: first, order })
+    }
+
+    fn change(&mut self, command: ChangeStatus) -> OrderEvent {
+        let Some(known) = self.orders.get(&command.order_id) else {
+            return rejected("order.change_status", Rejection::UnknownOrder, None);
+        };
+        if command.if_version.is_some_and(|version| version != known.version) {
+            return rejected("order.change_status", Rejection::StaleVersion, Some(known.version));
+        }
+        if command.status.as_str() == "DELIVERED" {
+            return rejected("order.change_status", Rejection::IllegalTransition, Some(known.version));
+        }
+        let next = Order { version: known.version + 1, status: command.status, ..Order::clone(known) };
+        self.orders.insert(next.id, Arc::new(next.clone()));
+        changed(Change::Updated, next)
+    }
+}
+
+fn event<T: Payload>(command: &Header, cause: Cause, data: T) -> Bytes {
+    let source = Source::new("orders.commands/0").unwrap();
+    let header = Header { source, number: 1, cause: Some(cause), ..command.clone() };
+    Record { header, data }.encode()
+}
+
+fn changed(change: Change, order: Order) -> OrderEvent {
+    let by = orderflow_schemas::Actor::SYSTEM;
+    let (order, holding) = (Arc::new(order), Default::default());
+    let event = OrderChanged { order, from: None, holding, due: None, fingerprint: None, reason: None, by };
+    OrderEvent::Changed(change, event)
+}
+
+fn rejected(command: &str, code: Rejection, version: Option<u64>) -> OrderEvent {
+    let allowed = (code == Rejection::IllegalTransition).then(|| vec![Status::new("ACCEPTED").unwrap()]);
+    let (command, detail) = (command.into(), "no".to_owned());
+    OrderEvent::Rejected(CommandRejected {
+        command,
+        code,
+        detail,
+        order_id: None,
+        sku: None,
+        allowed,
+        version,
+    })
+}
+
+fn short(line: &orderflow_schemas::OrderLine) -> Failure {
+    Failure {
+        sku: line.sku.clone(),
+        problem: Problem::OutOfStock,
+        requested: line.quantity,
+        available: 5,
+        unit_price: None,
+        currency: None,
+    }
+}
+
+fn order(command: &PlaceOrder) -> Order {
+    Order {
+        id: command.order_id,
+        customer_id: command.customer_id.clone(),
+        status: Status::new("CREATED").unwrap(),
+        version: 1,
+        currency: command.currency,
+        total: Some(Amount(0)),
+        lines: command.lines.clone().into(),
+        channel: None,
+        notes: None,
+        fail_reason: None,
+        failures: Arc::new([]),
+        idempotency_key: command.idempotency.as_ref().map(|idempotency| idempotency.key.clone()),
+        placed_at: Default::default(),
+        created_at: Default::default(),
+        updated_at: Default::default(),
+    }
+}
+
+fn stock(command: StockCommand) -> StockEvent {
+    let levels = |received| Levels { received, available: received, ..Levels::default() };
+    match command {
+        StockCommand::Receive(command) => StockEvent::Received(StockChanged {
+            delta: command.quantity.into(),
+            levels: levels(command.quantity.into()),
+            sku: command.sku,
+            reason: None,
+            idempotency: None,
+            by: command.by,
+        }),
+        StockCommand::SetProduct(command) => {
+            StockEvent::ProductUpdated(orderflow_schemas::events::ProductUpdated {
+                sku: command.sku,
+                name: command.name,
+                unit_price: command.unit_price,
+                currency: command.currency,
+                levels: levels(0),
+                by: command.by,
+            })
+        }
+        _ => {
+            let OrderEvent::Rejected(rejected) = rejected("stock.adjust", Rejection::NegativeStock, None)
+            else {
+                unreachable!()
+            };
+            StockEvent::Rejected(rejected)
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The routes of an ingest over a log in memory, as a client calls them.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use axum::{Router, body::Body, middleware::from_fn};
+use http::{HeaderMap, Request, StatusCode};
+use orderflow_schemas::{Lifecycle, Order, OrderId, Position};
+use serde_json::Value;
+use tower::ServiceExt;
+
+use super::processor::Processor;
+use crate::{
+    Ingest, LookupError, OrderLookup, Settings,
+    fake_topics::FakeTopics,
+    http::{insecure_no_auth, propagate_trace},
+    routes,
+};
+
+/// A store of at most one order.
+#[derive(Default)]
+pub struct Store(pub Mutex<Option<Order>>);
+
+#[async_trait]
+impl OrderLookup for Store {
+    async fn order(&self, id: OrderId, _: &Position) -> Result<Option<Order>, LookupError> {
+        Ok(self.0.lock().unwrap().clone().filter(|order| order.id == id))
+    }
+}
+
+/// What a client gets.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Value,
+}
+
+impl Answer {
+    /// A header's text, empty when absent.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+    }
+
+    /// Status and problem type.
+    pub fn problem(&self) -> (u16, &str) {
+        (self.status.as_u16(), self.body["type"].as_str().unwrap_or_default())
+    }
+}
+
+pub struct Stage {
+    pub topics: Arc<FakeTopics>,
+    pub store: Arc<Store>,
+    pub ingest: Arc<Ingest>,
+    router: Router,
+}
+
+impl Stage {
+    pub fn new(settings: Settings) -> Self {
+        let stage = Self::undecided(settings);
+        let processor = Mutex::new(Processor::default());
+        let decide = move |at, offset, record: &[u8]| processor.lock().unwrap().decide(at, offset, record);
+        stage.topics.decide_by(Box::new(decide));
+        stage
+    }
+
+    /// Without a processor.
+    pub fn undecided(settings: Settings) -> Self {
+        let (topics, store) = (FakeTopics::new(3), Arc::new(Store::default()));
+        let lifecycle = Lifecycle::parse(include_str!("../../../pipelines/order-tracking.toml")).unwrap();
+        let ingest = Arc::new(Ingest::start(topics.clone(), Arc::new(lifecycle), store.clone(), settings));
+        let router = routes(ingest.clone()).layer(from_fn(insecure_no_auth)).layer(from_fn(propagate_trace));
+        Self { topics, store, ingest, router }
+    }
+
+    /// `call` is method and path; headers are `name: value` lines.
+    pub async fn call(&self, call: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+        let (method, path) = call.split_once(' ').unwrap();
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = self.router.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = axum::body::to_bytes(body, 1 << 24).await.unwrap();
+        let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| String::from_utf8_lossy(&bytes).into());
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// A call with a JSON body.
+    pub async fn json(&self, call: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+        let headers: Vec<_> = headers.iter().copied().chain([("content-type", "application/json")]).collect();
+        self.call(call, &headers, body).await
+    }
+}

@@ -1,0 +1,88 @@
+//! Stock and the catalogue: receipts, adjustments and products.
+
+use compact_str::CompactString;
+use orderflow_schemas::{
+    IdempotencyKey, Sku,
+    commands::{AdjustStock, Idempotency, ReceiveStock, SetProduct},
+    limits::{PRODUCT_NAME_CHARS_MAX, REASON_CHARS_MAX, RECEIPT_MAX},
+};
+
+use super::Faults;
+use crate::{
+    fingerprint,
+    http::{Caller, Problem},
+    requests::{AdjustmentRequest, ProductLine, ProductRequest, ReceiptLine, ReceiptRequest},
+};
+
+/// The command that takes stock in.
+pub fn receive(
+    sku: Sku,
+    request: &ReceiptRequest,
+    key: Option<IdempotencyKey>,
+    caller: &Caller,
+) -> Result<ReceiveStock, Problem> {
+    let range = 1..=i64::from(RECEIPT_MAX);
+    let Some(quantity) = request.quantity.within(range).and_then(|units| u32::try_from(units).ok()) else {
+        let mut faults = Faults::default();
+        faults.add("/quantity", format_args!("must be an integer from 1 to {RECEIPT_MAX}"));
+        return Err(faults.problem());
+    };
+    let fingerprint = fingerprint::of_receipt(&sku, quantity);
+    let idempotency = key.map(|key| Idempotency { key, fingerprint });
+    Ok(ReceiveStock { sku, quantity, idempotency, by: caller.actor() })
+}
+
+/// The command that corrects what is available.
+pub fn adjust(
+    sku: Sku,
+    request: AdjustmentRequest,
+    key: Option<IdempotencyKey>,
+    caller: &Caller,
+) -> Result<AdjustStock, Problem> {
+    let mut faults = Faults::default();
+    let delta_max = i64::from(RECEIPT_MAX);
+    let delta = request.delta.within(-delta_max..=delta_max).filter(|delta| *delta != 0);
+    if delta.is_none() {
+        faults
+            .add("/delta", format_args!("must be an integer other than 0 from -{delta_max} to {delta_max}"));
+    }
+    let reason = faults.required_text("/reason", request.reason, REASON_CHARS_MAX);
+    let (Some(delta), true) = (delta, faults.none()) else { return Err(faults.problem()) };
+    let fingerprint = fingerprint::of_adjustment(&sku, delta, &reason);
+    let idempotency = key.map(|key| Idempotency { key, fingerprint });
+    Ok(AdjustStock { sku, delta, reason, idempotency, by: caller.actor() })
+}
+
+/// The command that puts a product into the catalogue.
+pub fn set_product(sku: Sku, request: ProductRequest, caller: &Caller) -> Result<SetProduct, Problem> {
+    let mut faults = Faults::default();
+    let name = faults.required_text("/name", request.name, PRODUCT_NAME_CHARS_MAX);
+    let unit_price = faults.price(|| "/unit_price".into(), request.unit_price);
+    let currency = faults.currency(&request.currency);
+    let (Some(unit_price), Some(currency), true) = (unit_price, currency, faults.none()) else {
+        return Err(faults.problem());
+    };
+    Ok(SetProduct { sku, name, unit_price, currency, by: caller.actor() })
+}
+
+/// The command of a line of `POST /inventory/batch`.
+pub fn receive_line(line: ReceiptLine, caller: &Caller) -> Result<ReceiveStock, Problem> {
+    let sku = line_sku(line.sku)?;
+    let mut faults = Faults::default();
+    let key = line.idempotency_key.and_then(|text| faults.name("/idempotency_key", text));
+    if !faults.none() {
+        return Err(faults.problem());
+    }
+    receive(sku, &ReceiptRequest { quantity: line.quantity }, key, caller)
+}
+
+/// The command of a line of `POST /products/batch`.
+pub fn product_line(line: ProductLine, caller: &Caller) -> Result<SetProduct, Problem> {
+    let ProductLine { sku, name, unit_price, currency } = line;
+    set_product(line_sku(sku)?, ProductRequest { name, unit_price, currency }, caller)
+}
+
+fn line_sku(text: CompactString) -> Result<Sku, Problem> {
+    let mut faults = Faults::default();
+    faults.name("/sku", text).ok_or_else(|| faults.problem())
+}

@@ -1,0 +1,216 @@
+//! The command line: what can be asked of the program.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    load::{bench::Mode, replay::Speed},
+    settings::Options,
+};
+
+/// A real-time order pipeline: durable commands, decided in order, stock never oversold.
+#[derive(Debug, Parser)]
+#[command(name = "orderflow", version, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the program does.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a whole system with a simulated market in a temporary directory
+    Demo(Demo),
+    /// Run the pipeline
+    Serve(Serve),
+    /// Post an NDJSON file of orders to a running server; safe to run twice
+    Replay(Replay),
+    /// Put load on a running server and report throughput and latency
+    Bench(Bench),
+    /// Recompute everything from the log of a stopped server and compare every store with it
+    Verify(Verify),
+    /// Print the records of a topic as JSON lines
+    Tap(Tap),
+    /// Print topics, partitions and how far they are
+    Topics(Place),
+    /// Check and draw pipeline files
+    #[command(subcommand)]
+    Pipeline(Pipeline),
+    /// Print a completion script
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `orderflow demo`
+#[derive(Args, Debug)]
+pub struct Demo {
+    /// End after so long, verify, and exit 0 only if all balances; otherwise run until Ctrl-C
+    #[arg(long = "for", value_parser = humantime::parse_duration, value_name = "DURATION")]
+    pub duration: Option<Duration>,
+    /// Orders a second
+    #[arg(long, default_value_t = 200.0, value_parser = rate, value_name = "N")]
+    pub rate: f64,
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
+    pub listen: std::net::SocketAddr,
+}
+
+/// `orderflow serve`
+#[derive(Args, Debug)]
+pub struct Serve {
+    /// A pipeline file, or one of order-tracking, reservation, approval, delivery [default: order-tracking]
+    #[arg(long, env = "ORDERFLOW_PIPELINE", value_name = "FILE")]
+    pub pipeline: Option<PathBuf>,
+    /// Take the caller from the headers X-Orderflow-Role and X-Orderflow-Subject; loopback only
+    #[arg(long, env = "ORDERFLOW_INSECURE_NO_AUTH")]
+    pub insecure_no_auth: bool,
+    /// The settings.
+    #[command(flatten)]
+    pub options: Options,
+}
+
+/// Where a server is.
+#[derive(Args, Debug)]
+pub struct Url {
+    /// The server
+    #[arg(long, env = "ORDERFLOW_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    pub url: String,
+}
+
+/// `orderflow replay`
+#[derive(Args, Debug)]
+pub struct Replay {
+    /// An NDJSON file of orders: .zst, .gz or plain; - for standard input
+    pub file: PathBuf,
+    /// Where.
+    #[command(flatten)]
+    pub server: Url,
+    /// `max`, or a multiple of the pace the orders were placed at
+    #[arg(long, default_value = "max")]
+    pub speed: Speed,
+    /// First receive so many percent of what the file orders of each SKU
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub stock: Option<u32>,
+}
+
+/// `orderflow bench`
+#[derive(Args, Debug)]
+pub struct Bench {
+    /// Where.
+    #[command(flatten)]
+    pub server: Url,
+    /// One order a request, or many
+    #[arg(long, value_enum, default_value_t = Mode::Single)]
+    pub mode: Mode,
+    /// Orders a second, or `max`
+    #[arg(long, default_value = "max", value_parser = rate_or_max, value_name = "N")]
+    pub rate: Rate,
+    /// How long
+    #[arg(long = "for", default_value = "30s", value_parser = humantime::parse_duration, value_name = "DURATION")]
+    pub duration: Duration,
+    /// How many connections
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000), value_name = "N")]
+    pub connections: u32,
+    /// Lines of each order
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=500), value_name = "N")]
+    pub lines: u32,
+    /// Report as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `orderflow verify`
+#[derive(Args, Debug)]
+pub struct Verify {
+    /// The data directory
+    #[arg(long, env = "ORDERFLOW_DATA", default_value = "data", value_name = "DIR")]
+    pub data: PathBuf,
+    /// The pipeline file the log was written under [default: order-tracking]
+    #[arg(long, env = "ORDERFLOW_PIPELINE", value_name = "FILE")]
+    pub pipeline: Option<PathBuf>,
+}
+
+/// A running server, or the data directory of a stopped one.
+#[derive(Args, Debug)]
+pub struct Place {
+    /// A running server
+    #[arg(long, env = "ORDERFLOW_URL", value_name = "URL", conflicts_with = "data")]
+    pub url: Option<String>,
+    /// The data directory of a stopped server [default: data]
+    #[arg(long, env = "ORDERFLOW_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
+
+/// `orderflow tap`
+#[derive(Args, Debug)]
+pub struct Tap {
+    /// The topic
+    pub topic: orderflow_schemas::Topic,
+    /// Only this partition
+    #[arg(long, value_name = "N")]
+    pub partition: Option<u16>,
+    /// An offset to begin at in each partition, or `end`
+    #[arg(long, default_value = "0", value_parser = from, value_name = "OFFSET|end")]
+    pub from: From,
+    /// Go on as records come
+    #[arg(long)]
+    pub follow: bool,
+    /// Where.
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// `orderflow pipeline`
+#[derive(Debug, Subcommand)]
+pub enum Pipeline {
+    /// Say whether a pipeline file can run, and if not, why
+    Check {
+        /// The file, or the name of a built-in pipeline
+        file: PathBuf,
+    },
+    /// Print a pipeline's lifecycle as a Mermaid diagram
+    Graph {
+        /// The file, or the name of a built-in pipeline
+        file: PathBuf,
+    },
+}
+
+/// How many orders a second.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rate {
+    /// As many as are answered.
+    Max,
+    /// So many.
+    PerSecond(f64),
+}
+
+/// Where to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    /// At an offset.
+    Offset(u64),
+    /// At the end.
+    End,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if rate > 0.0 && rate <= 10_000_000.0 => Ok(rate),
+        _ => Err("a rate is a number above 0 and at most 10000000".to_owned()),
+    }
+}
+
+fn rate_or_max(text: &str) -> Result<Rate, String> {
+    if text == "max" { Ok(Rate::Max) } else { rate(text).map(Rate::PerSecond) }
+}
+
+fn from(text: &str) -> Result<From, String> {
+    if text == "end" {
+        return Ok(From::End);
+    }
+    text.parse().map(From::Offset).map_err(|_| "an offset is a number, or `end`".to_owned())
+}

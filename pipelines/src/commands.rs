@@ -1,0 +1,97 @@
+//! From the command line to what carries it out.
+
+use std::io::{self, Write};
+
+use anyhow::{Result, bail};
+use clap::CommandFactory;
+
+use crate::{
+    cli::{Bench, Cli, Command, Pipeline, Rate, Replay, Verify},
+    demo,
+    load::{
+        bench,
+        client::Target,
+        replay::{self, Replay as ReplayJob},
+    },
+    look, serve,
+    settings::PipelineFile,
+    verify,
+};
+
+/// Carries out a command.
+pub async fn run(cli: Cli) -> Result<()> {
+    match cli.command {
+        Command::Demo(demo) => demo::run(demo).await,
+        Command::Serve(serve) => serve::run(serve).await,
+        Command::Replay(replay) => run_replay(replay).await,
+        Command::Bench(bench) => run_bench(bench).await,
+        Command::Verify(verify) => run_verify(verify).await,
+        Command::Tap(tap) => look::tap(tap).await,
+        Command::Topics(place) => look::topics(place).await,
+        Command::Pipeline(Pipeline::Check { file }) => check_pipeline(&file),
+        Command::Pipeline(Pipeline::Graph { file }) => {
+            print(&PipelineFile::read(Some(&file))?.lifecycle.mermaid())
+        }
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "orderflow", &mut io::stdout());
+            Ok(())
+        }
+    }
+}
+
+fn print(text: &str) -> Result<()> {
+    Ok(io::stdout().lock().write_all(text.as_bytes())?)
+}
+
+fn check_pipeline(file: &std::path::Path) -> Result<()> {
+    let lifecycle = PipelineFile::read(Some(file))?.lifecycle;
+    let (states, ways) = (lifecycle.states().count(), lifecycle.transitions().len());
+    print(&format!("{}: {states} states, {ways} transitions, fit to run\n", lifecycle.name))
+}
+
+async fn run_replay(replay: Replay) -> Result<()> {
+    let target = Target::parse(&replay.server.url)?;
+    let Replay { file, speed, stock, .. } = replay;
+    let report = replay::run(&ReplayJob { file, target, speed, stock_percent: stock }).await?;
+    let orders = report.accepted as f64;
+    print(&format!(
+        "{} orders accepted, {} rejected; durable in {:.2} s ({:.0}/s), in the database in {:.2} s ({:.0}/s); as role \
+         service from headers\n",
+        report.accepted,
+        report.rejected,
+        report.durable.as_secs_f64(),
+        orders / report.durable.as_secs_f64(),
+        report.materialised.as_secs_f64(),
+        orders / report.materialised.as_secs_f64(),
+    ))?;
+    if report.rejected > 0 {
+        bail!("{} lines were rejected", report.rejected);
+    }
+    Ok(())
+}
+
+async fn run_bench(args: Bench) -> Result<()> {
+    let rate = match args.rate {
+        Rate::Max => None,
+        Rate::PerSecond(rate) => Some(rate),
+    };
+    let Bench { mode, duration, connections, lines, json, .. } = args;
+    let target = Target::parse(&args.server.url)?;
+    let report = bench::run(bench::Bench { target, mode, rate, duration, connections, lines }).await?;
+    let text = if json { serde_json::to_string(&report)? + "\n" } else { report.to_string() };
+    print(&text)?;
+    if report.errors > 0 {
+        bail!("{} requests failed", report.errors);
+    }
+    Ok(())
+}
+
+async fn run_verify(args: Verify) -> Result<()> {
+    let lifecycle = PipelineFile::read(args.pipeline.as_deref())?.lifecycle;
+    let report = verify::run(&args.data, lifecycle).await?;
+    print(&report.to_string())?;
+    match report.differences.count() {
+        0 => Ok(()),
+        count => bail!("{count} differences"),
+    }
+}

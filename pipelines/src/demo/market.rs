@@ -1,0 +1,177 @@
+//! A simulated market: a seller who stocks the shelves, customers who order, cancel and press the button twice,
+//! couriers who deliver.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::counts::Counts;
+use crate::load::client::{Answer, Client, Target};
+
+const PRODUCTS: [(&str, u64); 8] = [
+    ("coffee", 899),
+    ("tea", 549),
+    ("bread", 320),
+    ("butter", 289),
+    ("apples", 249),
+    ("cheese", 1249),
+    ("wine", 1599),
+    ("chocolate", 199),
+];
+/// Connections that customers share.
+const CUSTOMERS_AT_ONCE: usize = 16;
+const CUSTOMERS: u64 = 500;
+/// One delivery of stock, few enough that shelves run empty now and then.
+const RESTOCK_UNITS: u64 = 400;
+const RESTOCK_EVERY: Duration = Duration::from_secs(1);
+
+/// The market.
+pub(super) struct Market {
+    target: Target,
+    rate: f64,
+    run: String,
+    counts: Arc<Counts>,
+    next: AtomicU64,
+    started: Instant,
+}
+
+impl Market {
+    /// A market with so many orders a second.
+    pub(super) fn new(target: Target, rate: f64, counts: Arc<Counts>) -> Self {
+        let run = format!("{:08x}", fastrand::u32(..));
+        Self { target, rate, run, counts, next: AtomicU64::new(0), started: Instant::now() }
+    }
+
+    /// Trades until `stop`; steps that were begun are finished.
+    pub(super) async fn run(self, stop: CancellationToken) -> Result<()> {
+        self.open_shop().await?;
+        let market = Arc::new(self);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(market.clone().restock(stop.clone()));
+        for _ in 0..CUSTOMERS_AT_ONCE {
+            tasks.spawn(market.clone().customers(stop.clone()));
+        }
+        while let Some(task) = tasks.join_next().await {
+            task?;
+        }
+        Ok(())
+    }
+
+    async fn open_shop(&self) -> Result<()> {
+        let mut seller = Client::new(&self.target, "admin", "seller");
+        for (name, unit_price) in PRODUCTS {
+            let product = json!({ "name": name, "unit_price": unit_price, "currency": "EUR" });
+            seller.send_json(Method::PUT, &format!("/products/{name}"), &product).await?.success()?;
+        }
+        self.receive(&mut seller).await
+    }
+
+    /// As much of each product as the customers are likely to want until the next time, a little less of the last.
+    async fn receive(&self, seller: &mut Client) -> Result<()> {
+        let wanted = (self.rate * RESTOCK_EVERY.as_secs_f64() * 0.8).ceil() as u64;
+        for (name, _) in PRODUCTS {
+            let quantity = if name == "chocolate" { wanted / 2 + 1 } else { wanted.max(RESTOCK_UNITS) };
+            let path = format!("/inventory/{name}/receipts");
+            seller.send_json(Method::POST, &path, &json!({ "quantity": quantity })).await?.success()?;
+        }
+        Ok(())
+    }
+
+    async fn restock(self: Arc<Self>, stop: CancellationToken) {
+        let mut seller = Client::new(&self.target, "service", "warehouse");
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(RESTOCK_EVERY) => {}
+            }
+            let received = self.receive(&mut seller).await;
+            self.note(received);
+        }
+    }
+
+    fn note(&self, result: Result<()>) {
+        if let Err(error) = result {
+            tracing::warn!(%error, "a request of the market failed");
+            self.counts.errors.fetch_add(1, Relaxed);
+        }
+    }
+
+    async fn customers(self: Arc<Self>, stop: CancellationToken) {
+        loop {
+            let number = self.next.fetch_add(1, Relaxed);
+            let due = self.started + Duration::from_secs_f64(number as f64 / self.rate);
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep_until(due.into()) => {}
+            }
+            let traded = self.trade(number).await;
+            self.note(traded);
+        }
+    }
+
+    /// The whole story of one order.
+    async fn trade(&self, number: u64) -> Result<()> {
+        let name = format!("customer-{}", fastrand::u64(..CUSTOMERS));
+        let mut customer = Client::new(&self.target, "customer", &name);
+        let (body, key) = (basket(), format!("demo-{}-{number}", self.run));
+        let started = Instant::now();
+        let answer = place(&mut customer, &body, &key).await?;
+        self.counts.answered(started.elapsed());
+        self.counts.placed.fetch_add(1, Relaxed);
+        if answer.status == StatusCode::CONFLICT {
+            self.counts.out_of_stock.fetch_add(1, Relaxed);
+            return Ok(());
+        }
+        let order = answer.success()?.json()?;
+        if fastrand::u8(..50) == 0 {
+            place(&mut customer, &body, &key).await?.success()?;
+            self.counts.repeated.fetch_add(1, Relaxed);
+        }
+        let path = format!("/orders/{}", order["id"].as_str().unwrap_or_default());
+        if fastrand::u8(..10) == 0 {
+            customer.send_json(Method::POST, &format!("{path}/cancel"), &json!({})).await?.success()?;
+            self.counts.canceled.fetch_add(1, Relaxed);
+            return Ok(());
+        }
+        self.deliver(&path).await
+    }
+
+    async fn deliver(&self, path: &str) -> Result<()> {
+        let path = format!("{path}/status");
+        let mut seller = Client::new(&self.target, "admin", "seller");
+        for status in ["ACCEPTED", "PREPARED"] {
+            seller.send_json(Method::PATCH, &path, &json!({ "status": status })).await?.success()?;
+        }
+        let mut courier = Client::new(&self.target, "courier", "courier-1");
+        for status in ["SHIPPED", "DELIVERED"] {
+            courier.send_json(Method::PATCH, &path, &json!({ "status": status })).await?.success()?;
+        }
+        self.counts.delivered.fetch_add(1, Relaxed);
+        Ok(())
+    }
+}
+
+async fn place(customer: &mut Client, body: &Value, key: &str) -> Result<Answer> {
+    let headers = [("content-type", "application/json"), ("idempotency-key", key)];
+    customer.send(Method::POST, "/orders", &headers, body.to_string()).await
+}
+
+fn basket() -> Value {
+    let count = fastrand::usize(1..=4);
+    let products = fastrand::choose_multiple(PRODUCTS.iter(), count);
+    let lines: Vec<Value> = products
+        .into_iter()
+        .map(|(name, price)| json!({ "sku": name, "quantity": fastrand::u32(1..=3), "unit_price": price }))
+        .collect();
+    json!({ "currency": "EUR", "lines": lines, "channel": "demo" })
+}

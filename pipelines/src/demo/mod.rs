@@ -1,0 +1,75 @@
+//! `orderflow demo`: a whole system in a temporary directory, with a market that keeps it busy.
+//!
+//! The market talks to the system over HTTP like anybody else. At the end the system stops in order and the log is
+//! verified against the database; the exit code says whether all balances.
+
+mod counts;
+mod market;
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Result, bail, ensure};
+use tokio_util::sync::CancellationToken;
+
+use self::{counts::Counts, market::Market};
+use crate::{
+    cli::Demo,
+    load::client::Target,
+    metrics_endpoint, serve,
+    settings::{Options, PipelineFile, Settings},
+    system::System,
+    verify,
+};
+
+/// Runs the demo.
+pub async fn run(demo: Demo) -> Result<()> {
+    ensure!(demo.listen.ip().is_loopback(), "the demo has no accounts, so it listens on loopback only");
+    let data = tempfile::Builder::new().prefix("orderflow-demo-").tempdir()?;
+    let options =
+        Options { data: Some(data.path().to_owned()), listen: Some(demo.listen), ..Options::default() };
+    let settings = Settings::resolve(options, PipelineFile::read(None)?)?;
+    metrics_endpoint::install();
+    let mut system = System::start(&settings).await?;
+    introduce(&system, &settings);
+    let counts = Arc::new(Counts::default());
+    let ended = trade(&mut system, &demo, &counts).await;
+    let stopped = system.stop().await;
+    ended.and(stopped)?;
+    let report = verify::run(data.path(), settings.lifecycle.clone()).await?;
+    eprint!("{report}");
+    match report.differences.count() {
+        0 => Ok(()),
+        found => bail!("{found} differences"),
+    }
+}
+
+fn introduce(system: &System, settings: &Settings) {
+    let address = system.address;
+    eprintln!("orderflow demo on http://{address}, data in {}", settings.data.display());
+    eprintln!("  log in with headers, for example:");
+    eprintln!("  curl http://{address}/orders?limit=3                      # as admin");
+    eprintln!("  curl http://{address}/inventory                           # stock");
+    eprintln!("  curl -H 'X-Orderflow-Role: customer' -H 'X-Orderflow-Subject: customer-7' http://{address}/orders");
+    eprintln!("  curl http://{address}/health http://{address}/metrics");
+}
+
+/// Lets the market trade until the time is over or somebody stops it.
+async fn trade(system: &mut System, demo: &Demo, counts: &Arc<Counts>) -> Result<()> {
+    let target = Target::parse(&format!("http://{}", system.address))?;
+    let stop = CancellationToken::new();
+    let market = tokio::spawn(Market::new(target, demo.rate, counts.clone()).run(stop.clone()));
+    let watching = tokio::spawn(counts.clone().show(stop.clone()));
+    let over = demo.duration.unwrap_or(Duration::MAX);
+    let stopped = serve::stop_signal()?;
+    let shutdown = async {
+        tokio::select! {
+            () = tokio::time::sleep(over) => {}
+            () = stopped => {}
+        }
+    };
+    let ended = system.run(shutdown).await;
+    stop.cancel();
+    let traded = market.await?;
+    watching.await?;
+    ended.and(traded)
+}

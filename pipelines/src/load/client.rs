@@ -1,0 +1,162 @@
+//! A small HTTP/1.1 client on one kept-alive connection, with little between the caller and the socket.
+//!
+//! Only `http://` addresses. A request whose answer is lost is not sent again here: whether that is harmless is for
+//! the caller to know.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+/// An answer may have this many bytes.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
+/// How long an answer may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(120);
+
+/// Where a server listens.
+#[derive(Clone, Debug)]
+pub struct Target {
+    authority: String,
+}
+
+impl Target {
+    /// From a URL such as `http://127.0.0.1:8080`.
+    pub fn parse(url: &str) -> Result<Self> {
+        let uri: http::Uri = url.parse().with_context(|| format!("`{url}` is no URL"))?;
+        ensure!(uri.scheme_str() == Some("http"), "`{url}` must begin with http://");
+        let host = uri.host().with_context(|| format!("`{url}` names no host"))?;
+        Ok(Self { authority: format!("{host}:{}", uri.port_u16().unwrap_or(80)) })
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// The body as JSON.
+    pub fn json(&self) -> Result<serde_json::Value> {
+        serde_json::from_slice(&self.body).context("the answer is not JSON")
+    }
+
+    /// The value of a header that is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The answer, if it is a success; else what the problem says.
+    pub fn success(self) -> Result<Self> {
+        if self.status.is_success() {
+            return Ok(self);
+        }
+        bail!("{}: {}", self.status, String::from_utf8_lossy(&self.body))
+    }
+}
+
+/// A connection in the name of a caller.
+pub struct Client {
+    target: Target,
+    caller: Vec<(&'static str, String)>,
+    sender: Option<SendRequest<Full<Bytes>>>,
+}
+
+impl Client {
+    /// A client in the name of `subject`, in `role`.
+    pub fn new(target: &Target, role: &str, subject: &str) -> Self {
+        let caller =
+            vec![("x-orderflow-role", role.to_owned()), ("x-orderflow-subject", subject.to_owned())];
+        Self { target: target.clone(), caller, sender: None }
+    }
+
+    /// Sends a request and waits for the whole answer. Connects first, where there is no connection.
+    pub async fn send(
+        &mut self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Result<Answer> {
+        let mut request = Request::builder().method(method).uri(path).header("host", &self.target.authority);
+        for (name, value) in &self.caller {
+            request = request.header(*name, value);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(body.into()))?;
+        let answer = tokio::time::timeout(ANSWER_WITHIN, self.exchange(request)).await;
+        let answer = answer.context("no answer in two minutes").and_then(|answer| answer);
+        if answer.is_err() {
+            self.sender = None;
+        }
+        answer
+    }
+
+    async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Answer> {
+        let sender = self.connected().await?;
+        let response = sender.send_request(request).await.context("the connection broke")?;
+        let (head, body) = response.into_parts();
+        let body = http_body_util::Limited::new(body, ANSWER_BYTES_MAX).collect().await;
+        let body = body.map_err(|error| anyhow::anyhow!("the answer broke off: {error}"))?.to_bytes();
+        Ok(Answer { status: head.status, headers: head.headers, body })
+    }
+
+    async fn connected(&mut self) -> Result<&mut SendRequest<Full<Bytes>>> {
+        let alive = match &mut self.sender {
+            Some(sender) => sender.ready().await.is_ok(),
+            None => false,
+        };
+        if !alive {
+            let authority = &self.target.authority;
+            let stream = TcpStream::connect(authority).await;
+            let stream = stream.with_context(|| format!("cannot connect to {authority}; is `orderflow serve` running?"))?;
+            stream.set_nodelay(true)?;
+            let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+            // Ends by itself when the sender is dropped.
+            tokio::spawn(connection);
+            self.sender = Some(sender);
+        }
+        Ok(self.sender.as_mut().expect("connected above"))
+    }
+
+    /// `GET`, and the JSON of a successful answer.
+    pub async fn get(&mut self, path: &str) -> Result<serde_json::Value> {
+        self.send(Method::GET, path, &[], Bytes::new()).await?.success()?.json()
+    }
+
+    /// Sends JSON.
+    pub async fn send_json(&mut self, method: Method, path: &str, body: &serde_json::Value) -> Result<Answer> {
+        self.send(method, path, &[("content-type", "application/json")], body.to_string()).await
+    }
+
+    /// Posts NDJSON, and the JSON of a successful answer with its position.
+    pub async fn post_lines(&mut self, path: &str, lines: Bytes) -> Result<(serde_json::Value, Option<String>)> {
+        let headers = [("content-type", "application/x-ndjson")];
+        let answer = self.send(Method::POST, path, &headers, lines).await?.success()?;
+        let position = answer.header("orderflow-position").map(str::to_owned);
+        Ok((answer.json()?, position))
+    }
+
+    /// Waits until the store of the server shows everything up to `position`.
+    pub async fn caught_up(&mut self, position: &str) -> Result<()> {
+        loop {
+            let headers = [("orderflow-min-position", position)];
+            let answer = self.send(Method::GET, "/orders?limit=1", &headers, Bytes::new()).await?;
+            if answer.status != StatusCode::SERVICE_UNAVAILABLE {
+                return answer.success().map(drop);
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! `orderflow tap` and `orderflow topics`: looking at the log, of a running server through its API, of a stopped one
+//! in its data directory.
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use bytes::Bytes;
+use http::Method;
+use orderflow_schemas::{Offset, Topic, TopicPartition};
+use orderflow_topics::{EmbeddedLog, Topics, Visibility, embedded, partitions_of};
+use serde_json::{Value, json};
+
+use crate::{
+    cli::{From, Place, Tap},
+    load::client::{Client, Target},
+};
+
+/// How often a running server is asked for more.
+const FOLLOW_EVERY: Duration = Duration::from_millis(200);
+/// Records asked for at once.
+const RECORDS: usize = 1_000;
+
+/// Where the log is looked at.
+enum Source {
+    Server(Client),
+    Directory(Arc<dyn Topics>),
+}
+
+impl Source {
+    fn open(place: Place) -> Result<Self> {
+        if let Some(url) = place.url {
+            return Ok(Self::Server(Client::new(&Target::parse(&url)?, "admin", "tap")));
+        }
+        let data = place.data.unwrap_or_else(|| PathBuf::from("data"));
+        let folder = data.join("log");
+        ensure!(folder.is_dir(), "{} holds no log; name it with --data, or a running server with --url", data.display());
+        let opened = EmbeddedLog::open_read_only(&folder, embedded::Settings::default());
+        let (log, _) = opened.context("if a server runs there, name it with --url")?;
+        Ok(Self::Directory(Arc::new(log)))
+    }
+
+    /// Topics as the API lists them.
+    async fn topics(&mut self) -> Result<Value> {
+        let topics = match self {
+            Self::Server(client) => return client.get("/topics").await,
+            Self::Directory(topics) => topics,
+        };
+        let mut items = Vec::new();
+        for topic in Topic::ALL {
+            let mut partitions = Vec::new();
+            for at in partitions_of(&**topics, topic) {
+                let bounds = topics.bounds(at, Visibility::Durable).await?;
+                partitions.push(json!({
+                    "partition": at.partition, "start": bounds.start, "end": bounds.end, "durable_end": bounds.end
+                }));
+            }
+            items.push(json!({ "topic": topic.as_str(), "partitions": partitions }));
+        }
+        Ok(json!({ "items": items }))
+    }
+
+    /// Some records from `from` on, with the offset of the first.
+    async fn read(&mut self, at: TopicPartition, from: Offset) -> Result<Vec<Bytes>> {
+        match self {
+            Self::Directory(topics) => Ok(topics.read(at, from, 1 << 20, Visibility::Durable).await?.records),
+            Self::Server(client) => {
+                let path =
+                    format!("/topics/{}/{}/records?from={from}&limit={RECORDS}", at.topic, at.partition);
+                let answer = client.send(Method::GET, &path, &[], Bytes::new()).await?.success()?;
+                let lines = answer.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+                Ok(lines.map(|line| answer.body.slice_ref(line)).collect())
+            }
+        }
+    }
+}
+
+/// The partitions of a topic in an answer of `topics`: number, start and end.
+fn partitions(listed: &Value, topic: Topic) -> Vec<(u16, u64, u64)> {
+    let items = listed["items"].as_array().into_iter().flatten();
+    let topic = items.filter(|item| item["topic"] == topic.as_str());
+    let partitions = topic.flat_map(|item| item["partitions"].as_array().into_iter().flatten());
+    let number = |value: &Value| value.as_u64().unwrap_or(0);
+    partitions
+        .map(|partition| {
+            let count = u16::try_from(number(&partition["partition"])).unwrap_or(0);
+            (count, number(&partition["start"]), number(&partition["durable_end"]))
+        })
+        .collect()
+}
+
+/// Prints the records of a topic.
+pub async fn tap(tap: Tap) -> Result<()> {
+    let follow = tap.follow;
+    ensure!(!follow || tap.place.url.is_some(), "--follow needs a running server: name it with --url");
+    let mut source = Source::open(tap.place)?;
+    let listed = source.topics().await?;
+    let mut next: Vec<(TopicPartition, Offset)> = Vec::new();
+    for (partition, start, end) in partitions(&listed, tap.topic) {
+        if tap.partition.is_none_or(|wanted| wanted == partition) {
+            let from = match tap.from {
+                From::Offset(offset) => offset.max(start),
+                From::End => end,
+            };
+            next.push((TopicPartition::new(tap.topic, partition), Offset(from)));
+        }
+    }
+    ensure!(!next.is_empty(), "{} has no such partition", tap.topic);
+    loop {
+        let mut printed = false;
+        for (at, next) in &mut next {
+            let records = source.read(*at, *next).await?;
+            printed |= !records.is_empty();
+            for record in &records {
+                print_record(*at, *next, record)?;
+                *next = next.next();
+            }
+        }
+        match (printed, follow) {
+            (true, _) => {}
+            (false, true) => tokio::time::sleep(FOLLOW_EVERY).await,
+            (false, false) => return Ok(()),
+        }
+    }
+}
+
+/// One JSON line: where the record stands, and the record as it is.
+fn print_record(at: TopicPartition, offset: Offset, record: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    write!(out, r#"{{"topic":"{}","partition":{},"offset":{offset},"record":"#, at.topic, at.partition)?;
+    match serde_json::from_slice::<&serde_json::value::RawValue>(record) {
+        Ok(json) => out.write_all(json.get().as_bytes())?,
+        Err(_) => serde_json::to_writer(&mut out, &String::from_utf8_lossy(record))?,
+    }
+    out.write_all(b"}\n")
+}
+
+/// Prints topics and how far they are.
+pub async fn topics(place: Place) -> Result<()> {
+    let listed = Source::open(place)?.topics().await?;
+    let mut out = io::stdout().lock();
+    writeln!(out, "{:<16} {:>9} {:>12} {:>12}", "topic", "partition", "start", "end")?;
+    for topic in Topic::ALL {
+        for (partition, start, end) in partitions(&listed, topic) {
+            writeln!(out, "{topic:<16} {partition:>9} {start:>12} {end:>12}")?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,8 @@
+//! The names of this crate's metrics.
+
+/// Commands decided, repeats included, by topic.
+pub const COMMANDS_DECIDED: &str = "orderflow_processor_commands_total";
+/// Snapshots stored, by topic.
+pub const SNAPSHOTS_STORED: &str = "orderflow_processor_snapshots_total";
+/// What processors keep in memory, by topic and partition: this and the name of the count.
+pub const PROCESSOR_PREFIX: &str = "orderflow_processor_";

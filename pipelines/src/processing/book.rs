@@ -1,0 +1,221 @@
+//! A processor's book: its state and all that invariant 3 counts. Pure; the same records in give the same bytes out.
+//!
+//! [`Book::decide`] takes a new command: it skips repeats, stops at gaps, decides, folds and encodes what comes of
+//! it. [`Book::replay`] takes an event that is already written and folds it without deciding. Both leave the book as
+//! if the command had been decided here.
+
+use bytes::{Bytes, BytesMut};
+use orderflow_processors::Processor;
+use orderflow_schemas::{
+    Arrival, Cause, DecodeError, Header, Offset, Partition, RawRecord, Record, Source, Sources, TopicPartition,
+    envelope,
+};
+use serde::{Deserialize, Serialize};
+
+/// The state of a processor and its counters, as after all commands before `input_next`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Book<S> {
+    /// The fold of the events.
+    pub state: S,
+    /// The next command to decide.
+    pub input_next: Offset,
+    /// The first event, in the events partition, that is not folded in yet.
+    pub events_next: Offset,
+    /// The number of the last event.
+    pub event_number: u64,
+    /// The number of the last message to each partition of the message topic.
+    pub sent: Vec<u64>,
+    /// The last number taken of each source of commands.
+    pub sources: Sources,
+}
+
+/// What commands have led to, ready to be appended.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// Messages by partition, in the order they were decided.
+    pub messages: Vec<Vec<Bytes>>,
+    /// Events.
+    pub events: Vec<Bytes>,
+    /// Commands that could not be read, with their offsets and why.
+    pub unreadable: Vec<(Offset, Bytes, String)>,
+}
+
+impl Output {
+    /// Whether there is nothing to append.
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.unreadable.is_empty() && self.messages.iter().all(Vec::is_empty)
+    }
+}
+
+/// Why a book cannot go on. Each means that the log is not what this design guarantees; an operator must look.
+#[derive(Debug, thiserror::Error)]
+pub enum BookError {
+    /// Records of a source are missing.
+    #[error("{at} offset {offset}: `{source}` jumps to number {found}, expected {expected}", source = .from.as_str())]
+    Gap {
+        /// The partition.
+        at: TopicPartition,
+        /// Where.
+        offset: Offset,
+        /// Who numbered the record.
+        from: Source,
+        /// The number that should have come.
+        expected: u64,
+        /// The number that came.
+        found: u64,
+    },
+    /// The record has no readable header, so nothing tells whether it may be skipped.
+    #[error("{at} offset {offset}: unreadable header: {error}")]
+    Header {
+        /// The partition.
+        at: TopicPartition,
+        /// Where.
+        offset: Offset,
+        /// What is wrong.
+        error: DecodeError,
+    },
+    /// An event that was written cannot be read back.
+    #[error("{at} offset {offset}: unreadable event: {error}")]
+    Event {
+        /// The partition.
+        at: TopicPartition,
+        /// Where.
+        offset: Offset,
+        /// What is wrong.
+        error: DecodeError,
+    },
+    /// An event does not name its command.
+    #[error("{at} offset {offset}: an event without a cause")]
+    NoCause {
+        /// The partition.
+        at: TopicPartition,
+        /// Where.
+        offset: Offset,
+    },
+}
+
+/// The partitions a processor of number `partition` reads and writes events to.
+pub(super) fn sides<P: Processor>(partition: Partition) -> (TopicPartition, TopicPartition) {
+    let side = |topic| TopicPartition { topic, partition };
+    (side(P::INPUT), side(P::EVENTS))
+}
+
+impl<S: Default> Book<S> {
+    /// The book of a processor that has seen nothing and can write to so many message partitions.
+    pub fn new(message_partitions: u16) -> Self {
+        Self {
+            state: S::default(),
+            input_next: Offset::ZERO,
+            events_next: Offset::ZERO,
+            event_number: 0,
+            sent: vec![0; usize::from(message_partitions)],
+            sources: Sources::default(),
+        }
+    }
+}
+
+impl<S> Book<S> {
+    /// Decides the command at `offset` of the processor's input.
+    pub fn decide<P: Processor<State = S>>(
+        &mut self,
+        processor: &P,
+        partition: Partition,
+        offset: Offset,
+        bytes: &Bytes,
+        output: &mut Output,
+    ) -> Result<(), BookError> {
+        let (at, _) = sides::<P>(partition);
+        let raw = RawRecord::decode(bytes).map_err(|error| BookError::Header { at, offset, error })?;
+        self.input_next = offset.next();
+        match self.sources.arrival(&raw.header) {
+            Arrival::Repeat => return Ok(()),
+            Arrival::Gap { expected } => {
+                let Header { source, number: found, .. } = raw.header;
+                return Err(BookError::Gap { at, offset, from: source, expected, found });
+            }
+            Arrival::Next => {}
+        }
+        self.sources.take(&raw.header.source, raw.header.number, raw.header.time);
+        match raw.into_record::<P::Command>() {
+            Ok(command) => self.carry_out(processor, at, offset, command, output),
+            Err(error) => output.unreadable.push((offset, bytes.clone(), error.to_string())),
+        }
+        Ok(())
+    }
+
+    fn carry_out<P: Processor<State = S>>(
+        &mut self,
+        processor: &P,
+        at: TopicPartition,
+        offset: Offset,
+        command: Record<P::Command>,
+        output: &mut Output,
+    ) {
+        let Record { header: came, data } = command;
+        let decision = processor.decide(&self.state, &data, came.time);
+        assert!(!decision.events.is_empty(), "every command leads to an event");
+        let source = Source::processor(at);
+        let mut header =
+            Header { source, number: 0, time: came.time, cause: None, sent: Vec::new(), traceparent: came.traceparent };
+        let mut buffer = BytesMut::with_capacity(1024);
+        output.messages.resize_with(self.sent.len(), Vec::new);
+        let mut sent: Vec<(Partition, u64)> = Vec::with_capacity(decision.messages.len());
+        for (to, message) in &decision.messages {
+            let number = &mut self.sent[usize::from(to.0)];
+            *number += 1;
+            header.number = *number;
+            match sent.iter_mut().find(|(partition, _)| partition == to) {
+                Some(last) => last.1 = *number,
+                None => sent.push((*to, *number)),
+            }
+            envelope::encode(&mut buffer, &header, message);
+            output.messages[usize::from(to.0)].push(buffer.split().freeze());
+        }
+        sent.sort_unstable();
+        header.cause = Some(Cause { offset, source: came.source, number: came.number });
+        let last = decision.events.len() - 1;
+        for (index, event) in decision.events.iter().enumerate() {
+            self.event_number += 1;
+            header.number = self.event_number;
+            if index == last {
+                header.sent = std::mem::take(&mut sent);
+            }
+            envelope::encode(&mut buffer, &header, event);
+            output.events.push(buffer.split().freeze());
+            processor.evolve(&mut self.state, event, came.time);
+        }
+    }
+
+    /// Folds an event that is already written, at `offset` of the events partition.
+    pub fn replay<P: Processor<State = S>>(
+        &mut self,
+        processor: &P,
+        partition: Partition,
+        offset: Offset,
+        bytes: &[u8],
+    ) -> Result<(), BookError> {
+        let (_, at) = sides::<P>(partition);
+        let event: Record<P::Event> =
+            Record::decode(bytes).map_err(|error| BookError::Event { at, offset, error })?;
+        let header = event.header;
+        self.events_next = offset.next();
+        if header.number <= self.event_number {
+            return Ok(());
+        }
+        let expected = self.event_number + 1;
+        if header.number != expected {
+            return Err(BookError::Gap { at, offset, from: header.source, expected, found: header.number });
+        }
+        let Some(cause) = header.cause else { return Err(BookError::NoCause { at, offset }) };
+        self.event_number = header.number;
+        self.input_next = cause.offset.next();
+        self.sources.take(&cause.source, cause.number, header.time);
+        for (to, number) in header.sent {
+            if let Some(sent) = self.sent.get_mut(usize::from(to.0)) {
+                *sent = number;
+            }
+        }
+        processor.evolve(&mut self.state, &event.data, header.time);
+        Ok(())
+    }
+}

@@ -1,0 +1,15 @@
+//! Running a processor over a partition of the log: the only loop there is.
+//!
+//! `book` is pure: records in, records out, with all the counting of invariant 3. `recovery` and `snapshots` bring a
+//! book back after a restart; `runner` moves records between the log and the book.
+
+mod book;
+mod recovery;
+mod runner;
+mod snapshots;
+mod ticks;
+
+pub use book::{Book, BookError, Output};
+pub use recovery::{Recovered, RecoveryError, recover};
+pub use runner::{Runner, RunnerError, Settings};
+pub use snapshots::{SnapshotError, Snapshots};

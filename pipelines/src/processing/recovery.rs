@@ -1,0 +1,68 @@
+//! Bringing a book back: the newest snapshot, then the events written since, then the commands that have none.
+//!
+//! A decision is made once: what has events is folded, never decided again, whatever the rules have become.
+
+use orderflow_processors::Processor;
+use orderflow_schemas::{Offset, Partition};
+use orderflow_topics::{ReadError, Topics, Visibility};
+
+use super::{
+    book::{Book, BookError, sides},
+    snapshots::{SnapshotError, Snapshots},
+};
+
+const READ_BYTES: usize = 1 << 20;
+
+/// Why a book could not be brought back.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoveryError {
+    /// The log could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The log's content cannot be.
+    #[error(transparent)]
+    Book(#[from] BookError),
+    /// The snapshots could not be read.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// The processor, as configured, cannot go on from its state.
+    #[error("{0}")]
+    Objection(String),
+}
+
+/// A book that is back.
+#[derive(Debug)]
+pub struct Recovered<S> {
+    /// The book.
+    pub book: Book<S>,
+    /// How many events were folded on top of the snapshot.
+    pub events_folded: u64,
+}
+
+/// Brings back the book of the processor of one partition.
+pub async fn recover<P: Processor>(
+    topics: &dyn Topics,
+    processor: &P,
+    partition: Partition,
+    snapshots: &Snapshots,
+) -> Result<Recovered<P::State>, RecoveryError> {
+    let snapshot = snapshots.load()?;
+    let message_partitions = topics.partitions(P::MESSAGES);
+    let mut book = snapshot.unwrap_or_else(|| Book::new(message_partitions));
+    let (_, events) = sides::<P>(partition);
+    let mut events_folded = 0;
+    loop {
+        let chunk = topics.read(events, book.events_next, READ_BYTES, Visibility::Accepted).await?;
+        if chunk.records.is_empty() {
+            break;
+        }
+        for (offset, record) in (chunk.from.0..).map(Offset).zip(&chunk.records) {
+            book.replay(processor, partition, offset, record)?;
+            events_folded += 1;
+        }
+    }
+    match processor.objection(&book.state) {
+        Some(objection) => Err(RecoveryError::Objection(objection)),
+        None => Ok(Recovered { book, events_folded }),
+    }
+}

@@ -1,0 +1,281 @@
+//! The loop: read commands, decide them, append what comes of it, now and then store a snapshot.
+//!
+//! It reads ahead of the disk (`Visibility::Accepted`): what it appends lies after what it read in the one order of
+//! the log, so nothing it derives can be durable without its cause. Two runners of one partition do no harm: they
+//! write the same records under the same numbers, and readers skip repeats.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use metrics::{counter, gauge};
+use orderflow_processors::Processor;
+use orderflow_schemas::{Offset, Partition, Topic, TopicPartition};
+use orderflow_topics::{AppendError, Appended, Batch, ReadError, Receipt, Rejection, Topics, Visibility};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    book::{Book, BookError, Output, sides},
+    recovery::{Recovered, RecoveryError, recover},
+    snapshots::{SnapshotError, Snapshots},
+    ticks::Ticks,
+};
+use crate::{clock, metric_names as names};
+use orderflow_sinks::DeadLetter;
+
+/// How a runner works.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// How many bytes of commands are read and decided at once.
+    pub read_bytes: usize,
+    /// After how many commands a snapshot is stored.
+    pub snapshot_every: u64,
+    /// How long to wait before an append is tried again.
+    pub retry_after: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { read_bytes: 128 << 10, snapshot_every: 250_000, retry_after: Duration::from_millis(100) }
+    }
+}
+
+/// Why a runner had to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum RunnerError {
+    /// The book could not be brought back.
+    #[error("recovery of {0}: {1}")]
+    Recovery(TopicPartition, #[source] RecoveryError),
+    /// The log could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The log would not take what was decided.
+    #[error("decisions of {0}: {1}")]
+    Append(TopicPartition, #[source] AppendError),
+    /// The log's content cannot be.
+    #[error(transparent)]
+    Book(#[from] BookError),
+    /// Snapshots could not be read.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+}
+
+/// Runs a processor over one partition.
+pub struct Runner<P: Processor> {
+    topics: Arc<dyn Topics>,
+    processor: P,
+    partition: Partition,
+    snapshots: Snapshots,
+    settings: Settings,
+    ticks: Ticks,
+    storing: Option<JoinHandle<()>>,
+    last: Receipt,
+    snapshot_at: u64,
+}
+
+impl<P: Processor> Runner<P> {
+    /// A runner of `partition`.
+    pub fn new(
+        topics: Arc<dyn Topics>,
+        processor: P,
+        partition: Partition,
+        snapshots: Snapshots,
+        settings: Settings,
+    ) -> Self {
+        Self {
+            topics,
+            processor,
+            partition,
+            snapshots,
+            settings,
+            ticks: Ticks::new(),
+            storing: None,
+            last: Receipt(0),
+            snapshot_at: 0,
+        }
+    }
+
+    /// Recovers, then runs until `stop`; stores a snapshot at the end. `ready` is called once recovery is done.
+    pub async fn run(mut self, stop: CancellationToken, ready: impl FnOnce()) -> Result<(), RunnerError> {
+        let (input, _) = sides::<P>(self.partition);
+        self.hold()?;
+        let recovered = recover(&*self.topics, &self.processor, self.partition, &self.snapshots).await;
+        let Recovered { mut book, events_folded } =
+            recovered.map_err(|error| RunnerError::Recovery(input, error))?;
+        tracing::debug!(%input, next = %book.input_next, events_folded, "processor recovered");
+        self.snapshot_at = book.input_next.0;
+        ready();
+        while !stop.is_cancelled() {
+            if !self.step(&mut book).await? {
+                self.wait(&book, &stop).await?;
+            }
+        }
+        self.finish(&book).await;
+        Ok(())
+    }
+
+    /// Decides what there is to read; whether there was anything.
+    async fn step(&mut self, book: &mut Book<P::State>) -> Result<bool, RunnerError> {
+        let (input, _) = sides::<P>(self.partition);
+        let bytes_max = self.settings.read_bytes;
+        let chunk = self.topics.read(input, book.input_next, bytes_max, Visibility::Accepted).await?;
+        if chunk.records.is_empty() {
+            return Ok(false);
+        }
+        let mut output = Output::default();
+        for (offset, record) in (chunk.from.0..).map(Offset).zip(&chunk.records) {
+            book.decide(&self.processor, self.partition, offset, record, &mut output)?;
+        }
+        counter!(names::COMMANDS_DECIDED, "topic" => input.topic.as_str()).increment(chunk.records.len() as u64);
+        self.append(book, output).await?;
+        if book.input_next.0 - self.snapshot_at >= self.settings.snapshot_every {
+            self.store_snapshot(book);
+        }
+        Ok(true)
+    }
+
+    /// Appends messages before the events that vouch for them, in one call.
+    async fn append(&mut self, book: &mut Book<P::State>, output: Output) -> Result<(), RunnerError> {
+        let (input, events) = sides::<P>(self.partition);
+        if output.is_empty() {
+            return Ok(());
+        }
+        let mut batches: Vec<Batch> = Vec::new();
+        for (partition, records) in (0..).map(Partition).zip(output.messages) {
+            if !records.is_empty() {
+                batches.push(Batch { at: TopicPartition { topic: P::MESSAGES, partition }, records });
+            }
+        }
+        if !output.unreadable.is_empty() {
+            let letters = output.unreadable.iter().map(|(offset, bytes, why)| {
+                tracing::warn!(%input, %offset, why, "command cannot be read; it goes to the dead letters");
+                DeadLetter::new("processor", input, *offset, why.clone(), bytes).encode()
+            });
+            let at = TopicPartition::new(Topic::DeadLetters, 0);
+            batches.push(Batch { at, records: letters.collect() });
+        }
+        let vouching = !output.events.is_empty();
+        if vouching {
+            batches.push(Batch { at: events, records: output.events });
+        }
+        let count = batches.last().map_or(0, |batch| batch.records.len() as u64);
+        let appended = self.persist(batches).await.map_err(|error| RunnerError::Append(input, error))?;
+        self.last = appended.receipt;
+        if let Some(first) = appended.offsets.last().filter(|_| vouching) {
+            book.events_next = Offset(first.0 + count);
+        }
+        Ok(())
+    }
+
+    /// Appends until it is accepted: a full log may get room, and an unknown outcome is repeated under the same
+    /// numbers.
+    async fn persist(&self, batches: Vec<Batch>) -> Result<Appended, AppendError> {
+        loop {
+            match self.topics.append(batches.clone()).await {
+                Ok(appended) => return Ok(appended),
+                Err(AppendError::Rejected(Rejection::Full(why))) => {
+                    tracing::warn!(%why, "processor waits for room in the log");
+                }
+                Err(AppendError::Unknown(why)) => tracing::warn!(%why, "append repeated under the same numbers"),
+                Err(error) => return Err(error),
+            }
+            tokio::time::sleep(self.settings.retry_after).await;
+        }
+    }
+
+    /// Waits for a command, or until something is due; then time itself becomes a command.
+    async fn wait(&mut self, book: &Book<P::State>, stop: &CancellationToken) -> Result<(), RunnerError> {
+        let (input, _) = sides::<P>(self.partition);
+        self.tell(book);
+        let due = self.processor.next_due(&book.state);
+        let tick = async {
+            match due {
+                Some(due) => tokio::time::sleep(clock::until(due)).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => Ok(()),
+            arrived = self.topics.wait_beyond(input, book.input_next, Visibility::Accepted) => Ok(arrived?),
+            () = tick => self.tick(input).await,
+        }
+    }
+
+    async fn tick(&mut self, input: TopicPartition) -> Result<(), RunnerError> {
+        let record: Bytes = self.ticks.next(clock::now());
+        let tick = vec![Batch { at: input, records: vec![record] }];
+        self.persist(tick).await.map(drop).map_err(|error| RunnerError::Append(input, error))
+    }
+
+    fn tell(&self, book: &Book<P::State>) {
+        let topic = P::INPUT.as_str();
+        for (what, count) in self.processor.gauges(&book.state) {
+            let labels = [("topic", topic.to_owned()), ("partition", self.partition.to_string())];
+            gauge!(format!("{}{what}", names::PROCESSOR_PREFIX), &labels).set(count as f64);
+        }
+    }
+
+    /// Stores a snapshot beside the loop, unless the last one is still being stored.
+    fn store_snapshot(&mut self, book: &Book<P::State>) {
+        if self.storing.as_ref().is_some_and(|storing| !storing.is_finished()) {
+            return;
+        }
+        self.snapshot_at = book.input_next.0;
+        let (bytes, next) = (Snapshots::encode(book), book.input_next);
+        let (topics, snapshots, receipt) = (self.topics.clone(), self.snapshots.clone(), self.last);
+        let holds = Holds::<P>::new(self.topics.clone(), self.partition);
+        self.storing = Some(tokio::spawn(async move {
+            // A snapshot of what a power cut could take back would be ahead of its own log.
+            if topics.durable(receipt).await.is_err() {
+                return;
+            }
+            let stored = tokio::task::spawn_blocking(move || {
+                snapshots.store(next, &bytes)?;
+                holds.renew(&snapshots)
+            });
+            match stored.await {
+                Ok(Ok(())) => counter!(names::SNAPSHOTS_STORED, "topic" => P::INPUT.as_str()).increment(1),
+                Ok(Err(error)) => tracing::error!(%error, "snapshot not stored; the log is kept longer"),
+                Err(error) => tracing::error!(%error, "snapshot not stored; the log is kept longer"),
+            }
+        }));
+    }
+
+    fn hold(&self) -> Result<(), SnapshotError> {
+        Holds::<P>::new(self.topics.clone(), self.partition).renew(&self.snapshots)
+    }
+
+    async fn finish(&mut self, book: &Book<P::State>) {
+        if let Some(storing) = self.storing.take() {
+            drop(storing.await);
+        }
+        if book.input_next.0 > self.snapshot_at {
+            self.store_snapshot(book);
+        }
+        if let Some(storing) = self.storing.take() {
+            drop(storing.await);
+        }
+    }
+}
+
+/// Tells the log which records the kept snapshots still need.
+struct Holds<P> {
+    topics: Arc<dyn Topics>,
+    partition: Partition,
+    processor: std::marker::PhantomData<fn() -> P>,
+}
+
+impl<P: Processor> Holds<P> {
+    fn new(topics: Arc<dyn Topics>, partition: Partition) -> Self {
+        Self { topics, partition, processor: std::marker::PhantomData }
+    }
+
+    fn renew(&self, snapshots: &Snapshots) -> Result<(), SnapshotError> {
+        let (input_next, events_next) = snapshots.needed_from()?;
+        let (input, events) = sides::<P>(self.partition);
+        let holder = format!("processor/{input}");
+        self.topics.hold(&holder, input, input_next);
+        self.topics.hold(&holder, events, events_next);
+        Ok(())
+    }
+}

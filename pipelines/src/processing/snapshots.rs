@@ -1,0 +1,212 @@
+//! Snapshots of a processor's book, as files.
+//!
+//! *Layout*: `<data>/snapshots/<input topic>/<partition>/<input offset, 20 digits>.snap`: magic, format version,
+//! CRC-32C of all that follows, length of the body, the offsets to go on from; then the book in postcard. *Durability*: written beside, fsynced, renamed, folder
+//! fsynced. *Order*: the runner stores one only once all that led to it is durable. Several are kept; one that is
+//! damaged or of an unknown format is passed over for the one before, with a warning.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
+
+use crc_fast::{CrcAlgorithm, checksum};
+use orderflow_schemas::{Offset, TopicPartition};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::book::Book;
+
+const MAGIC: &[u8; 8] = b"ORDFSNAP";
+const FORMAT: u32 = 1;
+const HEADER_BYTES: usize = 40;
+/// How many snapshots of a partition are kept.
+pub const KEPT: usize = 2;
+
+/// A snapshot could not be stored or found.
+#[derive(Debug, thiserror::Error)]
+#[error("snapshot {path}: {error}", path = .path.display())]
+pub struct SnapshotError {
+    path: PathBuf,
+    error: io::Error,
+}
+
+/// The snapshots of one processor partition.
+#[derive(Clone, Debug)]
+pub struct Snapshots {
+    folder: PathBuf,
+}
+
+impl Snapshots {
+    /// The snapshots of the processor that reads `input`, under the data directory.
+    pub fn new(data: &Path, input: TopicPartition) -> Self {
+        let folder = data.join("snapshots").join(input.topic.as_str()).join(input.partition.to_string());
+        Self { folder }
+    }
+
+    /// Turns a book into the bytes of a snapshot.
+    pub fn encode<S: Serialize>(book: &Book<S>) -> Vec<u8> {
+        let mut bytes = vec![0; HEADER_BYTES];
+        bytes = postcard::to_extend(book, bytes).expect("a book is made of what postcard can write");
+        let length = (bytes.len() - HEADER_BYTES) as u64;
+        bytes[..8].copy_from_slice(MAGIC);
+        bytes[8..12].copy_from_slice(&FORMAT.to_le_bytes());
+        bytes[16..24].copy_from_slice(&length.to_le_bytes());
+        bytes[24..32].copy_from_slice(&book.input_next.0.to_le_bytes());
+        bytes[32..40].copy_from_slice(&book.events_next.0.to_le_bytes());
+        let crc = checksum(CrcAlgorithm::Crc32Iscsi, &bytes[16..]) as u32;
+        bytes[12..16].copy_from_slice(&crc.to_le_bytes());
+        bytes
+    }
+
+    /// Reads a snapshot's bytes back, or says why they are none.
+    pub fn decode<S: DeserializeOwned>(bytes: &[u8]) -> Result<Book<S>, String> {
+        let header = Header::read(bytes)?;
+        if header.length != (bytes.len() - HEADER_BYTES) as u64
+            || header.crc != checksum(CrcAlgorithm::Crc32Iscsi, &bytes[16..]) as u32
+        {
+            return Err("its checksum is wrong".to_owned());
+        }
+        postcard::from_bytes(&bytes[HEADER_BYTES..]).map_err(|error| error.to_string())
+    }
+
+    /// Stores a snapshot taken before `input_next` and removes those no longer kept.
+    pub fn store(&self, input_next: Offset, bytes: &[u8]) -> Result<(), SnapshotError> {
+        let path = self.path(input_next);
+        let beside = path.with_extension("tmp");
+        let stored = (|| {
+            fs::create_dir_all(&self.folder)?;
+            let mut file = File::create(&beside)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            fs::rename(&beside, &path)?;
+            File::open(&self.folder)?.sync_all()
+        })();
+        stored.map_err(|error| SnapshotError { path, error })?;
+        let all = self.list()?;
+        for old in all.iter().rev().skip(KEPT) {
+            let path = self.path(*old);
+            fs::remove_file(&path).map_err(|error| SnapshotError { path, error })?;
+        }
+        Ok(())
+    }
+
+    /// The book of the newest snapshot that can be read.
+    pub fn load<S: DeserializeOwned>(&self) -> Result<Option<Book<S>>, SnapshotError> {
+        for offset in self.list()?.into_iter().rev() {
+            match self.read(offset)? {
+                Ok(book) => return Ok(Some(book)),
+                Err(why) => {
+                    let path = self.path(offset);
+                    tracing::warn!(path = %path.display(), why, "snapshot passed over for the one before");
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first command and the first event that recovery from any kept snapshot may need.
+    pub fn needed_from(&self) -> Result<(Offset, Offset), SnapshotError> {
+        let Some(oldest) = self.list()?.first().copied() else { return Ok((Offset::ZERO, Offset::ZERO)) };
+        let path = self.path(oldest);
+        let mut bytes = [0; HEADER_BYTES];
+        let read = File::open(&path).and_then(|mut file| file.read_exact(&mut bytes));
+        match (read, Header::read(&bytes)) {
+            (Ok(()), Ok(header)) => Ok((header.input_next, header.events_next)),
+            // Nothing to go by: then all of the log may be needed.
+            _ => Ok((Offset::ZERO, Offset::ZERO)),
+        }
+    }
+
+    fn read<S: DeserializeOwned>(&self, offset: Offset) -> Result<Result<Book<S>, String>, SnapshotError> {
+        let path = self.path(offset);
+        let mut bytes = Vec::new();
+        let read = File::open(&path).and_then(|mut file| file.read_to_end(&mut bytes));
+        read.map_err(|error| SnapshotError { path, error })?;
+        Ok(Self::decode(&bytes))
+    }
+
+    fn path(&self, input_next: Offset) -> PathBuf {
+        self.folder.join(format!("{:020}.snap", input_next.0))
+    }
+
+    /// The offsets of the snapshots there are, ascending.
+    fn list(&self) -> Result<Vec<Offset>, SnapshotError> {
+        let failed = |error| SnapshotError { path: self.folder.clone(), error };
+        let entries = match fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(failed)?,
+        };
+        let mut offsets = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(failed)?.file_name();
+            let stem = name.to_str().and_then(|name| name.strip_suffix(".snap"));
+            offsets.extend(stem.and_then(|stem| stem.parse().ok()).map(Offset));
+        }
+        offsets.sort_unstable();
+        Ok(offsets)
+    }
+}
+
+/// The fixed part of a snapshot.
+struct Header {
+    crc: u32,
+    length: u64,
+    input_next: Offset,
+    events_next: Offset,
+}
+
+impl Header {
+    fn read(bytes: &[u8]) -> Result<Self, String> {
+        let Some((header, _)) = bytes.split_at_checked(HEADER_BYTES) else {
+            return Err("it is shorter than its header".to_owned());
+        };
+        let word = |at: usize| u32::from_le_bytes(header[at..at + 4].try_into().expect("four bytes"));
+        let long = |at: usize| u64::from_le_bytes(header[at..at + 8].try_into().expect("eight bytes"));
+        if &header[..8] != MAGIC {
+            return Err("it is no snapshot".to_owned());
+        }
+        if word(8) != FORMAT {
+            return Err(format!("its format is {}, this program reads {FORMAT}", word(8)));
+        }
+        Ok(Self {
+            crc: word(12),
+            length: long(16),
+            input_next: Offset(long(24)),
+            events_next: Offset(long(32)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use orderflow_schemas::Topic;
+
+    use super::*;
+
+    fn book(input_next: u64) -> Book<Vec<u8>> {
+        Book { state: vec![1, 2, 3], input_next: Offset(input_next), ..Book::new(2) }
+    }
+
+    #[test]
+    fn damaged_snapshot_is_passed_over_for_the_one_before() {
+        let data = tempfile::tempdir().unwrap();
+        let snapshots = Snapshots::new(data.path(), TopicPartition::new(Topic::OrdersCommands, 3));
+        assert_eq!(snapshots.load::<Vec<u8>>().unwrap(), None);
+        for offset in [10, 20, 30] {
+            snapshots.store(Offset(offset), &Snapshots::encode(&book(offset))).unwrap();
+        }
+        assert_eq!(snapshots.list().unwrap(), [Offset(20), Offset(30)]);
+        assert_eq!(snapshots.load().unwrap(), Some(book(30)));
+        let newest = snapshots.path(Offset(30));
+        let whole = fs::read(&newest).unwrap();
+        for at in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1;
+            fs::write(&newest, &damaged).unwrap();
+            assert_eq!(snapshots.load().unwrap(), Some(book(20)), "byte {at} damaged");
+            fs::write(&newest, &whole[..at]).unwrap();
+            assert_eq!(snapshots.load().unwrap(), Some(book(20)), "cut at byte {at}");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! `orderflow serve`: runs until it is told to stop, or a part of it fails.
+
+use anyhow::{Context, Result, ensure};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    cli::Serve,
+    metrics_endpoint,
+    settings::{PipelineFile, Settings},
+    system::System,
+};
+
+/// Runs the pipeline.
+pub async fn run(serve: Serve) -> Result<()> {
+    let pipeline = PipelineFile::read(serve.pipeline.as_deref())?;
+    let settings = Settings::resolve(serve.options, pipeline)?;
+    check_access(serve.insecure_no_auth, &settings)?;
+    metrics_endpoint::install();
+    let mut system = System::start(&settings).await?;
+    let (address, lifecycle) = (system.address, &settings.lifecycle.name);
+    eprintln!("orderflow serves {lifecycle} on http://{address} from {}", settings.data.display());
+    let ended = system.run(stop_signal()?).await;
+    tracing::info!("stopping");
+    let stopped = system.stop().await;
+    ended.and(stopped)
+}
+
+/// There are no accounts yet: the caller says who they are, so only this machine may call.
+fn check_access(insecure_no_auth: bool, settings: &Settings) -> Result<()> {
+    ensure!(
+        insecure_no_auth,
+        "this version has no accounts: add --insecure-no-auth to take the caller from headers, on loopback only"
+    );
+    ensure!(
+        settings.listen.ip().is_loopback(),
+        "--insecure-no-auth trusts every caller, so it listens on loopback only; {} is not",
+        settings.listen
+    );
+    Ok(())
+}
+
+/// Ready when the process is asked to stop: Ctrl-C or SIGTERM.
+pub fn stop_signal() -> Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("no handler for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("no handler for SIGTERM")?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}

@@ -1,0 +1,268 @@
+//! A running system: all roles in one process, wired together, started and stopped in order.
+//!
+//! Start: log, database, processors and sink, then the API; it is ready when the processors have recovered. Stop:
+//! the API takes no more, what it took is appended, processors decide what is there and store snapshots, the sink
+//! finishes its batch, the log makes everything durable. A part that fails stops the whole: what it was doing is in
+//! the log, and a restart goes on from there.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result, anyhow};
+use orderflow_api::{Api, Health};
+use orderflow_ingest::{Ingest, http::caller::insecure_no_auth};
+use orderflow_processors::{OrderProcessor, Processor, StockProcessor};
+use orderflow_schemas::{Partition, Topic, TopicPartition};
+use orderflow_sinks::Progress;
+use orderflow_topics::{EmbeddedLog, Topics, partitions_of};
+use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    database::{self, DatabaseLookup},
+    listener::BoundedListener,
+    metrics_endpoint,
+    processing::{Runner, Settings as RunnerSettings, Snapshots},
+    settings::Settings,
+    sink_driver::{SinkDriver, SinkDriverSettings},
+};
+
+/// How often retention looks whether something may go.
+const RETAIN_EVERY: Duration = Duration::from_secs(5);
+/// How long open connections may go on after the server has begun to stop.
+const DRAIN_WITHIN: Duration = Duration::from_secs(10);
+
+/// A system that is running.
+pub struct System {
+    /// Where it listens.
+    pub address: SocketAddr,
+    log: Arc<EmbeddedLog>,
+    ingest: Arc<Ingest>,
+    parts: JoinSet<Result<&'static str>>,
+    server: JoinSet<std::io::Result<()>>,
+    stop_server: CancellationToken,
+    stop_processors: CancellationToken,
+    stop_sinks: CancellationToken,
+}
+
+impl System {
+    /// Starts everything; returns when the API answers and the processors have recovered.
+    pub async fn start(settings: &Settings) -> Result<Self> {
+        let log = open_log(settings)?;
+        let topics: Arc<dyn Topics> = log.clone();
+        create_topics(&*topics, settings).await?;
+        let database = database::open(&settings.data).await?;
+        let events: Vec<TopicPartition> = [Topic::OrdersEvents, Topic::StockEvents]
+            .into_iter()
+            .flat_map(|topic| partitions_of(&*topics, topic))
+            .collect();
+        let progress = Progress::new(events.iter().copied());
+        let (stop_processors, stop_sinks) = (CancellationToken::new(), CancellationToken::new());
+        let mut parts = JoinSet::new();
+        let health = Health::default();
+        let recovered = start_processors(settings, &topics, &mut parts, &stop_processors);
+        let sinks = SinkDriverSettings::default();
+        let driver = SinkDriver::new(topics.clone(), database.sink, events, progress.clone(), sinks);
+        let stop = stop_sinks.clone();
+        parts.spawn(async move { Ok(driver.run(stop).await.map(|()| "sink")?) });
+        watch_log(&log, &mut parts, &stop_sinks);
+
+        let lookup = DatabaseLookup { reader: database.reader.clone(), progress: progress.clone() };
+        let ingest_settings = orderflow_ingest::Settings {
+            body_bytes_max: settings.body_bytes_max,
+            decision_ms_max: u64::try_from(settings.decision_within.as_millis()).unwrap_or(u64::MAX),
+            ..Default::default()
+        };
+        let ingest =
+            Ingest::start(topics.clone(), settings.lifecycle.clone(), Arc::new(lookup), ingest_settings);
+        let api = Api {
+            reader: database.reader,
+            progress,
+            topics,
+            lifecycle: settings.lifecycle.clone(),
+            health: health.clone(),
+            metrics: Arc::new(metrics_endpoint::render),
+        };
+        let mut system = Self {
+            address: settings.listen,
+            log,
+            ingest: Arc::new(ingest),
+            parts,
+            server: JoinSet::new(),
+            stop_server: CancellationToken::new(),
+            stop_processors,
+            stop_sinks,
+        };
+        system.listen(settings, api).await?;
+        system.wait_recovered(recovered).await?;
+        health.set_ready();
+        Ok(system)
+    }
+
+    async fn listen(&mut self, settings: &Settings, api: Api) -> Result<()> {
+        let listener = TcpListener::bind(settings.listen).await;
+        let listener = listener.with_context(|| format!("cannot listen on {}", settings.listen))?;
+        self.address = listener.local_addr()?;
+        let callers = axum::middleware::from_fn(insecure_no_auth);
+        let traced = axum::middleware::from_fn(orderflow_ingest::http::trace::trace);
+        let router = orderflow_ingest::routes(self.ingest.clone())
+            .merge(orderflow_api::routes(api))
+            .layer(callers)
+            .layer(tower_http::catch_panic::CatchPanicLayer::new())
+            .layer(traced);
+        let stop = self.stop_server.clone();
+        let listener = BoundedListener::new(listener, settings.connections_max);
+        self.server.spawn(async move {
+            axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
+        });
+        Ok(())
+    }
+
+    /// Waits until all processors have recovered, or one has failed.
+    async fn wait_recovered(&mut self, mut recovered: mpsc::Receiver<()>) -> Result<()> {
+        tokio::select! {
+            failed = failure(&mut self.parts) => Err(failed),
+            // Ends when the last processor has dropped its side.
+            () = async { while recovered.recv().await.is_some() {} } => Ok(()),
+        }
+    }
+
+    /// Runs until `shutdown`, or until a part fails.
+    pub async fn run(&mut self, shutdown: impl Future<Output = ()>) -> Result<()> {
+        tokio::select! {
+            () = shutdown => Ok(()),
+            failed = failure(&mut self.parts) => Err(failed),
+        }
+    }
+
+    /// Stops in order. Nothing that was acknowledged is lost; what was accepted is durable when this returns.
+    pub async fn stop(mut self) -> Result<()> {
+        self.stop_server.cancel();
+        let drained = tokio::time::timeout(DRAIN_WITHIN, self.server.join_next()).await;
+        if drained.is_err() {
+            tracing::warn!("connections were still open and are cut");
+            self.server.abort_all();
+        }
+        self.ingest.stop().await;
+        self.stop_processors.cancel();
+        self.stop_sinks.cancel();
+        let mut result = Ok(());
+        while let Some(part) = self.parts.join_next().await {
+            if let Err(error) = part.map_err(anyhow::Error::from).and_then(|part| part) {
+                result = Err(error);
+            }
+        }
+        let log = self.log;
+        tokio::task::spawn_blocking(move || log.close()).await?;
+        result
+    }
+}
+
+/// Waits for the first part that ends with an error, or without being asked to.
+async fn failure(parts: &mut JoinSet<Result<&'static str>>) -> anyhow::Error {
+    match parts.join_next().await {
+        None => std::future::pending().await,
+        Some(Ok(Ok(part))) => anyhow!("the {part} ended without being asked to"),
+        Some(Ok(Err(error))) => error,
+        Some(Err(error)) => anyhow!("a part of the system panicked: {error}"),
+    }
+}
+
+fn open_log(settings: &Settings) -> Result<Arc<EmbeddedLog>> {
+    let folder = settings.data.join("log");
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("the data directory {} cannot be made", settings.data.display()))?;
+    let (log, report) = EmbeddedLog::open(&folder, settings.log.clone())?;
+    if let Some(cut) = report.cut {
+        tracing::warn!(bytes = cut.bytes, "a torn tail was cut; none of it was ever acknowledged");
+    }
+    Ok(Arc::new(log))
+}
+
+async fn create_topics(topics: &dyn Topics, settings: &Settings) -> Result<()> {
+    let (orders, stock) = (settings.order_partitions, settings.stock_partitions);
+    for (topic, partitions) in [
+        (Topic::OrdersCommands, orders),
+        (Topic::OrdersEvents, orders),
+        (Topic::StockCommands, stock),
+        (Topic::StockEvents, stock),
+        (Topic::DeadLetters, 1),
+    ] {
+        topics.create(topic, partitions).await.with_context(|| format!("topic {topic}"))?;
+    }
+    Ok(())
+}
+
+/// Starts a runner for each partition of commands. The receiver ends once all have recovered.
+fn start_processors(
+    settings: &Settings,
+    topics: &Arc<dyn Topics>,
+    parts: &mut JoinSet<Result<&'static str>>,
+    stop: &CancellationToken,
+) -> mpsc::Receiver<()> {
+    let (recovering, recovered) = mpsc::channel(1);
+    for partition in (0..settings.order_partitions).map(Partition) {
+        let processor = OrderProcessor {
+            lifecycle: settings.lifecycle.clone(),
+            stock_partitions: settings.stock_partitions,
+            keys_max: settings.keys_max,
+        };
+        start_runner(settings, topics, processor, partition, parts, stop, recovering.clone());
+    }
+    for partition in (0..settings.stock_partitions).map(Partition) {
+        let processor = StockProcessor {
+            partition,
+            order_partitions: settings.order_partitions,
+            keys_max: settings.keys_max,
+            resolved_max: settings.resolved_max,
+        };
+        start_runner(settings, topics, processor, partition, parts, stop, recovering.clone());
+    }
+    recovered
+}
+
+fn start_runner<P: Processor>(
+    settings: &Settings,
+    topics: &Arc<dyn Topics>,
+    processor: P,
+    partition: Partition,
+    parts: &mut JoinSet<Result<&'static str>>,
+    stop: &CancellationToken,
+    recovering: mpsc::Sender<()>,
+) {
+    let input = TopicPartition { topic: P::INPUT, partition };
+    let snapshots = Snapshots::new(&settings.data, input);
+    let runner_settings =
+        RunnerSettings { snapshot_every: settings.snapshot_every, ..RunnerSettings::default() };
+    let runner = Runner::new(topics.clone(), processor, partition, snapshots, runner_settings);
+    let stop = stop.clone();
+    parts.spawn(async move {
+        runner.run(stop, || drop(recovering)).await?;
+        Ok("processor")
+    });
+}
+
+/// Ends the system when the log fails, and lets retention do its work.
+fn watch_log(log: &Arc<EmbeddedLog>, parts: &mut JoinSet<Result<&'static str>>, stop: &CancellationToken) {
+    let (log, stop) = (log.clone(), stop.clone());
+    parts.spawn(async move {
+        // Readers say what they need as they start; the first look comes after that.
+        let mut every = tokio::time::interval_at(tokio::time::Instant::now() + RETAIN_EVERY, RETAIN_EVERY);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return Ok("log"),
+                why = log.failed() => return Err(anyhow!("the log failed: {why}")),
+                _ = every.tick() => retain(&log).await?,
+            }
+        }
+    });
+}
+
+async fn retain(log: &Arc<EmbeddedLog>) -> Result<()> {
+    let log = log.clone();
+    let now_ms = u64::try_from(crate::clock::now().as_micros() / 1000).unwrap_or(0);
+    let removed = tokio::task::spawn_blocking(move || log.retain(now_ms)).await?;
+    if let Err(error) = removed {
+        tracing::warn!(%error, "retention could not remove a segment");
+    }
+    Ok(())
+}

@@ -1,0 +1,36 @@
+//! Reading a partition from its start, in bounded chunks.
+
+use anyhow::Result;
+use bytes::Bytes;
+use orderflow_schemas::{Offset, TopicPartition};
+use orderflow_topics::{Topics, Visibility};
+
+const READ_BYTES: usize = 1 << 20;
+
+/// The records of a partition, one after the other.
+pub(super) struct Records<'a> {
+    topics: &'a dyn Topics,
+    at: TopicPartition,
+    next: Offset,
+    chunk: std::collections::VecDeque<Bytes>,
+}
+
+impl<'a> Records<'a> {
+    /// From `from` on, or from the first record that is still there.
+    pub(super) async fn new(topics: &'a dyn Topics, at: TopicPartition, from: Offset) -> Result<Self> {
+        let start = topics.bounds(at, Visibility::Accepted).await?.start;
+        Ok(Self { topics, at, next: from.max(start), chunk: Default::default() })
+    }
+
+    /// The next record and its offset; `None` at the end.
+    pub(super) async fn next(&mut self) -> Result<Option<(Offset, Bytes)>> {
+        if self.chunk.is_empty() {
+            let chunk = self.topics.read(self.at, self.next, READ_BYTES, Visibility::Accepted).await?;
+            self.chunk = chunk.records.into();
+        }
+        let Some(record) = self.chunk.pop_front() else { return Ok(None) };
+        let offset = self.next;
+        self.next = offset.next();
+        Ok(Some((offset, record)))
+    }
+}

@@ -1,0 +1,125 @@
+//! A store against the log: each row that should be there is, as it should be, and no other.
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+use orderflow_schemas::{Offset, OrderId, RawRecord, Topic};
+use orderflow_sinks::{Checkpoint, database::Audit};
+use orderflow_topics::{Topics, Visibility, partitions_of};
+
+use super::{
+    Differences, Report,
+    ledger::Ledger,
+    orders::{OrderBook, Shown, digest, digest_change},
+};
+
+/// Compares the database with what the log gives up to its checkpoint.
+pub(super) async fn compare(
+    audit: &dyn Audit,
+    topics: &dyn Topics,
+    checkpoint: &Checkpoint,
+    orders: OrderBook<'_>,
+    ledger: Ledger<'_>,
+    report: &mut Report,
+) -> Result<()> {
+    compare_checkpoint(topics, checkpoint, &mut report.differences).await?;
+    compare_orders(audit, &orders.shown, &mut report.differences).await?;
+    compare_history(audit, &orders.shown, &mut report.differences).await?;
+    compare_stock(audit, ledger, &mut report.differences).await
+}
+
+/// The checkpoint must stand in the log, behind the event whose number it has.
+async fn compare_checkpoint(
+    topics: &dyn Topics,
+    checkpoint: &Checkpoint,
+    differences: &mut Differences,
+) -> Result<()> {
+    for at in [Topic::OrdersEvents, Topic::StockEvents].into_iter().flat_map(|topic| partitions_of(topics, topic)) {
+        let (mark, bounds) = (checkpoint.mark(at), topics.bounds(at, Visibility::Accepted).await?);
+        if mark.next > bounds.end {
+            let (next, end) = (mark.next, bounds.end);
+            differences.add(|| format!("the database's checkpoint of {at} is {next}, beyond the log's end {end}"));
+            continue;
+        }
+        let Some(last) = mark.next.0.checked_sub(1).map(Offset).filter(|last| *last >= bounds.start) else {
+            continue;
+        };
+        let chunk = topics.read(at, last, 1, Visibility::Accepted).await?;
+        let Some(record) = chunk.records.first() else { continue };
+        let number = RawRecord::decode(record)?.header.number;
+        if mark.unreadable == 0 && number != mark.number {
+            let had = mark.number;
+            differences.add(|| format!("the database's checkpoint of {at} has number {had}, the log has {number}"));
+        }
+    }
+    Ok(())
+}
+
+async fn compare_orders(
+    audit: &dyn Audit,
+    shown: &HashMap<OrderId, Shown>,
+    differences: &mut Differences,
+) -> Result<()> {
+    let mut seen = 0;
+    let mut visit = |order: orderflow_schemas::Order| {
+        let (id, version) = (order.id, order.version);
+        match shown.get(&id) {
+            None => differences.add(|| format!("the database has order {id}, the log has not")),
+            Some(shown) => {
+                seen += 1;
+                if shown.version != version {
+                    let should = shown.version;
+                    differences.add(|| format!("order {id}: the database has version {version}, the log {should}"));
+                } else if shown.order != digest(&order) {
+                    differences.add(|| format!("order {id}: the database's row is not that of version {version}"));
+                }
+            }
+        }
+    };
+    audit.for_each_order(&mut visit).await?;
+    let missing = shown.len() - seen;
+    if missing > 0 {
+        differences.add(|| format!("the database lacks {missing} orders that the log has"));
+    }
+    Ok(())
+}
+
+async fn compare_history(
+    audit: &dyn Audit,
+    shown: &HashMap<OrderId, Shown>,
+    differences: &mut Differences,
+) -> Result<()> {
+    let mut sums: HashMap<OrderId, u64> = HashMap::with_capacity(shown.len());
+    let mut visit = |entry: orderflow_sinks::database::HistoryEntry| {
+        let sum = sums.entry(entry.order_id).or_default();
+        *sum = sum.wrapping_add(digest_change(&entry));
+    };
+    audit.for_each_history(&mut visit).await?;
+    for (id, shown) in shown {
+        if sums.remove(id) != Some(shown.history) {
+            differences.add(|| format!("order {id}: the database's history is not that of the log"));
+        }
+    }
+    for id in sums.keys() {
+        differences.add(|| format!("the database has history of order {id}, the log has not"));
+    }
+    Ok(())
+}
+
+async fn compare_stock(audit: &dyn Audit, mut ledger: Ledger<'_>, differences: &mut Differences) -> Result<()> {
+    let mut visit = |item: orderflow_sinks::database::StockItem| {
+        let sku = item.sku.clone();
+        match ledger.rows.remove(&sku) {
+            None => differences.add(|| format!("the database has SKU {sku}, the log has not")),
+            Some(should) if should != item => {
+                differences.add(|| format!("SKU {sku}: the database has {item:?}, the log gives {should:?}"));
+            }
+            Some(_) => {}
+        }
+    };
+    audit.for_each_stock(&mut visit).await?;
+    for sku in ledger.rows.keys() {
+        differences.add(|| format!("the database lacks SKU {sku}"));
+    }
+    Ok(())
+}

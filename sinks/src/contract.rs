@@ -1,0 +1,126 @@
+//! The `Sink` trait: what the driver asks of a store, and what a store is given.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use orderflow_schemas::{Header, Offset, OrderEvent, StockEvent, Topic, TopicPartition};
+
+/// How far a sink is in one partition of events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// The offset to read from next.
+    pub next: Offset,
+    /// The number of the last event taken; 0 before the first. A partition of events has one source, so one number
+    /// says which events were taken.
+    pub number: u64,
+    /// Records after that event whose number could not be read. The next event may be ahead by so many.
+    pub unreadable: u64,
+    /// The highest offset of a command that an event taken so far answers.
+    pub cause: Option<Offset>,
+}
+
+/// How far a sink is in each of its partitions of events. A partition that is not in it has not been begun.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checkpoint(pub BTreeMap<TopicPartition, Mark>);
+
+impl Checkpoint {
+    /// How far it is in one partition.
+    pub fn mark(&self, at: TopicPartition) -> Mark {
+        self.0.get(&at).copied().unwrap_or_default()
+    }
+}
+
+/// The partition of commands whose processor writes this partition of events.
+pub fn commands_of(events: TopicPartition) -> Option<TopicPartition> {
+    let topic = match events.topic {
+        Topic::OrdersEvents => Topic::OrdersCommands,
+        Topic::StockEvents => Topic::StockCommands,
+        Topic::OrdersCommands | Topic::StockCommands | Topic::DeadLetters => return None,
+    };
+    Some(TopicPartition { topic, partition: events.partition })
+}
+
+/// What was decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// About an order.
+    Order(OrderEvent),
+    /// About stock or the catalogue.
+    Stock(StockEvent),
+}
+
+/// An event and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventRecord {
+    /// The partition it stands in.
+    pub at: TopicPartition,
+    /// Its offset there.
+    pub offset: Offset,
+    /// The command it answers, by offset.
+    pub cause: Offset,
+    /// Its header.
+    pub header: Header,
+    /// The event.
+    pub event: Event,
+    /// The bytes it was read from, in case it must become a dead letter.
+    pub bytes: Bytes,
+}
+
+/// Events of several partitions. Those of one partition stand in the order of their offsets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventBatch {
+    /// The events.
+    pub records: Vec<EventRecord>,
+}
+
+/// Why a sink did not apply a batch. Whoever raises it knows which of the three it is.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// The store cannot now, and may later: it is busy, full or away.
+    #[error("{operation}: {source}")]
+    Retry {
+        /// What was tried.
+        operation: &'static str,
+        /// What the store said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The store can never hold this record; without it the batch may be applied.
+    #[error("the event at {at}, offset {offset}, cannot be stored: {reason}")]
+    DeadLetter {
+        /// The record's partition.
+        at: TopicPartition,
+        /// The record's offset.
+        offset: Offset,
+        /// Why.
+        reason: String,
+    },
+    /// Trying again cannot help: the store is damaged, not ours, or there is a mistake in this program.
+    #[error("{operation}: {source}")]
+    Stop {
+        /// What was tried.
+        operation: &'static str,
+        /// What the store said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// A store that shows what was decided.
+///
+/// *Order*: batches come one at a time, in the order of the log within each partition. *Repeats*: a batch may come
+/// again, cut at other places; what a store shows is then the same, because it keeps the higher version of each
+/// thing. *Atomicity*: the checkpoint becomes visible and durable with the rows or not at all. *Durability*: when
+/// `apply` returns, the batch survives a power cut, so the driver may let the log forget what is before the
+/// checkpoint. *Errors*: after an error the store is as it was before the batch. *Cancellation*: a dropped `apply`
+/// leaves the store before or after the batch, never between.
+#[async_trait]
+pub trait Sink: Send {
+    /// The name of the sink in metrics, logs and holds on the log.
+    fn name(&self) -> &'static str;
+
+    /// The checkpoint that was stored last.
+    async fn checkpoint(&mut self) -> Result<Checkpoint, SinkError>;
+
+    /// Applies a batch and stores the checkpoint that stands for all up to its end.
+    async fn apply(&mut self, batch: &EventBatch, checkpoint: &Checkpoint) -> Result<(), SinkError>;
+}

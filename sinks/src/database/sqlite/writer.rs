@@ -1,0 +1,137 @@
+//! Writing: one connection, one transaction a batch, the checkpoint in it.
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use orderflow_schemas::{Order, TopicPartition};
+use sqlx::{AssertSqlSafe, Connection, Sqlite, SqliteConnection, query::Query, sqlite::SqliteArguments};
+
+use super::{
+    SqliteSettings,
+    convert::{failures_json, integer, lines_json},
+    queries, schema,
+    statements::{Upsert, Upserts},
+};
+use crate::{
+    contract::{Checkpoint, EventBatch, Mark, Sink, SinkError},
+    database::{DatabaseError, HistoryEntry, Rows, StockItem},
+};
+
+type Statement<'a> = Query<'a, Sqlite, SqliteArguments>;
+
+/// The database sink over SQLite.
+#[derive(Debug)]
+pub struct SqliteSink {
+    connection: SqliteConnection,
+    upserts: Upserts,
+}
+
+impl SqliteSink {
+    /// Opens the database file, creates it if it is not there and brings its tables up to date.
+    pub async fn open(path: &Path, settings: &SqliteSettings) -> Result<Self, DatabaseError> {
+        Ok(Self { connection: schema::open(path, settings).await?, upserts: Upserts::new() })
+    }
+
+    async fn write(&mut self, rows: &Rows, checkpoint: &Checkpoint) -> Result<(), sqlx::Error> {
+        let Self { connection, upserts } = self;
+        // Dropped before its commit, a transaction is rolled back.
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+        write_all(&mut transaction, &upserts.orders, &rows.orders, |order, q| bind_order(order, q)).await?;
+        write_all(&mut transaction, &upserts.history, &rows.history, bind_history).await?;
+        write_all(&mut transaction, &upserts.stock, &rows.stock, bind_stock).await?;
+        let marks: Vec<_> = checkpoint.0.iter().collect();
+        write_all(&mut transaction, &upserts.checkpoints, &marks, bind_mark).await?;
+        transaction.commit().await
+    }
+}
+
+#[async_trait]
+impl Sink for SqliteSink {
+    fn name(&self) -> &'static str {
+        "database"
+    }
+
+    async fn checkpoint(&mut self) -> Result<Checkpoint, SinkError> {
+        Ok(queries::checkpoint(&mut self.connection).await?)
+    }
+
+    async fn apply(&mut self, batch: &EventBatch, checkpoint: &Checkpoint) -> Result<(), SinkError> {
+        let rows = Rows::of(batch)?;
+        self.write(&rows, checkpoint).await.map_err(DatabaseError::query("write a batch"))?;
+        Ok(())
+    }
+}
+
+async fn write_all<'r, T>(
+    connection: &mut SqliteConnection,
+    upsert: &Upsert,
+    mut rows: &'r [T],
+    bind: impl Fn(&'r T, Statement<'r>) -> Statement<'r>,
+) -> Result<(), sqlx::Error> {
+    while let Some((sql, chunk)) = upsert.next(&mut rows) {
+        // The text is made of constants and question marks only.
+        let mut statement = sqlx::query(AssertSqlSafe(sql));
+        for row in chunk {
+            statement = bind(row, statement);
+        }
+        statement.execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+fn bind_order<'r>(order: &'r Order, statement: Statement<'r>) -> Statement<'r> {
+    statement
+        .bind(order.id.as_uuid().as_bytes().as_slice())
+        .bind(order.customer_id.as_str())
+        .bind(order.status.as_str())
+        .bind(integer(order.version))
+        .bind(order.currency.as_str())
+        .bind(order.total.map(|total| integer(total.0)))
+        .bind(lines_json(order))
+        .bind(order.channel.as_deref())
+        .bind(order.notes.as_deref())
+        .bind(order.fail_reason.as_deref())
+        .bind(failures_json(order))
+        .bind(order.idempotency_key.as_ref().map(|key| key.as_str()))
+        .bind(order.placed_at.as_micros())
+        .bind(order.created_at.as_micros())
+        .bind(order.updated_at.as_micros())
+}
+
+fn bind_history<'r>(entry: &'r HistoryEntry, statement: Statement<'r>) -> Statement<'r> {
+    statement
+        .bind(entry.order_id.as_uuid().into_bytes().to_vec())
+        .bind(integer(entry.version))
+        .bind(entry.change.kind())
+        .bind(entry.status.as_str())
+        .bind(entry.from.as_ref().map(|from| from.as_str()))
+        .bind(entry.at.as_micros())
+        .bind(entry.by.role.as_str())
+        .bind(entry.by.subject.as_str())
+        .bind(entry.reason.as_deref())
+        .bind(integer(entry.cause.0))
+}
+
+fn bind_stock<'r>(item: &'r StockItem, statement: Statement<'r>) -> Statement<'r> {
+    statement
+        .bind(item.sku.as_str())
+        .bind(integer(item.version.0))
+        .bind(integer(item.levels.received))
+        .bind(integer(item.levels.available))
+        .bind(integer(item.levels.reserved))
+        .bind(integer(item.levels.shipped))
+        .bind(integer(item.levels.written_off))
+        .bind(item.name.as_deref())
+        .bind(item.unit_price.map(|price| integer(price.0)))
+        .bind(item.currency.as_ref().map(|currency| currency.as_str()))
+}
+
+fn bind_mark<'r>((at, mark): &'r (&TopicPartition, &Mark), statement: Statement<'r>) -> Statement<'r> {
+    statement
+        .bind(at.topic.as_str())
+        .bind(i64::from(at.partition.0))
+        .bind(integer(mark.next.0))
+        .bind(integer(mark.number))
+        .bind(integer(mark.unreadable))
+        .bind(mark.cause.map(|cause| integer(cause.0)))
+}

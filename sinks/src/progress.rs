@@ -1,0 +1,112 @@
+//! How far a store is, for clients that read their own writes.
+//!
+//! A client's position names offsets of commands; a store is there when it holds what was decided of them. The
+//! driver moves the progress after each commit, so who has waited for a position finds it in the store.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use orderflow_schemas::{Offset, Position, Topic, TopicPartition};
+use tokio::sync::watch;
+
+use crate::contract::{Checkpoint, commands_of};
+
+/// The last command of each partition that a store shows. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    reached: Arc<watch::Sender<BTreeMap<TopicPartition, Option<Offset>>>>,
+}
+
+/// A position names a partition that does not exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no partition {0}")]
+pub struct UnknownPartition(pub TopicPartition);
+
+fn is_commands(at: TopicPartition) -> bool {
+    matches!(at.topic, Topic::OrdersCommands | Topic::StockCommands)
+}
+
+impl Progress {
+    /// A store that shows nothing yet of these partitions of events.
+    pub fn new(events: impl IntoIterator<Item = TopicPartition>) -> Self {
+        let commands = events.into_iter().filter_map(commands_of).map(|at| (at, None));
+        Self { reached: Arc::new(watch::Sender::new(commands.collect())) }
+    }
+
+    /// Says that the store shows all up to `checkpoint`. Never goes back.
+    pub fn advance(&self, checkpoint: &Checkpoint) {
+        self.reached.send_modify(|reached| {
+            for (events, mark) in &checkpoint.0 {
+                let Some(commands) = commands_of(*events) else { continue };
+                if let Some(known) = reached.get_mut(&commands) {
+                    *known = (*known).max(mark.cause);
+                }
+            }
+        });
+    }
+
+    /// Whether all partitions of commands that the position names exist. Other topics have no say in it.
+    pub fn check(&self, position: &Position) -> Result<(), UnknownPartition> {
+        let reached = self.reached.borrow();
+        match position.iter().find(|(at, _)| is_commands(*at) && !reached.contains_key(at)) {
+            Some((at, _)) => Err(UnknownPartition(at)),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until the store shows all commands that the position names, for at most `within`; answers whether it
+    /// does. Never true for a partition that does not exist. May be dropped at any time.
+    pub async fn reach(&self, position: &Position, within: Duration) -> bool {
+        let mut receiver = self.reached.subscribe();
+        let wanted = |reached: &BTreeMap<TopicPartition, Option<Offset>>| {
+            let mut named = position.iter().filter(|(at, _)| is_commands(*at));
+            named.all(|(at, offset)| reached.get(&at).is_some_and(|known| *known >= Some(offset)))
+        };
+        matches!(tokio::time::timeout(within, receiver.wait_for(wanted)).await, Ok(Ok(_)))
+    }
+
+    /// How far the store is, as a position.
+    pub fn position(&self) -> Position {
+        let mut position = Position::default();
+        for (at, offset) in self.reached.borrow().iter() {
+            if let Some(offset) = offset {
+                position.reach(*at, *offset);
+            }
+        }
+        position
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::Mark;
+
+    fn at(topic: Topic, cause: u64) -> Checkpoint {
+        let mark = Mark { cause: Some(Offset(cause)), ..Mark::default() };
+        Checkpoint([(TopicPartition::new(topic, 0), mark)].into())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_position_is_reached_when_its_command_is_shown_and_not_before() {
+        let progress = Progress::new([TopicPartition::new(Topic::OrdersEvents, 0)]);
+        let position: Position = "orders.commands:0@5;dead.letters:0@99".parse().unwrap();
+        assert!(!progress.reach(&position, Duration::from_secs(2)).await);
+        progress.advance(&at(Topic::OrdersEvents, 4));
+        assert!(!progress.reach(&position, Duration::from_secs(2)).await);
+        let (reached, ()) = tokio::join!(progress.reach(&position, Duration::from_secs(2)), async {
+            progress.advance(&at(Topic::OrdersEvents, 5));
+        });
+        assert!(reached);
+        progress.advance(&at(Topic::OrdersEvents, 1));
+        assert!(progress.reach(&position, Duration::ZERO).await, "progress never goes back");
+        assert_eq!(progress.position().to_string(), "orders.commands:0@5");
+    }
+
+    #[test]
+    fn a_partition_that_does_not_exist_is_named() {
+        let progress = Progress::new([TopicPartition::new(Topic::OrdersEvents, 0)]);
+        let unknown = TopicPartition::new(Topic::OrdersCommands, 1);
+        assert_eq!(progress.check(&Position::of(unknown, Offset(0))), Err(UnknownPartition(unknown)));
+        assert_eq!(progress.check(&Position::default()), Ok(()));
+    }
+}

@@ -1,0 +1,320 @@
+//! What every engine must do: the contract of [`Topics`] as checks that panic where it is broken.
+//!
+//! An engine's test calls [`run`] with a function that opens the engine over a named store. A name that was used
+//! before must give the same records again; a new one an engine without topics. The checks wait for conditions, never
+//! for time, and hold for engines that others use at the same time as long as the stores are not shared.
+
+use std::{future::Future, ops::Range, sync::Arc};
+
+use bytes::Bytes;
+use orderflow_schemas::{Offset, Topic, TopicPartition};
+
+use crate::{AppendError, Appended, Batch, ReadError, Rejection, Topics, Visibility};
+
+const TOPIC: Topic = Topic::OrdersCommands;
+const FIRST: TopicPartition = TopicPartition::new(TOPIC, 0);
+const SECOND: TopicPartition = TopicPartition::new(TOPIC, 1);
+const ANY_SIZE: usize = 1 << 20;
+
+/// Runs all checks, one after the other, each over a store of its own. Panics at the first violation.
+pub async fn run<F, Fut>(open: F)
+where
+    F: Fn(&'static str) -> Fut,
+    Fut: Future<Output = Arc<dyn Topics>>,
+{
+    topics_are_made_once(&*open("create").await).await;
+    offsets_count_from_zero_without_gaps(&*with_topic(&open, "offsets").await).await;
+    records_come_back_byte_for_byte(&*with_topic(&open, "bytes").await).await;
+    batches_of_one_append_appear_together(&*with_topic(&open, "batches").await).await;
+    accepted_records_are_seen_at_once(&*with_topic(&open, "accepted").await).await;
+    durability_is_a_prefix(&*with_topic(&open, "prefix").await).await;
+    durable_readers_see_what_was_acknowledged(&*with_topic(&open, "durable").await).await;
+    waiters_at_the_tail_are_woken(with_topic(&open, "waiters").await).await;
+    reads_are_bounded_and_never_empty_before_the_end(&*with_topic(&open, "bounds").await).await;
+    reading_at_and_beyond_the_end_is_empty(&*with_topic(&open, "end").await).await;
+    concurrent_appenders_keep_their_order(with_topic(&open, "appenders").await).await;
+    unknown_partitions_are_refused(&*with_topic(&open, "unknown").await).await;
+    held_records_stay_readable(&*with_topic(&open, "held").await).await;
+    reopening_gives_the_same_records(&open).await;
+}
+
+async fn with_topic<F, Fut>(open: &F, store: &'static str) -> Arc<dyn Topics>
+where
+    F: Fn(&'static str) -> Fut,
+    Fut: Future<Output = Arc<dyn Topics>>,
+{
+    let engine = open(store).await;
+    engine.create(TOPIC, 2).await.expect("a new topic can be made");
+    engine
+}
+
+/// `create` makes a topic, says nothing when it is there, and refuses another number of partitions.
+pub async fn topics_are_made_once(engine: &dyn Topics) {
+    assert_eq!(engine.partitions(TOPIC), 0, "a new store has no topics");
+    engine.create(TOPIC, 3).await.expect("a topic can be made");
+    engine.create(TOPIC, 3).await.expect("making it again changes nothing");
+    assert!(engine.create(TOPIC, 4).await.is_err(), "the number of partitions cannot change");
+    assert_eq!(engine.partitions(TOPIC), 3);
+    assert_eq!(engine.partitions(Topic::DeadLetters), 0);
+}
+
+/// Offsets count 0, 1, 2 … in each partition.
+pub async fn offsets_count_from_zero_without_gaps(engine: &dyn Topics) {
+    for (at, first) in [(FIRST, 0), (FIRST, 3), (SECOND, 0), (FIRST, 6)] {
+        let appended = append(engine, at, numbered(first..first + 3)).await;
+        assert_eq!(appended.offsets, [Offset(first)]);
+    }
+    settle(engine).await;
+    assert_eq!(bounds(engine, FIRST, Visibility::Durable).await, Offset(0)..Offset(9));
+    assert_eq!(bounds(engine, SECOND, Visibility::Durable).await, Offset(0)..Offset(3));
+    for from in 0..9 {
+        let chunk = engine.read(FIRST, Offset(from), ANY_SIZE, Visibility::Durable).await;
+        let chunk = chunk.expect("stored records can be read");
+        assert_eq!((chunk.from, chunk.next(), chunk.end), (Offset(from), Offset(9), Offset(9)));
+        assert_eq!(chunk.records, numbered(from..9));
+    }
+}
+
+/// Records are opaque: any bytes, one of them or many.
+pub async fn records_come_back_byte_for_byte(engine: &dyn Topics) {
+    let every_byte: Vec<u8> = (0..=255).collect();
+    let records = vec![
+        Bytes::from_static(&[0]),
+        Bytes::from(every_byte),
+        Bytes::from(vec![0; 1000]),
+        Bytes::from_static("größe\n{\"a\":1}".as_bytes()),
+    ];
+    append(engine, FIRST, records.clone()).await;
+    assert_eq!(read_all(engine, FIRST, Visibility::Accepted).await, records);
+}
+
+/// All batches of one append get contiguous offsets, also two for one partition, and all can be read.
+pub async fn batches_of_one_append_appear_together(engine: &dyn Topics) {
+    let batches = [(FIRST, 0..2), (SECOND, 0..4), (FIRST, 2..5)]
+        .map(|(at, range)| Batch { at, records: numbered(range) });
+    let appended = engine.append(batches.to_vec()).await.expect("an append of three batches");
+    assert_eq!(appended.offsets, [Offset(0), Offset(0), Offset(2)]);
+    engine.durable(appended.receipt).await.expect("it becomes durable");
+    assert_eq!(read_all(engine, FIRST, Visibility::Durable).await, numbered(0..5));
+    assert_eq!(read_all(engine, SECOND, Visibility::Durable).await, numbered(0..4));
+}
+
+/// What `append` has accepted is seen by those who read what is accepted, before it is durable too.
+pub async fn accepted_records_are_seen_at_once(engine: &dyn Topics) {
+    for n in 0..50 {
+        append(engine, FIRST, numbered(n..n + 1)).await;
+        assert_eq!(bounds(engine, FIRST, Visibility::Accepted).await.end, Offset(n + 1));
+        let durable = bounds(engine, FIRST, Visibility::Durable).await.end;
+        assert!(durable <= Offset(n + 1), "nothing is durable before it is accepted");
+        let chunk = engine.read(FIRST, Offset(n), ANY_SIZE, Visibility::Accepted).await;
+        assert_eq!(chunk.expect("an accepted record can be read").records, numbered(n..n + 1));
+    }
+}
+
+/// When an append is durable, so is everything that was accepted before it.
+pub async fn durability_is_a_prefix(engine: &dyn Topics) {
+    let mut receipts = Vec::new();
+    for n in 0..40 {
+        let at = if n % 2 == 0 { FIRST } else { SECOND };
+        receipts.push(append(engine, at, numbered(n..n + 1)).await.receipt);
+    }
+    assert!(receipts.is_sorted(), "receipts follow the order of acceptance");
+    let last = *receipts.last().expect("there were appends");
+    engine.durable(last).await.expect("the last append becomes durable");
+    for at in [FIRST, SECOND] {
+        assert_eq!(bounds(engine, at, Visibility::Durable).await.end, Offset(20));
+    }
+    for receipt in receipts {
+        engine.durable(receipt).await.expect("an earlier append is durable");
+    }
+}
+
+/// Once `durable` has returned, a durable read sees the append; and it never sees more than is durable.
+pub async fn durable_readers_see_what_was_acknowledged(engine: &dyn Topics) {
+    for n in 0..20 {
+        let appended = append(engine, FIRST, numbered(n..n + 1)).await;
+        engine.durable(appended.receipt).await.expect("an append becomes durable");
+        let chunk = engine.read(FIRST, Offset(n), ANY_SIZE, Visibility::Durable).await;
+        let chunk = chunk.expect("a durable record can be read");
+        assert_eq!(chunk.records, numbered(n..n + 1));
+        assert!(chunk.next() <= chunk.end);
+    }
+}
+
+/// `wait_beyond` returns at once when there is more, else with the next append.
+pub async fn waiters_at_the_tail_are_woken(engine: Arc<dyn Topics>) {
+    for visibility in [Visibility::Accepted, Visibility::Durable] {
+        let end = bounds(&*engine, FIRST, visibility).await.end;
+        let waiters: Vec<_> = (0..8)
+            .map(|_| {
+                let engine = Arc::clone(&engine);
+                tokio::spawn(async move { engine.wait_beyond(FIRST, end, visibility).await })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        assert!(waiters.iter().all(|waiter| !waiter.is_finished()), "there is nothing beyond the end");
+        append(&*engine, SECOND, numbered(0..1)).await;
+        append(&*engine, FIRST, numbered(0..1)).await;
+        for waiter in waiters {
+            waiter.await.expect("a waiter does not panic").expect("a waiter is woken");
+        }
+        engine.wait_beyond(FIRST, end, visibility).await.expect("what is there needs no wait");
+        settle(&*engine).await;
+    }
+}
+
+/// A read gives at least one record, else no more than `bytes_max`, and following reads give the rest.
+pub async fn reads_are_bounded_and_never_empty_before_the_end(engine: &dyn Topics) {
+    let records: Vec<Bytes> = (1..60).map(|n: usize| Bytes::from(vec![7; 1 + (n * 37) % 500])).collect();
+    for batch in records.chunks(7) {
+        append(engine, FIRST, batch.to_vec()).await;
+    }
+    settle(engine).await;
+    for bytes_max in [0, 1, 300, 1000, 5000, ANY_SIZE] {
+        let mut read = Vec::new();
+        while read.len() < records.len() {
+            let from = Offset(read.len() as u64);
+            let chunk = engine.read(FIRST, from, bytes_max, Visibility::Durable).await;
+            let chunk = chunk.expect("a bounded read");
+            let bytes: usize = chunk.records.iter().map(Bytes::len).sum();
+            assert!(!chunk.records.is_empty(), "there is a record at {from}");
+            assert!(chunk.records.len() == 1 || bytes <= bytes_max, "{bytes} bytes, {bytes_max} asked for");
+            read.extend(chunk.records);
+        }
+        assert_eq!(read, records);
+    }
+}
+
+/// There is nothing at the end, nor beyond it.
+pub async fn reading_at_and_beyond_the_end_is_empty(engine: &dyn Topics) {
+    append(engine, FIRST, numbered(0..3)).await;
+    settle(engine).await;
+    for (at, from, end) in [(FIRST, 3, 3), (FIRST, 100, 3), (SECOND, 0, 0), (SECOND, 5, 0)] {
+        for visibility in [Visibility::Accepted, Visibility::Durable] {
+            let chunk = engine.read(at, Offset(from), ANY_SIZE, visibility).await;
+            let chunk = chunk.expect("reading at the end is no error");
+            assert!(chunk.records.is_empty());
+            assert_eq!((chunk.from, chunk.end), (Offset(from), Offset(end)));
+        }
+    }
+}
+
+/// Many appenders at once: each one's records keep their order, none is lost, doubled or mixed up.
+pub async fn concurrent_appenders_keep_their_order(engine: Arc<dyn Topics>) {
+    const APPENDERS: u64 = 16;
+    const APPENDS: u64 = 50;
+    let appenders: Vec<_> = (0..APPENDERS)
+        .map(|who| {
+            let engine = Arc::clone(&engine);
+            tokio::spawn(async move {
+                for n in 0..APPENDS {
+                    let record = Bytes::from(format!("{who} {n}"));
+                    let at = if n % 2 == 0 { FIRST } else { SECOND };
+                    let appended = append(&*engine, at, vec![record.clone()]).await;
+                    engine.durable(appended.receipt).await.expect("an append becomes durable");
+                    let read = engine.read(at, appended.offsets[0], 1, Visibility::Durable).await;
+                    assert_eq!(read.expect("a durable record can be read").records, [record]);
+                }
+            })
+        })
+        .collect();
+    for appender in appenders {
+        appender.await.expect("an appender does not panic");
+    }
+    for (at, parity) in [(FIRST, 0), (SECOND, 1)] {
+        let records = read_all(&*engine, at, Visibility::Durable).await;
+        assert_eq!(records.len() as u64, APPENDERS * APPENDS / 2);
+        for who in 0..APPENDERS {
+            let prefix = format!("{who} ");
+            let own: Vec<_> = records.iter().filter(|record| record.starts_with(prefix.as_bytes())).collect();
+            let expected = (0..APPENDS).filter(|n| n % 2 == parity).map(|n| format!("{who} {n}"));
+            assert!(
+                own.iter().map(|record| &record[..]).eq(expected.map(String::into_bytes).collect::<Vec<_>>())
+            );
+        }
+    }
+}
+
+/// A topic or partition that does not exist is an error everywhere, and an append to it changes nothing.
+pub async fn unknown_partitions_are_refused(engine: &dyn Topics) {
+    for at in [TopicPartition::new(TOPIC, 2), TopicPartition::new(Topic::DeadLetters, 0)] {
+        let batches = [FIRST, at].map(|at| Batch { at, records: numbered(0..1) });
+        let rejected = engine.append(batches.to_vec()).await;
+        assert!(matches!(rejected, Err(AppendError::Rejected(Rejection::NoSuchPartition(p))) if p == at));
+        let read = engine.read(at, Offset(0), ANY_SIZE, Visibility::Accepted).await;
+        assert!(matches!(read, Err(ReadError::NoSuchPartition(p)) if p == at));
+        let bounds = engine.bounds(at, Visibility::Durable).await;
+        assert!(matches!(bounds, Err(ReadError::NoSuchPartition(p)) if p == at));
+        let waited = engine.wait_beyond(at, Offset(0), Visibility::Accepted).await;
+        assert!(matches!(waited, Err(ReadError::NoSuchPartition(p)) if p == at));
+    }
+    assert_eq!(bounds(engine, FIRST, Visibility::Accepted).await, Offset(0)..Offset(0));
+}
+
+/// Holding records, also those that do not exist yet, changes nothing for readers.
+pub async fn held_records_stay_readable(engine: &dyn Topics) {
+    engine.hold("a sink", FIRST, Offset(0));
+    append(engine, FIRST, numbered(0..10)).await;
+    engine.hold("a sink", FIRST, Offset(5));
+    engine.hold("another sink", FIRST, Offset(100));
+    assert_eq!(read_all(engine, FIRST, Visibility::Accepted).await, numbered(0..10));
+}
+
+/// What was durable is there, with its offsets, when the store is opened again, and appends go on behind it.
+pub async fn reopening_gives_the_same_records<F, Fut>(open: &F)
+where
+    F: Fn(&'static str) -> Fut,
+    Fut: Future<Output = Arc<dyn Topics>>,
+{
+    let mut expected = Vec::new();
+    for round in 0..4 {
+        let engine = with_topic(open, "reopen").await;
+        assert_eq!(engine.partitions(TOPIC), 2);
+        assert_eq!(read_all(&*engine, FIRST, Visibility::Durable).await, expected);
+        let records = numbered(round * 10..round * 10 + 10);
+        let appended = append(&*engine, FIRST, records.clone()).await;
+        assert_eq!(appended.offsets, [Offset(expected.len() as u64)]);
+        expected.extend(records);
+        engine.durable(appended.receipt).await.expect("an append becomes durable");
+        drop(engine);
+    }
+}
+
+/// Appends one batch.
+async fn append(engine: &dyn Topics, at: TopicPartition, records: Vec<Bytes>) -> Appended {
+    engine.append(vec![Batch { at, records }]).await.expect("an append is accepted")
+}
+
+/// Waits until everything that was accepted so far is durable.
+async fn settle(engine: &dyn Topics) {
+    for at in [FIRST, SECOND] {
+        let end = bounds(engine, at, Visibility::Accepted).await.end;
+        if end > Offset(0) {
+            let last = Offset(end.0 - 1);
+            engine.wait_beyond(at, last, Visibility::Durable).await.expect("it becomes durable");
+        }
+    }
+}
+
+async fn bounds(engine: &dyn Topics, at: TopicPartition, visibility: Visibility) -> Range<Offset> {
+    engine.bounds(at, visibility).await.expect("a partition has bounds")
+}
+
+/// All records of a partition, in reads of moderate size.
+pub async fn read_all(engine: &dyn Topics, at: TopicPartition, visibility: Visibility) -> Vec<Bytes> {
+    let Range { start, end } = bounds(engine, at, visibility).await;
+    let (mut next, mut records) = (start, Vec::new());
+    while next < end {
+        let chunk = engine.read(at, next, 4096, visibility).await.expect("stored records can be read");
+        assert_eq!(chunk.from, next);
+        assert!(!chunk.records.is_empty(), "there is a record at {next}");
+        next = chunk.next();
+        records.extend(chunk.records);
+    }
+    records
+}
+
+/// Records that say which they are.
+fn numbered(range: Range<u64>) -> Vec<Bytes> {
+    range.map(|n| Bytes::from(format!("record {n}"))).collect()
+}

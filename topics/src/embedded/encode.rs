@@ -1,0 +1,63 @@
+//! Encoding an append in the caller's task, outside every lock: one buffer with the bodies of all its batches.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{
+    codec::as_u32,
+    frame::{self, SECTION_BYTES},
+    partition::PartitionLog,
+    settings::Settings,
+};
+use crate::{Batch, Rejection};
+
+/// An append that is ready to be admitted.
+#[derive(Debug)]
+pub(super) struct Encoded {
+    pub(super) parts: Vec<Part>,
+    /// The bodies of all parts.
+    pub(super) body: Bytes,
+    /// What it takes in a frame's payload.
+    pub(super) size: usize,
+    /// What it takes of the bound of pending bytes.
+    pub(super) permits: u32,
+}
+
+/// One batch of it.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) partition: Arc<PartitionLog>,
+    pub(super) count: u32,
+    pub(super) body: std::ops::Range<usize>,
+}
+
+impl Encoded {
+    /// Encodes the batches. `find` finds their partitions.
+    pub(super) fn new<'a>(
+        batches: &[Batch],
+        settings: &Settings,
+        find: impl Fn(&Batch) -> Option<&'a Arc<PartitionLog>>,
+    ) -> Result<Self, Rejection> {
+        let bodies_bytes: usize = batches.iter().map(body_bytes).sum();
+        let size = bodies_bytes + batches.len() * SECTION_BYTES;
+        let limit = settings.append_limit();
+        if size > limit {
+            return Err(Rejection::TooLarge { limit });
+        }
+        let mut body = Vec::with_capacity(bodies_bytes);
+        let mut parts = Vec::with_capacity(batches.len());
+        for batch in batches {
+            let partition = find(batch).ok_or(Rejection::NoSuchPartition(batch.at))?;
+            let start = body.len();
+            frame::write_records(&mut body, &batch.records);
+            let count = as_u32(batch.records.len());
+            parts.push(Part { partition: Arc::clone(partition), count, body: start..body.len() });
+        }
+        Ok(Self { parts, body: Bytes::from(body), size, permits: settings.permits(size) })
+    }
+}
+
+fn body_bytes(batch: &Batch) -> usize {
+    batch.records.iter().map(|record| 4 + record.len()).sum()
+}

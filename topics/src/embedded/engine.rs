@@ -1,0 +1,233 @@
+//! Opening and closing the embedded log.
+//!
+//! Two threads belong to an open log, the writer and the allocator; closing joins both. For deterministic tests the log
+//! can be opened without them, and the caller makes their steps.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+    thread::{self, JoinHandle},
+};
+
+use orderflow_schemas::{Topic, TopicPartition};
+
+use super::{
+    Allocator, OpenError, OpenReport, Removed, Settings, Writer,
+    admission::{Admission, Next},
+    catalog::Catalog,
+    disk::{Disk, LockError, LockGuard, LockKind, RealDisk},
+    index::PartitionIndex,
+    lock,
+    recovery::{Recovered, recover},
+    shared::{Ended, Shared},
+};
+
+/// The durable log of one directory.
+///
+/// It can be opened anywhere, but the futures of its [`crate::Topics`] need a tokio runtime: disk reads go to its
+/// blocking threads. Dropping it closes it.
+#[derive(Debug)]
+pub struct EmbeddedLog {
+    pub(super) shared: Arc<Shared>,
+    threads: Mutex<Threads>,
+    lock: Mutex<Option<LockGuard>>,
+}
+
+#[derive(Debug, Default)]
+struct Threads {
+    writer: Option<JoinHandle<()>>,
+    allocator: Option<JoinHandle<()>>,
+}
+
+/// The threads' work, in steps, for a caller who wants to decide their order.
+#[derive(Debug)]
+pub struct Steps {
+    /// Makes accepted appends durable.
+    pub writer: Writer,
+    /// Prepares segments.
+    pub allocator: Allocator,
+}
+
+impl EmbeddedLog {
+    /// Opens the log in `dir`, a directory of its own, which is made if missing. Recovers what a crash has left.
+    pub fn open(dir: impl AsRef<Path>, settings: Settings) -> Result<(Self, OpenReport), OpenError> {
+        Self::open_on(Arc::new(RealDisk), dir, settings)
+    }
+
+    /// As [`Self::open`], on another disk.
+    pub fn open_on(
+        disk: Arc<dyn Disk>,
+        dir: impl AsRef<Path>,
+        settings: Settings,
+    ) -> Result<(Self, OpenReport), OpenError> {
+        let (log, Steps { writer, allocator }, report) = Self::open_stepped(disk, &dir, settings)?;
+        let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
+            thread::Builder::new()
+                .name(name.to_owned())
+                .spawn(run)
+                .map_err(OpenError::io("start a thread for", dir.as_ref()))
+        };
+        // Threads that were started end when the log is dropped on the way out.
+        let started = spawn("log-writer", Box::new(|| writer.run()))?;
+        lock(&log.threads).writer = Some(started);
+        let started = spawn("log-allocator", Box::new(|| allocator.run()))?;
+        lock(&log.threads).allocator = Some(started);
+        Ok((log, report))
+    }
+
+    /// As [`Self::open_on`], without threads: nothing becomes durable and no segment is prepared but by the caller's
+    /// steps. Dropping log and steps without further ones is a crash.
+    pub fn open_stepped(
+        disk: Arc<dyn Disk>,
+        dir: impl AsRef<Path>,
+        settings: Settings,
+    ) -> Result<(Self, Steps, OpenReport), OpenError> {
+        let dir = dir.as_ref();
+        settings.check().map_err(OpenError::Settings)?;
+        disk.create_dir(dir).map_err(OpenError::io("make", dir))?;
+        let guard = take_lock(&*disk, dir, LockKind::Exclusive)?;
+        let catalog = Catalog::load(&*disk, dir)?;
+        let mut recovered = recover(&*disk, dir, &settings, true)?;
+        let next = recovered.next.take().map_or(Next::Wanted, Next::Ready);
+        let report = recovered.report.clone();
+        let index = recovered.take_active_index();
+        let (vouched, rebuilt) = (recovered.vouched, std::mem::take(&mut recovered.rebuilt));
+        let shared = Arc::new(share(disk, dir, settings, next, &catalog, recovered)?);
+        let active = Arc::clone(&lock(&shared.admission).active);
+        let writer = Writer::new(Arc::clone(&shared), active, index, vouched)
+            .map_err(OpenError::io("open the active segment in", dir))?;
+        shared.start(rebuilt);
+        let steps = Steps { writer, allocator: Allocator::new(Arc::clone(&shared)) };
+        let log = Self { shared, threads: Mutex::default(), lock: Mutex::new(Some(guard)) };
+        Ok((log, steps, report))
+    }
+
+    /// Opens the log of a stopped server to read, changing nothing: a torn tail is left out but not cut. Appends are
+    /// rejected as closed. Several may read at once; none while a server runs.
+    pub fn open_read_only(
+        dir: impl AsRef<Path>,
+        settings: Settings,
+    ) -> Result<(Self, OpenReport), OpenError> {
+        Self::open_read_only_on(Arc::new(RealDisk), dir, settings)
+    }
+
+    /// As [`Self::open_read_only`], on another disk.
+    pub fn open_read_only_on(
+        disk: Arc<dyn Disk>,
+        dir: impl AsRef<Path>,
+        settings: Settings,
+    ) -> Result<(Self, OpenReport), OpenError> {
+        let dir = dir.as_ref();
+        let guard = take_lock(&*disk, dir, LockKind::Shared)?;
+        let catalog = Catalog::load(&*disk, dir)?;
+        let recovered = recover(&*disk, dir, &settings, false)?;
+        let report = recovered.report.clone();
+        let shared = Arc::new(share(disk, dir, settings, Next::Failed, &catalog, recovered)?);
+        shared.end(Ended::ReadOnly);
+        Ok((Self { shared, threads: Mutex::default(), lock: Mutex::new(Some(guard)) }, report))
+    }
+
+    /// Makes everything that was accepted durable, stops, and lets the directory go. Appends are rejected from now on.
+    /// Blocks for as long as the disk takes.
+    pub fn close(&self) {
+        let Threads { writer, allocator } = std::mem::take(&mut *lock(&self.threads));
+        self.shared.stop_appends();
+        if let Some(writer) = writer
+            && writer.join().is_err()
+        {
+            self.shared.end(Ended::Failed("the writer of the log panicked".into()));
+        }
+        self.shared.end(Ended::Closed);
+        self.shared.add_chore(|chores| chores.ended = true);
+        if let Some(allocator) = allocator
+            && allocator.join().is_err()
+        {
+            tracing::error!("the allocator of the log panicked");
+        }
+        *lock(&self.lock) = None;
+    }
+
+    /// Waits until the log has failed and tells why. It then takes no more; the process should end, and the next
+    /// opening finds out what is on the disk. Never returns while the log is well, or was closed.
+    pub async fn failed(&self) -> Arc<str> {
+        let mut progress = self.shared.progress.subscribe();
+        let failed = progress.wait_for(|progress| matches!(progress.ended, Some(Ended::Failed(_)))).await;
+        let why = failed.ok().and_then(|progress| progress.ended.as_ref().map(Ended::why));
+        match why {
+            Some(why) => why,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Removes segments as the settings and the holders allow; call it now and then, from where blocking is fine.
+    /// `now_ms` is the time, in milliseconds since 1970. Call it only after all who read have called
+    /// [`crate::Topics::hold`]: a partition that nobody holds is not held.
+    pub fn retain(&self, now_ms: u64) -> std::io::Result<Removed> {
+        if self.shared.ended().is_some() || lock(&self.shared.admission).closed {
+            return Ok(Removed::default());
+        }
+        self.shared.retain(now_ms)
+    }
+
+    /// The size of the segments in use, in bytes.
+    pub fn size_bytes(&self) -> u64 {
+        self.shared.size().1
+    }
+}
+
+impl Drop for EmbeddedLog {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn take_lock(disk: &dyn Disk, dir: &Path, kind: LockKind) -> Result<LockGuard, OpenError> {
+    let path = dir.join("LOCK");
+    disk.lock(&path, kind).map_err(|error| match error {
+        LockError::Held(owner) => OpenError::Locked { dir: dir.to_owned(), owner },
+        LockError::Io(error) => OpenError::io("lock", &path)(error),
+    })
+}
+
+/// Builds the shared state from what was recovered.
+fn share(
+    disk: Arc<dyn Disk>,
+    dir: &Path,
+    settings: Settings,
+    next: Next,
+    catalog: &Catalog,
+    recovered: Recovered,
+) -> Result<Shared, OpenError> {
+    if catalog.partitions_total() > settings.partitions_max() {
+        return Err(OpenError::Settings("segment_bytes is too small for so many partitions".to_owned()));
+    }
+    for (at, _) in recovered.ends.iter() {
+        if at.partition.0 >= catalog.partitions(at.topic) {
+            let why = format!("the log has records of {at}, which it does not list");
+            return Err(OpenError::Damaged { file: dir.join("topics.json"), position: 0, why });
+        }
+    }
+    let Some(active) = recovered.segments.last() else {
+        return Err(OpenError::Settings(format!("there is no log in {}", dir.display())));
+    };
+    let shared = Shared::new(disk, dir.to_owned(), settings, Admission::new(Arc::clone(active), next));
+    recovered.segments.iter().for_each(|segment| shared.add_segment(segment));
+    for topic in Topic::ALL {
+        let partitions = catalog.partitions(topic);
+        if partitions > 0 {
+            shared.add_topic(topic, partitions, |at| {
+                (recovered.starts.get(at)..recovered.ends.get(at), PartitionIndex::default())
+            });
+        }
+    }
+    for entry in &recovered.entries {
+        let partition = shared.partition(entry.at).expect("all recovered partitions are listed");
+        partition.with_index(|index| index.push(entry.offset, entry.lsn));
+    }
+    Ok(shared)
+}
+
+/// An empty partition of a new topic.
+pub(super) fn empty(_: TopicPartition) -> (std::ops::Range<u64>, PartitionIndex) {
+    (0..0, PartitionIndex::default())
+}

@@ -1,0 +1,264 @@
+//! Opening: finding out what is durable, telling a torn tail from damage, and repairing the former.
+//!
+//! *Sealed segments* end where the next one's first frame says that all before was durable; their index files spare a
+//! scan if they agree with that frame, and are rebuilt if not. *The active segment* is the last one that starts with a
+//! valid frame. Its tail is cut at the first invalid frame, unless a later frame, there or in a later file, says that
+//! more was durable: then it is damage, an error, and nothing is changed. *Repair*: what follows the cut is zeroed, so
+//! that stale frames cannot come back. Frames that no later one vouches for are written again before the sync: after a
+//! failed sync their pages may be in memory, called clean, and not on the disk.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use orderflow_schemas::Offset;
+
+use super::{
+    Cut, OpenError, OpenReport,
+    allocator::index_name,
+    disk::{Access, Disk, read_file},
+    error::damage,
+    frame::Kind,
+    heads::Heads,
+    index::{IndexEntry, SealedIndex, SegmentIndex},
+    replay::Replay,
+    scan::{Frame, Scan, Step},
+    segment::{self, Segment},
+    settings::Settings,
+};
+
+const BLOCK_BYTES: usize = 1 << 20;
+
+/// What was recovered.
+#[derive(Debug)]
+pub(super) struct Recovered {
+    /// All segments in use; the last one is active.
+    pub(super) segments: Vec<Arc<Segment>>,
+    /// An empty segment after the active one.
+    pub(super) next: Option<Arc<Segment>>,
+    /// Where each partition starts and ends.
+    pub(super) starts: Heads,
+    pub(super) ends: Heads,
+    pub(super) entries: Vec<IndexEntry>,
+    /// The index of the active segment so far.
+    pub(super) active_index: SegmentIndex,
+    /// Whether the last frame vouches for all before it.
+    pub(super) vouched: bool,
+    /// Index files to write.
+    pub(super) rebuilt: Vec<SealedIndex>,
+    pub(super) report: OpenReport,
+}
+
+/// A segment file as found.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub(super) base: u64,
+    pub(super) length: u64,
+    pub(super) path: PathBuf,
+}
+
+/// Recovers the log in `dir`; changes files only with `repair`.
+pub(super) fn recover(
+    disk: &dyn Disk,
+    dir: &Path,
+    settings: &Settings,
+    repair: bool,
+) -> Result<Recovered, OpenError> {
+    Recovery { disk, dir, settings, repair }.run()
+}
+
+/// A recovery under way.
+pub(super) struct Recovery<'a> {
+    pub(super) disk: &'a dyn Disk,
+    pub(super) dir: &'a Path,
+    pub(super) settings: &'a Settings,
+    pub(super) repair: bool,
+}
+
+impl Recovery<'_> {
+    fn run(&self) -> Result<Recovered, OpenError> {
+        let found = self.find()?;
+        let mut recovered = Recovered {
+            segments: Vec::new(),
+            next: None,
+            starts: Heads::default(),
+            ends: Heads::default(),
+            entries: Vec::new(),
+            active_index: SegmentIndex::new(self.settings.index_stride_bytes),
+            vouched: true,
+            rebuilt: Vec::new(),
+            report: OpenReport::default(),
+        };
+        for (n, file) in found.iter().enumerate() {
+            let after = found.get(n + 1).map(|next| self.first_frame(next)).transpose()?.flatten();
+            if let (Some(first), Some(next)) = (after, found.get(n + 1)) {
+                self.seal(&mut recovered, file, next, &first)?;
+            } else {
+                self.activate(&mut recovered, file, &found[n + 1..])?;
+                break;
+            }
+        }
+        if recovered.segments.is_empty() && self.repair {
+            let segment = Segment::create(self.disk, self.dir, 0, self.settings.segment_bytes)
+                .map_err(OpenError::io("allocate the first segment in", self.dir))?;
+            recovered.segments.push(Arc::new(segment));
+        }
+        self.finish(&mut recovered);
+        Ok(recovered)
+    }
+
+    fn find(&self) -> Result<Vec<Found>, OpenError> {
+        let names = self.disk.list(self.dir).map_err(OpenError::io("list", self.dir))?;
+        let mut found = Vec::new();
+        for base in names.iter().filter_map(|name| segment::base_of(name)) {
+            let path = self.dir.join(segment::file_name(base));
+            let file = self.disk.open(&path, Access::Read).map_err(OpenError::io("open", &path))?;
+            let length = file.len().map_err(OpenError::io("look at", &path))?;
+            found.push(Found { base, length, path });
+        }
+        found.sort_by_key(|file| file.base);
+        Ok(found)
+    }
+
+    /// The heads frame at the start of a segment; `None` if the segment is not in use.
+    fn first_frame(&self, file: &Found) -> Result<Option<Frame>, OpenError> {
+        let mut scan = self.scan(file)?;
+        match scan.step().map_err(OpenError::io("read", &file.path))? {
+            Step::Frame(frame) if frame.header.kind == Kind::Heads => Ok(Some(frame)),
+            _ => Ok(None),
+        }
+    }
+
+    fn scan(&self, file: &Found) -> Result<Scan, OpenError> {
+        let open = self.disk.open(&file.path, Access::Read).map_err(OpenError::io("open", &file.path))?;
+        Ok(Scan::new(open, file.base, file.base..file.base + file.length, BLOCK_BYTES))
+    }
+
+    /// Takes a segment that has a successor in use, whose first frame is `first`.
+    fn seal(
+        &self,
+        recovered: &mut Recovered,
+        file: &Found,
+        next: &Found,
+        first: &Frame,
+    ) -> Result<(), OpenError> {
+        if file.base + file.length != next.base {
+            return Err(damage(
+                &file.path,
+                file.length,
+                "the segment after this one is missing, or its size has changed",
+            ));
+        }
+        let heads_after = Heads::read(&first.payload)
+            .ok_or_else(|| damage(&next.path, 0, "the segment starts with malformed heads"))?;
+        let sealed = match self.read_index(file, recovered, first.header.synced, &heads_after) {
+            Some(sealed) => sealed,
+            None => {
+                let scanned = self.scan_segment(file, recovered)?;
+                if scanned.end != first.header.synced || scanned.ends != heads_after {
+                    return Err(damage(
+                        &file.path,
+                        scanned.end - file.base,
+                        "an invalid frame where durable ones were",
+                    ));
+                }
+                let sealed = SealedIndex {
+                    base: file.base,
+                    end: scanned.end,
+                    time_ms: scanned.time_ms,
+                    heads: scanned.heads,
+                    ends: scanned.ends,
+                    entries: scanned.index.into_entries(),
+                };
+                recovered.rebuilt.push(sealed.clone());
+                sealed
+            }
+        };
+        self.take(recovered, file, sealed.end, sealed.time_ms, sealed.heads);
+        recovered.entries.extend(sealed.entries);
+        recovered.ends = sealed.ends;
+        Ok(())
+    }
+
+    /// The segment's index file, if it agrees with its neighbours.
+    fn read_index(&self, file: &Found, recovered: &Recovered, end: u64, ends: &Heads) -> Option<SealedIndex> {
+        let bytes = read_file(self.disk, &self.dir.join(index_name(file.base))).ok()?;
+        let index = SealedIndex::read(&bytes)?;
+        let continues = recovered.segments.is_empty() || index.heads == recovered.ends;
+        (index.base == file.base && index.end == end && index.ends == *ends && continues).then_some(index)
+    }
+
+    /// Takes the last segment in use, or the first one if none is.
+    fn activate(&self, recovered: &mut Recovered, file: &Found, later: &[Found]) -> Result<(), OpenError> {
+        let scanned = self.scan_segment(file, recovered)?;
+        if recovered.segments.is_empty() && file.base > 0 && scanned.is_empty {
+            return Err(damage(&file.path, 0, "the log does not start with the heads that retention left"));
+        }
+        let torn = self.check_tail(file, scanned.end, later)?;
+        if scanned.is_empty && torn[0].is_none() && file.length != self.settings.segment_bytes && self.repair
+        {
+            return self.start_over(recovered, file);
+        }
+        if self.repair {
+            self.repair_tail(file, &scanned, torn[0])?;
+        }
+        if let Some(end) = torn[0] {
+            let (position, bytes) = (scanned.end - file.base, end - scanned.end);
+            tracing::warn!(file = %file.path.display(), position, bytes, "a torn tail of the log was cut");
+            recovered.report.cut = Some(Cut { file: file.path.clone(), position, bytes });
+        }
+        recovered.vouched = scanned.closed || scanned.end == file.base;
+        self.take(recovered, file, scanned.end, scanned.time_ms, scanned.heads);
+        recovered.entries.extend(scanned.index.entries());
+        recovered.active_index = scanned.index;
+        recovered.ends = scanned.ends;
+        self.take_next(recovered, file, later.iter().zip(&torn[1..]))
+    }
+
+    fn take(&self, recovered: &mut Recovered, file: &Found, end: u64, time_ms: u64, heads: Heads) {
+        if recovered.segments.is_empty() {
+            recovered.starts = heads.clone();
+        }
+        let range = file.base..file.base + file.length;
+        let segment = Segment::existing(self.dir, range, end, time_ms);
+        if end > file.base {
+            let _ = segment.heads.set(heads);
+        }
+        recovered.segments.push(Arc::new(segment));
+    }
+
+    /// Scans a segment up to its first invalid frame.
+    fn scan_segment(&self, file: &Found, recovered: &Recovered) -> Result<Replay, OpenError> {
+        let mut scan = self.scan(file)?;
+        let known = (!recovered.segments.is_empty()).then(|| recovered.ends.clone());
+        let heads = known.clone().unwrap_or_default();
+        let mut scanned = Replay::new(file.base, heads, self.settings.index_stride_bytes);
+        loop {
+            let lsn = scan.at();
+            match scan.step() {
+                Ok(Step::Frame(frame)) => scanned
+                    .add(&frame, known.as_ref())
+                    .map_err(|why| damage(&file.path, lsn - file.base, why))?,
+                Ok(Step::Invalid(_) | Step::End) => return Ok(scanned),
+                Err(error) => return Err(OpenError::io("read", &file.path)(error)),
+            }
+        }
+    }
+
+    fn finish(&self, recovered: &mut Recovered) {
+        let report = &mut recovered.report;
+        report.segments = recovered.segments.len();
+        report.indexes_rebuilt = recovered.rebuilt.len();
+        for (at, end) in recovered.ends.iter() {
+            report.partitions.insert(at, Offset(recovered.starts.get(at))..Offset(end));
+        }
+    }
+}
+
+impl Recovered {
+    /// The index of the active segment, to go on with.
+    pub(super) fn take_active_index(&mut self) -> SegmentIndex {
+        std::mem::replace(&mut self.active_index, SegmentIndex::new(0))
+    }
+}

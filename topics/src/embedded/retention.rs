@@ -1,0 +1,108 @@
+//! Retention: removing the oldest segments once they are old enough or too much, and nobody needs them.
+//!
+//! *Ordering*: only ever the oldest sealed segment, so a partition's records are always a contiguous run. Readers
+//! learn first (the partitions' starts move), then the files go: the segment, then its index, so an index is never
+//! taken for a segment's. *Holders*: a partition's records from the lowest held offset on stay. A partition that
+//! nobody holds is not held, so whoever owns the log calls [`super::EmbeddedLog::retain`] only after everybody who
+//! will read has said from where. *Recovery*: partitions keep their offsets, since each segment starts with its heads.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    io,
+    sync::Arc,
+};
+
+use orderflow_schemas::{Offset, TopicPartition};
+
+use super::{allocator::index_name, heads::Heads, lock, segment::Segment, shared::Shared};
+use crate::metrics as names;
+
+/// Who needs which partition from where on.
+#[derive(Debug, Default)]
+pub(super) struct Holds(HashMap<TopicPartition, BTreeMap<Arc<str>, Offset>>);
+
+impl Holds {
+    pub(super) fn hold(&mut self, holder: &str, at: TopicPartition, from: Offset) {
+        let holders = self.0.entry(at).or_default();
+        match holders.get_mut(holder) {
+            Some(held) => *held = from,
+            None => {
+                holders.insert(Arc::from(holder), from);
+            }
+        }
+    }
+
+    /// Whether nobody needs the records of any partition before these heads.
+    fn allow(&self, removed: &Heads, kept: &Heads) -> bool {
+        kept.iter()
+            .filter(|(at, end)| removed.get(*at) < *end)
+            .all(|(at, end)| self.0.get(&at).is_none_or(|holders| holders.values().all(|from| from.0 >= end)))
+    }
+}
+
+/// What a pass of retention removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// How many segments.
+    pub segments: usize,
+    /// Their size.
+    pub bytes: u64,
+}
+
+impl Shared {
+    /// How many segments are in use, and their size.
+    pub(super) fn size(&self) -> (usize, u64) {
+        let segments = self.segments.read().expect("no thread panics with the segments locked");
+        (segments.len(), segments.values().map(|segment| segment.length).sum())
+    }
+
+    /// Removes what the settings and the holders allow.
+    pub(super) fn retain(&self, now_ms: u64) -> io::Result<Removed> {
+        let mut removed = Removed::default();
+        while let Some((segment, kept)) = self.removable(now_ms) {
+            self.forget(&segment, &kept);
+            self.disk.remove(&segment.path)?;
+            match self.disk.remove(&self.dir.join(index_name(segment.base))) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            removed.segments += 1;
+            removed.bytes += segment.length;
+        }
+        if removed.segments > 0 {
+            self.disk.sync_dir(&self.dir)?;
+            metrics::gauge!(names::SEGMENTS).set(self.size().0 as f64);
+            self.retry_allocation(&mut lock(&self.admission));
+        }
+        Ok(removed)
+    }
+
+    /// The oldest segment, if it may go, and the heads of the one after it.
+    fn removable(&self, now_ms: u64) -> Option<(Arc<Segment>, Heads)> {
+        let (oldest, after, total) = {
+            let segments = self.segments.read().expect("no thread panics with the segments locked");
+            let total: u64 = segments.values().map(|segment| segment.length).sum();
+            let mut inorder = segments.values();
+            (Arc::clone(inorder.next()?), Arc::clone(inorder.next()?), total)
+        };
+        // The next segment's heads must be on the disk before they are all that tells where partitions start.
+        if after.end() == after.base {
+            return None;
+        }
+        let retention = &self.settings.retention;
+        let age_ms = now_ms.saturating_sub(oldest.time_ms());
+        let too_old = retention.age_s.is_some_and(|age_s| age_ms > age_s.saturating_mul(1000));
+        let too_much = retention.bytes.is_some_and(|bytes| total > bytes);
+        let heads = after.heads.get()?.clone();
+        let allowed = lock(&self.holds).allow(oldest.heads.get()?, &heads);
+        ((too_old || too_much) && allowed).then_some((oldest, heads))
+    }
+
+    fn forget(&self, segment: &Segment, kept: &Heads) {
+        for partition in self.all_partitions() {
+            partition.trim(kept.get(partition.at), segment.limit());
+        }
+        let mut segments = self.segments.write().expect("no thread panics with the segments locked");
+        segments.remove(&segment.base);
+    }
+}

@@ -1,0 +1,220 @@
+//! What the threads of the log and its callers share, and how each learns of the others' doings.
+//!
+//! *Locks*, in the order in which they may be taken together: `admission`, then one partition's cache or index. All
+//! are held for short, and none over a call to the disk. *Progress*: one value says how far the log is durable and
+//! whether it has ended; a partition's own ends are moved before it, so whoever learns of a durable receipt can read
+//! its records.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{
+        Arc, Condvar, Mutex, OnceLock, RwLock,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+};
+
+use orderflow_schemas::{Topic, TopicPartition};
+use tokio::sync::{Notify, Semaphore, watch};
+
+use super::{
+    admission::{Admission, Next},
+    disk::Disk,
+    heads::Heads,
+    index::{PartitionIndex, SealedIndex},
+    lock,
+    partition::PartitionLog,
+    retention::Holds,
+    segment::Segment,
+    settings::Settings,
+};
+use crate::Visibility;
+
+/// The state of an open log.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) dir: PathBuf,
+    pub(super) settings: Settings,
+    topics: [OnceLock<Vec<Arc<PartitionLog>>>; Topic::ALL.len()],
+    /// Held over making a topic, which replaces a file.
+    pub(super) creating: Mutex<()>,
+    /// The segments in use, by the LSN of their first byte.
+    pub(super) segments: RwLock<BTreeMap<u64, Arc<Segment>>>,
+    pub(super) admission: Mutex<Admission>,
+    /// Wakes the writer: something is pending, or the log is closing.
+    pub(super) writable: Condvar,
+    pub(super) chores: Mutex<Chores>,
+    /// Wakes the allocator: there are chores, or the log has ended.
+    pub(super) chore_added: Condvar,
+    /// Wakes appends that wait for the next segment: it is there, or could not be made.
+    pub(super) allocated: Notify,
+    /// The bound of bytes that are accepted and not yet durable.
+    pub(super) budget: Semaphore,
+    pub(super) progress: watch::Sender<Progress>,
+    durable: AtomicU64,
+    pub(super) holds: Mutex<Holds>,
+}
+
+/// How far the log is.
+#[derive(Clone, Debug)]
+pub(super) struct Progress {
+    /// Everything before this LSN is durable.
+    pub(super) durable: u64,
+    pub(super) ended: Option<Ended>,
+}
+
+/// Why nothing more will become durable.
+#[derive(Clone, Debug)]
+pub(super) enum Ended {
+    /// The disk failed; the reason.
+    Failed(Arc<str>),
+    /// It was closed.
+    Closed,
+    /// It was opened to read.
+    ReadOnly,
+}
+
+impl Ended {
+    /// In words.
+    pub(super) fn why(&self) -> Arc<str> {
+        match self {
+            Self::Failed(why) => Arc::clone(why),
+            Self::Closed => Arc::from("it was closed"),
+            Self::ReadOnly => Arc::from("it was opened to read only"),
+        }
+    }
+}
+
+/// What the allocator is asked to do besides allocating.
+#[derive(Debug, Default)]
+pub(super) struct Chores {
+    /// Index files to write.
+    pub(super) sealed: Vec<SealedIndex>,
+    /// Segments to zero, oldest first.
+    pub(super) zeroing: Vec<Arc<Segment>>,
+    /// A segment is to be allocated.
+    pub(super) allocate: bool,
+    /// No more chores will come.
+    pub(super) ended: bool,
+}
+
+impl Shared {
+    pub(super) fn new(disk: Arc<dyn Disk>, dir: PathBuf, settings: Settings, admission: Admission) -> Self {
+        let durable = admission.tail;
+        let budget = Semaphore::new(settings.pending_bytes_max.min(Semaphore::MAX_PERMITS));
+        Self {
+            disk,
+            dir,
+            settings,
+            topics: [const { OnceLock::new() }; Topic::ALL.len()],
+            creating: Mutex::new(()),
+            segments: RwLock::new(BTreeMap::from([(admission.active.base, Arc::clone(&admission.active))])),
+            admission: Mutex::new(admission),
+            writable: Condvar::new(),
+            chores: Mutex::new(Chores::default()),
+            chore_added: Condvar::new(),
+            allocated: Notify::new(),
+            budget,
+            progress: watch::Sender::new(Progress { durable, ended: None }),
+            durable: AtomicU64::new(durable),
+            holds: Mutex::new(Holds::default()),
+        }
+    }
+
+    /// Everything before this LSN is durable.
+    pub(super) fn durable(&self) -> u64 {
+        self.durable.load(SeqCst)
+    }
+
+    /// Everything before `lsn` is durable, and its partitions' ends say so.
+    pub(super) fn set_durable(&self, lsn: u64) {
+        let before = self.durable.swap(lsn, SeqCst);
+        assert!(before <= lsn, "what was durable stays so");
+        self.progress.send_modify(|progress| progress.durable = lsn);
+    }
+
+    /// Whether and why the log has ended.
+    pub(super) fn ended(&self) -> Option<Ended> {
+        self.progress.borrow().ended.clone()
+    }
+
+    /// Ends the log, once, and tells everybody who waits for anything.
+    pub(super) fn end(&self, ended: Ended) {
+        lock(&self.admission).closed = true;
+        self.progress.send_if_modified(|progress| {
+            let first = matches!(progress.ended, None | Some(Ended::ReadOnly));
+            if first {
+                progress.ended = Some(ended);
+            }
+            first
+        });
+        self.budget.close();
+        self.allocated.notify_waiters();
+        self.writable.notify_all();
+        for partition in self.all_partitions() {
+            partition.wake_all();
+        }
+    }
+
+    /// The partitions of a topic; none if it does not exist.
+    pub(super) fn partitions(&self, topic: Topic) -> &[Arc<PartitionLog>] {
+        self.topics[usize::from(topic.id())].get().map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn partition(&self, at: TopicPartition) -> Option<&Arc<PartitionLog>> {
+        self.partitions(at.topic).get(usize::from(at.partition.0))
+    }
+
+    pub(super) fn all_partitions(&self) -> impl Iterator<Item = &Arc<PartitionLog>> {
+        Topic::ALL.into_iter().flat_map(|topic| self.partitions(topic))
+    }
+
+    /// Adds a topic; `bounds` and `index` say what is stored of each partition.
+    pub(super) fn add_topic(
+        &self,
+        topic: Topic,
+        partitions: u16,
+        mut stored: impl FnMut(TopicPartition) -> (std::ops::Range<u64>, PartitionIndex),
+    ) {
+        let logs = (0..partitions).map(|n| {
+            let at = TopicPartition::new(topic, n);
+            let (bounds, index) = stored(at);
+            Arc::new(PartitionLog::new(at, bounds, index))
+        });
+        let added = self.topics[usize::from(topic.id())].set(logs.collect());
+        assert!(added.is_ok(), "a topic is made once");
+    }
+
+    /// Where all partitions stand, with everything that was accepted.
+    pub(super) fn heads(&self) -> Heads {
+        self.all_partitions().map(|log| (log.at, log.end(Visibility::Accepted))).collect()
+    }
+
+    /// The segment that holds this LSN, or the first one after it.
+    pub(super) fn segment_at(&self, lsn: u64) -> Option<Arc<Segment>> {
+        let segments = self.segments.read().expect("no thread panics with the segments locked");
+        let before = segments.range(..=lsn).next_back().filter(|(_, segment)| lsn < segment.limit());
+        before.or_else(|| segments.range(lsn..).next()).map(|(_, segment)| Arc::clone(segment))
+    }
+
+    /// Puts a segment into use.
+    pub(super) fn add_segment(&self, segment: &Arc<Segment>) {
+        let mut segments = self.segments.write().expect("no thread panics with the segments locked");
+        segments.insert(segment.base, Arc::clone(segment));
+    }
+
+    /// Gives the allocator something to do.
+    pub(super) fn add_chore(&self, add: impl FnOnce(&mut Chores)) {
+        add(&mut lock(&self.chores));
+        self.chore_added.notify_all();
+    }
+
+    /// Asks for the next segment again if allocating it had failed.
+    pub(super) fn retry_allocation(&self, admission: &mut Admission) {
+        if matches!(admission.next, Next::Failed) {
+            admission.next = Next::Wanted;
+            self.add_chore(|chores| chores.allocate = true);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The tail of the active segment on opening: looking behind the last valid frame, and repairing what a crash left.
+//!
+//! *Durability*: nothing is changed before the whole tail was looked at and found to be torn, not damaged. What is
+//! repaired is synced before the log is used. Repairing twice, after a crash during the first time, does the same.
+
+use std::sync::Arc;
+
+use super::{
+    OpenError,
+    disk::{Access, write_zeros},
+    error::damage,
+    recovery::{Found, Recovered, Recovery},
+    replay::Replay,
+    scan::remains,
+    segment::Segment,
+};
+
+impl Recovery<'_> {
+    /// Makes the first segment again, which was left without frames and not fully allocated.
+    pub(super) fn start_over(&self, recovered: &mut Recovered, file: &Found) -> Result<(), OpenError> {
+        let segment = Segment::create(self.disk, self.dir, file.base, self.settings.segment_bytes)
+            .map_err(OpenError::io("allocate", &file.path))?;
+        recovered.segments.push(Arc::new(segment));
+        Ok(())
+    }
+
+    /// Where what lies behind the last valid frame ends, in its file and in each later one; `None` for only zeros. An
+    /// error if a frame there says that more was durable.
+    pub(super) fn check_tail(
+        &self,
+        file: &Found,
+        end: u64,
+        later: &[Found],
+    ) -> Result<Vec<Option<u64>>, OpenError> {
+        let mut torn = Vec::new();
+        for (n, candidate) in std::iter::once(file).chain(later).enumerate() {
+            let io = || OpenError::io("read", &candidate.path);
+            let open = self.disk.open(&candidate.path, Access::Read).map_err(io())?;
+            let start = if n == 0 { end } else { candidate.base };
+            let range = start..candidate.base + candidate.length;
+            let remains = remains(&open, candidate.base, range, end).map_err(io())?;
+            if remains.vouching.is_some() {
+                return Err(damage(&file.path, end - file.base, "an invalid frame in front of durable ones"));
+            }
+            torn.push(remains.end);
+        }
+        Ok(torn)
+    }
+
+    /// Zeroes what follows the last valid frame and makes all in front of it durable.
+    pub(super) fn repair_tail(
+        &self,
+        file: &Found,
+        scanned: &Replay,
+        torn: Option<u64>,
+    ) -> Result<(), OpenError> {
+        let io = || OpenError::io("repair", &file.path);
+        let open = self.disk.open(&file.path, Access::Write).map_err(io())?;
+        if let Some(torn) = torn {
+            write_zeros(&*open, scanned.end - file.base..torn - file.base).map_err(io())?;
+        }
+        let unvouched = scanned.synced.max(file.base)..scanned.end;
+        let mut bytes = vec![0; usize::try_from(unvouched.end - unvouched.start).unwrap_or(0)];
+        open.read_at(&mut bytes, unvouched.start - file.base).map_err(io())?;
+        open.write_at(&bytes, unvouched.start - file.base).map_err(io())?;
+        open.sync().map_err(io())
+    }
+
+    /// Keeps the segment that was prepared after the active one if it is as it should be; removes other leftovers.
+    pub(super) fn take_next<'a>(
+        &self,
+        recovered: &mut Recovered,
+        active: &Found,
+        later: impl Iterator<Item = (&'a Found, &'a Option<u64>)>,
+    ) -> Result<(), OpenError> {
+        if !self.repair {
+            return Ok(());
+        }
+        for (file, torn) in later {
+            let fits = file.base == active.base + active.length && file.length == self.settings.segment_bytes;
+            if fits && torn.is_none() {
+                let range = file.base..file.base + file.length;
+                recovered.next = Some(Arc::new(Segment::existing(self.dir, range, file.base, 0)));
+            } else {
+                self.disk.remove(&file.path).map_err(OpenError::io("remove", &file.path))?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,211 @@
+//! The [`Topics`] of the embedded log: the way in from async code.
+
+use std::{pin::pin, sync::Arc};
+
+use async_trait::async_trait;
+use orderflow_schemas::{Offset, Topic, TopicPartition};
+
+use super::{
+    EmbeddedLog, admission::Verdict, catalog::Catalog, encode::Encoded, engine::empty, lock, shared::Shared,
+};
+use crate::{
+    AppendError, Appended, Batch, Chunk, Durability, ReadError, Receipt, Rejection, Topics, Visibility,
+};
+
+#[async_trait]
+impl Topics for EmbeddedLog {
+    async fn create(&self, topic: Topic, partitions: u16) -> Result<(), ReadError> {
+        if !self.shared.disk.blocks() {
+            return self.shared.create(topic, partitions);
+        }
+        let shared = Arc::clone(&self.shared);
+        let created = tokio::task::spawn_blocking(move || shared.create(topic, partitions)).await;
+        created.map_err(|error| unavailable(error.to_string()))?
+    }
+
+    fn partitions(&self, topic: Topic) -> u16 {
+        u16::try_from(self.shared.partitions(topic).len()).unwrap_or(u16::MAX)
+    }
+
+    async fn append(&self, batches: Vec<Batch>) -> Result<Appended, AppendError> {
+        let shared = &*self.shared;
+        let append = Encoded::new(&batches, &shared.settings, |batch| shared.partition(batch.at))
+            .map_err(AppendError::Rejected)?;
+        drop(batches);
+        shared.append(&append).await.map_err(AppendError::Rejected)
+    }
+
+    async fn durable(&self, receipt: Receipt) -> Result<(), ReadError> {
+        if self.shared.durable() >= receipt.0 {
+            return Ok(());
+        }
+        let mut progress = self.shared.progress.subscribe();
+        let settled = progress
+            .wait_for(|progress| progress.durable >= receipt.0 || progress.ended.is_some())
+            .await
+            .map_err(|error| unavailable(error.to_string()))?;
+        match &settled.ended {
+            Some(ended) if settled.durable < receipt.0 => Err(ReadError::Unavailable(ended.why())),
+            _ => Ok(()),
+        }
+    }
+
+    async fn read(
+        &self,
+        at: TopicPartition,
+        from: Offset,
+        bytes_max: usize,
+        visibility: Visibility,
+    ) -> Result<Chunk, ReadError> {
+        self.shared.read(at, from, bytes_max, visibility).await
+    }
+
+    async fn bounds(
+        &self,
+        at: TopicPartition,
+        visibility: Visibility,
+    ) -> Result<std::ops::Range<Offset>, ReadError> {
+        let partition = self.shared.partition(at).ok_or(ReadError::NoSuchPartition(at))?;
+        Ok(Offset(partition.start())..Offset(partition.end(visibility)))
+    }
+
+    async fn wait_beyond(
+        &self,
+        at: TopicPartition,
+        offset: Offset,
+        visibility: Visibility,
+    ) -> Result<(), ReadError> {
+        let partition = self.shared.partition(at).ok_or(ReadError::NoSuchPartition(at))?;
+        loop {
+            let mut moved = pin!(partition.waiters(visibility).notified());
+            moved.as_mut().enable();
+            if partition.end(visibility) > offset.0 {
+                return Ok(());
+            }
+            if let Some(ended) = self.shared.ended() {
+                return Err(ReadError::Unavailable(ended.why()));
+            }
+            moved.await;
+        }
+    }
+
+    fn hold(&self, holder: &str, at: TopicPartition, from: Offset) {
+        lock(&self.shared.holds).hold(holder, at, from);
+    }
+
+    fn atomic(&self) -> bool {
+        true
+    }
+
+    fn durability(&self) -> Durability {
+        Durability::LocalDisk
+    }
+}
+
+impl Shared {
+    fn create(&self, topic: Topic, partitions: u16) -> Result<(), ReadError> {
+        let _creating = lock(&self.creating);
+        let existing = self.partitions(topic).len();
+        if existing == usize::from(partitions) && existing > 0 {
+            return Ok(());
+        }
+        if existing > 0 || partitions == 0 {
+            return Err(unavailable(format!(
+                "{topic} has {existing} partitions, which cannot become {partitions}"
+            )));
+        }
+        if let Some(ended) = self.ended() {
+            return Err(ReadError::Unavailable(ended.why()));
+        }
+        let mut catalog = Catalog::default();
+        for log in self.all_partitions() {
+            catalog.set(log.at.topic, log.at.partition.0 + 1);
+        }
+        catalog.set(topic, partitions);
+        if catalog.partitions_total() > self.settings.partitions_max() {
+            return Err(unavailable(format!("{partitions} partitions more are too many for segment_bytes")));
+        }
+        catalog
+            .store(&*self.disk, &self.dir)
+            .map_err(|error| unavailable(format!("writing the list of topics: {error}")))?;
+        self.add_topic(topic, partitions, empty);
+        Ok(())
+    }
+
+    /// Appends. Dropping the future before it returns leaves nothing behind.
+    async fn append(&self, append: &Encoded) -> Result<Appended, Rejection> {
+        let permits = self.budget.acquire_many(append.permits).await.map_err(|_| Rejection::Closed)?;
+        let mut asked = None;
+        loop {
+            let mut allocated = pin!(self.allocated.notified());
+            allocated.as_mut().enable();
+            match self.admit(append, &mut asked) {
+                Ok(Verdict::Accepted(appended)) => {
+                    permits.forget();
+                    append.parts.iter().for_each(|part| part.partition.wake(Visibility::Accepted));
+                    return Ok(appended);
+                }
+                Ok(Verdict::Closed) => return Err(Rejection::Closed),
+                Ok(Verdict::NeedsSegment) => allocated.await,
+                Err(why) => return Err(Rejection::Full(why)),
+            }
+        }
+    }
+
+    /// Admits an append if it can be. An error says why there is no room: an attempt to allocate failed that was begun
+    /// after the append first asked, which `asked` keeps.
+    fn admit(&self, append: &Encoded, asked: &mut Option<u64>) -> Result<Verdict, Arc<str>> {
+        let mut admission = lock(&self.admission);
+        let before = admission.active.base;
+        let verdict = admission.admit(append, &self.settings, || self.heads());
+        match verdict {
+            Verdict::Accepted(_) => {
+                if admission.active.base != before {
+                    self.add_segment(&admission.active);
+                    self.add_chore(|chores| chores.allocate = true);
+                }
+                admission.cache.evict(self.settings.cache_bytes_max, self.durable());
+                drop(admission);
+                self.writable.notify_one();
+            }
+            Verdict::NeedsSegment => {
+                let asked = *asked.get_or_insert(admission.attempts);
+                if admission.failed_attempt > asked {
+                    return Err(Arc::clone(&admission.why_full));
+                }
+                self.retry_allocation(&mut admission);
+            }
+            Verdict::Closed => {}
+        }
+        Ok(verdict)
+    }
+
+    /// Rejects appends from now on; the writer ends when it has written what was accepted.
+    pub(super) fn stop_appends(&self) {
+        lock(&self.admission).closed = true;
+        self.budget.close();
+        self.allocated.notify_waiters();
+        self.writable.notify_all();
+    }
+
+    /// Gives writer and allocator their first work.
+    pub(super) fn start(&self, rebuilt: Vec<super::index::SealedIndex>) {
+        let mut admission = lock(&self.admission);
+        let active = Arc::clone(&admission.active);
+        if admission.tail == active.base {
+            admission.start_segment(self.heads());
+        }
+        self.add_chore(|chores| {
+            chores.sealed = rebuilt;
+            chores.zeroing.push(active);
+            match &admission.next {
+                super::admission::Next::Ready(next) => chores.zeroing.push(Arc::clone(next)),
+                _ => chores.allocate = true,
+            }
+        });
+    }
+}
+
+fn unavailable(why: String) -> ReadError {
+    ReadError::Unavailable(why.into())
+}

@@ -1,0 +1,199 @@
+//! The writer: one group of frames after the other, written, synced, then made known.
+//!
+//! *Ordering*: exactly one group is under way at any time, and a group lies in one segment; so what is durable is
+//! always a prefix of the log. *Durability*: a group is durable when `fdatasync` returns, and nothing is told to
+//! anybody before. *Failure*: when a write or sync fails, the log has ended for good. The kernel may have dropped the
+//! pages while calling them clean, so trying again would prove nothing; only a new opening reads what is really there.
+
+use std::{io, sync::Arc, time::Instant};
+
+use super::{
+    admission::{Payload, PendingFrame},
+    codec::as_u32,
+    disk::DiskFile,
+    frame::{self, Header},
+    heads::Heads,
+    index::{IndexEntry, SealedIndex, SegmentIndex},
+    lock,
+    segment::Segment,
+    shared::{Ended, Shared},
+};
+use crate::{Visibility, metrics as names};
+
+/// Writes what was accepted. There is one to a log.
+#[derive(Debug)]
+pub struct Writer {
+    shared: Arc<Shared>,
+    segment: Arc<Segment>,
+    file: Arc<dyn DiskFile>,
+    index: SegmentIndex,
+    /// Whether the segment's last frame is a closing one, or it has none.
+    vouched: bool,
+    buffer: Vec<u8>,
+}
+
+/// What a step of the writer, or of the allocator, did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Did {
+    /// Something; there may be more.
+    Work,
+    /// Nothing: there is nothing to do at present.
+    Nothing,
+    /// It tried and failed; worth another try after a while.
+    Failed,
+    /// Nothing, and there never will be anything.
+    Ended,
+}
+
+impl Writer {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        segment: Arc<Segment>,
+        index: SegmentIndex,
+        vouched: bool,
+    ) -> io::Result<Self> {
+        let file = segment.open_to_write(&*shared.disk)?;
+        Ok(Self { shared, segment, file, index, vouched, buffer: Vec::new() })
+    }
+
+    /// Writes steps until the log has ended.
+    pub(super) fn run(mut self) {
+        loop {
+            match self.step(now_ms()) {
+                Did::Work => {}
+                Did::Ended => return,
+                Did::Nothing | Did::Failed => self.wait(),
+            }
+        }
+    }
+
+    fn wait(&self) {
+        let admission = lock(&self.shared.admission);
+        let waited =
+            self.shared.writable.wait_while(admission, |state| state.pending.is_empty() && !state.closed);
+        drop(waited.expect("no thread panics while it holds this lock"));
+    }
+
+    /// Takes all that is pending in one segment and makes it durable. `now_ms` is the time of the frames.
+    pub fn step(&mut self, now_ms: u64) -> Did {
+        if self.shared.ended().is_some() {
+            return Did::Ended;
+        }
+        let group = {
+            let mut admission = lock(&self.shared.admission);
+            if admission.closed && admission.pending.is_empty() && !self.vouched {
+                admission.close();
+                self.vouched = true;
+            }
+            let group = admission.take_group();
+            if group.is_empty() && admission.closed {
+                drop(admission);
+                self.shared.end(Ended::Closed);
+                return Did::Ended;
+            }
+            group
+        };
+        if group.is_empty() {
+            return Did::Nothing;
+        }
+        match self.settle(&group, now_ms) {
+            Ok(()) => Did::Work,
+            Err(error) => {
+                tracing::error!(file = %self.segment.path.display(), %error, "the log failed; it takes no more");
+                self.shared.end(Ended::Failed(format!("writing the log failed: {error}").into()));
+                Did::Ended
+            }
+        }
+    }
+
+    fn settle(&mut self, group: &[PendingFrame], now_ms: u64) -> io::Result<()> {
+        let (Some(first), Some(last)) = (group.first(), group.last()) else { return Ok(()) };
+        let sealed = self.enter(&first.segment)?;
+        self.segment.writing(last.end());
+        let synced = self.shared.durable();
+        for frame in group {
+            self.build(frame, synced, now_ms);
+            self.file.write_at(&self.buffer, self.segment.position(frame.lsn))?;
+        }
+        let started = Instant::now();
+        self.file.sync()?;
+        metrics::histogram!(names::SYNC_SECONDS).record(started.elapsed());
+        metrics::histogram!(names::GROUP_BYTES).record((last.end() - first.lsn) as f64);
+        metrics::counter!(names::APPENDED_BYTES).increment(last.end() - first.lsn);
+        self.publish(group, now_ms);
+        if let Some(sealed) = sealed {
+            self.shared.add_chore(|chores| chores.sealed.push(sealed));
+        }
+        Ok(())
+    }
+
+    /// Moves on to another segment, if it is another. Returns the index of the one that is left.
+    fn enter(&mut self, segment: &Arc<Segment>) -> io::Result<Option<SealedIndex>> {
+        if segment.base == self.segment.base {
+            return Ok(None);
+        }
+        let left = std::mem::replace(&mut self.segment, Arc::clone(segment));
+        let index =
+            std::mem::replace(&mut self.index, SegmentIndex::new(self.shared.settings.index_stride_bytes));
+        self.file = segment.open_to_write(&*self.shared.disk)?;
+        left.seal();
+        Ok(Some(SealedIndex {
+            base: left.base,
+            end: left.end(),
+            time_ms: left.time_ms(),
+            heads: left.heads.get().cloned().unwrap_or_default(),
+            ends: segment.heads.get().cloned().unwrap_or_default(),
+            entries: index.into_entries(),
+        }))
+    }
+
+    fn build(&mut self, frame: &PendingFrame, synced: u64, time_ms: u64) {
+        let length = as_u32(frame.payload_bytes);
+        let header = Header { kind: frame.kind(), length, lsn: frame.lsn, synced, time_ms };
+        self.buffer.clear();
+        frame::write(&mut self.buffer, &header, |buffer| match &frame.payload {
+            Payload::Heads(heads) => Heads::write(heads, buffer),
+            Payload::Close => {}
+            Payload::Records(sections) => {
+                for section in sections {
+                    let at = section.partition.at;
+                    frame::write_section(buffer, at, section.base, section.count, &section.body);
+                }
+            }
+        });
+    }
+
+    /// Makes a durable group known: first where its records are, then that they are there, then to those who wait.
+    fn publish(&mut self, group: &[PendingFrame], now_ms: u64) {
+        let Some(end) = group.last().map(PendingFrame::end) else { return };
+        self.vouched = matches!(group.last(), Some(PendingFrame { payload: Payload::Close, .. }));
+        self.segment.settled(end, now_ms);
+        let (mut records, mut permits) = (0, 0);
+        for frame in group {
+            permits += frame.permits;
+            let Payload::Records(sections) = &frame.payload else { continue };
+            for section in sections {
+                let partition = &section.partition;
+                let entry = IndexEntry { at: partition.at, offset: section.base, lsn: frame.lsn };
+                if self.index.note(entry).is_some() {
+                    partition.with_index(|index| index.push(entry.offset, entry.lsn));
+                }
+                partition.advance(Visibility::Durable, section.base + u64::from(section.count));
+                records += u64::from(section.count);
+            }
+        }
+        metrics::counter!(names::APPENDED_RECORDS).increment(records);
+        self.shared.set_durable(end);
+        self.shared.budget.add_permits(permits);
+        for frame in group {
+            let Payload::Records(sections) = &frame.payload else { continue };
+            sections.iter().for_each(|section| section.partition.wake(Visibility::Durable));
+        }
+    }
+}
+
+/// The time of this machine, in milliseconds since 1970.
+fn now_ms() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+}

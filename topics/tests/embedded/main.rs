@@ -1,0 +1,10 @@
+//! What the embedded log promises beyond the conformance suite: recovery, room, failure, retention.
+#![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
+
+mod failure;
+mod model;
+mod opening;
+mod recovery;
+mod retention;
+mod room;
+mod support;
