@@ -1,1 +1,415 @@
-//! Tests.
+//! The read API through its router, over a database in a temporary directory.
+
+use std::{ops::Range, sync::Arc};
+
+use async_trait::async_trait;
+use axum::{Router, body::Body, middleware};
+use bytes::Bytes;
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt;
+use orderflow_ingest::http::insecure_no_auth;
+use orderflow_schemas::{
+    Actor, Amount, Header, Levels, Lifecycle, Offset, Order, OrderEvent, OrderId, OrderLine, Source,
+    StockEvent, Timestamp, Topic, TopicPartition,
+    events::{Change, OrderChanged, ProductUpdated, StockChanged},
+};
+use orderflow_sinks::{
+    Checkpoint, Event, EventBatch, EventRecord, Mark, Progress, Sink,
+    database::sqlite::{SqliteReader, SqliteSettings, SqliteSink},
+};
+use orderflow_topics::{
+    AppendError, Appended, Batch, Chunk, Durability, ReadError, Receipt, Topics, Visibility,
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+use crate::{Api, Health, Status, routes};
+
+const EVENTS: TopicPartition = TopicPartition::new(Topic::OrdersEvents, 0);
+const STOCK: TopicPartition = TopicPartition::new(Topic::StockEvents, 0);
+
+/// A log with one partition a topic and three records in `orders.commands`, of which two are durable.
+struct Log;
+
+const RECORDS: [&[u8]; 3] = [br#"{"a":1}"#, b"\xff", b"{}"];
+
+#[async_trait]
+impl Topics for Log {
+    async fn create(&self, _: Topic, _: u16) -> Result<(), ReadError> {
+        Ok(())
+    }
+
+    fn partitions(&self, _: Topic) -> u16 {
+        1
+    }
+
+    async fn append(&self, _: Vec<Batch>) -> Result<Appended, AppendError> {
+        Err(AppendError::Unknown("read only".into()))
+    }
+
+    async fn durable(&self, _: Receipt) -> Result<(), ReadError> {
+        Ok(())
+    }
+
+    async fn read(
+        &self,
+        at: TopicPartition,
+        from: Offset,
+        _: usize,
+        _: Visibility,
+    ) -> Result<Chunk, ReadError> {
+        let Range { start, end } = self.bounds(at, Visibility::Durable).await?;
+        if from < start {
+            return Err(ReadError::Trimmed { at, start });
+        }
+        let range = (from.0 as usize - 10).min(end.0 as usize - 10)..end.0 as usize - 10;
+        Ok(Chunk {
+            from,
+            records: RECORDS[range].iter().map(|bytes| Bytes::from_static(bytes)).collect(),
+            end,
+        })
+    }
+
+    async fn bounds(&self, at: TopicPartition, visibility: Visibility) -> Result<Range<Offset>, ReadError> {
+        if at.partition.0 > 0 {
+            return Err(ReadError::NoSuchPartition(at));
+        }
+        Ok(Offset(10)..Offset(if visibility == Visibility::Durable { 12 } else { 13 }))
+    }
+
+    async fn wait_beyond(&self, _: TopicPartition, _: Offset, _: Visibility) -> Result<(), ReadError> {
+        Ok(())
+    }
+
+    fn hold(&self, _: &str, _: TopicPartition, _: Offset) {}
+
+    fn atomic(&self) -> bool {
+        true
+    }
+
+    fn durability(&self) -> Durability {
+        Durability::LocalDisk
+    }
+}
+
+fn id(n: u32) -> OrderId {
+    OrderId::from_uuid(uuid::Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 + u128::from(n)))
+}
+
+fn order(n: u32) -> Order {
+    let line = OrderLine { sku: "A".parse().unwrap(), quantity: 2, unit_price: Some(Amount(5)) };
+    Order {
+        id: id(n),
+        customer_id: if n.is_multiple_of(2) { "ann" } else { "bob" }.parse().unwrap(),
+        status: if n < 4 { "RESERVED" } else { "CREATED" }.parse().unwrap(),
+        version: 3,
+        currency: "EUR".parse().unwrap(),
+        total: Some(Amount(10)),
+        lines: vec![line].into(),
+        channel: None,
+        notes: None,
+        fail_reason: None,
+        failures: Arc::new([]),
+        idempotency_key: Some(format!("key-{n}").parse().unwrap()),
+        placed_at: Timestamp::from_micros(1_000_000 * i64::from(n)),
+        created_at: Timestamp::from_micros(0),
+        updated_at: Timestamp::from_micros(1),
+    }
+}
+
+fn events() -> Vec<Event> {
+    let levels = Levels { received: 7, available: 7, ..Levels::default() };
+    let by = Actor::SYSTEM;
+    let orders = (0..8).map(|n| {
+        let changed = OrderChanged {
+            order: order(n).into(),
+            from: None,
+            holding: Default::default(),
+            due: None,
+            fingerprint: None,
+            reason: None,
+            by: Actor::SYSTEM,
+        };
+        Event::Order(OrderEvent::Changed(Change::Updated, changed))
+    });
+    let (currency, unit_price) = ("EUR".parse().unwrap(), Amount(5));
+    let sku = "A".parse().unwrap();
+    let apple = ProductUpdated { sku, name: "Apple".into(), unit_price, currency, levels, by: by.clone() };
+    let sku = "B".parse().unwrap();
+    let nameless = StockChanged { sku, delta: 7, reason: None, levels, idempotency: None, by };
+    let stock = [StockEvent::ProductUpdated(apple), StockEvent::Received(nameless)];
+    orders.chain(stock.into_iter().map(Event::Stock)).collect()
+}
+
+struct Fixture {
+    _directory: TempDir,
+    routes: Router,
+    progress: Progress,
+    health: Health,
+}
+
+async fn fixture() -> Fixture {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, settings) = (directory.path().join("orderflow.db"), SqliteSettings::default());
+    let mut sink = SqliteSink::open(&path, &settings).await.unwrap();
+    let record = |(offset, event): (u64, Event)| {
+        let source = Source::new("test").unwrap();
+        let time = Timestamp::from_micros(0);
+        let header = Header { source, number: 1, time, cause: None, sent: vec![], traceparent: None };
+        let (offset, cause) = (Offset(offset), Offset(0));
+        EventRecord { at: EVENTS, offset, cause, header, event, bytes: Bytes::new() }
+    };
+    let batch = EventBatch { records: (0..).zip(events()).map(record).collect() };
+    sink.apply(&batch, &Checkpoint::default()).await.unwrap();
+    let (progress, health) = (Progress::new([EVENTS, STOCK]), Health::default());
+    let pipeline = include_str!("../../pipelines/order-tracking.toml");
+    let api = Api {
+        database: Arc::new(SqliteReader::open(&path, &settings).await.unwrap()),
+        progress: progress.clone(),
+        topics: Arc::new(Log),
+        lifecycle: Lifecycle::parse(pipeline).unwrap().into(),
+        health: health.clone(),
+        metrics: Arc::new(|| "orders 1\n".into()),
+    };
+    let routes = routes(api).layer(middleware::from_fn(insecure_no_auth));
+    Fixture { _directory: directory, routes, progress, health }
+}
+
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    fn ids(&self) -> Vec<String> {
+        let json = self.json();
+        json["items"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().into()).collect()
+    }
+}
+
+impl Fixture {
+    async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.routes.clone().oneshot(request).await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        Answer { status, headers, body: response.into_body().collect().await.unwrap().to_bytes() }
+    }
+
+    async fn get_as(&self, who: &str, path: &str) -> Answer {
+        let (role, subject) = who.split_once(':').unwrap_or((who, who));
+        let request =
+            Request::get(path).header("x-orderflow-role", role).header("x-orderflow-subject", subject);
+        self.send(request.body(Body::empty()).unwrap()).await
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.get_as("admin", path).await
+    }
+}
+
+#[tokio::test]
+async fn each_route_lets_in_whom_it_should() {
+    let fixture = fixture().await;
+    let order = format!("/orders/{}", id(2));
+    let history = format!("/search/orders/{}/history", id(2));
+    let routes = [
+        (order.as_str(), "200 200 200 403 403 403"),
+        (history.as_str(), "200 200 200 403 403 403"),
+        ("/orders", "200 200 200 200 403 403"),
+        ("/orders?customer_id=ann", "200 200 200 403 403 403"),
+        ("/orders/user/ann", "200 200 200 403 403 403"),
+        ("/inventory", "200 200 200 200 200 200"),
+        ("/inventory/A", "200 200 200 200 200 200"),
+        ("/products", "200 200 200 200 200 200"),
+        ("/products/A", "200 200 200 200 200 200"),
+        ("/topics", "200 403 403 403 403 403"),
+        ("/topics/orders.commands/0/records", "200 403 403 403 403 403"),
+    ];
+    let callers = ["admin", "service", "customer:ann", "customer:bob", "courier", "analyst"];
+    for (path, expected) in routes {
+        let mut codes = Vec::new();
+        for caller in callers {
+            let answer = fixture.get_as(caller, path).await;
+            if answer.status == StatusCode::FORBIDDEN {
+                assert_eq!(answer.json()["type"], "forbidden");
+            }
+            codes.push(answer.status.as_str().to_owned());
+        }
+        assert_eq!(codes.join(" "), expected, "{path} for {callers:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_order_is_shown_with_its_version_as_etag() {
+    let fixture = fixture().await;
+    let answer = fixture.get(&format!("/orders/{}", id(2))).await;
+    assert_eq!(answer.headers["etag"], "\"3\"");
+    assert_eq!(answer.json(), serde_json::to_value(order(2)).unwrap());
+    let history = fixture.get(&format!("/search/orders/{}/history", id(2))).await.json();
+    assert_eq!(history["items"][0]["type"], "order.updated");
+    assert_eq!(history["next_cursor"], Value::Null);
+}
+
+#[tokio::test]
+async fn customers_see_only_their_own_orders_newest_first() {
+    let fixture = fixture().await;
+    let answer = fixture.get_as("customer:bob", "/orders").await;
+    assert_eq!(answer.ids(), [7, 5, 3, 1].map(|n| id(n).to_string()));
+    let filtered =
+        fixture.get("/orders?status=RESERVED&from=1970-01-01T00:00:01Z&to=1970-01-01T00:00:03Z").await;
+    assert_eq!(filtered.ids(), [2, 1].map(|n| id(n).to_string()));
+    let by_key = fixture.get("/orders?idempotency_key=key-4").await;
+    assert_eq!(by_key.ids(), [id(4).to_string()]);
+}
+
+#[tokio::test]
+async fn cursors_and_pages_visit_every_order_once() {
+    let fixture = fixture().await;
+    let expected: Vec<_> = (0..8).rev().map(|n| id(n).to_string()).collect();
+    let (mut path, mut seen) = ("/orders?limit=3".to_owned(), Vec::new());
+    loop {
+        let answer = fixture.get(&path).await;
+        seen.extend(answer.ids());
+        let Some(cursor) = answer.json()["next_cursor"].as_str().map(str::to_owned) else { break };
+        path = format!("/orders?limit=3&cursor={cursor}");
+    }
+    assert_eq!(seen, expected);
+    let page = fixture.get("/orders?page=3&limit=3").await;
+    assert_eq!((page.ids(), page.json()["total"].as_u64()), (expected[6..].to_vec(), Some(8)));
+}
+
+#[tokio::test]
+async fn what_does_not_exist_or_cannot_be_is_said_by_name() {
+    let fixture = fixture().await;
+    let unknown = format!("/orders/{}", id(99));
+    for (path, status, slug, word) in [
+        (unknown.as_str(), 404, "order-not-found", ""),
+        ("/orders/not-an-id", 400, "invalid-id", "not-an-id"),
+        ("/inventory/Z", 404, "unknown-sku", "Z"),
+        ("/products/B", 404, "unknown-sku", "B"),
+        ("/orders?status=NOWHERE", 400, "invalid-parameter", "NOWHERE"),
+        ("/orders?colour=red", 400, "invalid-parameter", "colour"),
+        ("/orders?from=yesterday", 400, "invalid-parameter", "from"),
+        ("/orders?limit=0", 400, "invalid-parameter", "limit"),
+        ("/orders?limit=1001", 400, "invalid-parameter", "limit"),
+        ("/orders?page=0", 400, "invalid-parameter", "page"),
+        ("/orders?cursor=xyz", 400, "invalid-parameter", "cursor"),
+        ("/orders/user/ann?customer_id=bob", 400, "invalid-parameter", "customer_id"),
+        ("/inventory?sku=A", 400, "invalid-parameter", "sku"),
+        ("/topics/nope/0/records", 404, "unknown-topic", "nope"),
+        ("/topics/orders.commands/x/records", 400, "invalid-partition", "x"),
+        ("/topics/orders.commands/1/records", 404, "unknown-partition", "orders.commands/1"),
+        ("/topics/orders.commands/0/records?from=3", 410, "records-removed", "10"),
+    ] {
+        let answer = fixture.get(path).await;
+        let problem = answer.json();
+        assert_eq!(
+            (answer.status.as_u16(), problem["type"].as_str()),
+            (status, Some(slug)),
+            "{path}: {problem}"
+        );
+        assert!(problem["detail"].as_str().unwrap().contains(word), "{path}: {problem}");
+    }
+}
+
+#[tokio::test]
+async fn a_read_waits_for_its_position_and_gives_up_after_two_seconds() {
+    let fixture = fixture().await;
+    let request = |position: &str| {
+        Request::get("/orders").header("orderflow-min-position", position).body(Body::empty()).unwrap()
+    };
+    let unknown = fixture.send(request("orders.commands:7@0")).await;
+    assert_eq!(
+        (unknown.status, &unknown.json()["type"]),
+        (StatusCode::BAD_REQUEST, &json!("invalid-position"))
+    );
+    tokio::time::pause();
+    let begun = tokio::time::Instant::now();
+    let late = fixture.send(request("orders.commands:0@5")).await;
+    assert_eq!(begun.elapsed().as_secs(), 2);
+    assert_eq!(
+        (late.status, &late.json()["type"]),
+        (StatusCode::SERVICE_UNAVAILABLE, &json!("not-caught-up"))
+    );
+    assert_eq!(late.headers["retry-after"], "1");
+    tokio::time::resume();
+    let mark = Mark { cause: Some(Offset(5)), ..Mark::default() };
+    let advance = async { fixture.progress.advance(&Checkpoint([(EVENTS, mark)].into())) };
+    let (answer, ()) = tokio::join!(fixture.send(request("orders.commands:0@5")), advance);
+    assert_eq!(answer.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn availability_counts_lines_of_one_sku_together() {
+    let fixture = fixture().await;
+    let post = async |body: Value| {
+        let request = Request::post("/check-availability").header("content-type", "application/json");
+        fixture.send(request.body(Body::from(body.to_string())).unwrap()).await
+    };
+    let line = |sku: &str, quantity: u32| json!({ "sku": sku, "quantity": quantity });
+    let enough = post(json!({ "lines": [line("A", 3), line("A", 4)] })).await.json();
+    assert_eq!(enough["available"], true);
+    let short = post(json!({ "lines": [line("A", 4), line("A", 4), line("Z", 1)] })).await.json();
+    assert_eq!(short["available"], false);
+    assert_eq!(short["lines"][2], json!({ "sku": "Z", "requested": 1, "available": 0 }));
+    let invalid = post(json!({ "lines": [line("A", 1), line("A", 0)] })).await;
+    assert_eq!(invalid.json()["errors"][0]["pointer"], "/lines/1/quantity");
+    assert_eq!(post(json!({ "lines": [] })).await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn stock_and_products_are_shown_apart() {
+    let fixture = fixture().await;
+    let levels =
+        json!({ "sku": "A", "received": 7, "available": 7, "reserved": 0, "shipped": 0, "written_off": 0 });
+    assert_eq!(fixture.get("/inventory/A").await.json(), levels);
+    let product = json!({ "sku": "A", "name": "Apple", "unit_price": 5, "currency": "EUR" });
+    assert_eq!(fixture.get("/products/A").await.json(), product);
+    assert_eq!(fixture.get("/inventory?page=1").await.json()["total"], 2);
+    assert_eq!(fixture.get("/products").await.json()["items"], json!([product]));
+}
+
+#[tokio::test]
+async fn admins_see_topics_and_durable_records_only() {
+    let fixture = fixture().await;
+    let topics = fixture.get("/topics").await.json();
+    let partition = json!({ "partition": 0, "start": 10, "end": 13, "durable_end": 12 });
+    assert_eq!(topics["items"][0], json!({ "topic": "orders.commands", "partitions": [partition] }));
+    let records = fixture.get("/topics/orders.commands/0/records").await;
+    assert_eq!(records.headers["content-type"], "application/x-ndjson");
+    assert_eq!(records.headers["orderflow-next-offset"], "12");
+    let lines: Vec<Value> = records
+        .body
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect();
+    assert_eq!(lines[0]["value"], json!({ "a": 1 }));
+    assert_eq!(lines[1], json!({ "topic": "orders.commands", "partition": 0, "offset": 11, "hex": "ff" }));
+    assert_eq!(lines.len(), 2);
+    let bounded = fixture.get("/topics/orders.commands/0/records?from=10&limit=1").await;
+    assert_eq!(bounded.headers["orderflow-next-offset"], "11");
+    assert!(fixture.get("/topics/orders.commands/0/records?from=12").await.body.is_empty());
+}
+
+#[tokio::test]
+async fn it_is_ready_when_every_part_is() {
+    let fixture = fixture().await;
+    assert_eq!(fixture.get("/health/ready").await.status, StatusCode::SERVICE_UNAVAILABLE);
+    let (log, sink) = (fixture.health.part("log"), fixture.health.part("sink/database"));
+    log.set(Status::Ready);
+    assert_eq!(fixture.get("/health/ready").await.status, StatusCode::SERVICE_UNAVAILABLE);
+    sink.set(Status::Ready);
+    assert_eq!(fixture.get("/health/ready").await.status, StatusCode::OK);
+    sink.set(Status::Failed);
+    let health = fixture.get("/health").await;
+    assert_eq!(health.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(health.json()["parts"]["sink/database"]["status"], "failed");
+    assert_eq!(fixture.get("/health/live").await.status, StatusCode::OK);
+    assert_eq!(fixture.get("/metrics").await.body, "orders 1\n");
+}

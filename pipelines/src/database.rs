@@ -3,11 +3,8 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::{Context, Result};
-use async_trait::async_trait;
-use orderflow_ingest::{LookupError, OrderLookup};
-use orderflow_schemas::{Order, OrderId, Position};
 use orderflow_sinks::{
-    Progress, Sink,
+    Sink,
     database::{
         Audit, Reader,
         sqlite::{SqliteReader, SqliteSettings, SqliteSink},
@@ -41,25 +38,4 @@ pub async fn open_audit(data: &Path) -> Result<Option<Box<dyn Audit>>> {
     }
     let reader = SqliteReader::open(&path, &SqliteSettings::default()).await?;
     Ok(Some(Box::new(reader)))
-}
-
-/// Finds orders that are over for the write API.
-pub struct DatabaseLookup {
-    /// Where they are.
-    pub reader: Arc<dyn Reader>,
-    /// How far the database is.
-    pub progress: Progress,
-}
-
-/// How long a look-up waits for the database to get as far as the caller is.
-const LOOKUP_WITHIN: std::time::Duration = std::time::Duration::from_secs(2);
-
-#[async_trait]
-impl OrderLookup for DatabaseLookup {
-    async fn order(&self, id: OrderId, at_least: &Position) -> Result<Option<Order>, LookupError> {
-        if !self.progress.reach(at_least, LOOKUP_WITHIN).await {
-            return Err(LookupError("the database has not caught up".to_owned()));
-        }
-        self.reader.order(id).await.map_err(|error| LookupError(error.to_string()))
-    }
 }

@@ -8,8 +8,11 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
-use orderflow_api::{Api, Health};
-use orderflow_ingest::{Ingest, http::caller::insecure_no_auth};
+use orderflow_api::{Api, Health, Status, StoredOrders};
+use orderflow_ingest::{
+    Ingest,
+    http::{insecure_no_auth, propagate_trace},
+};
 use orderflow_processors::{OrderProcessor, Processor, StockProcessor};
 use orderflow_schemas::{Partition, Topic, TopicPartition};
 use orderflow_sinks::Progress;
@@ -18,7 +21,7 @@ use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    database::{self, DatabaseLookup},
+    database,
     listener::BoundedListener,
     metrics_endpoint,
     processing::{Runner, Settings as RunnerSettings, Snapshots},
@@ -59,6 +62,8 @@ impl System {
         let (stop_processors, stop_sinks) = (CancellationToken::new(), CancellationToken::new());
         let mut parts = JoinSet::new();
         let health = Health::default();
+        let (log_part, processors_part, database_part) =
+            (health.part("log"), health.part("processors"), health.part("database"));
         let recovered = start_processors(settings, &topics, &mut parts, &stop_processors);
         let sinks = SinkDriverSettings::default();
         let driver = SinkDriver::new(topics.clone(), database.sink, events, progress.clone(), sinks);
@@ -66,7 +71,7 @@ impl System {
         parts.spawn(async move { Ok(driver.run(stop).await.map(|()| "sink")?) });
         watch_log(&log, &mut parts, &stop_sinks);
 
-        let lookup = DatabaseLookup { reader: database.reader.clone(), progress: progress.clone() };
+        let lookup = StoredOrders::new(database.reader.clone(), progress.clone());
         let ingest_settings = orderflow_ingest::Settings {
             body_bytes_max: settings.body_bytes_max,
             decision_ms_max: u64::try_from(settings.decision_within.as_millis()).unwrap_or(u64::MAX),
@@ -75,7 +80,7 @@ impl System {
         let ingest =
             Ingest::start(topics.clone(), settings.lifecycle.clone(), Arc::new(lookup), ingest_settings);
         let api = Api {
-            reader: database.reader,
+            database: database.reader,
             progress,
             topics,
             lifecycle: settings.lifecycle.clone(),
@@ -94,7 +99,9 @@ impl System {
         };
         system.listen(settings, api).await?;
         system.wait_recovered(recovered).await?;
-        health.set_ready();
+        for part in [log_part, processors_part, database_part] {
+            part.set(Status::Ready);
+        }
         Ok(system)
     }
 
@@ -103,7 +110,7 @@ impl System {
         let listener = listener.with_context(|| format!("cannot listen on {}", settings.listen))?;
         self.address = listener.local_addr()?;
         let callers = axum::middleware::from_fn(insecure_no_auth);
-        let traced = axum::middleware::from_fn(orderflow_ingest::http::trace::trace);
+        let traced = axum::middleware::from_fn(propagate_trace);
         let router = orderflow_ingest::routes(self.ingest.clone())
             .merge(orderflow_api::routes(api))
             .layer(callers)

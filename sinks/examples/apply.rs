@@ -9,8 +9,8 @@ use std::{error::Error, path::Path, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use orderflow_schemas::{
-    Actor, Amount, CustomerId, Header, Levels, Offset, Order, OrderEvent, OrderId, OrderLine, Source, StockEvent,
-    Timestamp, Topic, TopicPartition,
+    Actor, Amount, CustomerId, Header, Levels, Offset, Order, OrderEvent, OrderId, OrderLine, Source,
+    StockEvent, Timestamp, Topic, TopicPartition,
     envelope::Cause,
     events::{Change, Movement, OrderChanged, StockReserved},
 };
@@ -84,7 +84,8 @@ fn changed(n: u64, version: u64) -> Outcome<Event> {
 fn reserved(n: u64) -> Outcome<Event> {
     let order = order(n, 1, "CREATED")?;
     let levels = Levels { received: 1_000_000, available: 1_000_000, ..Levels::default() };
-    let lines = order.lines.iter().map(|line| Movement { sku: line.sku.clone(), quantity: 2, levels }).collect();
+    let lines =
+        order.lines.iter().map(|line| Movement { sku: line.sku.clone(), quantity: 2, levels }).collect();
     let event = StockReserved { order_id: order.id, lines, unit_prices: vec![Amount(1299); 2] };
     Ok(Event::Stock(StockEvent::Reserved(event)))
 }
@@ -102,7 +103,8 @@ fn events(version: u64) -> Outcome<Vec<EventRecord>> {
 }
 
 async fn pass(sink: &mut SqliteSink, events: &[EventRecord], size: usize) -> Outcome<f64> {
-    let batches: Vec<_> = events.chunks(size).map(|records| EventBatch { records: records.to_vec() }).collect();
+    let batches: Vec<_> =
+        events.chunks(size).map(|records| EventBatch { records: records.to_vec() }).collect();
     let begun = Instant::now();
     for batch in batches {
         let mut checkpoint = Checkpoint::default();
@@ -118,7 +120,8 @@ async fn pass(sink: &mut SqliteSink, events: &[EventRecord], size: usize) -> Out
 
 async fn measure(directory: &Path, size: usize) -> Outcome<()> {
     let directory = tempfile::tempdir_in(directory)?;
-    let mut sink = SqliteSink::open(&directory.path().join("orderflow.db"), &SqliteSettings::default()).await?;
+    let mut sink =
+        SqliteSink::open(&directory.path().join("orderflow.db"), &SqliteSettings::default()).await?;
     let (created, updated) = (events(1)?, events(2)?);
     let created = pass(&mut sink, &created, size).await?;
     let updated = pass(&mut sink, &updated, size).await?;

@@ -20,7 +20,9 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
     /// Records are missing.
-    #[error("{at} has a gap at offset {offset}: event {found} where {expected} should come; the log has lost events")]
+    #[error(
+        "{at} has a gap at offset {offset}: event {found} where {expected} should come; the log has lost events"
+    )]
     Gap {
         /// The partition.
         at: TopicPartition,
@@ -124,7 +126,8 @@ impl Intake {
             Err(error) => return Ok(Taken::Unusable { reason: error.to_string(), numbered: None }),
         };
         if raw.header.source != self.source {
-            let reason = format!("written by {}, not by {}", raw.header.source.as_str(), self.source.as_str());
+            let reason =
+                format!("written by {}, not by {}", raw.header.source.as_str(), self.source.as_str());
             return Ok(Taken::Unusable { reason, numbered: None });
         }
         let number = raw.header.number;
@@ -183,7 +186,10 @@ mod tests {
         let before = intake.mark();
         assert_eq!(before, Mark { next: Offset(3), number: 2, unreadable: 0, cause: Some(Offset(20)) });
         let error = take(&mut intake, &event(4)).unwrap_err();
-        assert!(matches!(error, IntakeError::Gap { expected: 3, found: 4, offset: Offset(3), .. }), "{error}");
+        assert!(
+            matches!(error, IntakeError::Gap { expected: 3, found: 4, offset: Offset(3), .. }),
+            "{error}"
+        );
         assert_eq!(intake.mark(), before);
     }
 
@@ -195,7 +201,11 @@ mod tests {
         assert_eq!(take(&mut intake, &event(2)).unwrap(), (1, 0), "the garbage may have been number 1");
         assert_eq!(take(&mut intake, &bytes(ORDERS, 3, product("A", "a", 1))).unwrap(), (0, 1), "wrong kind");
         assert_eq!(take(&mut intake, &event(4)).unwrap(), (1, 0));
-        assert_eq!(take(&mut intake, &bytes(STOCK, 5, product("A", "a", 1))).unwrap(), (0, 1), "foreign source");
+        assert_eq!(
+            take(&mut intake, &bytes(STOCK, 5, product("A", "a", 1))).unwrap(),
+            (0, 1),
+            "foreign source"
+        );
         assert_eq!(take(&mut intake, &event(5)).unwrap(), (1, 0), "its number was another's");
         assert!(take(&mut intake, &event(7)).is_err(), "a gap is a gap again");
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use orderflow_schemas::{
-    Actor, Amount, CustomerId, Header, Levels, Offset, Order, OrderEvent, OrderId, OrderLine, Payload, Record,
-    Source, StockEvent, Timestamp, Topic, TopicPartition,
+    Actor, Amount, CustomerId, Header, Levels, Offset, Order, OrderEvent, OrderId, OrderLine, Payload,
+    Record, Source, StockEvent, Timestamp, Topic, TopicPartition,
     envelope::Cause,
     events::{Change, Movement, OrderChanged, ProductUpdated, StockReserved},
 };
@@ -47,7 +47,15 @@ pub(crate) fn changed(order: Order) -> OrderEvent {
     let change = if order.version == 1 { Change::Created } else { Change::Updated };
     let from = (order.version > 1).then(|| "CREATED".parse().unwrap());
     let order = Arc::new(order);
-    let event = OrderChanged { order, from, fingerprint: None, reason: Some("why".into()), due: None, holding: Default::default(), by: Actor::SYSTEM };
+    let event = OrderChanged {
+        order,
+        from,
+        fingerprint: None,
+        reason: Some("why".into()),
+        due: None,
+        holding: Default::default(),
+        by: Actor::SYSTEM,
+    };
     OrderEvent::Changed(change, event)
 }
 

@@ -15,7 +15,10 @@ use std::{
 
 use bytes::Bytes;
 use orderflow_schemas::{Offset, Topic, TopicPartition};
-use orderflow_topics::{Batch, EmbeddedLog, Topics, Visibility, embedded::Settings};
+use orderflow_topics::{
+    Batch, EmbeddedLog, Topics, Visibility,
+    embedded::{Did, Settings, disk::RealDisk},
+};
 
 const RECORD_BYTES: usize = 200;
 const AT: TopicPartition = TopicPartition::new(Topic::OrdersCommands, 0);
@@ -28,6 +31,8 @@ async fn main() {
         let appends = (4_000_000 / batch).clamp(100, 10_000);
         let bare = bare(dir.path(), batch, appends);
         print!("batch {batch:>6}: bare {:>10.0}/s", rate(batch * appends, bare));
+        let zeroed = zeroed_ahead(&dir.path().join(format!("{batch}-zeroed")), batch, appends).await;
+        print!("   zeroed ahead {:>10.0}/s", rate(batch * appends, zeroed));
         for in_flight in [1, 2, 4] {
             let log = dir.path().join(format!("{batch}-{in_flight}"));
             let took = durable_appends(&log, batch, appends, in_flight).await;
@@ -59,6 +64,23 @@ fn bare(dir: &Path, batch: usize, appends: usize) -> Duration {
         file.write_all_at(&write, position as u64).unwrap();
         file.sync_data().unwrap();
         position += write.len();
+    }
+    started.elapsed()
+}
+
+/// One append after the other on one thread, with all segments zeroed before: what the log costs besides the disk.
+async fn zeroed_ahead(dir: &Path, batch: usize, appends: usize) -> Duration {
+    let settings = Settings { segment_bytes: 1 << 30, ..Settings::default() };
+    let (log, mut steps, _) = EmbeddedLog::open_stepped(Arc::new(RealDisk), dir, settings).unwrap();
+    log.create(AT.topic, 1).await.unwrap();
+    while steps.allocator.step() == Did::Work {}
+    while steps.writer.step(1) == Did::Work {}
+    let records = vec![Bytes::from(vec![7; RECORD_BYTES]); batch];
+    let started = Instant::now();
+    for _ in 0..appends {
+        let appended = log.append(vec![Batch { at: AT, records: records.clone() }]).await.unwrap();
+        steps.writer.step(1);
+        log.durable(appended.receipt).await.unwrap();
     }
     started.elapsed()
 }

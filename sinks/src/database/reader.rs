@@ -57,7 +57,8 @@ pub trait Reader: Send + Sync {
     async fn order(&self, id: OrderId) -> Result<Option<Order>, DatabaseError>;
 
     /// Orders, newest first: by id, descending.
-    async fn orders(&self, filter: &OrderFilter, slice: &Slice<OrderId>) -> Result<Vec<Order>, DatabaseError>;
+    async fn orders(&self, filter: &OrderFilter, slice: &Slice<OrderId>)
+    -> Result<Vec<Order>, DatabaseError>;
 
     /// How many orders the filter lets through.
     async fn count_orders(&self, filter: &OrderFilter) -> Result<u64, DatabaseError>;
@@ -75,11 +76,7 @@ pub trait Reader: Send + Sync {
     async fn stock_of(&self, skus: &[Sku]) -> Result<Vec<StockItem>, DatabaseError>;
 
     /// SKUs in the order of their bytes.
-    async fn stocks(
-        &self,
-        which: Catalogue,
-        slice: &Slice<Sku>,
-    ) -> Result<Vec<StockItem>, DatabaseError>;
+    async fn stocks(&self, which: Catalogue, slice: &Slice<Sku>) -> Result<Vec<StockItem>, DatabaseError>;
 
     /// How many SKUs there are.
     async fn count_stocks(&self, which: Catalogue) -> Result<u64, DatabaseError>;

@@ -26,7 +26,7 @@ const ZEROING_MARGIN: u64 = 2 << 20;
 /// How much is zeroed at once.
 const ZEROING_BYTES: u64 = 64 << 10;
 /// How much is zeroed between syncs.
-const ZEROING_SYNC_BYTES: u64 = 8 * ZEROING_BYTES;
+const ZEROING_SYNC_BYTES: u64 = 32 * ZEROING_BYTES;
 
 /// A segment file.
 #[derive(Debug)]

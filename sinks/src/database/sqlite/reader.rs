@@ -93,7 +93,11 @@ impl Reader for SqliteReader {
         row.as_ref().map(order).transpose()
     }
 
-    async fn orders(&self, filter: &OrderFilter, slice: &Slice<OrderId>) -> Result<Vec<Order>, DatabaseError> {
+    async fn orders(
+        &self,
+        filter: &OrderFilter,
+        slice: &Slice<OrderId>,
+    ) -> Result<Vec<Order>, DatabaseError> {
         let mut query = QueryBuilder::new("SELECT * FROM orders");
         queries::push_filter(&mut query, filter);
         queries::push_order_start(&mut query, &slice.start, slice.limit);
@@ -139,11 +143,7 @@ impl Reader for SqliteReader {
         self.rows(query, "read several SKUs").await?.iter().map(stock_item).collect()
     }
 
-    async fn stocks(
-        &self,
-        which: Catalogue,
-        slice: &Slice<Sku>,
-    ) -> Result<Vec<StockItem>, DatabaseError> {
+    async fn stocks(&self, which: Catalogue, slice: &Slice<Sku>) -> Result<Vec<StockItem>, DatabaseError> {
         let mut query = QueryBuilder::new("SELECT * FROM stock");
         queries::push_catalogue(&mut query, which);
         if let Start::After(sku) = &slice.start {

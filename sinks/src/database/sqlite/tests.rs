@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::{
     contract::{Checkpoint, Sink, SinkError},
-    database::{Audit, Catalogue, DatabaseError, OrderFilter, Reader, Slice, StockItem, Start},
+    database::{Audit, Catalogue, DatabaseError, OrderFilter, Reader, Slice, Start, StockItem},
     samples::{batch, changed, id, order, product, reserved},
 };
 
@@ -68,7 +68,8 @@ async fn an_older_version_never_overwrites_a_newer_one() {
     let events = (1, vec![changed(order(1, 2, "RESERVED"))]);
     let (newer, checkpoint) = batch(events, (1, vec![product("A", "Apple", 4)]));
     sink.apply(&newer, &checkpoint).await.unwrap();
-    let (older, before) = batch((0, vec![changed(order(1, 1, "CREATED"))]), (0, vec![product("A", "Old", 9)]));
+    let (older, before) =
+        batch((0, vec![changed(order(1, 1, "CREATED"))]), (0, vec![product("A", "Old", 9)]));
     sink.apply(&older, &before).await.unwrap();
     let (orders, history, stock, stored) = content(&reader).await;
     assert_eq!((orders[0].version, orders[0].status.as_str()), (2, "RESERVED"));
@@ -142,7 +143,8 @@ async fn filters_and_counts_agree_with_a_scan() {
     ] {
         let slice = Slice { start: Start::Skip(1), limit: 1_000 };
         let read = reader.orders(&filter, &slice).await.unwrap();
-        let mut expected: Vec<_> = orders.iter().filter(|order| lets_through(&filter, order)).cloned().collect();
+        let mut expected: Vec<_> =
+            orders.iter().filter(|order| lets_through(&filter, order)).cloned().collect();
         assert_eq!(reader.count_orders(&filter).await.unwrap(), expected.len() as u64, "{filter:?}");
         expected.reverse();
         assert_eq!(read, expected.into_iter().skip(1).collect::<Vec<_>>(), "{filter:?}");
@@ -165,14 +167,21 @@ async fn lists_are_served_by_an_index_and_never_sorted() {
     let idempotency_key = Some("k".parse().unwrap());
     for (filter, index) in [
         (OrderFilter { status: status.clone(), ..Default::default() }, "orders_by_status"),
-        (OrderFilter { status: status.clone(), customer_id: customer_id.clone(), ..Default::default() }, "orders_by_customer"),
-        (OrderFilter { status, customer_id, idempotency_key, ..Default::default() }, "orders_by_idempotency_key"),
+        (
+            OrderFilter { status: status.clone(), customer_id: customer_id.clone(), ..Default::default() },
+            "orders_by_customer",
+        ),
+        (
+            OrderFilter { status, customer_id, idempotency_key, ..Default::default() },
+            "orders_by_idempotency_key",
+        ),
         (OrderFilter::default(), "PRIMARY KEY"),
     ] {
         let mut query = sqlx::QueryBuilder::new("EXPLAIN QUERY PLAN SELECT * FROM orders");
         queries::push_filter(&mut query, &filter);
         queries::push_order_start(&mut query, &Start::After(id(1)), 10);
-        let plan: Vec<(i64, i64, i64, String)> = query.build_query_as().fetch_all(&mut connection).await.unwrap();
+        let plan: Vec<(i64, i64, i64, String)> =
+            query.build_query_as().fetch_all(&mut connection).await.unwrap();
         assert_eq!(plan.len(), 1, "one step, no sort: {plan:?}");
         assert!(plan[0].3.contains(index), "{plan:?}");
     }
@@ -188,7 +197,8 @@ async fn stock_and_history_are_paged_by_their_keys() {
     let after = Start::After("A".parse::<Sku>().unwrap());
     let skus = reader.stocks(Catalogue::All, &Slice { start: after, limit: 10 }).await.unwrap();
     assert_eq!(skus.iter().map(|item| item.sku.as_str()).collect::<Vec<_>>(), ["B", "C"]);
-    let products = reader.stocks(Catalogue::Products, &Slice { start: Start::First, limit: 10 }).await.unwrap();
+    let products =
+        reader.stocks(Catalogue::Products, &Slice { start: Start::First, limit: 10 }).await.unwrap();
     assert_eq!(products.len(), 1);
     assert_eq!(reader.count_stocks(Catalogue::All).await.unwrap(), 3);
     assert_eq!(reader.stock(&"B".parse().unwrap()).await.unwrap().as_ref(), products.first());
@@ -199,9 +209,13 @@ async fn stock_and_history_are_paged_by_their_keys() {
 }
 
 fn any_order() -> impl Strategy<Value = Order> {
-    let texts = (".{0,20}", proptest::option::of(".{0,40}"), proptest::option::of("[^\\s\\x00-\\x1f\\x7f-\\x9f]{1,20}"));
-    (any::<u32>(), 1..i64::MAX as u64, proptest::option::of(0..=Amount::TOTAL_MAX.0), texts, 0..4usize).prop_map(
-        |(n, version, total, (channel, notes, key), failures)| {
+    let texts = (
+        ".{0,20}",
+        proptest::option::of(".{0,40}"),
+        proptest::option::of("[^\\s\\x00-\\x1f\\x7f-\\x9f]{1,20}"),
+    );
+    (any::<u32>(), 1..i64::MAX as u64, proptest::option::of(0..=Amount::TOTAL_MAX.0), texts, 0..4usize)
+        .prop_map(|(n, version, total, (channel, notes, key), failures)| {
             let failure = Failure {
                 sku: "Größe\"'42".parse().unwrap(),
                 problem: Problem::PriceChanged,
@@ -220,8 +234,7 @@ fn any_order() -> impl Strategy<Value = Order> {
                 placed_at: Timestamp::from_micros(version as i64 % Timestamp::MAX.as_micros()),
                 ..order(n, version, "ÄNDERUNG")
             }
-        },
-    )
+        })
 }
 
 proptest! {
