@@ -18,6 +18,7 @@ mod store;
 mod tests;
 
 pub use health::{Health, Part, Status};
+pub use records::push_line;
 pub use routes::routes;
 pub use state::{Api, RenderMetrics};
 pub use store::StoredOrders;

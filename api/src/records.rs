@@ -130,7 +130,8 @@ struct Line<'a> {
     bytes: Option<LetterBytes>,
 }
 
-fn push_line(lines: &mut Vec<u8>, at: TopicPartition, offset: Offset, record: &Bytes) {
+/// Appends the line of a record, as this call and `orderflow tap` show it.
+pub fn push_line(lines: &mut Vec<u8>, at: TopicPartition, offset: Offset, record: &Bytes) {
     // A line must stay one line, so JSON that was written over several goes as text.
     let value = serde_json::from_slice::<&RawValue>(record).ok().filter(|_| !record.contains(&b'\n'));
     let bytes = value.is_none().then(|| LetterBytes::of(record));

@@ -64,16 +64,22 @@ impl Source {
         Ok(json!({ "items": items }))
     }
 
-    /// Some records from `from` on, with the offset of the first.
-    async fn read(&mut self, at: TopicPartition, from: Offset) -> Result<Vec<Bytes>> {
+    /// Some records from `from` on, as lines.
+    async fn read(&mut self, at: TopicPartition, from: Offset) -> Result<Bytes> {
         match self {
-            Self::Directory(topics) => Ok(topics.read(at, from, 1 << 20, Visibility::Durable).await?.records),
+            Self::Directory(topics) => {
+                let chunk = topics.read(at, from, 1 << 20, Visibility::Durable).await?;
+                let mut lines = Vec::new();
+                for (offset, record) in (from.0..).map(Offset).zip(&chunk.records) {
+                    orderflow_api::push_line(&mut lines, at, offset, record);
+                }
+                Ok(lines.into())
+            }
             Self::Server(client) => {
                 let path =
                     format!("/topics/{}/{}/records?from={from}&limit={RECORDS}", at.topic, at.partition);
                 let answer = client.send(Method::GET, &path, &[], Bytes::new()).await?.success()?;
-                let lines = answer.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-                Ok(lines.map(|line| answer.body.slice_ref(line)).collect())
+                Ok(answer.body)
             }
         }
     }
@@ -113,12 +119,10 @@ pub async fn tap(tap: Tap) -> Result<()> {
     loop {
         let mut printed = false;
         for (at, next) in &mut next {
-            let records = source.read(*at, *next).await?;
-            printed |= !records.is_empty();
-            for record in &records {
-                print_record(*at, *next, record)?;
-                *next = next.next();
-            }
+            let lines = source.read(*at, *next).await?;
+            printed |= !lines.is_empty();
+            next.0 += lines.iter().filter(|byte| **byte == b'\n').count() as u64;
+            io::stdout().lock().write_all(&lines)?;
         }
         match (printed, follow) {
             (true, _) => {}
@@ -126,17 +130,6 @@ pub async fn tap(tap: Tap) -> Result<()> {
             (false, false) => return Ok(()),
         }
     }
-}
-
-/// One JSON line: where the record stands, and the record as it is.
-fn print_record(at: TopicPartition, offset: Offset, record: &[u8]) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    write!(out, r#"{{"topic":"{}","partition":{},"offset":{offset},"record":"#, at.topic, at.partition)?;
-    match serde_json::from_slice::<&serde_json::value::RawValue>(record) {
-        Ok(json) => out.write_all(json.get().as_bytes())?,
-        Err(_) => serde_json::to_writer(&mut out, &String::from_utf8_lossy(record))?,
-    }
-    out.write_all(b"}\n")
 }
 
 /// Prints topics and how far they are.

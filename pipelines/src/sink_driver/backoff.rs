@@ -1,0 +1,30 @@
+//! Pauses between attempts.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{RETRIES, SinkDriverSettings, Step};
+
+/// Pauses between attempts, each twice as long as the last, up to a bound.
+pub(super) struct Backoff {
+    sink: &'static str,
+    next: Duration,
+    max: Duration,
+}
+
+impl Backoff {
+    pub(super) fn new(sink: &'static str, settings: &SinkDriverSettings) -> Self {
+        let next = Duration::from_millis(settings.backoff_ms_min);
+        Self { sink, next, max: Duration::from_millis(settings.backoff_ms_max) }
+    }
+
+    pub(super) async fn pause(&mut self, error: &(dyn std::error::Error + Sync), stop: &CancellationToken) -> Step {
+        tracing::warn!(sink = self.sink, %error, pause = ?self.next, "the sink tries again after a pause");
+        metrics::counter!(RETRIES, "sink" => self.sink).increment(1);
+        let paused = stop.run_until_cancelled(tokio::time::sleep(self.next)).await;
+        self.next = (self.next * 2).min(self.max);
+        if paused.is_some() { Step::Applied } else { Step::Stopped }
+    }
+}
+

@@ -1,0 +1,276 @@
+//! The sink driver: the one loop that carries events from the log into a sink.
+//!
+//! It reads what is durable, takes each event once, applies batches in order and remembers nothing: where to go on
+//! is the sink's own checkpoint. While a batch is applied the next one is read and decoded, one ahead and no more. The
+//! further a sink is behind, the larger its batches, and the more versions of one order they fold into one row.
+//! Guarantees: a gap or a newer record stops the sink with nothing wrong in it; a record that cannot be read or
+//! stored is durable in `dead.letters` before the checkpoint passes it; the log keeps what the checkpoint has not
+//! passed.
+
+mod backoff;
+mod read_ahead;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use orderflow_schemas::{Topic, TopicPartition};
+use orderflow_sinks::{
+    Checkpoint, DeadLetter, EventBatch, Progress, Sink, SinkError,
+    intake::IntakeError,
+};
+use orderflow_topics::{AppendError, Batch, ReadError, Rejection, Topics};
+use serde::Deserialize;
+use tokio::{sync::mpsc, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    backoff::Backoff,
+    read_ahead::{Read, ReadAhead},
+};
+
+/// Records that a sink has passed, by sink.
+pub const APPLIED_RECORDS: &str = "orderflow_sink_applied_records_total";
+/// Records that became dead letters, by sink.
+pub const DEAD_LETTERS: &str = "orderflow_sink_dead_letters_total";
+/// Attempts that the store refused and that were made again, by sink.
+pub const RETRIES: &str = "orderflow_sink_retries_total";
+/// Records of a batch, by sink.
+pub const BATCH_RECORDS: &str = "orderflow_sink_batch_records";
+/// How long a batch took, by sink.
+pub const APPLY_SECONDS: &str = "orderflow_sink_apply_seconds";
+/// Durable records that the sink has not applied, by sink.
+pub const LAG_RECORDS: &str = "orderflow_sink_lag_records";
+
+/// How a sink is driven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SinkDriverSettings {
+    /// Records of a batch at most. Default 10,000.
+    pub records_max: usize,
+    /// Bytes of a batch, about; one record more may be in it. Default 8 MiB.
+    pub bytes_max: usize,
+    /// Bytes read and decoded at once, about. Default 256 KiB.
+    pub read_bytes: usize,
+    /// The first pause after an attempt that may be made again, in milliseconds; each next is twice as long.
+    /// Default 50.
+    pub backoff_ms_min: u64,
+    /// The longest pause, in milliseconds. Default 10,000.
+    pub backoff_ms_max: u64,
+}
+
+impl Default for SinkDriverSettings {
+    fn default() -> Self {
+        Self {
+            records_max: 10_000,
+            bytes_max: 8 << 20,
+            read_bytes: 256 << 10,
+            backoff_ms_min: 50,
+            backoff_ms_max: 10_000,
+        }
+    }
+}
+
+/// Why a sink stopped for good. Its store holds a consistent state and its checkpoint.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkDriverError {
+    /// The events cannot be read on.
+    #[error("sink {sink} stopped: {source}")]
+    Intake {
+        /// The sink's name.
+        sink: &'static str,
+        /// What is wrong with the events.
+        source: IntakeError,
+    },
+    /// The log cannot be read.
+    #[error("sink {sink} stopped: {source}")]
+    Read {
+        /// The sink's name.
+        sink: &'static str,
+        /// What the log said.
+        source: ReadError,
+    },
+    /// The store cannot be written.
+    #[error("sink {sink} stopped: {source}")]
+    Apply {
+        /// The sink's name.
+        sink: &'static str,
+        /// What the store said.
+        source: SinkError,
+    },
+    /// A dead letter cannot be written, so the checkpoint cannot pass its record.
+    #[error("sink {sink} stopped: a dead letter was not taken: {source}")]
+    DeadLetter {
+        /// The sink's name.
+        sink: &'static str,
+        /// What the log said.
+        source: AppendError,
+    },
+}
+
+/// Whether to go on.
+#[derive(PartialEq, Eq)]
+enum Step {
+    Applied,
+    Stopped,
+}
+
+/// Carries events from the log into one sink.
+pub struct SinkDriver {
+    topics: Arc<dyn Topics>,
+    sink: Box<dyn Sink>,
+    inputs: Vec<TopicPartition>,
+    progress: Progress,
+    settings: SinkDriverSettings,
+}
+
+impl SinkDriver {
+    /// A driver of `sink` over these partitions of events; `progress` tells others how far it is.
+    pub fn new(
+        topics: Arc<dyn Topics>,
+        sink: Box<dyn Sink>,
+        inputs: Vec<TopicPartition>,
+        progress: Progress,
+        settings: SinkDriverSettings,
+    ) -> Self {
+        Self { topics, sink, inputs, progress, settings }
+    }
+
+    /// Runs until `stop`, then finishes the batch it is applying and returns. Not to be dropped before.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), SinkDriverError> {
+        let Some(checkpoint) = self.load(&stop).await? else { return Ok(()) };
+        self.publish(&checkpoint);
+        let reader = ReadAhead::new(&self, &checkpoint)?;
+        let (sender, receiver) = mpsc::channel(1);
+        // Cancelled when applying ends, for whatever reason, so that reading ends too.
+        let reading = stop.child_token();
+        let applying = async {
+            let _ends_reading = reading.clone().drop_guard();
+            self.apply_all(receiver, &stop).await
+        };
+        tokio::join!(reader.run(sender, reading.clone()), applying).1
+    }
+
+    async fn load(&mut self, stop: &CancellationToken) -> Result<Option<Checkpoint>, SinkDriverError> {
+        let mut backoff = Backoff::new(self.sink.name(), &self.settings);
+        loop {
+            match self.sink.checkpoint().await {
+                Ok(mut checkpoint) => {
+                    for input in &self.inputs {
+                        checkpoint.0.entry(*input).or_default();
+                    }
+                    return Ok(Some(checkpoint));
+                }
+                Err(error @ SinkError::Retry { .. }) => {
+                    if backoff.pause(&error, stop).await == Step::Stopped {
+                        return Ok(None);
+                    }
+                }
+                Err(source) => return Err(SinkDriverError::Apply { sink: self.sink.name(), source }),
+            }
+        }
+    }
+
+    async fn apply_all(
+        &mut self,
+        mut receiver: mpsc::Receiver<Result<Read, SinkDriverError>>,
+        stop: &CancellationToken,
+    ) -> Result<(), SinkDriverError> {
+        while let Some(read) = receiver.recv().await {
+            if stop.is_cancelled() || self.settle(read?, stop).await? == Step::Stopped {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies what was read, dead letters first, however often it takes.
+    async fn settle(&mut self, mut read: Read, stop: &CancellationToken) -> Result<Step, SinkDriverError> {
+        let sink = self.sink.name();
+        let mut backoff = Backoff::new(sink, &self.settings);
+        loop {
+            if self.bury(&mut read.letters, stop).await? == Step::Stopped {
+                return Ok(Step::Stopped);
+            }
+            let begun = Instant::now();
+            match self.sink.apply(&read.batch, &read.checkpoint).await {
+                Ok(()) => {
+                    metrics::histogram!(APPLY_SECONDS, "sink" => sink).record(begun.elapsed().as_secs_f64());
+                    break;
+                }
+                Err(error @ SinkError::Retry { .. }) => {
+                    if backoff.pause(&error, stop).await == Step::Stopped {
+                        return Ok(Step::Stopped);
+                    }
+                }
+                Err(source) => match reject(sink, &mut read.batch, &source) {
+                    Some(letter) => read.letters.push(letter),
+                    None => return Err(SinkDriverError::Apply { sink, source }),
+                },
+            }
+        }
+        self.publish(&read.checkpoint);
+        metrics::counter!(APPLIED_RECORDS, "sink" => sink).increment(read.records as u64);
+        metrics::histogram!(BATCH_RECORDS, "sink" => sink).record(read.records as f64);
+        metrics::gauge!(LAG_RECORDS, "sink" => sink).set(read.behind as f64);
+        Ok(Step::Applied)
+    }
+
+    /// Makes the dead letters durable, before the checkpoint may pass what they are about.
+    async fn bury(
+        &mut self,
+        letters: &mut Vec<DeadLetter>,
+        stop: &CancellationToken,
+    ) -> Result<Step, SinkDriverError> {
+        let sink = self.sink.name();
+        let mut backoff = Backoff::new(sink, &self.settings);
+        let records: Vec<Bytes> = letters.iter().map(DeadLetter::encode).collect();
+        while !letters.is_empty() {
+            let batch = Batch { at: TopicPartition::new(Topic::DeadLetters, 0), records: records.clone() };
+            match append_durably(self.topics.as_ref(), batch).await {
+                Ok(()) => {
+                    for DeadLetter { topic, partition, offset, reason, .. } in letters.drain(..) {
+                        tracing::warn!(sink, %topic, %partition, %offset, %reason, "record became a dead letter");
+                    }
+                    metrics::counter!(DEAD_LETTERS, "sink" => sink).increment(records.len() as u64);
+                }
+                Err(error) if may_be_repeated(&error) => {
+                    if backoff.pause(&error, stop).await == Step::Stopped {
+                        return Ok(Step::Stopped);
+                    }
+                }
+                Err(source) => return Err(SinkDriverError::DeadLetter { sink, source }),
+            }
+        }
+        Ok(Step::Applied)
+    }
+
+    /// Tells readers and the log how far the sink is.
+    fn publish(&self, checkpoint: &Checkpoint) {
+        let holder = format!("sink/{}", self.sink.name());
+        for input in &self.inputs {
+            self.topics.hold(&holder, *input, checkpoint.mark(*input).next);
+        }
+        self.progress.advance(checkpoint);
+    }
+}
+
+/// Takes the record that the sink cannot store out of the batch; `None` if the error is not about one of its records.
+fn reject(sink: &str, batch: &mut EventBatch, error: &SinkError) -> Option<DeadLetter> {
+    let SinkError::DeadLetter { at, offset, reason } = error else { return None };
+    let index = batch.records.iter().position(|record| record.at == *at && record.offset == *offset)?;
+    let record = batch.records.remove(index);
+    Some(DeadLetter::new(&format!("sink/{sink}"), *at, *offset, reason.clone(), &record.bytes))
+}
+
+async fn append_durably(topics: &dyn Topics, batch: Batch) -> Result<(), AppendError> {
+    let appended = topics.append(vec![batch]).await?;
+    let durable = topics.durable(appended.receipt).await;
+    durable.map_err(|error| AppendError::Unknown(error.to_string().into()))
+}
+
+/// A letter that stands twice does no harm: it says which record it is about.
+fn may_be_repeated(error: &AppendError) -> bool {
+    matches!(error, AppendError::Unknown(_) | AppendError::Rejected(Rejection::Full(_)))
+}
