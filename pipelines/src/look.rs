@@ -38,7 +38,11 @@ impl Source {
         }
         let data = place.data.unwrap_or_else(|| PathBuf::from("data"));
         let folder = data.join("log");
-        ensure!(folder.is_dir(), "{} holds no log; name it with --data, or a running server with --url", data.display());
+        ensure!(
+            folder.is_dir(),
+            "{} holds no log; name it with --data, or a running server with --url",
+            data.display()
+        );
         let opened = EmbeddedLog::open_read_only(&folder, embedded::Settings::default());
         let (log, _) = opened.context("if a server runs there, name it with --url")?;
         Ok(Self::Directory(Arc::new(log)))

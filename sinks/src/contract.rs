@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use orderflow_schemas::{Header, Offset, OrderEvent, StockEvent, Topic, TopicPartition};
 
 /// How far a sink is in one partition of events.
@@ -50,7 +49,7 @@ pub enum Event {
     Stock(StockEvent),
 }
 
-/// An event and where it stands.
+/// An event and where it stands. Its bytes are not kept, since they would keep the whole block they were read in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventRecord {
     /// The partition it stands in.
@@ -63,8 +62,6 @@ pub struct EventRecord {
     pub header: Header,
     /// The event.
     pub event: Event,
-    /// The bytes it was read from, in case it must become a dead letter.
-    pub bytes: Bytes,
 }
 
 /// Events of several partitions. Those of one partition stand in the order of their offsets.

@@ -143,8 +143,7 @@ impl Intake {
         };
         Ok(match self.decode(raw) {
             Ok((header, event)) => {
-                let bytes = bytes.clone();
-                Taken::Event(Box::new(EventRecord { at: self.at, offset, cause, header, event, bytes }))
+                Taken::Event(Box::new(EventRecord { at: self.at, offset, cause, header, event }))
             }
             Err(error) => Taken::Unusable { reason: error.to_string(), numbered: Some(number) },
         })

@@ -98,7 +98,7 @@ pub(crate) fn bytes<T: Payload>(at: TopicPartition, number: u64, data: T) -> Byt
 fn record(at: TopicPartition, offset: u64, event: Event) -> EventRecord {
     let (number, offset) = (offset + 1, Offset(offset));
     let cause = Offset(number * 10);
-    EventRecord { at, offset, cause, header: header(at, number), event, bytes: Bytes::from_static(b"bytes") }
+    EventRecord { at, offset, cause, header: header(at, number), event }
 }
 
 /// A batch with order events from one offset on and stock events from another, and the checkpoint after it.

@@ -1,1 +1,21 @@
-//! placeholder
+//! What end-to-end tests of orderflow need: the real binary in a directory of its own, a client, and waiting for
+//! conditions.
+//!
+//! Everything here panics with a readable message instead of returning errors: a test that cannot go on has failed.
+//! Nothing is left behind: child processes end with the value that holds them, or with the thread that made them.
+
+mod baskets;
+mod binary;
+mod http;
+mod records;
+mod shop;
+mod stage;
+mod wait;
+
+pub use baskets::{Basket, Baskets, units};
+pub use binary::{Ran, Running, binary, repository};
+pub use http::{Answer, Client};
+pub use records::{Event, records};
+pub use shop::{NOTHING, batch_line, change, find, levels, order, path_of, supply, wait_levels};
+pub use stage::{Server, Stage};
+pub use wait::wait_until;

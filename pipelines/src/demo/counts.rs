@@ -57,7 +57,11 @@ impl Counts {
                 _ = every.tick() => false,
             };
             let line = self.line(started.elapsed());
-            if terminal { eprint!("\r\x1b[2K{line}") } else { eprintln!("{line}") }
+            if terminal {
+                eprint!("\r\x1b[2K{line}")
+            } else {
+                eprintln!("{line}")
+            }
             if ended {
                 if terminal {
                     eprintln!();

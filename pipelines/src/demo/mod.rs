@@ -49,7 +49,9 @@ fn introduce(system: &System, settings: &Settings) {
     eprintln!("  log in with headers, for example:");
     eprintln!("  curl http://{address}/orders?limit=3                      # as admin");
     eprintln!("  curl http://{address}/inventory                           # stock");
-    eprintln!("  curl -H 'X-Orderflow-Role: customer' -H 'X-Orderflow-Subject: customer-7' http://{address}/orders");
+    eprintln!(
+        "  curl -H 'X-Orderflow-Role: customer' -H 'X-Orderflow-Subject: customer-7' http://{address}/orders"
+    );
     eprintln!("  curl http://{address}/health http://{address}/metrics");
 }
 

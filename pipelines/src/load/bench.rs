@@ -98,7 +98,8 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Latency { p50, p90, p99, p999, max } = &self.latency_ms;
         let (orders, seconds) = (self.orders, self.seconds);
-        let kind = if self.open_loop { "open loop, from due to answered" } else { "closed loop, service times" };
+        let kind =
+            if self.open_loop { "open loop, from due to answered" } else { "closed loop, service times" };
         writeln!(f, "{orders} orders of {} lines in {seconds:.1} s, {} errors", self.lines, self.errors)?;
         writeln!(f, "{:?} mode, {} connections, {}", self.mode, self.connections, self.caller)?;
         writeln!(f, "durable      {:>10.0} orders/s", self.durable_per_s)?;
@@ -204,9 +205,11 @@ async fn request(client: &mut Client, shared: &Shared, first: u64, size: u64) ->
             (client.send(Method::POST, "/orders", &headers, body).await?.success()?, 1)
         }
         Mode::Batch => {
-            let lines: Vec<String> = (first..first + size).map(|number| order(shared, number, true)).collect();
+            let lines: Vec<String> =
+                (first..first + size).map(|number| order(shared, number, true)).collect();
             let headers = [("content-type", "application/x-ndjson")];
-            let answer = client.send(Method::POST, "/orders/batch", &headers, lines.join("\n")).await?.success()?;
+            let answer =
+                client.send(Method::POST, "/orders/batch", &headers, lines.join("\n")).await?.success()?;
             let accepted = answer.json()?["accepted"].as_u64().context("an answer without `accepted`")?;
             (answer, accepted)
         }

@@ -75,8 +75,7 @@ pub struct Client {
 impl Client {
     /// A client in the name of `subject`, in `role`.
     pub fn new(target: &Target, role: &str, subject: &str) -> Self {
-        let caller =
-            vec![("x-orderflow-role", role.to_owned()), ("x-orderflow-subject", subject.to_owned())];
+        let caller = vec![("x-orderflow-role", role.to_owned()), ("x-orderflow-subject", subject.to_owned())];
         Self { target: target.clone(), caller, sender: None }
     }
 
@@ -121,7 +120,8 @@ impl Client {
         if !alive {
             let authority = &self.target.authority;
             let stream = TcpStream::connect(authority).await;
-            let stream = stream.with_context(|| format!("cannot connect to {authority}; is `orderflow serve` running?"))?;
+            let stream = stream
+                .with_context(|| format!("cannot connect to {authority}; is `orderflow serve` running?"))?;
             stream.set_nodelay(true)?;
             let (sender, connection) = handshake(TokioIo::new(stream)).await?;
             // Ends by itself when the sender is dropped.
@@ -137,12 +137,21 @@ impl Client {
     }
 
     /// Sends JSON.
-    pub async fn send_json(&mut self, method: Method, path: &str, body: &serde_json::Value) -> Result<Answer> {
+    pub async fn send_json(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: &serde_json::Value,
+    ) -> Result<Answer> {
         self.send(method, path, &[("content-type", "application/json")], body.to_string()).await
     }
 
     /// Posts NDJSON, and the JSON of a successful answer with its position.
-    pub async fn post_lines(&mut self, path: &str, lines: Bytes) -> Result<(serde_json::Value, Option<String>)> {
+    pub async fn post_lines(
+        &mut self,
+        path: &str,
+        lines: Bytes,
+    ) -> Result<(serde_json::Value, Option<String>)> {
         let headers = [("content-type", "application/x-ndjson")];
         let answer = self.send(Method::POST, path, &headers, lines).await?.success()?;
         let position = answer.header("orderflow-position").map(str::to_owned);

@@ -7,8 +7,8 @@
 use bytes::{Bytes, BytesMut};
 use orderflow_processors::Processor;
 use orderflow_schemas::{
-    Arrival, Cause, DecodeError, Header, Offset, Partition, RawRecord, Record, Source, Sources, TopicPartition,
-    envelope,
+    Arrival, Cause, DecodeError, Header, Offset, Partition, RawRecord, Record, Source, Sources,
+    TopicPartition, envelope,
 };
 use serde::{Deserialize, Serialize};
 
@@ -155,8 +155,14 @@ impl<S> Book<S> {
         let decision = processor.decide(&self.state, &data, came.time);
         assert!(!decision.events.is_empty(), "every command leads to an event");
         let source = Source::processor(at);
-        let mut header =
-            Header { source, number: 0, time: came.time, cause: None, sent: Vec::new(), traceparent: came.traceparent };
+        let mut header = Header {
+            source,
+            number: 0,
+            time: came.time,
+            cause: None,
+            sent: Vec::new(),
+            traceparent: came.traceparent,
+        };
         let mut buffer = BytesMut::with_capacity(1024);
         output.messages.resize_with(self.sent.len(), Vec::new);
         let mut sent: Vec<(Partition, u64)> = Vec::with_capacity(decision.messages.len());

@@ -126,7 +126,8 @@ impl<P: Processor> Runner<P> {
         for (offset, record) in (chunk.from.0..).map(Offset).zip(&chunk.records) {
             book.decide(&self.processor, self.partition, offset, record, &mut output)?;
         }
-        counter!(names::COMMANDS_DECIDED, "topic" => input.topic.as_str()).increment(chunk.records.len() as u64);
+        counter!(names::COMMANDS_DECIDED, "topic" => input.topic.as_str())
+            .increment(chunk.records.len() as u64);
         self.append(book, output).await?;
         if book.input_next.0 - self.snapshot_at >= self.settings.snapshot_every {
             self.store_snapshot(book);
@@ -176,7 +177,9 @@ impl<P: Processor> Runner<P> {
                 Err(AppendError::Rejected(Rejection::Full(why))) => {
                     tracing::warn!(%why, "processor waits for room in the log");
                 }
-                Err(AppendError::Unknown(why)) => tracing::warn!(%why, "append repeated under the same numbers"),
+                Err(AppendError::Unknown(why)) => {
+                    tracing::warn!(%why, "append repeated under the same numbers")
+                }
                 Err(error) => return Err(error),
             }
             tokio::time::sleep(self.settings.retry_after).await;

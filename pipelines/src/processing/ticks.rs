@@ -3,7 +3,9 @@
 //! A tick is appended only when something is due, so an idle system writes nothing.
 
 use bytes::Bytes;
-use orderflow_schemas::{Header, OrderCommand, Record, Source, Timestamp, commands::Tick, sources::SILENCE_MAX};
+use orderflow_schemas::{
+    Header, OrderCommand, Record, Source, Timestamp, commands::Tick, sources::SILENCE_MAX,
+};
 
 use crate::clock;
 

@@ -19,7 +19,11 @@ impl Backoff {
         Self { sink, next, max: Duration::from_millis(settings.backoff_ms_max) }
     }
 
-    pub(super) async fn pause(&mut self, error: &(dyn std::error::Error + Sync), stop: &CancellationToken) -> Step {
+    pub(super) async fn pause(
+        &mut self,
+        error: &(dyn std::error::Error + Sync),
+        stop: &CancellationToken,
+    ) -> Step {
         tracing::warn!(sink = self.sink, %error, pause = ?self.next, "the sink tries again after a pause");
         metrics::counter!(RETRIES, "sink" => self.sink).increment(1);
         let paused = stop.run_until_cancelled(tokio::time::sleep(self.next)).await;
@@ -27,4 +31,3 @@ impl Backoff {
         if paused.is_some() { Step::Applied } else { Step::Stopped }
     }
 }
-

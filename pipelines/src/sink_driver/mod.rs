@@ -16,13 +16,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use orderflow_schemas::{Topic, TopicPartition};
-use orderflow_sinks::{
-    Checkpoint, DeadLetter, EventBatch, Progress, Sink, SinkError,
-    intake::IntakeError,
-};
-use orderflow_topics::{AppendError, Batch, ReadError, Rejection, Topics};
+use orderflow_sinks::{Checkpoint, DeadLetter, EventBatch, EventRecord, Progress, Sink, SinkError, intake::IntakeError};
+use orderflow_topics::{AppendError, Batch, ReadError, Rejection, Topics, Visibility};
 use serde::Deserialize;
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use self::{
@@ -143,13 +140,15 @@ impl SinkDriver {
         self.publish(&checkpoint);
         let reader = ReadAhead::new(&self, &checkpoint)?;
         let (sender, receiver) = mpsc::channel(1);
-        // Cancelled when applying ends, for whatever reason, so that reading ends too.
+        // A task of its own, so that decoding and applying can have a core each. Cancelled when applying ends, for
+        // whatever reason.
         let reading = stop.child_token();
-        let applying = async {
-            let _ends_reading = reading.clone().drop_guard();
-            self.apply_all(receiver, &stop).await
-        };
-        tokio::join!(reader.run(sender, reading.clone()), applying).1
+        let mut reader_task = JoinSet::new();
+        reader_task.spawn(reader.run(sender, reading.clone()));
+        let applied = self.apply_all(receiver, &stop).await;
+        reading.cancel();
+        reader_task.join_all().await;
+        applied
     }
 
     async fn load(&mut self, stop: &CancellationToken) -> Result<Option<Checkpoint>, SinkDriverError> {
@@ -204,7 +203,7 @@ impl SinkDriver {
                         return Ok(Step::Stopped);
                     }
                 }
-                Err(source) => match reject(sink, &mut read.batch, &source) {
+                Err(source) => match self.reject(&mut read.batch, &source).await? {
                     Some(letter) => read.letters.push(letter),
                     None => return Err(SinkDriverError::Apply { sink, source }),
                 },
@@ -246,6 +245,24 @@ impl SinkDriver {
         Ok(Step::Applied)
     }
 
+    /// Takes the record that the sink cannot store out of the batch; `None` if the error is not about one of its
+    /// records.
+    async fn reject(
+        &mut self,
+        batch: &mut EventBatch,
+        error: &SinkError,
+    ) -> Result<Option<DeadLetter>, SinkDriverError> {
+        let SinkError::DeadLetter { at, offset, reason } = error else { return Ok(None) };
+        let is_it = |record: &EventRecord| record.at == *at && record.offset == *offset;
+        let Some(index) = batch.records.iter().position(is_it) else { return Ok(None) };
+        let sink = self.sink.name();
+        let stored = self.topics.read(*at, *offset, 1, Visibility::Durable).await;
+        let stored = stored.map_err(|source| SinkDriverError::Read { sink, source })?;
+        batch.records.remove(index);
+        let bytes = stored.records.first().map_or(&[][..], |record| record);
+        Ok(Some(DeadLetter::new(&format!("sink/{sink}"), *at, *offset, reason.clone(), bytes)))
+    }
+
     /// Tells readers and the log how far the sink is.
     fn publish(&self, checkpoint: &Checkpoint) {
         let holder = format!("sink/{}", self.sink.name());
@@ -254,14 +271,6 @@ impl SinkDriver {
         }
         self.progress.advance(checkpoint);
     }
-}
-
-/// Takes the record that the sink cannot store out of the batch; `None` if the error is not about one of its records.
-fn reject(sink: &str, batch: &mut EventBatch, error: &SinkError) -> Option<DeadLetter> {
-    let SinkError::DeadLetter { at, offset, reason } = error else { return None };
-    let index = batch.records.iter().position(|record| record.at == *at && record.offset == *offset)?;
-    let record = batch.records.remove(index);
-    Some(DeadLetter::new(&format!("sink/{sink}"), *at, *offset, reason.clone(), &record.bytes))
 }
 
 async fn append_durably(topics: &dyn Topics, batch: Batch) -> Result<(), AppendError> {

@@ -68,7 +68,11 @@ impl ReadAhead {
     }
 
     /// Sends batches, and at last an error, until it is told to stop or nobody takes them any more.
-    pub(super) async fn run(mut self, sender: mpsc::Sender<Result<Read, SinkDriverError>>, stop: CancellationToken) {
+    pub(super) async fn run(
+        mut self,
+        sender: mpsc::Sender<Result<Read, SinkDriverError>>,
+        stop: CancellationToken,
+    ) {
         let reading = async {
             // The place in the queue comes first: so no more than one batch is ahead.
             while let Ok(permit) = sender.reserve().await {
@@ -143,4 +147,3 @@ impl ReadAhead {
         Ok(behind)
     }
 }
-

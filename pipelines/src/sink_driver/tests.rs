@@ -68,20 +68,11 @@ impl Topics for Log {
         Ok(Chunk { from, records, end: Offset(events.len() as u64) })
     }
 
-    async fn bounds(
-        &self,
-        _: TopicPartition,
-        _: Visibility,
-    ) -> Result<std::ops::Range<Offset>, ReadError> {
+    async fn bounds(&self, _: TopicPartition, _: Visibility) -> Result<std::ops::Range<Offset>, ReadError> {
         Ok(Offset(0)..Offset(self.events.borrow().len() as u64))
     }
 
-    async fn wait_beyond(
-        &self,
-        _: TopicPartition,
-        offset: Offset,
-        _: Visibility,
-    ) -> Result<(), ReadError> {
+    async fn wait_beyond(&self, _: TopicPartition, offset: Offset, _: Visibility) -> Result<(), ReadError> {
         let mut events = self.events.subscribe();
         let waited = events.wait_for(|events| events.len() as u64 > offset.0).await;
         waited.map(|_| ()).map_err(|error| ReadError::Unavailable(error.to_string().into()))
@@ -214,8 +205,7 @@ async fn it_goes_on_where_the_checkpoint_of_the_sink_is() {
 async fn a_gap_stops_and_says_where() {
     let run = Run::over([1, 2, 3, 4, 5, 7].map(event));
     let error = run.drive().await.unwrap_err();
-    let SinkDriverError::Intake { source: IntakeError::Gap { at, expected, found, .. }, .. } = &error
-    else {
+    let SinkDriverError::Intake { source: IntakeError::Gap { at, expected, found, .. }, .. } = &error else {
         panic!("{error}")
     };
     assert_eq!((*at, *expected, *found), (EVENTS, 6, 7));

@@ -118,7 +118,8 @@ async fn run_again<P: Processor>(
                 Some((_, there)) if there == *event => report.records += 1,
                 Some((at, there)) => {
                     report.differences.add(|| {
-                        let (there, again) = (String::from_utf8_lossy(&there), String::from_utf8_lossy(event));
+                        let (there, again) =
+                            (String::from_utf8_lossy(&there), String::from_utf8_lossy(event));
                         format!("{events} offset {at}: the log has {there}, deciding again gives {again}")
                     });
                     return Ok(book.state);
@@ -151,7 +152,8 @@ async fn starting_book<P: Processor>(
         return Ok(Book::new(topics.partitions(P::MESSAGES)));
     }
     let snapshot = Snapshots::new(data, input).load()?;
-    snapshot.with_context(|| format!("{input} begins at offset {start} and there is no snapshot to begin from"))
+    snapshot
+        .with_context(|| format!("{input} begins at offset {start} and there is no snapshot to begin from"))
 }
 
 /// The events of a partition without repeats.
@@ -168,7 +170,8 @@ impl<'a> Written<'a> {
 
     async fn next(&mut self) -> Result<Option<(Offset, Bytes)>> {
         while let Some((offset, record)) = self.records.next().await? {
-            let header = RawRecord::decode(&record).with_context(|| format!("event at offset {offset}"))?.header;
+            let header =
+                RawRecord::decode(&record).with_context(|| format!("event at offset {offset}"))?.header;
             if header.number > self.number {
                 self.number = header.number;
                 return Ok(Some((offset, record)));
@@ -212,7 +215,10 @@ async fn compare_messages(
         if there != *link {
             report.differences.add(|| {
                 let (has, should) = (there.number, link.number);
-                format!("{to} has {has} messages from {}, of {should} that follow from its commands, or others", source.as_str())
+                format!(
+                    "{to} has {has} messages from {}, of {should} that follow from its commands, or others",
+                    source.as_str()
+                )
             });
         }
     }
@@ -232,12 +238,16 @@ impl States {
             let expected = if holding == Holding::Held { ordered } else { 0 };
             if reserved != expected && holding != Holding::Asked {
                 differences.add(|| {
-                    format!("order {}: it holds {expected} units, stock has {reserved} reserved for it", order.id)
+                    format!(
+                        "order {}: it holds {expected} units, stock has {reserved} reserved for it",
+                        order.id
+                    )
                 });
             }
         }
         for (id, units) in held {
-            differences.add(|| format!("order {id}: stock has {units} units reserved, but the order is over"));
+            differences
+                .add(|| format!("order {id}: stock has {units} units reserved, but the order is over"));
         }
     }
 }

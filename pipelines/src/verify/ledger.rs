@@ -47,7 +47,8 @@ impl<'a> Ledger<'a> {
         let (mut records, mut number) = (Records::new(topics, at, Offset::ZERO).await?, 0);
         self.open.clear();
         while let Some((offset, record)) = records.next().await? {
-            let record = Record::<StockEvent>::decode(&record).with_context(|| format!("{at} offset {offset}"))?;
+            let record =
+                Record::<StockEvent>::decode(&record).with_context(|| format!("{at} offset {offset}"))?;
             if record.header.number <= number {
                 continue;
             }
@@ -70,7 +71,9 @@ impl<'a> Ledger<'a> {
             StockEvent::Reserved(event) => {
                 self.move_all(at, offset, &event.lines, Moved::Reserved, report);
                 if self.open.insert(event.order_id, units(&event.lines)).is_some() {
-                    report.differences.add(|| format!("{at} offset {offset}: order {} is reserved twice", event.order_id));
+                    report
+                        .differences
+                        .add(|| format!("{at} offset {offset}: order {} is reserved twice", event.order_id));
                 }
             }
             StockEvent::Released(event) => {
@@ -136,7 +139,9 @@ impl<'a> Ledger<'a> {
             Some(0) => drop(self.open.remove(&id)),
             Some(left) => drop(self.open.insert(id, left)),
             None => report.differences.add(|| {
-                format!("{at} offset {offset}: {units} units of order {id} are resolved that it does not hold")
+                format!(
+                    "{at} offset {offset}: {units} units of order {id} are resolved that it does not hold"
+                )
             }),
         }
     }
@@ -197,8 +202,10 @@ fn after(before: Levels, units: u64, moved: Moved) -> Option<Levels> {
             available: before.available + units,
             ..before
         },
-        Moved::Shipped => {
-            Levels { reserved: before.reserved.checked_sub(units)?, shipped: before.shipped + units, ..before }
-        }
+        Moved::Shipped => Levels {
+            reserved: before.reserved.checked_sub(units)?,
+            shipped: before.shipped + units,
+            ..before
+        },
     })
 }

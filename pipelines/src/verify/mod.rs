@@ -52,7 +52,10 @@ impl fmt::Display for Report {
         let Self { records, orders, skus, undecided, lag, differences } = self;
         writeln!(f, "verified {records} records, {orders} orders, {skus} SKUs")?;
         if *undecided + *lag > 0 {
-            writeln!(f, "pending until the next start: {undecided} commands to decide, {lag} events to show")?;
+            writeln!(
+                f,
+                "pending until the next start: {undecided} commands to decide, {lag} events to show"
+            )?;
         }
         match differences.count() {
             0 => writeln!(f, "no difference: the log is consistent and every store equals it"),
@@ -63,7 +66,11 @@ impl fmt::Display for Report {
 
 /// Verifies a data directory whose log was written under this lifecycle.
 pub async fn run(data: &Path, lifecycle: Arc<Lifecycle>) -> Result<Report> {
-    ensure!(data.join("log").is_dir(), "{} holds no log; name the data directory with --data", data.display());
+    ensure!(
+        data.join("log").is_dir(),
+        "{} holds no log; name the data directory with --data",
+        data.display()
+    );
     let (log, opened) = EmbeddedLog::open_read_only(data.join("log"), embedded::Settings::default())?;
     if let Some(cut) = opened.cut {
         tracing::info!(bytes = cut.bytes, "a torn tail, of what was never acknowledged, is left out");

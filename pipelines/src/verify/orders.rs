@@ -63,7 +63,8 @@ impl<'a> OrderBook<'a> {
         let shown = self.checkpoint.mark(at).next;
         let (mut records, mut number) = (Records::new(topics, at, Offset::ZERO).await?, 0);
         while let Some((offset, record)) = records.next().await? {
-            let record = Record::<OrderEvent>::decode(&record).with_context(|| format!("{at} offset {offset}"))?;
+            let record =
+                Record::<OrderEvent>::decode(&record).with_context(|| format!("{at} offset {offset}"))?;
             if record.header.number <= number {
                 continue;
             }
@@ -103,7 +104,10 @@ impl<'a> OrderBook<'a> {
         if !fits {
             report.differences.add(|| {
                 let before = before.map_or(0, |before| before.version);
-                format!("{at} offset {offset}: order {} goes from version {before} to {}", order.id, order.version)
+                format!(
+                    "{at} offset {offset}: order {} goes from version {before} to {}",
+                    order.id, order.version
+                )
             });
         }
     }

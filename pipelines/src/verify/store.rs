@@ -34,11 +34,14 @@ async fn compare_checkpoint(
     checkpoint: &Checkpoint,
     differences: &mut Differences,
 ) -> Result<()> {
-    for at in [Topic::OrdersEvents, Topic::StockEvents].into_iter().flat_map(|topic| partitions_of(topics, topic)) {
+    for at in
+        [Topic::OrdersEvents, Topic::StockEvents].into_iter().flat_map(|topic| partitions_of(topics, topic))
+    {
         let (mark, bounds) = (checkpoint.mark(at), topics.bounds(at, Visibility::Accepted).await?);
         if mark.next > bounds.end {
             let (next, end) = (mark.next, bounds.end);
-            differences.add(|| format!("the database's checkpoint of {at} is {next}, beyond the log's end {end}"));
+            differences
+                .add(|| format!("the database's checkpoint of {at} is {next}, beyond the log's end {end}"));
             continue;
         }
         let Some(last) = mark.next.0.checked_sub(1).map(Offset).filter(|last| *last >= bounds.start) else {
@@ -49,7 +52,8 @@ async fn compare_checkpoint(
         let number = RawRecord::decode(record)?.header.number;
         if mark.unreadable == 0 && number != mark.number {
             let had = mark.number;
-            differences.add(|| format!("the database's checkpoint of {at} has number {had}, the log has {number}"));
+            differences
+                .add(|| format!("the database's checkpoint of {at} has number {had}, the log has {number}"));
         }
     }
     Ok(())
@@ -69,9 +73,11 @@ async fn compare_orders(
                 seen += 1;
                 if shown.version != version {
                     let should = shown.version;
-                    differences.add(|| format!("order {id}: the database has version {version}, the log {should}"));
+                    differences
+                        .add(|| format!("order {id}: the database has version {version}, the log {should}"));
                 } else if shown.order != digest(&order) {
-                    differences.add(|| format!("order {id}: the database's row is not that of version {version}"));
+                    differences
+                        .add(|| format!("order {id}: the database's row is not that of version {version}"));
                 }
             }
         }
@@ -106,7 +112,11 @@ async fn compare_history(
     Ok(())
 }
 
-async fn compare_stock(audit: &dyn Audit, mut ledger: Ledger<'_>, differences: &mut Differences) -> Result<()> {
+async fn compare_stock(
+    audit: &dyn Audit,
+    mut ledger: Ledger<'_>,
+    differences: &mut Differences,
+) -> Result<()> {
     let mut visit = |item: orderflow_sinks::database::StockItem| {
         let sku = item.sku.clone();
         match ledger.rows.remove(&sku) {

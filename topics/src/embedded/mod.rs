@@ -23,6 +23,7 @@ mod encode;
 mod engine;
 mod error;
 mod frame;
+mod frames;
 mod heads;
 mod index;
 mod partition;

@@ -158,7 +158,8 @@ impl Shared {
         let file = segment.open(&*self.disk).map_err(broken)?;
         let ahead = collected.wanted.bytes_max.saturating_add(collected.wanted.bytes_max / 8);
         let block_bytes = ahead.clamp(*BLOCK_BYTES.start(), *BLOCK_BYTES.end());
-        let mut scan = Scan::new(file, segment.base, lsn..segment.end(), block_bytes);
+        let scan = Scan::new(file, segment.base, lsn..segment.end(), block_bytes);
+        let mut scan = scan.sharing(&self.recent);
         loop {
             let start = scan.at();
             let place = |why: &str| {

@@ -130,7 +130,7 @@ impl Recovery<'_> {
         }
     }
 
-    fn scan(&self, file: &Found) -> Result<Scan, OpenError> {
+    fn scan(&self, file: &Found) -> Result<Scan<'static>, OpenError> {
         let open = self.disk.open(&file.path, Access::Read).map_err(OpenError::io("open", &file.path))?;
         Ok(Scan::new(open, file.base, file.base..file.base + file.length, BLOCK_BYTES))
     }

@@ -10,6 +10,7 @@ use super::{
     codec::as_usize,
     disk::{DiskFile, ZEROS},
     frame::{self, HEADER_BYTES, Header},
+    frames::RecentFrames,
 };
 
 /// An intact frame.
@@ -32,7 +33,7 @@ pub(super) enum Step {
 
 /// A scan over the frames of one segment.
 #[derive(Debug)]
-pub(super) struct Scan {
+pub(super) struct Scan<'a> {
     file: Arc<dyn DiskFile>,
     /// The LSN of the file's first byte.
     base: u64,
@@ -43,9 +44,10 @@ pub(super) struct Scan {
     block_bytes: usize,
     block: Bytes,
     block_at: u64,
+    recent: Option<&'a RecentFrames>,
 }
 
-impl Scan {
+impl<'a> Scan<'a> {
     /// A scan of the frames from the one at `at` up to `limit`, in the segment that starts at `base`.
     pub(super) fn new(
         file: Arc<dyn DiskFile>,
@@ -54,7 +56,21 @@ impl Scan {
         block_bytes: usize,
     ) -> Self {
         let at = range.start;
-        Self { file, base, at, limit: range.end, block_bytes, block: Bytes::new(), block_at: at }
+        Self {
+            file,
+            base,
+            at,
+            limit: range.end,
+            block_bytes,
+            block: Bytes::new(),
+            block_at: at,
+            recent: None,
+        }
+    }
+
+    /// Shares frames with other scans.
+    pub(super) fn sharing(self, recent: &'a RecentFrames) -> Self {
+        Self { recent: Some(recent), ..self }
     }
 
     /// The LSN of the next frame.
@@ -66,6 +82,10 @@ impl Scan {
     pub(super) fn step(&mut self) -> io::Result<Step> {
         if self.at >= self.limit {
             return Ok(Step::End);
+        }
+        if let Some(frame) = self.recent.and_then(|recent| recent.get(self.at)) {
+            self.at = frame.header.end();
+            return Ok(Step::Frame(frame));
         }
         let Some(bytes) = self.bytes(HEADER_BYTES)? else {
             return Ok(Step::Invalid("no room for a frame"));
@@ -79,8 +99,12 @@ impl Scan {
         if !frame::is_intact(&bytes) {
             return Ok(Step::Invalid("the checksum does not match"));
         }
-        self.at = header.end();
-        Ok(Step::Frame(Frame { header, payload: bytes.slice(HEADER_BYTES..) }))
+        let frame = Frame { header, payload: bytes.slice(HEADER_BYTES..) };
+        if let Some(recent) = self.recent {
+            recent.keep(self.at, &frame);
+        }
+        self.at = frame.header.end();
+        Ok(Step::Frame(frame))
     }
 
     /// So many bytes from the current position on. `None` if they would go beyond the limit.

@@ -23,6 +23,8 @@ pub struct Settings {
     /// How much of the tail is kept in memory for readers; default 64 MiB. What is not yet durable is kept in any
     /// case.
     pub cache_bytes_max: usize,
+    /// How much of what was read from the disk is kept for readers of other partitions; default 32 MiB.
+    pub recent_bytes_max: usize,
     /// The size of all segments together, the preallocated one included, at which the log says it is full; default
     /// none. At least two segments.
     pub bytes_max: Option<u64>,
@@ -50,6 +52,7 @@ impl Default for Settings {
             frame_bytes_max: 1 << 20,
             pending_bytes_max: 32 << 20,
             cache_bytes_max: 64 << 20,
+            recent_bytes_max: 32 << 20,
             bytes_max: None,
             index_stride_bytes: MIB / 4,
             retention: Retention::default(),

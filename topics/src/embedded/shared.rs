@@ -20,6 +20,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use super::{
     admission::{Admission, Next},
     disk::Disk,
+    frames::RecentFrames,
     heads::Heads,
     index::{PartitionIndex, SealedIndex},
     lock,
@@ -53,6 +54,8 @@ pub(super) struct Shared {
     pub(super) budget: Semaphore,
     pub(super) progress: watch::Sender<Progress>,
     durable: AtomicU64,
+    /// What readers have read from the disk lately.
+    pub(super) recent: RecentFrames,
     pub(super) holds: Mutex<Holds>,
 }
 
@@ -103,6 +106,7 @@ impl Shared {
     pub(super) fn new(disk: Arc<dyn Disk>, dir: PathBuf, settings: Settings, admission: Admission) -> Self {
         let durable = admission.tail;
         let budget = Semaphore::new(settings.pending_bytes_max.min(Semaphore::MAX_PERMITS));
+        let recent = RecentFrames::new(settings.recent_bytes_max);
         Self {
             disk,
             dir,
@@ -118,6 +122,7 @@ impl Shared {
             budget,
             progress: watch::Sender::new(Progress { durable, ended: None }),
             durable: AtomicU64::new(durable),
+            recent,
             holds: Mutex::new(Holds::default()),
         }
     }

@@ -1,0 +1,249 @@
+//! A small blocking HTTP/1.1 client: a connection for each request, so that no test depends on another's.
+
+use std::{
+    io::{self, Read, Write},
+    net::{SocketAddr, TcpStream},
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use crate::wait_until;
+
+/// How long an answer may take. Only a test that fails waits so long.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+
+/// A caller: where it sends to, and the headers it sends with every request.
+#[derive(Clone, Debug)]
+pub struct Client {
+    address: SocketAddr,
+    headers: Vec<(String, String)>,
+}
+
+impl Client {
+    /// A caller without headers of its own.
+    pub fn new(address: SocketAddr) -> Self {
+        Self { address, headers: Vec::new() }
+    }
+
+    /// The same caller with one more header.
+    #[must_use]
+    pub fn with(&self, name: &str, value: impl ToString) -> Self {
+        let mut client = self.clone();
+        client.headers.push((name.to_owned(), value.to_string()));
+        client
+    }
+
+    /// The same caller, who must see what it learned from this answer.
+    #[must_use]
+    pub fn after(&self, answer: &Answer) -> Self {
+        self.with("orderflow-min-position", answer.position())
+    }
+
+    /// `GET`
+    #[track_caller]
+    pub fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, b"")
+    }
+
+    /// `POST` of JSON.
+    #[track_caller]
+    pub fn post(&self, path: &str, body: &Value) -> Answer {
+        self.json("POST", path, body)
+    }
+
+    /// `PUT` of JSON.
+    #[track_caller]
+    pub fn put(&self, path: &str, body: &Value) -> Answer {
+        self.json("PUT", path, body)
+    }
+
+    /// `PATCH` of JSON.
+    #[track_caller]
+    pub fn patch(&self, path: &str, body: &Value) -> Answer {
+        self.json("PATCH", path, body)
+    }
+
+    /// `DELETE`
+    #[track_caller]
+    pub fn delete(&self, path: &str) -> Answer {
+        self.send("DELETE", path, b"")
+    }
+
+    /// `POST` of NDJSON.
+    #[track_caller]
+    pub fn post_lines(&self, path: &str, lines: &[u8]) -> Answer {
+        self.with("content-type", "application/x-ndjson").send("POST", path, lines)
+    }
+
+    #[track_caller]
+    fn json(&self, method: &str, path: &str, body: &Value) -> Answer {
+        self.with("content-type", "application/json").send(method, path, body.to_string().as_bytes())
+    }
+
+    /// Any request; panics if it gets no answer.
+    #[track_caller]
+    pub fn send(&self, method: &str, path: &str, body: &[u8]) -> Answer {
+        match self.try_send(method, path, body) {
+            Ok(answer) => answer,
+            Err(error) => panic!("{method} {path} got no answer: {error}"),
+        }
+    }
+
+    /// Any request; an error if it gets no whole answer, as from a server that was killed.
+    pub fn try_send(&self, method: &str, path: &str, body: &[u8]) -> io::Result<Answer> {
+        let mut stream = self.connect()?;
+        // Who sends too much is answered before the end.
+        let sent = stream.write_all(&[self.head(method, path, body.len()).as_bytes(), body].concat());
+        let answer = Answer::read(&mut stream);
+        if answer.is_err() {
+            sent?;
+        }
+        answer
+    }
+
+    /// A request whose body says it has `length` bytes and ends after these.
+    pub fn send_cut_off(&self, path: &str, body: &[u8], length: usize) -> io::Result<Answer> {
+        let client = self.with("content-type", "application/x-ndjson");
+        let mut stream = self.connect()?;
+        stream.write_all(&[client.head("POST", path, length).as_bytes(), body].concat())?;
+        stream.shutdown(std::net::Shutdown::Write)?;
+        Answer::read(&mut stream)
+    }
+
+    fn connect(&self) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect(self.address)?;
+        stream.set_read_timeout(Some(ANSWER_WITHIN))?;
+        Ok(stream)
+    }
+
+    fn head(&self, method: &str, path: &str, length: usize) -> String {
+        let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", self.address);
+        for (name, value) in &self.headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        head + &format!("content-length: {length}\r\n\r\n")
+    }
+
+    /// All items of a list, page by page along its cursors.
+    #[track_caller]
+    pub fn list(&self, path: &str, limit: u32) -> Vec<Value> {
+        let and = if path.contains('?') { '&' } else { '?' };
+        let (mut items, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = self.get(&format!("{path}{and}limit={limit}{cursor}")).is(200).json();
+            items.extend(page["items"].as_array().expect("a list has items").iter().cloned());
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return items,
+            }
+        }
+    }
+
+    /// Waits until no order of the default lifecycle waits for its decision.
+    #[track_caller]
+    pub fn wait_decided(&self) {
+        wait_until("every order is decided", || {
+            let waiting = self.get("/orders?status=CREATED&limit=1").is(200).json();
+            waiting["items"].as_array().is_some_and(Vec::is_empty).then_some(())
+        });
+    }
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: u16,
+    headers: Vec<(String, String)>,
+    /// Its body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    fn read(stream: &mut TcpStream) -> io::Result<Self> {
+        let mut bytes = Vec::new();
+        let end = stream.read_to_end(&mut bytes);
+        let answer = Self::parse(&bytes);
+        match (answer, end) {
+            (Some(answer), _) => Ok(answer),
+            (None, Err(error)) => Err(error),
+            (None, Ok(_)) => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+
+    /// `None` unless it is whole.
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
+        let head = std::str::from_utf8(&bytes[..end]).ok()?;
+        let mut lines = head.split("\r\n");
+        let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+        let header = |line: &str| {
+            let (name, value) = line.split_once(':')?;
+            Some((name.to_ascii_lowercase(), value.trim().to_owned()))
+        };
+        let headers = lines.map(header).collect::<Option<Vec<_>>>()?;
+        let mut answer = Self { status, headers, body: Vec::new() };
+        let body = &bytes[end + 4..];
+        answer.body = match answer.header("content-length") {
+            Some(length) => body.get(..length.parse().ok()?)?.to_vec(),
+            None => unchunk(body)?,
+        };
+        Some(answer)
+    }
+
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(there, _)| there == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+
+    /// What to wait for to see what this answer is about.
+    #[track_caller]
+    pub fn position(&self) -> &str {
+        self.header("orderflow-position").unwrap_or_else(|| panic!("no position: {}", self.text()))
+    }
+
+    /// Panics unless it has this status.
+    #[track_caller]
+    pub fn is(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", self.text());
+        self
+    }
+
+    /// Panics unless it is a problem of this status and type; the problem.
+    #[track_caller]
+    pub fn is_problem(&self, status: u16, slug: &str) -> Value {
+        assert_eq!(self.status, status, "{}", self.text());
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{}", self.text());
+        let problem = self.json();
+        assert_eq!((&problem["type"], &problem["status"]), (&slug.into(), &status.into()), "{problem}");
+        assert!(problem["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{problem}");
+        problem
+    }
+}
+
+/// The content of a chunked body; `None` unless it is whole.
+fn unchunk(mut body: &[u8]) -> Option<Vec<u8>> {
+    let mut content = Vec::new();
+    loop {
+        let end = body.windows(2).position(|window| window == b"\r\n")?;
+        let length = usize::from_str_radix(std::str::from_utf8(&body[..end]).ok()?.trim(), 16).ok()?;
+        let chunk = body.get(end + 2..end + 2 + length)?;
+        if length == 0 {
+            return Some(content);
+        }
+        content.extend_from_slice(chunk);
+        body = body.get(end + 2 + length + 2..)?;
+    }
+}

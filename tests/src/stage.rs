@@ -1,0 +1,193 @@
+//! A data directory of its own, and the server on it: started, stopped, killed and started again.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::{Client, Ran, Running, wait_until};
+
+/// Where a test plays: a data directory, gone at the end, and the settings of its servers.
+#[derive(Debug)]
+pub struct Stage {
+    /// Holds the data directory, and what else a test writes.
+    pub folder: TempDir,
+    data: PathBuf,
+    settings: Vec<(String, String)>,
+    pipeline: Option<String>,
+}
+
+impl Default for Stage {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Stage {
+    /// An empty data directory; servers on it have small segments, so that several are filled quickly.
+    pub fn new() -> Self {
+        let folder = TempDir::with_prefix("orderflow-test-").expect("temporary directories can be made");
+        let data = folder.path().join("data");
+        let settings = vec![("ORDERFLOW_SEGMENT_BYTES".to_owned(), (4 << 20).to_string())];
+        Self { folder, data, settings, pipeline: None }
+    }
+
+    /// With another data directory.
+    #[must_use]
+    pub fn on(self, data: PathBuf) -> Self {
+        Self { data, ..self }
+    }
+
+    /// With this pipeline: a file or a name.
+    #[must_use]
+    pub fn pipeline(self, pipeline: impl Into<String>) -> Self {
+        Self { pipeline: Some(pipeline.into()), ..self }
+    }
+
+    /// With this setting, such as `segment_bytes`, for servers started from now on.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl ToString) -> Self {
+        self.set(name, value);
+        self
+    }
+
+    /// Changes a setting for servers started from now on.
+    pub fn set(&mut self, name: &str, value: impl ToString) {
+        let name = format!("ORDERFLOW_{}", name.to_uppercase());
+        self.settings.retain(|(there, _)| *there != name);
+        self.settings.push((name, value.to_string()));
+    }
+
+    /// The data directory.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    fn data_text(&self) -> &str {
+        self.data.to_str().expect("temporary directories have UTF-8 names")
+    }
+
+    /// Starts a server without waiting for it: on a free port, with these arguments more.
+    pub fn start(&self, more: &[&str]) -> Running {
+        let mut arguments = vec!["serve", "--data", self.data_text(), "--listen", "127.0.0.1:0"];
+        if let Some(pipeline) = &self.pipeline {
+            arguments.extend(["--pipeline", pipeline]);
+        }
+        arguments.extend(more);
+        Running::start(&arguments, &self.settings)
+    }
+
+    /// Starts a server and waits until it serves.
+    #[track_caller]
+    pub fn serve(&self) -> Server {
+        let mut running = self.start(&["--insecure-no-auth"]);
+        let address = wait_until("the server says where it serves", || {
+            let alive = running.is_alive();
+            let said = running.stderr();
+            let address = said.lines().find_map(address_in);
+            assert!(alive || address.is_some(), "the server ended: {said}");
+            address
+        });
+        Server { running, address }
+    }
+
+    /// Runs `orderflow` with these arguments to its end.
+    #[track_caller]
+    pub fn run(&self, arguments: &[&str]) -> Ran {
+        Running::start(arguments, &[]).wait()
+    }
+
+    /// Runs `orderflow` with these arguments and `--data` to its end.
+    #[track_caller]
+    pub fn run_on_data(&self, arguments: &[&str]) -> Ran {
+        self.run(&[arguments, &["--data", self.data_text()]].concat())
+    }
+
+    /// Runs `orderflow verify` on the data directory.
+    #[track_caller]
+    pub fn verify(&self) -> Ran {
+        let pipeline: Vec<&str> = self.pipeline.iter().flat_map(|name| ["--pipeline", name.as_str()]).collect();
+        self.run_on_data(&[&["verify"], pipeline.as_slice()].concat())
+    }
+
+    /// Panics unless `orderflow verify` finds everything as it must be. What the database does not show yet at a
+    /// stop, it shows after the next start.
+    #[track_caller]
+    pub fn verify_clean(&self) -> String {
+        let ran = self.verify().exits(0);
+        assert!(ran.stdout.contains("no difference"), "{}", ran.stdout);
+        ran.stdout
+    }
+}
+
+/// `orderflow serves … on http://ADDRESS from …`
+fn address_in(line: &str) -> Option<SocketAddr> {
+    let (_, rest) = line.strip_prefix("orderflow serves ")?.split_once("http://")?;
+    rest.split(' ').next()?.parse().ok()
+}
+
+/// A server that serves.
+#[derive(Debug)]
+pub struct Server {
+    running: Running,
+    /// Where.
+    pub address: SocketAddr,
+}
+
+impl Server {
+    /// Where, as `--url` takes it.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// A client in this role, under this name.
+    pub fn client(&self, role: &str, subject: &str) -> Client {
+        Client::new(self.address).with("x-orderflow-role", role).with("x-orderflow-subject", subject)
+    }
+
+    /// A client that keeps the shop.
+    pub fn admin(&self) -> Client {
+        self.client("admin", "ada")
+    }
+
+    /// A client that orders.
+    pub fn customer(&self, name: &str) -> Client {
+        self.client("customer", name)
+    }
+
+    /// A client that carries parcels.
+    pub fn courier(&self) -> Client {
+        self.client("courier", "curt")
+    }
+
+    /// What it has complained about so far.
+    pub fn stderr(&self) -> String {
+        self.running.stderr()
+    }
+
+    /// Asks it to stop, without waiting.
+    pub fn ask_to_stop(&self) {
+        self.running.signal(Signal::TERM);
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub fn wait(self) -> Ran {
+        self.running.wait()
+    }
+
+    /// Stops it in order; panics if that fails.
+    #[track_caller]
+    pub fn stop(self) -> Ran {
+        self.ask_to_stop();
+        self.wait().exits(0)
+    }
+
+    /// Kills it.
+    pub fn kill(mut self) {
+        self.running.kill();
+    }
+}

@@ -1,0 +1,132 @@
+//! The same request again, under the same idempotency key: the same answer, and nothing happens twice.
+
+use orderflow_tests::{Answer, Client, Stage, change, order, path_of, supply, wait_levels};
+use serde_json::json;
+
+#[track_caller]
+fn is_replayed(answer: Answer, status: u16) -> Answer {
+    assert_eq!(answer.header("idempotent-replayed"), Some("true"), "{}", answer.text());
+    answer.is(status)
+}
+
+#[track_caller]
+fn first(answer: Answer, status: u16) -> Answer {
+    assert_eq!(answer.header("idempotent-replayed"), None, "{}", answer.text());
+    answer.is(status)
+}
+
+fn under(client: &Client, key: &str) -> Client {
+    client.with("idempotency-key", key)
+}
+
+#[test]
+fn an_order_placed_again_is_the_same_order_also_after_a_restart() {
+    let stage = Stage::new();
+    let server = stage.serve();
+    supply(&server.admin(), "tea", 1299, 10);
+    let wanted = order(&[("tea", 2)]);
+    let placed = first(under(&server.customer("ann"), "k1").post("/orders", &wanted), 201);
+    let again = is_replayed(under(&server.customer("ann"), "k1").post("/orders", &wanted), 201);
+    assert_eq!(again.json(), placed.json());
+    assert_eq!(again.header("location"), placed.header("location"));
+    server.kill();
+
+    let server = stage.serve();
+    let ann = server.customer("ann");
+    let again = is_replayed(under(&ann, "k1").post("/orders", &wanted), 201);
+    assert_eq!(again.json(), placed.json());
+    wait_levels(&ann, "tea", [10, 8, 2, 0, 0]);
+    // Keys are a customer's own.
+    let other = first(under(&server.customer("bob"), "k1").post("/orders", &wanted), 201);
+    assert_ne!(other.json()["id"], placed.json()["id"]);
+    server.stop();
+    stage.verify_clean();
+}
+
+#[test]
+fn an_order_that_is_over_is_still_the_answer_to_its_key() {
+    let stage = Stage::new();
+    let server = stage.serve();
+    supply(&server.admin(), "tea", 1299, 10);
+    let (ann, wanted) = (under(&server.customer("ann"), "k1"), order(&[("tea", 2)]));
+    let path = path_of(&first(ann.post("/orders", &wanted), 201));
+    change(&server.customer("ann"), &path, "CANCELED").is(200);
+    let again = is_replayed(ann.post("/orders", &wanted), 201).json();
+    assert_eq!((&again["status"], format!("/orders/{}", again["id"].as_str().unwrap())), (&"CANCELED".into(), path));
+    wait_levels(&ann, "tea", [10, 10, 0, 0, 0]);
+}
+
+#[test]
+fn an_order_that_failed_fails_again_though_there_is_stock_now() {
+    let stage = Stage::new();
+    let server = stage.serve();
+    let admin = server.admin();
+    supply(&admin, "tea", 1299, 1);
+    let wanted = order(&[("tea", 2)]);
+    let failed = first(under(&server.customer("ann"), "k1").post("/orders", &wanted), 409);
+    let problem = failed.is_problem(409, "out-of-stock");
+    assert_eq!((&problem["order"]["status"], &problem["order"]["version"]), (&"FAILED".into(), &2.into()));
+    let short = &problem["failures"][0];
+    assert_eq!((&short["sku"], &short["requested"], &short["available"]), (&"tea".into(), &2.into(), &1.into()));
+    supply(&admin, "tea", 1299, 10);
+    let again = is_replayed(under(&server.customer("ann"), "k1").post("/orders", &wanted), 409);
+    assert_eq!(again.is_problem(409, "out-of-stock")["order"], problem["order"]);
+    server.stop();
+    let server = stage.serve();
+    let again = is_replayed(under(&server.customer("ann"), "k1").post("/orders", &wanted), 409);
+    assert_eq!(again.is_problem(409, "out-of-stock")["order"], problem["order"]);
+    wait_levels(&server.admin(), "tea", [11, 11, 0, 0, 0]);
+}
+
+#[test]
+fn a_key_with_another_body_is_refused() {
+    let stage = Stage::new();
+    let server = stage.serve();
+    supply(&server.admin(), "tea", 1299, 10);
+    let ann = under(&server.customer("ann"), "k1");
+    first(ann.post("/orders", &order(&[("tea", 2)])), 201);
+    ann.post("/orders", &order(&[("tea", 3)])).is_problem(422, "idempotency-key-reused");
+    let mut noted = order(&[("tea", 2)]);
+    noted["notes"] = "ring twice".into();
+    ann.post("/orders", &noted).is_problem(422, "idempotency-key-reused");
+    wait_levels(&ann, "tea", [10, 8, 2, 0, 0]);
+    let mut keyed = order(&[("tea", 2)]);
+    keyed["idempotency_key"] = "k2".into();
+    let problem = ann.post("/orders", &keyed).is_problem(400, "invalid-request");
+    assert_eq!(problem["errors"][0]["pointer"], "/idempotency_key");
+    under(&server.customer("ann"), "two words").post("/orders", &noted).is_problem(400, "invalid-idempotency-key");
+}
+
+#[test]
+fn receipts_and_adjustments_count_once_for_each_key() {
+    let stage = Stage::new();
+    let server = stage.serve();
+    let (k1, k2) = (under(&server.admin(), "k1"), under(&server.admin(), "k2"));
+    let receipt = json!({ "quantity": 5 });
+    let received = first(k1.post("/inventory/tea/receipts", &receipt), 200);
+    let again = is_replayed(k1.post("/inventory/tea/receipts", &receipt), 200);
+    assert_eq!(again.json(), received.json());
+    let loss = json!({ "delta": -2, "reason": "mice" });
+    first(k2.post("/inventory/tea/adjustments", &loss), 200);
+    is_replayed(k2.post("/inventory/tea/adjustments", &loss), 200);
+    let problem = k1.post("/inventory/tea/receipts", &json!({ "quantity": 6 }));
+    problem.is_problem(422, "idempotency-key-reused");
+    wait_levels(&k1, "tea", [5, 3, 0, 0, 2]);
+    server.stop();
+    stage.verify_clean();
+}
+
+#[test]
+fn many_at_once_under_one_key_place_one_order() {
+    let stage = Stage::new();
+    let server = stage.serve();
+    supply(&server.admin(), "tea", 1299, 10);
+    let (ann, wanted) = (under(&server.customer("ann"), "k1"), order(&[("tea", 1)]));
+    let ids: Vec<_> = std::thread::scope(|scope| {
+        let place = || ann.post("/orders", &wanted).json()["id"].as_str().unwrap().to_owned();
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(place)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    wait_levels(&ann, "tea", [10, 9, 1, 0, 0]);
+}

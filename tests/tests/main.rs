@@ -1,0 +1,17 @@
+//! End-to-end tests: the real binary, started, used over HTTP, stopped and killed as users and machines do it.
+
+mod bad_input;
+mod batches;
+//mod command_line;
+//mod crash;
+//mod damage;
+//mod disk_full;
+mod idempotency;
+mod inventory;
+mod lifecycles;
+mod orders;
+mod prices;
+//mod reads;
+//mod replay;
+//mod settings;
+//mod stopping;

@@ -1,0 +1,53 @@
+//! Frames that were read from the disk lately, so that readers of different partitions share the reading.
+//!
+//! All partitions are in one log: whoever catches up in several of them comes by the same frame for each. A frame is
+//! kept by its LSN, which never means another one, after its checksum was found right. The oldest leaves first:
+//! readers move forward, so a frame is not needed again once they have passed it.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Mutex,
+};
+
+use super::{lock, scan::Frame};
+
+/// The frames, up to a bound of bytes.
+#[derive(Debug)]
+pub(super) struct RecentFrames {
+    bytes_max: usize,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    frames: HashMap<u64, Frame>,
+    order: VecDeque<u64>,
+    bytes: usize,
+}
+
+impl RecentFrames {
+    pub(super) fn new(bytes_max: usize) -> Self {
+        Self { bytes_max, kept: Mutex::default() }
+    }
+
+    /// The frame at this LSN, if it is kept.
+    pub(super) fn get(&self, lsn: u64) -> Option<Frame> {
+        lock(&self.kept).frames.get(&lsn).cloned()
+    }
+
+    /// Keeps an intact frame.
+    pub(super) fn keep(&self, lsn: u64, frame: &Frame) {
+        let mut kept = lock(&self.kept);
+        if kept.frames.insert(lsn, frame.clone()).is_some() {
+            return;
+        }
+        kept.order.push_back(lsn);
+        kept.bytes += frame.payload.len();
+        while kept.bytes > self.bytes_max {
+            let Some(oldest) = kept.order.pop_front() else { break };
+            if let Some(frame) = kept.frames.remove(&oldest) {
+                kept.bytes -= frame.payload.len();
+            }
+        }
+    }
+}
