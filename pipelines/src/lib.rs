@@ -2,6 +2,7 @@
 //!
 //! The only crate that knows all others.
 
+mod background;
 pub mod cli;
 mod clock;
 mod commands;

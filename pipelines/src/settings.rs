@@ -52,7 +52,7 @@ pub struct Options {
     /// Bytes of the log at which it says it is full [default: none]
     #[arg(long, env = "ORDERFLOW_LOG_BYTES_MAX", value_name = "BYTES")]
     pub log_bytes_max: Option<u64>,
-    /// Bytes of the log's tail that are kept in memory [default: 67108864]
+    /// Bytes of the log's tail that are kept in memory [default: 33554432]
     #[arg(long, env = "ORDERFLOW_CACHE_BYTES", value_name = "BYTES")]
     pub cache_bytes: Option<usize>,
     /// Remove segments of the log that are older than so many seconds and no longer needed [default: never]

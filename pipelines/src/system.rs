@@ -21,6 +21,7 @@ use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    background::Background,
     database,
     listener::BoundedListener,
     metrics_endpoint,
@@ -38,6 +39,7 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(10);
 pub struct System {
     /// Where it listens.
     pub address: SocketAddr,
+    background: Background,
     log: Arc<EmbeddedLog>,
     ingest: Arc<Ingest>,
     parts: JoinSet<Result<&'static str>>,
@@ -53,7 +55,11 @@ impl System {
         let log = open_log(settings)?;
         let topics: Arc<dyn Topics> = log.clone();
         create_topics(&*topics, settings).await?;
-        let database = database::open(&settings.data).await?;
+        let background = Background::start()?;
+        // Opened in the background, so that the database's own thread has its priority.
+        let (data, handle) = (settings.data.clone(), background.handle().clone());
+        let opening = move || handle.block_on(database::open(&data));
+        let database = background.handle().spawn_blocking(opening).await??;
         let events: Vec<TopicPartition> = [Topic::OrdersEvents, Topic::StockEvents]
             .into_iter()
             .flat_map(|topic| partitions_of(&*topics, topic))
@@ -64,11 +70,19 @@ impl System {
         let health = Health::default();
         let (log_part, processors_part, database_part) =
             (health.part("log"), health.part("processors"), health.part("database"));
-        let recovered = start_processors(settings, &topics, &mut parts, &stop_processors);
+        let mut start = StartRunners {
+            settings,
+            topics: &topics,
+            background: &background,
+            parts: &mut parts,
+            stop: &stop_processors,
+        };
+        let recovered = start.all();
         let sinks = SinkDriverSettings::default();
         let driver = SinkDriver::new(topics.clone(), database.sink, events, progress.clone(), sinks);
         let stop = stop_sinks.clone();
-        parts.spawn(async move { Ok(driver.run(stop).await.map(|()| "sink")?) });
+        let sink = async move { Ok(driver.run(stop).await.map(|()| "sink")?) };
+        parts.spawn_on(sink, background.handle());
         watch_log(&log, &mut parts, &stop_sinks);
 
         let lookup = StoredOrders::new(database.reader.clone(), progress.clone());
@@ -89,6 +103,7 @@ impl System {
         };
         let mut system = Self {
             address: settings.listen,
+            background,
             log,
             ingest: Arc::new(ingest),
             parts,
@@ -160,6 +175,7 @@ impl System {
         }
         let log = self.log;
         tokio::task::spawn_blocking(move || log.close()).await?;
+        drop(self.background);
         result
     }
 }
@@ -199,53 +215,51 @@ async fn create_topics(topics: &dyn Topics, settings: &Settings) -> Result<()> {
     Ok(())
 }
 
-/// Starts a runner for each partition of commands. The receiver ends once all have recovered.
-fn start_processors(
-    settings: &Settings,
-    topics: &Arc<dyn Topics>,
-    parts: &mut JoinSet<Result<&'static str>>,
-    stop: &CancellationToken,
-) -> mpsc::Receiver<()> {
-    let (recovering, recovered) = mpsc::channel(1);
-    for partition in (0..settings.order_partitions).map(Partition) {
-        let processor = OrderProcessor {
-            lifecycle: settings.lifecycle.clone(),
-            stock_partitions: settings.stock_partitions,
-            keys_max: settings.keys_max,
-        };
-        start_runner(settings, topics, processor, partition, parts, stop, recovering.clone());
-    }
-    for partition in (0..settings.stock_partitions).map(Partition) {
-        let processor = StockProcessor {
-            partition,
-            order_partitions: settings.order_partitions,
-            keys_max: settings.keys_max,
-            resolved_max: settings.resolved_max,
-        };
-        start_runner(settings, topics, processor, partition, parts, stop, recovering.clone());
-    }
-    recovered
+/// What starting the runners takes.
+struct StartRunners<'a> {
+    settings: &'a Settings,
+    topics: &'a Arc<dyn Topics>,
+    background: &'a Background,
+    parts: &'a mut JoinSet<Result<&'static str>>,
+    stop: &'a CancellationToken,
 }
 
-fn start_runner<P: Processor>(
-    settings: &Settings,
-    topics: &Arc<dyn Topics>,
-    processor: P,
-    partition: Partition,
-    parts: &mut JoinSet<Result<&'static str>>,
-    stop: &CancellationToken,
-    recovering: mpsc::Sender<()>,
-) {
-    let input = TopicPartition { topic: P::INPUT, partition };
-    let snapshots = Snapshots::new(&settings.data, input);
-    let runner_settings =
-        RunnerSettings { snapshot_every: settings.snapshot_every, ..RunnerSettings::default() };
-    let runner = Runner::new(topics.clone(), processor, partition, snapshots, runner_settings);
-    let stop = stop.clone();
-    parts.spawn(async move {
-        runner.run(stop, || drop(recovering)).await?;
-        Ok("processor")
-    });
+impl StartRunners<'_> {
+    /// Starts a runner for each partition of commands. The receiver ends once all have recovered.
+    fn all(&mut self) -> mpsc::Receiver<()> {
+        let (settings, (recovering, recovered)) = (self.settings, mpsc::channel(1));
+        for partition in (0..settings.order_partitions).map(Partition) {
+            let processor = OrderProcessor {
+                lifecycle: settings.lifecycle.clone(),
+                stock_partitions: settings.stock_partitions,
+                keys_max: settings.keys_max,
+            };
+            self.one(processor, partition, recovering.clone());
+        }
+        for partition in (0..settings.stock_partitions).map(Partition) {
+            let processor = StockProcessor {
+                partition,
+                order_partitions: settings.order_partitions,
+                keys_max: settings.keys_max,
+                resolved_max: settings.resolved_max,
+            };
+            self.one(processor, partition, recovering.clone());
+        }
+        recovered
+    }
+
+    fn one<P: Processor>(&mut self, processor: P, partition: Partition, recovering: mpsc::Sender<()>) {
+        let settings = self.settings;
+        let snapshots = Snapshots::new(&settings.data, TopicPartition { topic: P::INPUT, partition });
+        let how = RunnerSettings { snapshot_every: settings.snapshot_every, ..RunnerSettings::default() };
+        let runner = Runner::new(self.topics.clone(), processor, partition, snapshots, how);
+        let stop = self.stop.clone();
+        let running = async move {
+            runner.run(stop, || drop(recovering)).await?;
+            Ok("processor")
+        };
+        self.parts.spawn_on(running, self.background.handle());
+    }
 }
 
 /// Ends the system when the log fails, and lets retention do its work.

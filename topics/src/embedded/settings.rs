@@ -20,10 +20,10 @@ pub struct Settings {
     pub frame_bytes_max: usize,
     /// How much may be accepted but not yet durable before an append waits; default 32 MiB.
     pub pending_bytes_max: usize,
-    /// How much of the tail is kept in memory for readers; default 64 MiB. What is not yet durable is kept in any
+    /// How much of the tail is kept in memory for readers; default 32 MiB. What is not yet durable is kept in any
     /// case.
     pub cache_bytes_max: usize,
-    /// How much of what was read from the disk is kept for readers of other partitions; default 32 MiB.
+    /// How much of what was read from the disk is kept for readers of other partitions; default 16 MiB.
     pub recent_bytes_max: usize,
     /// The size of all segments together, the preallocated one included, at which the log says it is full; default
     /// none. At least two segments.
@@ -51,8 +51,8 @@ impl Default for Settings {
             append_bytes_max: 4 << 20,
             frame_bytes_max: 1 << 20,
             pending_bytes_max: 32 << 20,
-            cache_bytes_max: 64 << 20,
-            recent_bytes_max: 32 << 20,
+            cache_bytes_max: 32 << 20,
+            recent_bytes_max: 16 << 20,
             bytes_max: None,
             index_stride_bytes: MIB / 4,
             retention: Retention::default(),

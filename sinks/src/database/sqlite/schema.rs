@@ -26,7 +26,7 @@ const PAGE_BYTES: u32 = 8 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SqliteSettings {
-    /// Pages the writer keeps in memory, in bytes. Default 64 MiB.
+    /// Pages the writer keeps in memory, in bytes. Default 32 MiB.
     pub write_cache_bytes: u32,
     /// Pages each reading connection keeps in memory, in bytes. Default 8 MiB.
     pub read_cache_bytes: u32,
@@ -44,7 +44,7 @@ pub struct SqliteSettings {
 impl Default for SqliteSettings {
     fn default() -> Self {
         Self {
-            write_cache_bytes: 64 << 20,
+            write_cache_bytes: 32 << 20,
             read_cache_bytes: 8 << 20,
             mmap_bytes: 1 << 30,
             wal_bytes: 32 << 20,

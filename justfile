@@ -1,0 +1,39 @@
+# The daily commands. Continuous integration runs `ci`; each is plain cargo or bash, so `just` is a convenience.
+# Always --workspace: another set of packages means other features of the dependencies, and so another build of them.
+
+# List the commands.
+default:
+    @just --list
+
+# All that must hold before a change is merged.
+ci:
+    bash .ci/run
+
+# All tests, or with arguments those of `cargo test --workspace`.
+test *args:
+    bash .ci/test {{ args }}
+
+# Format the code.
+fmt:
+    cargo fmt --all
+
+# Lints, denied as in ci.
+lint:
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# A whole system with a simulated market, verified at the end.
+demo duration="20s":
+    cargo run --bin orderflow -- demo --for {{ duration }}
+
+# Serve from ./data on 127.0.0.1:8080, callers from headers.
+serve *args:
+    cargo run --bin orderflow -- serve --insecure-no-auth {{ args }}
+
+# Micro-benchmarks of the processors, and the speed of the log on this disk.
+bench:
+    cargo bench --workspace
+    cargo run --example log_speed -- "${TMPDIR:-/tmp}"
+
+# Write the published JSON Schemas anew.
+schemas:
+    ORDERFLOW_WRITE_SCHEMAS=1 cargo test --workspace published_schemas
