@@ -146,7 +146,7 @@ fn failed(error: &ReadError) -> Problem {
         ReadError::Trimmed { start, .. } => {
             Problem::new(StatusCode::GONE, "records-removed", error.to_string()).with_member("start", start)
         }
-        ReadError::Damaged(_) => Problem::internal(error),
+        ReadError::Damaged(_) | ReadError::PartitionCount { .. } => Problem::internal(error),
         ReadError::Unavailable(_) => {
             tracing::error!(%error, "the log cannot be read");
             Problem::unavailable("log-unavailable", "the log cannot be read now", 1)

@@ -158,7 +158,7 @@ async fn fixture() -> Fixture {
         let time = Timestamp::from_micros(0);
         let header = Header { source, number: 1, time, cause: None, sent: vec![], traceparent: None };
         let (offset, cause) = (Offset(offset), Offset(0));
-        EventRecord { at: EVENTS, offset, cause, header, event, bytes: Bytes::new() }
+        EventRecord { at: EVENTS, offset, cause, header, event }
     };
     let batch = EventBatch { records: (0..).zip(events()).map(record).collect() };
     sink.apply(&batch, &Checkpoint::default()).await.unwrap();

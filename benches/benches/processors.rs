@@ -19,7 +19,7 @@ use orderflow_schemas::{
 use rustix::time::{ClockId, clock_gettime};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 const ORDERS: u32 = 100_000;
 const CUSTOMERS: u32 = 10_000;

@@ -24,7 +24,7 @@ pub enum Command {
     /// Run a whole system with a simulated market in a temporary directory
     Demo(Demo),
     /// Run the pipeline
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Post an NDJSON file of orders to a running server; safe to run twice
     Replay(Replay),
     /// Put load on a running server and report throughput and latency
@@ -132,6 +132,9 @@ pub struct Verify {
     /// The pipeline file the log was written under [default: order-tracking]
     #[arg(long, env = "ORDERFLOW_PIPELINE", value_name = "FILE")]
     pub pipeline: Option<PathBuf>,
+    /// Idempotency keys a partition remembered at most [default: 1000000]
+    #[arg(long, env = "ORDERFLOW_KEYS_MAX", value_name = "N")]
+    pub keys_max: Option<usize>,
 }
 
 /// A running server, or the data directory of a stopped one.

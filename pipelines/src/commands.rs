@@ -14,7 +14,7 @@ use crate::{
         replay::{self, Replay as ReplayJob},
     },
     look, serve,
-    settings::PipelineFile,
+    settings::{Options, PipelineFile, Settings},
     verify,
 };
 
@@ -22,7 +22,7 @@ use crate::{
 pub async fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Demo(demo) => demo::run(demo).await,
-        Command::Serve(serve) => serve::run(serve).await,
+        Command::Serve(serve) => serve::run(*serve).await,
         Command::Replay(replay) => run_replay(replay).await,
         Command::Bench(bench) => run_bench(bench).await,
         Command::Verify(verify) => run_verify(verify).await,
@@ -87,8 +87,9 @@ async fn run_bench(args: Bench) -> Result<()> {
 }
 
 async fn run_verify(args: Verify) -> Result<()> {
-    let lifecycle = PipelineFile::read(args.pipeline.as_deref())?.lifecycle;
-    let report = verify::run(&args.data, lifecycle).await?;
+    let options = Options { data: Some(args.data), keys_max: args.keys_max, ..Options::default() };
+    let settings = Settings::resolve(options, PipelineFile::read(args.pipeline.as_deref())?)?;
+    let report = verify::run(&settings).await?;
     print(&report.to_string())?;
     match report.differences.count() {
         0 => Ok(()),

@@ -14,6 +14,14 @@ pub fn install() {
     }
 }
 
+/// Folds what was measured since the last time; call it every few seconds. Without it samples would pile up between
+/// two scrapes.
+pub fn upkeep() {
+    if let Some(handle) = HANDLE.get() {
+        handle.run_upkeep();
+    }
+}
+
 /// All metrics in the text format of Prometheus.
 pub fn render() -> String {
     HANDLE.get().map(PrometheusHandle::render).unwrap_or_default()

@@ -12,9 +12,9 @@ use orderflow_topics::embedded;
 use serde::Deserialize;
 
 /// Idempotency keys a partition remembers unless set otherwise.
-pub const KEYS_MAX: usize = 1_000_000;
+const KEYS_MAX: usize = 1_000_000;
 /// Resolved reservations a partition remembers, to name the first resolution when a second comes.
-pub const RESOLVED_MAX: usize = 100_000;
+const RESOLVED_MAX: usize = 100_000;
 
 /// The pipelines that are part of the program, by name.
 pub const BUILT_IN: [(&str, &str); 4] = [
@@ -168,10 +168,9 @@ impl Settings {
     /// Fills in the defaults and checks what can be checked without starting.
     pub fn resolve(options: Options, pipeline: PipelineFile) -> Result<Self> {
         let options = options.or(pipeline.options);
-        if let Some(url) = &options.database {
+        if let Some(url) = options.database.as_deref().filter(|url| *url != "sqlite") {
             let scheme = url.split(':').next().unwrap_or_default();
-            ensure!(
-                scheme == "sqlite",
+            bail!(
                 "--database {scheme}:… is not supported by this version; leave it out for SQLite in the data directory"
             );
         }

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, anyhow};
 use orderflow_api::{Api, Health, Status, StoredOrders};
 use orderflow_ingest::{
     Ingest,
-    http::{insecure_no_auth, propagate_trace},
+    http::{Problem, insecure_no_auth, propagate_trace},
 };
 use orderflow_processors::{OrderProcessor, Processor, StockProcessor};
 use orderflow_schemas::{Partition, Topic, TopicPartition};
@@ -30,8 +30,8 @@ use crate::{
     sink_driver::{SinkDriver, SinkDriverSettings},
 };
 
-/// How often retention looks whether something may go.
-const RETAIN_EVERY: Duration = Duration::from_secs(5);
+/// How often retention looks whether something may go, and metrics are folded.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 /// How long open connections may go on after the server has begun to stop.
 const DRAIN_WITHIN: Duration = Duration::from_secs(10);
 
@@ -128,6 +128,8 @@ impl System {
         let traced = axum::middleware::from_fn(propagate_trace);
         let router = orderflow_ingest::routes(self.ingest.clone())
             .merge(orderflow_api::routes(api))
+            .fallback(no_such_route)
+            .method_not_allowed_fallback(no_such_method)
             .layer(callers)
             .layer(tower_http::catch_panic::CatchPanicLayer::new())
             .layer(traced);
@@ -178,6 +180,15 @@ impl System {
         drop(self.background);
         result
     }
+}
+
+async fn no_such_route(uri: http::Uri) -> Problem {
+    Problem::not_found("no-such-route", format!("there is nothing at {}", uri.path()))
+}
+
+async fn no_such_method(method: http::Method, uri: http::Uri) -> Problem {
+    let detail = format!("{} does not take {method}", uri.path());
+    Problem::new(http::StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
 }
 
 /// Waits for the first part that ends with an error, or without being asked to.
@@ -267,18 +278,19 @@ fn watch_log(log: &Arc<EmbeddedLog>, parts: &mut JoinSet<Result<&'static str>>, 
     let (log, stop) = (log.clone(), stop.clone());
     parts.spawn(async move {
         // Readers say what they need as they start; the first look comes after that.
-        let mut every = tokio::time::interval_at(tokio::time::Instant::now() + RETAIN_EVERY, RETAIN_EVERY);
+        let mut every = tokio::time::interval_at(tokio::time::Instant::now() + UPKEEP_EVERY, UPKEEP_EVERY);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return Ok("log"),
                 why = log.failed() => return Err(anyhow!("the log failed: {why}")),
-                _ = every.tick() => retain(&log).await?,
+                _ = every.tick() => upkeep(&log).await?,
             }
         }
     });
 }
 
-async fn retain(log: &Arc<EmbeddedLog>) -> Result<()> {
+async fn upkeep(log: &Arc<EmbeddedLog>) -> Result<()> {
+    metrics_endpoint::upkeep();
     let log = log.clone();
     let now_ms = u64::try_from(crate::clock::now().as_micros() / 1000).unwrap_or(0);
     let removed = tokio::task::spawn_blocking(move || log.retain(now_ms)).await?;

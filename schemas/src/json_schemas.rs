@@ -114,7 +114,9 @@ mod tests {
                 std::fs::write(&path, &text).unwrap();
             }
             let published = std::fs::read_to_string(&path).unwrap_or_default();
-            assert!(published == text, "{name} differs from the types; write it anew and say so in CHANGELOG.md"
+            assert!(
+                published == text,
+                "{name} differs from the types; write it anew and say so in CHANGELOG.md"
             );
         }
     }

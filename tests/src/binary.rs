@@ -20,11 +20,18 @@ use crate::wait_until;
 pub fn binary() -> PathBuf {
     let built = || {
         let test = std::env::current_exe().expect("a test has a path");
-        test.parent().and_then(Path::parent).expect("tests are built in target/PROFILE/deps").join("orderflow")
+        test.parent()
+            .and_then(Path::parent)
+            .expect("tests are built in target/PROFILE/deps")
+            .join("orderflow")
     };
     let path = std::env::var_os("ORDERFLOW_BIN").map_or_else(built, PathBuf::from);
     let there = path.is_file();
-    assert!(there, "there is no binary {}: run `cargo build --workspace`, or set ORDERFLOW_BIN", path.display());
+    assert!(
+        there,
+        "there is no binary {}: run `cargo build --workspace`, or set ORDERFLOW_BIN",
+        path.display()
+    );
     path
 }
 
@@ -52,12 +59,12 @@ impl Ran {
         self
     }
 
-    /// Panics unless it failed with exit code 1 and one sentence that has all these words.
+    /// Panics unless it failed with exit code 1 and a sentence that has all these words, or a report that has them.
     #[track_caller]
     pub fn fails_naming(self, words: &[&str]) -> Self {
         let ran = self.exits(1);
-        let sentence = ran.stderr.lines().last().unwrap_or_default();
-        assert!(sentence.starts_with("orderflow: "), "{}", ran.stderr);
+        let sentence = ran.stderr.split_once("orderflow: ").map(|(_, sentence)| sentence);
+        let sentence = sentence.unwrap_or_else(|| panic!("it does not say why it failed: {}", ran.stderr));
         for word in words {
             let named = sentence.contains(word) || ran.stdout.contains(word);
             assert!(named, "`{word}` is not named: {}{}", ran.stdout, ran.stderr);
@@ -85,11 +92,17 @@ impl Running {
         }
         command.args(arguments).envs(settings.iter().map(|(name, value)| (name, value)));
         let (stdout, stderr) = (output(), output());
-        let handle = |file: &NamedTempFile| Stdio::from(file.reopen().expect("an open file can be opened again"));
+        let handle =
+            |file: &NamedTempFile| Stdio::from(file.reopen().expect("an open file can be opened again"));
         command.stdin(Stdio::null()).stdout(handle(&stdout)).stderr(handle(&stderr));
         die_with_parent(&mut command);
         let child = command.spawn().expect("the binary can be started");
         Self { child, stdout, stderr }
+    }
+
+    /// What it has printed so far.
+    pub fn stdout(&self) -> String {
+        read(self.stdout.path())
     }
 
     /// What it has complained about so far.
@@ -119,7 +132,7 @@ impl Running {
     pub fn wait(mut self) -> Ran {
         let ended: ExitStatus =
             wait_until("the process ends", || self.child.try_wait().expect("a child can be waited for"));
-        Ran { code: ended.code(), stdout: read(self.stdout.path()), stderr: self.stderr() }
+        Ran { code: ended.code(), stdout: self.stdout(), stderr: self.stderr() }
     }
 }
 

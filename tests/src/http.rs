@@ -26,10 +26,11 @@ impl Client {
         Self { address, headers: Vec::new() }
     }
 
-    /// The same caller with one more header.
+    /// The same caller with this header, in place of another value it may have.
     #[must_use]
     pub fn with(&self, name: &str, value: impl ToString) -> Self {
         let mut client = self.clone();
+        client.headers.retain(|(there, _)| there != name);
         client.headers.push((name.to_owned(), value.to_string()));
         client
     }
@@ -109,6 +110,14 @@ impl Client {
         stream.write_all(&[client.head("POST", path, length).as_bytes(), body].concat())?;
         stream.shutdown(std::net::Shutdown::Write)?;
         Answer::read(&mut stream)
+    }
+
+    /// Begins a request and hangs up without waiting for an answer.
+    #[track_caller]
+    pub fn abandon(&self, path: &str, body: &[u8], length: usize) {
+        let client = self.with("content-type", "application/x-ndjson");
+        let request = [client.head("POST", path, length).as_bytes(), body].concat();
+        self.connect().and_then(|mut stream| stream.write_all(&request)).expect("a request can be begun");
     }
 
     fn connect(&self) -> io::Result<TcpStream> {

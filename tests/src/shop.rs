@@ -24,7 +24,8 @@ pub fn order(lines: &[(&str, u64)]) -> Value {
 /// A line of a batch: an order of one unit by `customer` under `key`, its price stated.
 pub fn batch_line(key: &str, customer: &str, sku: &str) -> String {
     let lines = json!([{ "sku": sku, "quantity": 1, "unit_price": 100 }]);
-    json!({ "idempotency_key": key, "customer_id": customer, "currency": "EUR", "lines": lines }).to_string() + "\n"
+    json!({ "idempotency_key": key, "customer_id": customer, "currency": "EUR", "lines": lines }).to_string()
+        + "\n"
 }
 
 /// The path of an order, from an answer about it.

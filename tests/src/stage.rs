@@ -80,10 +80,21 @@ impl Stage {
         Running::start(&arguments, &self.settings)
     }
 
+    /// Starts `orderflow serve` without any arguments: only with the settings.
+    pub fn start_bare(&self) -> Running {
+        Running::start(&["serve"], &self.settings)
+    }
+
     /// Starts a server and waits until it serves.
     #[track_caller]
     pub fn serve(&self) -> Server {
-        let mut running = self.start(&["--insecure-no-auth"]);
+        self.serve_with(&[])
+    }
+
+    /// Starts a server with these arguments more and waits until it serves.
+    #[track_caller]
+    pub fn serve_with(&self, more: &[&str]) -> Server {
+        let mut running = self.start(&[&["--insecure-no-auth"], more].concat());
         let address = wait_until("the server says where it serves", || {
             let alive = running.is_alive();
             let said = running.stderr();
@@ -109,7 +120,8 @@ impl Stage {
     /// Runs `orderflow verify` on the data directory.
     #[track_caller]
     pub fn verify(&self) -> Ran {
-        let pipeline: Vec<&str> = self.pipeline.iter().flat_map(|name| ["--pipeline", name.as_str()]).collect();
+        let pipeline: Vec<&str> =
+            self.pipeline.iter().flat_map(|name| ["--pipeline", name.as_str()]).collect();
         self.run_on_data(&[&["verify"], pipeline.as_slice()].concat())
     }
 
@@ -171,6 +183,11 @@ impl Server {
     /// Asks it to stop, without waiting.
     pub fn ask_to_stop(&self) {
         self.running.signal(Signal::TERM);
+    }
+
+    /// Asks it to stop as Ctrl-C does, without waiting.
+    pub fn interrupt(&self) {
+        self.running.signal(Signal::INT);
     }
 
     /// Waits for its end.

@@ -52,7 +52,10 @@ fn an_order_that_is_over_is_still_the_answer_to_its_key() {
     let path = path_of(&first(ann.post("/orders", &wanted), 201));
     change(&server.customer("ann"), &path, "CANCELED").is(200);
     let again = is_replayed(ann.post("/orders", &wanted), 201).json();
-    assert_eq!((&again["status"], format!("/orders/{}", again["id"].as_str().unwrap())), (&"CANCELED".into(), path));
+    assert_eq!(
+        (&again["status"], format!("/orders/{}", again["id"].as_str().unwrap())),
+        (&"CANCELED".into(), path)
+    );
     wait_levels(&ann, "tea", [10, 10, 0, 0, 0]);
 }
 
@@ -67,7 +70,10 @@ fn an_order_that_failed_fails_again_though_there_is_stock_now() {
     let problem = failed.is_problem(409, "out-of-stock");
     assert_eq!((&problem["order"]["status"], &problem["order"]["version"]), (&"FAILED".into(), &2.into()));
     let short = &problem["failures"][0];
-    assert_eq!((&short["sku"], &short["requested"], &short["available"]), (&"tea".into(), &2.into(), &1.into()));
+    assert_eq!(
+        (&short["sku"], &short["requested"], &short["available"]),
+        (&"tea".into(), &2.into(), &1.into())
+    );
     supply(&admin, "tea", 1299, 10);
     let again = is_replayed(under(&server.customer("ann"), "k1").post("/orders", &wanted), 409);
     assert_eq!(again.is_problem(409, "out-of-stock")["order"], problem["order"]);
@@ -94,7 +100,9 @@ fn a_key_with_another_body_is_refused() {
     keyed["idempotency_key"] = "k2".into();
     let problem = ann.post("/orders", &keyed).is_problem(400, "invalid-request");
     assert_eq!(problem["errors"][0]["pointer"], "/idempotency_key");
-    under(&server.customer("ann"), "two words").post("/orders", &noted).is_problem(400, "invalid-idempotency-key");
+    under(&server.customer("ann"), "two words")
+        .post("/orders", &noted)
+        .is_problem(400, "invalid-idempotency-key");
 }
 
 #[test]

@@ -31,7 +31,8 @@ fn stock_that_is_reserved_cannot_be_written_off() {
     let admin = server.admin();
     supply(&admin, "tea", 1299, 5);
     server.customer("ann").post("/orders", &order(&[("tea", 4)])).is(201);
-    let loss = |units: i64| admin.post("/inventory/tea/adjustments", &json!({ "delta": -units, "reason": "fire" }));
+    let loss =
+        |units: i64| admin.post("/inventory/tea/adjustments", &json!({ "delta": -units, "reason": "fire" }));
     loss(2).is_problem(409, "negative-stock");
     loss(1).is(200);
     wait_levels(&admin, "tea", [5, 0, 4, 0, 1]);
@@ -76,7 +77,8 @@ fn of_two_who_want_the_last_one_exactly_one_gets_it() {
         let (start, wanted) = (Barrier::new(2), order(&[(&sku, 1)]));
         let mut answers = std::thread::scope(|scope| {
             let threads = ["ann", "bob"].map(|name| {
-                let (customer, start, wanted) = (server.customer(&format!("{name}-{round}")), &start, &wanted);
+                let (customer, start, wanted) =
+                    (server.customer(&format!("{name}-{round}")), &start, &wanted);
                 scope.spawn(move || {
                     start.wait();
                     customer.post("/orders", wanted)

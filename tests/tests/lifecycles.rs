@@ -1,6 +1,8 @@
 //! The lifecycles that are part of the program, each told over HTTP from the first state to the last.
 
-use orderflow_tests::{Answer, Client, Server, Stage, change, order, path_of, repository, supply, wait_levels};
+use orderflow_tests::{
+    Answer, Client, Server, Stage, change, order, path_of, repository, supply, wait_levels,
+};
 use serde_json::{Value, json};
 
 /// Tells a story under a built-in pipeline: by its file, then by its name.

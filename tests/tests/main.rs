@@ -2,16 +2,16 @@
 
 mod bad_input;
 mod batches;
-//mod command_line;
-//mod crash;
-//mod damage;
-//mod disk_full;
+mod command_line;
+mod crash;
+mod damage;
+mod disk_full;
 mod idempotency;
 mod inventory;
 mod lifecycles;
 mod orders;
 mod prices;
-//mod reads;
-//mod replay;
-//mod settings;
-//mod stopping;
+mod reads;
+mod replay;
+mod settings;
+mod stopping;

@@ -21,7 +21,10 @@ fn a_customer_cannot_choose_a_price() {
     let problem = ann.post("/orders", &priced("tea", 1, 1)).is_problem(409, "price-changed");
     let failure = &problem["failures"][0];
     assert_eq!((&failure["sku"], &failure["unit_price"]), (&"tea".into(), &1299.into()), "{problem}");
-    assert_eq!((&problem["order"]["status"], &problem["order"]["fail_reason"]), (&"FAILED".into(), &"price-changed".into()));
+    assert_eq!(
+        (&problem["order"]["status"], &problem["order"]["fail_reason"]),
+        (&"FAILED".into(), &"price-changed".into())
+    );
     assert_eq!(ann.post("/orders", &priced("tea", 2, 1299)).is(201).json()["total"], 2598);
     wait_levels(&ann, "tea", [10, 8, 2, 0, 0]);
     server.stop();
@@ -32,12 +35,13 @@ fn a_customer_cannot_choose_a_price() {
 fn a_price_that_changed_meanwhile_is_not_charged() {
     let (stage, server) = shop();
     let (admin, ann) = (server.admin(), server.customer("ann"));
-    let seen = ann.get("/products/tea").is(200).json()["unit_price"].as_u64().unwrap();
+    let receipt = supply(&admin, "tea", 1299, 1);
+    let seen = ann.after(&receipt).get("/products/tea").is(200).json()["unit_price"].as_u64().unwrap();
     admin.put("/products/tea", &json!({ "name": "Tea", "unit_price": 1399, "currency": "EUR" })).is(200);
     let problem = ann.post("/orders", &priced("tea", 1, seen)).is_problem(409, "price-changed");
     assert_eq!(problem["failures"][0]["unit_price"], 1399);
     assert_eq!(ann.post("/orders", &order(&[("tea", 1)])).is(201).json()["total"], 1399);
-    wait_levels(&ann, "tea", [10, 9, 1, 0, 0]);
+    wait_levels(&ann, "tea", [11, 10, 1, 0, 0]);
     server.stop();
     stage.verify_clean();
 }
@@ -58,7 +62,10 @@ fn what_is_sold_in_another_currency_or_has_no_price_is_not_sold() {
     let mut dollars = order(&[("tea", 1)]);
     dollars["currency"] = "USD".into();
     let problem = ann.post("/orders", &dollars).is_problem(409, "currency-mismatch");
-    assert_eq!((&problem["failures"][0]["sku"], &problem["failures"][0]["currency"]), (&"tea".into(), &"EUR".into()));
+    assert_eq!(
+        (&problem["failures"][0]["sku"], &problem["failures"][0]["currency"]),
+        (&"tea".into(), &"EUR".into())
+    );
     admin.post("/inventory/salt/receipts", &json!({ "quantity": 5 })).is(200);
     let problem = ann.post("/orders", &order(&[("salt", 1)])).is_problem(409, "price-unknown");
     assert_eq!(problem["failures"][0]["sku"], "salt");
@@ -75,7 +82,11 @@ fn an_order_of_something_unheard_of_fails_as_out_of_stock() {
     assert_eq!((&problem["order"]["status"], &problem["order"]["version"]), (&"FAILED".into(), &2.into()));
     let failures = problem["failures"].as_array().unwrap();
     let failure = json!({ "sku": &failures[0]["sku"], "requested": &failures[0]["requested"], "available": &failures[0]["available"] });
-    assert_eq!((failures.len(), failure), (1, json!({ "sku": "moon", "requested": 3, "available": 0 })), "{problem}");
+    assert_eq!(
+        (failures.len(), failure),
+        (1, json!({ "sku": "moon", "requested": 3, "available": 0 })),
+        "{problem}"
+    );
     let path = placed.header("location").unwrap();
     assert_eq!(ann.after(&placed).get(path).is(200).json(), problem["order"]);
     wait_levels(&ann, "tea", [10, 10, 0, 0, 0]);

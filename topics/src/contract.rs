@@ -120,6 +120,18 @@ pub enum ReadError {
     /// There is no such topic or partition.
     #[error("no such partition {0}")]
     NoSuchPartition(TopicPartition),
+    /// The topic was made with another number of partitions, which decides where records are.
+    #[error(
+        "{topic} has {existing} partitions, which cannot become {wanted}: records are placed by that number"
+    )]
+    PartitionCount {
+        /// The topic.
+        topic: Topic,
+        /// How many it has.
+        existing: usize,
+        /// How many were asked for.
+        wanted: u16,
+    },
     /// The stored bytes are not what was written. They are never served.
     #[error("damaged log: {0}")]
     Damaged(Arc<str>),

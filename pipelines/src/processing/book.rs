@@ -38,6 +38,8 @@ pub struct Output {
     pub events: Vec<Bytes>,
     /// Commands that could not be read, with their offsets and why.
     pub unreadable: Vec<(Offset, Bytes, String)>,
+    /// The bytes of all of it.
+    pub bytes: usize,
 }
 
 impl Output {
@@ -138,7 +140,10 @@ impl<S> Book<S> {
         self.sources.take(&raw.header.source, raw.header.number, raw.header.time);
         match raw.into_record::<P::Command>() {
             Ok(command) => self.carry_out(processor, at, offset, command, output),
-            Err(error) => output.unreadable.push((offset, bytes.clone(), error.to_string())),
+            Err(error) => {
+                output.bytes += bytes.len();
+                output.unreadable.push((offset, bytes.clone(), error.to_string()));
+            }
         }
         Ok(())
     }
@@ -175,6 +180,7 @@ impl<S> Book<S> {
                 None => sent.push((*to, *number)),
             }
             envelope::encode(&mut buffer, &header, message);
+            output.bytes += buffer.len();
             output.messages[usize::from(to.0)].push(buffer.split().freeze());
         }
         sent.sort_unstable();
@@ -187,6 +193,7 @@ impl<S> Book<S> {
                 header.sent = std::mem::take(&mut sent);
             }
             envelope::encode(&mut buffer, &header, event);
+            output.bytes += buffer.len();
             output.events.push(buffer.split().freeze());
             processor.evolve(&mut self.state, event, came.time);
         }

@@ -9,6 +9,9 @@ mod runner;
 mod snapshots;
 mod ticks;
 
+#[cfg(test)]
+mod tests;
+
 pub use book::{Book, BookError, Output};
 pub use recovery::{Recovered, RecoveryError, recover};
 pub use runner::{Runner, RunnerError, Settings};

@@ -28,6 +28,9 @@ use orderflow_sinks::DeadLetter;
 pub struct Settings {
     /// How many bytes of commands are read and decided at once.
     pub read_bytes: usize,
+    /// What is decided is appended whenever there are so many bytes of it. A log must take this and what one command
+    /// leads to at once.
+    pub append_bytes: usize,
     /// After how many commands a snapshot is stored.
     pub snapshot_every: u64,
     /// How long to wait before an append is tried again.
@@ -36,7 +39,12 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { read_bytes: 128 << 10, snapshot_every: 250_000, retry_after: Duration::from_millis(100) }
+        Self {
+            read_bytes: 128 << 10,
+            append_bytes: 256 << 10,
+            snapshot_every: 250_000,
+            retry_after: Duration::from_millis(100),
+        }
     }
 }
 
@@ -125,6 +133,9 @@ impl<P: Processor> Runner<P> {
         let mut output = Output::default();
         for (offset, record) in (chunk.from.0..).map(Offset).zip(&chunk.records) {
             book.decide(&self.processor, self.partition, offset, record, &mut output)?;
+            if output.bytes >= self.settings.append_bytes {
+                self.append(book, std::mem::take(&mut output)).await?;
+            }
         }
         counter!(names::COMMANDS_DECIDED, "topic" => input.topic.as_str())
             .increment(chunk.records.len() as u64);
@@ -148,6 +159,8 @@ impl<P: Processor> Runner<P> {
             }
         }
         if !output.unreadable.is_empty() {
+            let count = output.unreadable.len() as u64;
+            counter!(names::DEAD_LETTERS, "topic" => input.topic.as_str()).increment(count);
             let letters = output.unreadable.iter().map(|(offset, bytes, why)| {
                 tracing::warn!(%input, %offset, why, "command cannot be read; it goes to the dead letters");
                 DeadLetter::new("processor", input, *offset, why.clone(), bytes).encode()
@@ -227,9 +240,12 @@ impl<P: Processor> Runner<P> {
         let (bytes, next) = (Snapshots::encode(book), book.input_next);
         let (topics, snapshots, receipt) = (self.topics.clone(), self.snapshots.clone(), self.last);
         let holds = Holds::<P>::new(self.topics.clone(), self.partition);
+        let (input, _) = sides::<P>(self.partition);
         self.storing = Some(tokio::spawn(async move {
             // A snapshot of what a power cut could take back would be ahead of its own log.
-            if topics.durable(receipt).await.is_err() {
+            let decided = Offset(next.0.saturating_sub(1));
+            let settled = topics.wait_beyond(input, decided, Visibility::Durable).await;
+            if settled.is_err() || topics.durable(receipt).await.is_err() {
                 return;
             }
             let stored = tokio::task::spawn_blocking(move || {

@@ -16,7 +16,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use orderflow_schemas::{Topic, TopicPartition};
-use orderflow_sinks::{Checkpoint, DeadLetter, EventBatch, EventRecord, Progress, Sink, SinkError, intake::IntakeError};
+use orderflow_sinks::{
+    Checkpoint, DeadLetter, EventBatch, EventRecord, Progress, Sink, SinkError, intake::IntakeError,
+};
 use orderflow_topics::{AppendError, Batch, ReadError, Rejection, Topics, Visibility};
 use serde::Deserialize;
 use tokio::{sync::mpsc, task::JoinSet, time::Instant};

@@ -1,12 +1,12 @@
 //! The driver over a log and a sink in memory: repeats, gaps, retries, dead letters.
 
-use std::sync::Mutex;
+use std::{sync::Mutex, time::Duration};
 
 use async_trait::async_trait;
 use orderflow_schemas::{
     Header, Offset, OrderEvent, Position, Record, Source, Timestamp, envelope::Cause, events::Ticked,
 };
-use orderflow_topics::{Appended, Durability, Receipt};
+use orderflow_topics::{Appended, Chunk, Durability, Receipt};
 use tokio::sync::watch;
 
 use super::*;

@@ -1,13 +1,12 @@
 //! The processors, run again: the same commands must give the events and messages that are in the log, to the byte.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use orderflow_processors::{OrderProcessor, Processor, StockProcessor, orders::Orders, stock::Stock};
 use orderflow_schemas::{
-    Arrival, Lifecycle, Offset, OrderId, Partition, RawRecord, Source, Sources, Topic, TopicPartition,
-    events::Holding,
+    Arrival, Offset, OrderId, Partition, RawRecord, Source, Sources, Topic, TopicPartition, events::Holding,
 };
 use orderflow_topics::{Topics, partitions_of};
 use xxhash_rust::xxh3::xxh3_64;
@@ -15,15 +14,14 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{Differences, Report, records::Records};
 use crate::{
     processing::{Book, Output, Snapshots},
-    settings::{KEYS_MAX, RESOLVED_MAX},
+    settings::Settings,
 };
 
 /// The processors of a log.
 pub(super) struct Processors<'a> {
-    lifecycle: Arc<Lifecycle>,
+    settings: &'a Settings,
     order_partitions: u16,
     stock_partitions: u16,
-    data: &'a Path,
 }
 
 /// Their states at the end of the log.
@@ -51,10 +49,10 @@ impl Link {
 type Links = BTreeMap<(Source, TopicPartition), Link>;
 
 impl<'a> Processors<'a> {
-    pub(super) fn new(topics: &dyn Topics, lifecycle: Arc<Lifecycle>, data: &'a Path) -> Self {
+    pub(super) fn new(topics: &dyn Topics, settings: &'a Settings) -> Self {
         let (order_partitions, stock_partitions) =
             (topics.partitions(Topic::OrdersCommands), topics.partitions(Topic::StockCommands));
-        Self { lifecycle, order_partitions, stock_partitions, data }
+        Self { settings, order_partitions, stock_partitions }
     }
 
     /// Runs all of them again and compares.
@@ -62,21 +60,23 @@ impl<'a> Processors<'a> {
         let (mut states, mut sent) = (States::default(), Links::new());
         for at in partitions_of(topics, Topic::OrdersCommands) {
             let processor = OrderProcessor {
-                lifecycle: self.lifecycle.clone(),
+                lifecycle: self.settings.lifecycle.clone(),
                 stock_partitions: self.stock_partitions,
-                keys_max: KEYS_MAX,
+                keys_max: self.settings.keys_max,
             };
-            let state = run_again(topics, &processor, at.partition, self.data, &mut sent, report).await?;
+            let state =
+                run_again(topics, &processor, at.partition, &self.settings.data, &mut sent, report).await?;
             states.orders.push(state);
         }
         for at in partitions_of(topics, Topic::StockCommands) {
             let processor = StockProcessor {
                 partition: at.partition,
                 order_partitions: self.order_partitions,
-                keys_max: KEYS_MAX,
-                resolved_max: RESOLVED_MAX,
+                keys_max: self.settings.keys_max,
+                resolved_max: self.settings.resolved_max,
             };
-            let state = run_again(topics, &processor, at.partition, self.data, &mut sent, report).await?;
+            let state =
+                run_again(topics, &processor, at.partition, &self.settings.data, &mut sent, report).await?;
             states.stock.push(state);
         }
         for topic in [Topic::OrdersCommands, Topic::StockCommands] {

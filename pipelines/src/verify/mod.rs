@@ -18,16 +18,16 @@ mod orders;
 mod records;
 mod store;
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use anyhow::{Context, Result, ensure};
 pub use differences::Differences;
-use orderflow_schemas::{Lifecycle, Topic};
+use orderflow_schemas::Topic;
 use orderflow_sinks::Checkpoint;
 use orderflow_topics::{EmbeddedLog, Topics, embedded};
 
 use self::{decisions::Processors, ledger::Ledger, orders::OrderBook};
-use crate::database;
+use crate::{database, settings::Settings};
 
 /// What was verified, and what was found.
 #[derive(Debug, Default)]
@@ -64,8 +64,9 @@ impl fmt::Display for Report {
     }
 }
 
-/// Verifies a data directory whose log was written under this lifecycle.
-pub async fn run(data: &Path, lifecycle: Arc<Lifecycle>) -> Result<Report> {
+/// Verifies a data directory whose log was written under these settings.
+pub async fn run(settings: &Settings) -> Result<Report> {
+    let data = &settings.data;
     ensure!(
         data.join("log").is_dir(),
         "{} holds no log; name the data directory with --data",
@@ -82,7 +83,7 @@ pub async fn run(data: &Path, lifecycle: Arc<Lifecycle>) -> Result<Report> {
         Some(audit) => audit.checkpoint().await?,
         None => Checkpoint::default(),
     };
-    let processors = Processors::new(&*topics, lifecycle, data);
+    let processors = Processors::new(&*topics, settings);
     let states = processors.run_again(&*topics, &mut report).await?;
     let mut ledger = Ledger::new(&checkpoint);
     let mut orders = OrderBook::new(&checkpoint);

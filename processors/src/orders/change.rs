@@ -10,7 +10,9 @@ use orderflow_schemas::{
     lifecycle::{StateId, Transition, Way},
 };
 
-use super::{DUE_PER_TICK_MAX, Decided, Messages, OrderProcessor, Orders, rejected, state::Active};
+use super::{
+    DUE_PER_TICK_MAX, Decided, LINES_PER_TICK_MAX, Messages, OrderProcessor, Orders, rejected, state::Active,
+};
 use crate::Decision;
 
 /// Who moves the order, and why.
@@ -80,8 +82,13 @@ impl OrderProcessor {
 
     pub(super) fn tick(&self, state: &Orders, time: Timestamp) -> Decided {
         let mut decision = Decision { events: Vec::new(), messages: Vec::new() };
+        let mut lines = 0;
         for (_, id) in state.due.iter().take_while(|(due, _)| *due <= time).take(DUE_PER_TICK_MAX) {
             let active = state.active.get(id).expect("what is due is active");
+            if lines >= LINES_PER_TICK_MAX {
+                break;
+            }
+            lines += active.order.lines.len();
             let from = self.lifecycle.find(active.order.status.as_str());
             let Some((_, transition)) = from.and_then(|from| self.lifecycle.on_time(from)) else {
                 decision.events.push(without_timer(active, time));

@@ -27,7 +27,9 @@ pub use state::Orders;
 use crate::{Decision, Processor};
 
 /// How many due orders one tick changes at most; the rest wait for the next tick.
-const DUE_PER_TICK_MAX: usize = 1_000;
+const DUE_PER_TICK_MAX: usize = 250;
+/// How many lines those orders have together, about, so that what one tick leads to fits into one append.
+const LINES_PER_TICK_MAX: usize = 2_000;
 
 /// What the order processor is configured with.
 #[derive(Clone, Debug)]

@@ -83,6 +83,12 @@ pub enum LifecycleError {
         "state `{0}` is final, yet an order can get there with stock still reserved: release or ship it on the way"
     )]
     StockKept(String),
+    /// Asking again right after a refusal would go on for as long as stock is short.
+    #[error("transition {} -> {} reserves again on a stock reply: that would never end while stock is short", way.0, way.1)]
+    ReserveOnReply {
+        /// From and to.
+        way: (String, String),
+    },
     /// Waiting for stock without a way for its answer.
     #[error(
         "state `{0}` waits for stock, so it needs a transition on = \"reserved\" and one on = \"refused\""
@@ -133,6 +139,10 @@ fn check_triggers(lifecycle: &Lifecycle) -> Result<(), LifecycleError> {
         for (at, exit) in exits.iter().enumerate() {
             if exit.trigger == Trigger::By(Roles::default()) {
                 return Err(LifecycleError::Nobody { way: way(lifecycle, exit) });
+            }
+            let on_reply = matches!(exit.trigger, Trigger::Reserved | Trigger::Refused);
+            if on_reply && exit.stock == Some(StockEffect::Reserve) {
+                return Err(LifecycleError::ReserveOnReply { way: way(lifecycle, exit) });
             }
             if exits[..at].iter().any(|other| collide(other, exit)) {
                 return Err(LifecycleError::Ambiguous(state.name.to_string()));

@@ -65,6 +65,7 @@ fn what_cannot_run_is_refused_by_name() {
             TRACKING.replace("to = \"DELIVERED\"", "to = \"DELIVERED\"\nstock = \"ship\""),
             "wants to ship stock",
         ),
+        (TRACKING.replace("on = \"refused\"", "on = \"refused\"\nstock = \"reserve\""), "would never end"),
         (TRACKING.replace("\"courier\", ", "\"analyst\", "), "role `analyst`"),
         (TRACKING.replace("to = \"ACCEPTED\"", "to = \"GONE\""), "`GONE` is not listed"),
         (TRACKING.replace("7days", "soon"), "no duration"),

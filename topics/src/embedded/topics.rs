@@ -110,9 +110,7 @@ impl Shared {
             return Ok(());
         }
         if existing > 0 || partitions == 0 {
-            return Err(unavailable(format!(
-                "{topic} has {existing} partitions, which cannot become {partitions}"
-            )));
+            return Err(ReadError::PartitionCount { topic, existing, wanted: partitions });
         }
         if let Some(ended) = self.ended() {
             return Err(ReadError::Unavailable(ended.why()));

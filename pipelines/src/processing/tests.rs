@@ -1,0 +1,165 @@
+//! Books and recovery: a decision is made once, whoever makes it and however often its command comes.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use orderflow_processors::{OrderProcessor, orders::Orders};
+use orderflow_schemas::{
+    Actor, CustomerId, Header, Lifecycle, Offset, OrderCommand, OrderEvent, OrderId, OrderLine, Partition,
+    Record, Role, Sku, Source, Timestamp, Topic, TopicPartition, commands::PlaceOrder,
+};
+use orderflow_topics::{Batch, EmbeddedLog, Topics, Visibility, embedded};
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+
+const PARTITION: Partition = Partition(0);
+const COMMANDS: TopicPartition = TopicPartition::new(Topic::OrdersCommands, 0);
+const EVENTS: TopicPartition = TopicPartition::new(Topic::OrdersEvents, 0);
+
+fn processor(lifecycle: &str) -> OrderProcessor {
+    let lifecycle = Arc::new(Lifecycle::parse(lifecycle).unwrap());
+    OrderProcessor { lifecycle, stock_partitions: 2, keys_max: 100 }
+}
+
+fn tracking() -> OrderProcessor {
+    processor(include_str!("../../order-tracking.toml"))
+}
+
+fn record(source: &str, number: u64, data: OrderCommand) -> Bytes {
+    let header = Header {
+        source: Source::new(source).unwrap(),
+        number,
+        time: Timestamp::from_micros(1_000_000 * i64::try_from(number).unwrap()),
+        cause: None,
+        sent: Vec::new(),
+        traceparent: None,
+    };
+    Record { header, data }.encode()
+}
+
+fn place(number: u64) -> Bytes {
+    let customer_id = CustomerId::new("anna").unwrap();
+    let line = |sku: &str| OrderLine { sku: Sku::new(sku).unwrap(), quantity: 2, unit_price: None };
+    let place = PlaceOrder {
+        order_id: OrderId::new(uuid::Uuid::from_u128(u128::from(number) << 64), &customer_id),
+        customer_id,
+        currency: "EUR".parse().unwrap(),
+        lines: vec![line("apples"), line("pears"), line("plums")],
+        channel: None,
+        notes: None,
+        placed_at: None,
+        idempotency: None,
+        by: Actor { role: Role::Customer, subject: "anna".into() },
+    };
+    record("ingest-a", number, OrderCommand::Place(place))
+}
+
+fn decide(book: &mut Book<Orders>, commands: &[Bytes]) -> Result<Output, BookError> {
+    let (processor, mut output) = (tracking(), Output::default());
+    for (offset, command) in (book.input_next.0..).map(Offset).zip(commands) {
+        book.decide(&processor, PARTITION, offset, command, &mut output)?;
+    }
+    Ok(output)
+}
+
+#[test]
+fn repeated_commands_lead_to_nothing_and_missing_ones_stop_the_book() {
+    let mut book = Book::new(2);
+    let output = decide(&mut book, &[place(1), place(2), place(1), place(2)]).unwrap();
+    assert_eq!((output.events.len(), book.input_next), (2, Offset(4)));
+    let error = decide(&mut book, &[place(4)]).unwrap_err().to_string();
+    assert!(error.contains("`ingest-a` jumps to number 4, expected 3"), "{error}");
+}
+
+#[test]
+fn folding_the_events_brings_back_the_very_same_book() {
+    let mut decided = Book::new(2);
+    let output = decide(&mut decided, &[place(1), place(2), place(3)]).unwrap();
+    assert!(output.messages.iter().any(|messages| messages.len() > 1));
+    let mut replayed = Book::new(2);
+    for (offset, event) in (0..).map(Offset).zip(&output.events) {
+        replayed.replay(&tracking(), PARTITION, offset, event).unwrap();
+        replayed.replay(&tracking(), PARTITION, offset, event).unwrap();
+    }
+    decided.events_next = replayed.events_next;
+    assert_eq!(replayed, decided);
+    let next = |book: &mut Book<Orders>| decide(book, &[place(4)]).unwrap();
+    let (again, first) = (next(&mut replayed), next(&mut decided));
+    assert_eq!((again.events, again.messages), (first.events, first.messages));
+}
+
+#[test]
+fn a_command_of_an_unknown_kind_becomes_a_dead_letter_and_counts_as_taken() {
+    let text = String::from_utf8(place(1).to_vec()).unwrap().replace("order.place", "order.juggle");
+    let mut book = Book::new(2);
+    let output = decide(&mut book, &[text.into(), place(2)]).unwrap();
+    assert_eq!((output.unreadable.len(), output.events.len()), (1, 1));
+    assert!(output.unreadable[0].2.contains("order.juggle"));
+}
+
+async fn log(data: &std::path::Path) -> Arc<dyn Topics> {
+    let settings = embedded::Settings { segment_bytes: 1 << 20, ..embedded::Settings::default() };
+    let (log, _) = EmbeddedLog::open(data.join("log"), settings).unwrap();
+    let topics: Arc<dyn Topics> = Arc::new(log);
+    for topic in [Topic::OrdersCommands, Topic::OrdersEvents, Topic::StockCommands, Topic::DeadLetters] {
+        let partitions = if topic == Topic::StockCommands { 2 } else { 1 };
+        topics.create(topic, partitions).await.unwrap();
+    }
+    topics
+}
+
+/// Runs one runner, or two at once, until there are so many events; answers all of them.
+async fn run(
+    topics: &Arc<dyn Topics>,
+    data: &std::path::Path,
+    lifecycles: &[&str],
+    events: u64,
+) -> Vec<Bytes> {
+    let (stop, mut running) = (CancellationToken::new(), tokio::task::JoinSet::new());
+    for (number, lifecycle) in lifecycles.iter().enumerate() {
+        let snapshots = Snapshots::new(&data.join(number.to_string()), COMMANDS);
+        let runner =
+            Runner::new(topics.clone(), processor(lifecycle), PARTITION, snapshots, Settings::default());
+        running.spawn(runner.run(stop.clone(), || ()));
+    }
+    topics.wait_beyond(EVENTS, Offset(events - 1), Visibility::Durable).await.unwrap();
+    stop.cancel();
+    while let Some(ended) = running.join_next().await {
+        ended.unwrap().unwrap();
+    }
+    topics.read(EVENTS, Offset(0), 1 << 20, Visibility::Durable).await.unwrap().records
+}
+
+#[tokio::test]
+async fn what_was_decided_is_not_decided_again_under_new_rules() {
+    let data = tempfile::tempdir().unwrap();
+    let topics = log(data.path()).await;
+    let (old, new) = (
+        include_str!("../../order-tracking.toml"),
+        include_str!("../../order-tracking.toml").replace("7days", "1s"),
+    );
+    topics.append(vec![Batch { at: COMMANDS, records: vec![place(1)] }]).await.unwrap();
+    let before = run(&topics, data.path(), &[old], 1).await;
+    std::fs::remove_dir_all(data.path().join("0")).unwrap();
+    topics.append(vec![Batch { at: COMMANDS, records: vec![place(2)] }]).await.unwrap();
+    let after = run(&topics, data.path(), &[&new], 2).await;
+    assert_eq!(after[..1], before[..]);
+    assert_eq!(after.len(), 2, "the first order was not decided again");
+}
+
+#[tokio::test]
+async fn two_runners_of_one_partition_write_the_same_records_under_the_same_numbers() {
+    let data = tempfile::tempdir().unwrap();
+    let topics = log(data.path()).await;
+    let commands = (1..=50).map(place).collect();
+    topics.append(vec![Batch { at: COMMANDS, records: commands }]).await.unwrap();
+    let lifecycle = include_str!("../../order-tracking.toml");
+    let written = run(&topics, data.path(), &[lifecycle, lifecycle], 50).await;
+    let mut by_number = std::collections::BTreeMap::new();
+    for bytes in written {
+        let number = Record::<OrderEvent>::decode(&bytes).unwrap().header.number;
+        assert_eq!(by_number.entry(number).or_insert_with(|| bytes.clone()), &bytes);
+    }
+    assert!(by_number.into_keys().eq(1..=50));
+}
