@@ -27,8 +27,21 @@ fn main() -> ExitCode {
     match runtime.block_on(orderflow_pipelines::run(cli)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => fail(&format!("{error:#}")),
+        Err(error) => fail(&sentence(&error)),
     }
+}
+
+/// What went wrong and why. Some errors say what their cause says; nothing is said twice.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut sentence = String::new();
+    for cause in error.chain().map(|cause| cause.to_string()) {
+        if !sentence.contains(cause.trim_end()) {
+            let separator = if sentence.is_empty() { "" } else { ": " };
+            sentence.push_str(separator);
+            sentence.push_str(cause.trim_end());
+        }
+    }
+    sentence
 }
 
 /// Whoever read the output has seen enough.

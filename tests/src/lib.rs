@@ -4,6 +4,7 @@
 //! Everything here panics with a readable message instead of returning errors: a test that cannot go on has failed.
 //! Nothing is left behind: child processes end with the value that holds them, or with the thread that made them.
 
+mod answer;
 mod baskets;
 mod binary;
 mod http;
@@ -12,9 +13,10 @@ mod shop;
 mod stage;
 mod wait;
 
+pub use answer::Answer;
 pub use baskets::{Basket, Baskets, units};
 pub use binary::{Ran, Running, binary, repository};
-pub use http::{Answer, Client};
+pub use http::Client;
 pub use records::{Event, records};
 pub use shop::{NOTHING, batch_line, change, find, levels, order, path_of, supply, wait_levels};
 pub use stage::{Server, Stage};

@@ -1,6 +1,6 @@
 //! What is wrong with a request is said by status, type and a pointer to the field, and changes nothing.
 
-use orderflow_tests::{Answer, Client, Server, Stage, levels, order, supply};
+use orderflow_tests::{Answer, Client, Server, Stage, order, supply, wait_levels};
 use serde_json::{Value, json};
 
 /// A server that has tea and milk, and sells them to Ann.
@@ -81,7 +81,7 @@ fn an_order_that_is_no_order_is_refused_with_a_pointer_to_what_is_wrong() {
 fn nothing_happened(stage: &Stage, server: Server) {
     let admin = server.admin();
     assert_eq!(admin.get("/orders?page=1").is(200).json()["total"], 0);
-    assert_eq!(levels(&admin.get("/inventory/tea").is(200).json()), [10, 10, 0, 0, 0]);
+    wait_levels(&admin, "tea", [10, 10, 0, 0, 0]);
     server.stop();
     stage.verify_clean();
 }

@@ -1,5 +1,7 @@
 //! End-to-end tests: the real binary, started, used over HTTP, stopped and killed as users and machines do it.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod bad_input;
 mod batches;
 mod command_line;

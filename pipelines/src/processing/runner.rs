@@ -68,6 +68,17 @@ pub enum RunnerError {
     Snapshot(#[from] SnapshotError),
 }
 
+/// What a step came to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// Commands were decided, and what came of them is in the log.
+    Decided,
+    /// There was nothing to decide.
+    Idle,
+    /// Commands were decided, and it was told to stop before the log had room for what came of them.
+    Stopped,
+}
+
 /// Runs a processor over one partition.
 pub struct Runner<P: Processor> {
     topics: Arc<dyn Topics>,
@@ -114,43 +125,62 @@ impl<P: Processor> Runner<P> {
         self.snapshot_at = book.input_next.0;
         ready();
         while !stop.is_cancelled() {
-            if !self.step(&mut book).await? {
-                self.wait(&book, &stop).await?;
+            match self.step(&mut book, &stop).await? {
+                Step::Decided => {}
+                Step::Idle => self.wait(&book, &stop).await?,
+                Step::Stopped => {
+                    // The book is ahead of the log, so no snapshot may be made of it.
+                    self.stored().await;
+                    return Ok(());
+                }
             }
         }
         self.finish(&book).await;
         Ok(())
     }
 
-    /// Decides what there is to read; whether there was anything.
-    async fn step(&mut self, book: &mut Book<P::State>) -> Result<bool, RunnerError> {
+    /// Decides what there is to read.
+    async fn step(
+        &mut self,
+        book: &mut Book<P::State>,
+        stop: &CancellationToken,
+    ) -> Result<Step, RunnerError> {
         let (input, _) = sides::<P>(self.partition);
         let bytes_max = self.settings.read_bytes;
         let chunk = self.topics.read(input, book.input_next, bytes_max, Visibility::Accepted).await?;
         if chunk.records.is_empty() {
-            return Ok(false);
+            return Ok(Step::Idle);
         }
         let mut output = Output::default();
         for (offset, record) in (chunk.from.0..).map(Offset).zip(&chunk.records) {
             book.decide(&self.processor, self.partition, offset, record, &mut output)?;
-            if output.bytes >= self.settings.append_bytes {
-                self.append(book, std::mem::take(&mut output)).await?;
+            if output.bytes >= self.settings.append_bytes
+                && !self.append(book, std::mem::take(&mut output), stop).await?
+            {
+                return Ok(Step::Stopped);
             }
         }
         counter!(names::COMMANDS_DECIDED, "topic" => input.topic.as_str())
             .increment(chunk.records.len() as u64);
-        self.append(book, output).await?;
+        if !self.append(book, output, stop).await? {
+            return Ok(Step::Stopped);
+        }
         if book.input_next.0 - self.snapshot_at >= self.settings.snapshot_every {
             self.store_snapshot(book);
         }
-        Ok(true)
+        Ok(Step::Decided)
     }
 
-    /// Appends messages before the events that vouch for them, in one call.
-    async fn append(&mut self, book: &mut Book<P::State>, output: Output) -> Result<(), RunnerError> {
+    /// Appends messages before the events that vouch for them, in one call; `false` if it was stopped before that.
+    async fn append(
+        &mut self,
+        book: &mut Book<P::State>,
+        output: Output,
+        stop: &CancellationToken,
+    ) -> Result<bool, RunnerError> {
         let (input, events) = sides::<P>(self.partition);
         if output.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         let mut batches: Vec<Batch> = Vec::new();
         for (partition, records) in (0..).map(Partition).zip(output.messages) {
@@ -173,20 +203,27 @@ impl<P: Processor> Runner<P> {
             batches.push(Batch { at: events, records: output.events });
         }
         let count = batches.last().map_or(0, |batch| batch.records.len() as u64);
-        let appended = self.persist(batches).await.map_err(|error| RunnerError::Append(input, error))?;
+        let appended = self.persist(batches, stop).await;
+        let Some(appended) = appended.map_err(|error| RunnerError::Append(input, error))? else {
+            return Ok(false);
+        };
         self.last = appended.receipt;
         if let Some(first) = appended.offsets.last().filter(|_| vouching) {
             book.events_next = Offset(first.0 + count);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Appends until it is accepted: a full log may get room, and an unknown outcome is repeated under the same
-    /// numbers.
-    async fn persist(&self, batches: Vec<Batch>) -> Result<Appended, AppendError> {
+    /// numbers. `None` if it was stopped before that; what is missing is decided again after the next start.
+    async fn persist(
+        &self,
+        batches: Vec<Batch>,
+        stop: &CancellationToken,
+    ) -> Result<Option<Appended>, AppendError> {
         loop {
             match self.topics.append(batches.clone()).await {
-                Ok(appended) => return Ok(appended),
+                Ok(appended) => return Ok(Some(appended)),
                 Err(AppendError::Rejected(Rejection::Full(why))) => {
                     tracing::warn!(%why, "processor waits for room in the log");
                 }
@@ -195,7 +232,9 @@ impl<P: Processor> Runner<P> {
                 }
                 Err(error) => return Err(error),
             }
-            tokio::time::sleep(self.settings.retry_after).await;
+            if stop.run_until_cancelled(tokio::time::sleep(self.settings.retry_after)).await.is_none() {
+                return Ok(None);
+            }
         }
     }
 
@@ -213,14 +252,14 @@ impl<P: Processor> Runner<P> {
         tokio::select! {
             () = stop.cancelled() => Ok(()),
             arrived = self.topics.wait_beyond(input, book.input_next, Visibility::Accepted) => Ok(arrived?),
-            () = tick => self.tick(input).await,
+            () = tick => self.tick(input, stop).await,
         }
     }
 
-    async fn tick(&mut self, input: TopicPartition) -> Result<(), RunnerError> {
+    async fn tick(&mut self, input: TopicPartition, stop: &CancellationToken) -> Result<(), RunnerError> {
         let record: Bytes = self.ticks.next(clock::now());
         let tick = vec![Batch { at: input, records: vec![record] }];
-        self.persist(tick).await.map(drop).map_err(|error| RunnerError::Append(input, error))
+        self.persist(tick, stop).await.map(drop).map_err(|error| RunnerError::Append(input, error))
     }
 
     fn tell(&self, book: &Book<P::State>) {
@@ -265,12 +304,15 @@ impl<P: Processor> Runner<P> {
     }
 
     async fn finish(&mut self, book: &Book<P::State>) {
-        if let Some(storing) = self.storing.take() {
-            drop(storing.await);
-        }
+        self.stored().await;
         if book.input_next.0 > self.snapshot_at {
             self.store_snapshot(book);
         }
+        self.stored().await;
+    }
+
+    /// Waits for the snapshot that is being stored.
+    async fn stored(&mut self) {
         if let Some(storing) = self.storing.take() {
             drop(storing.await);
         }

@@ -65,15 +65,23 @@ pub(super) fn options(path: &Path, settings: &SqliteSettings, cache_bytes: u32) 
         .disable_statement_logging()
 }
 
-/// Opens the database for writing, creates it if it is not there and brings its tables up to date.
-pub(super) async fn open(path: &Path, settings: &SqliteSettings) -> Result<SqliteConnection, DatabaseError> {
+/// Connects for writing; creates the file if it is not there.
+pub(super) async fn connect(
+    path: &Path,
+    settings: &SqliteSettings,
+) -> Result<SqliteConnection, DatabaseError> {
     let options = options(path, settings, settings.write_cache_bytes)
         .create_if_missing(true)
         .page_size(PAGE_BYTES)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .pragma("wal_autocheckpoint", (settings.wal_bytes / PAGE_BYTES).to_string());
-    let mut connection = options.connect().await.map_err(DatabaseError::query("open the database"))?;
+    options.connect().await.map_err(DatabaseError::query("open the database"))
+}
+
+/// Opens the database for writing, creates it if it is not there and brings its tables up to date.
+pub(super) async fn open(path: &Path, settings: &SqliteSettings) -> Result<SqliteConnection, DatabaseError> {
+    let mut connection = connect(path, settings).await?;
     match MIGRATIONS.run(&mut connection).await {
         Ok(()) => Ok(connection),
         Err(MigrateError::VersionMissing(found)) => {

@@ -93,6 +93,23 @@ async fn an_error_in_the_middle_leaves_neither_rows_nor_checkpoint() {
 }
 
 #[tokio::test]
+async fn a_transaction_that_the_database_ended_itself_is_followed_by_others() {
+    let Fixture { directory, mut sink, reader } = fixture().await;
+    // What SQLite also does when the disk is full.
+    let fault = "CREATE TRIGGER fault BEFORE INSERT ON stock BEGIN SELECT raise(ROLLBACK, 'fault'); END";
+    raw(directory.path()).await.execute(fault).await.unwrap();
+    let (batch, checkpoint) = batch((0, vec![changed(order(1, 1, "CREATED"))]), (0, vec![reserved("A", 1)]));
+    for _ in 0..2 {
+        let error = sink.apply(&batch, &checkpoint).await.unwrap_err();
+        assert!(error.to_string().contains("fault"), "{error}");
+    }
+    assert_eq!(content(&reader).await, Content::default());
+    raw(directory.path()).await.execute("DROP TRIGGER fault").await.unwrap();
+    sink.apply(&batch, &checkpoint).await.unwrap();
+    assert_eq!(reader.checkpoint().await.unwrap(), checkpoint);
+}
+
+#[tokio::test]
 async fn a_newer_schema_is_refused_by_name() {
     let Fixture { directory, sink, .. } = fixture().await;
     drop(sink);

@@ -1,6 +1,6 @@
 //! Writing: one connection, one transaction a batch, the checkpoint in it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use orderflow_schemas::{Order, TopicPartition};
@@ -22,26 +22,35 @@ type Statement<'a> = Query<'a, Sqlite, SqliteArguments>;
 /// The database sink over SQLite.
 #[derive(Debug)]
 pub struct SqliteSink {
-    connection: SqliteConnection,
+    path: PathBuf,
+    settings: SqliteSettings,
+    /// `None` after an error or a write that was dropped. SQLite ends a transaction by itself when the disk is full,
+    /// and the connection does not learn of it: only a new one is sure to be in none.
+    connection: Option<SqliteConnection>,
     upserts: Upserts,
 }
 
 impl SqliteSink {
     /// Opens the database file, creates it if it is not there and brings its tables up to date.
     pub async fn open(path: &Path, settings: &SqliteSettings) -> Result<Self, DatabaseError> {
-        Ok(Self { connection: schema::open(path, settings).await?, upserts: Upserts::new() })
+        let connection = Some(schema::open(path, settings).await?);
+        Ok(Self { path: path.to_owned(), settings: *settings, connection, upserts: Upserts::new() })
     }
 
-    async fn write(&mut self, rows: &Rows, checkpoint: &Checkpoint) -> Result<(), sqlx::Error> {
-        let Self { connection, upserts } = self;
-        // Dropped before its commit, a transaction is rolled back.
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-        write_all(&mut transaction, &upserts.orders, &rows.orders, |order, q| bind_order(order, q)).await?;
-        write_all(&mut transaction, &upserts.history, &rows.history, bind_history).await?;
-        write_all(&mut transaction, &upserts.stock, &rows.stock, bind_stock).await?;
-        let marks: Vec<_> = checkpoint.0.iter().collect();
-        write_all(&mut transaction, &upserts.checkpoints, &marks, bind_mark).await?;
-        transaction.commit().await
+    /// Takes the connection, a new one if need be. Whoever has used it without an error puts it back.
+    async fn take_connection(&mut self) -> Result<SqliteConnection, DatabaseError> {
+        match self.connection.take() {
+            Some(connection) => Ok(connection),
+            None => schema::connect(&self.path, &self.settings).await,
+        }
+    }
+
+    async fn write(&mut self, rows: &Rows, checkpoint: &Checkpoint) -> Result<(), DatabaseError> {
+        let mut connection = self.take_connection().await?;
+        let written = write_batch(&mut connection, &self.upserts, rows, checkpoint).await;
+        written.map_err(DatabaseError::query("write a batch"))?;
+        self.connection = Some(connection);
+        Ok(())
     }
 }
 
@@ -52,14 +61,32 @@ impl Sink for SqliteSink {
     }
 
     async fn checkpoint(&mut self) -> Result<Checkpoint, SinkError> {
-        Ok(queries::checkpoint(&mut self.connection).await?)
+        let mut connection = self.take_connection().await?;
+        let checkpoint = queries::checkpoint(&mut connection).await?;
+        self.connection = Some(connection);
+        Ok(checkpoint)
     }
 
     async fn apply(&mut self, batch: &EventBatch, checkpoint: &Checkpoint) -> Result<(), SinkError> {
         let rows = Rows::of(batch)?;
-        self.write(&rows, checkpoint).await.map_err(DatabaseError::query("write a batch"))?;
-        Ok(())
+        Ok(self.write(&rows, checkpoint).await?)
     }
+}
+
+async fn write_batch(
+    connection: &mut SqliteConnection,
+    upserts: &Upserts,
+    rows: &Rows,
+    checkpoint: &Checkpoint,
+) -> Result<(), sqlx::Error> {
+    // Dropped before its commit, a transaction is rolled back.
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    write_all(&mut transaction, &upserts.orders, &rows.orders, |order, q| bind_order(order, q)).await?;
+    write_all(&mut transaction, &upserts.history, &rows.history, bind_history).await?;
+    write_all(&mut transaction, &upserts.stock, &rows.stock, bind_stock).await?;
+    let marks: Vec<_> = checkpoint.0.iter().collect();
+    write_all(&mut transaction, &upserts.checkpoints, &marks, bind_mark).await?;
+    transaction.commit().await
 }
 
 async fn write_all<'r, T>(
