@@ -51,6 +51,7 @@ async fn serve(address: SocketAddr) -> Result<()> {
         .route("/orders", post(place).get(nothing))
         .route("/orders/batch", post(count_lines::<OrderRequest>))
         .route("/inventory/batch", post(count_lines::<ReceiptLine>))
+        .route("/topics", get(nothing))
         .route("/health/ready", get(nothing));
     Ok(axum::serve(listener, routes).await?)
 }

@@ -133,6 +133,7 @@ pub fn rejected(rejected: CommandRejected, seen: &Position) -> Problem {
         Rejection::Forbidden => StatusCode::FORBIDDEN,
         Rejection::StaleVersion => StatusCode::PRECONDITION_FAILED,
         Rejection::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+        Rejection::Unreadable => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::CONFLICT,
     };
     let mut problem = Problem::new(status, slug, rejected.detail)
@@ -162,6 +163,7 @@ fn slug(code: Rejection) -> &'static str {
         Rejection::MoreThanReserved => "more-than-reserved",
         Rejection::ReservationExists => "reservation-exists",
         Rejection::UnexpectedReply => "unexpected-reply",
+        Rejection::Unreadable => "unreadable",
     }
 }
 

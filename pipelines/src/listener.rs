@@ -1,4 +1,7 @@
 //! A TCP listener that serves a bounded number of connections; more wait in the kernel's queue.
+//!
+//! A connection on which nothing moves in either direction for a while is cut, so that silent peers do not keep the
+//! places of others. That while is longer than any answer takes.
 
 use std::{
     io,
@@ -6,6 +9,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use axum::serve::Listener;
@@ -13,7 +17,11 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, Sleep},
 };
+
+/// How long nothing may move on a connection.
+const IDLE_MAX: Duration = Duration::from_secs(90);
 
 /// Accepts while fewer than so many connections are open.
 pub struct BoundedListener {
@@ -24,7 +32,22 @@ pub struct BoundedListener {
 /// A connection that gives its place back when it closes.
 pub struct Connection {
     stream: TcpStream,
+    idle: Pin<Box<Sleep>>,
     _place: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    fn new(stream: TcpStream, place: OwnedSemaphorePermit) -> Self {
+        Self { stream, idle: Box::pin(tokio::time::sleep(IDLE_MAX)), _place: place }
+    }
+
+    /// Notes that something moved.
+    fn moved<T>(&mut self, poll: Poll<T>) -> Poll<T> {
+        if poll.is_ready() {
+            self.idle.as_mut().reset(Instant::now() + IDLE_MAX);
+        }
+        poll
+    }
 }
 
 impl BoundedListener {
@@ -45,7 +68,7 @@ impl Listener for BoundedListener {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "connection without TCP_NODELAY");
         }
-        (Connection { stream, _place: place }, address)
+        (Connection::new(stream, place), address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -59,13 +82,18 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let poll = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if poll.is_pending() && self.idle.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        self.moved(poll)
     }
 }
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let poll = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.moved(poll)
     }
 
     fn poll_write_vectored(
@@ -73,7 +101,8 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        let poll = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.moved(poll)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -86,5 +115,30 @@ impl AsyncWrite for Connection {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_silent_connection_is_cut_and_gives_its_place_to_the_next() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut bounded = BoundedListener::new(listener, 1);
+        let _silent = TcpStream::connect(address).await.unwrap();
+        let (mut first, _) = bounded.accept().await;
+        let mut second = TcpStream::connect(address).await.unwrap();
+        assert_eq!(bounded.places.available_permits(), 0);
+        tokio::time::pause();
+        assert_eq!(first.read(&mut [0]).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        drop(first);
+        tokio::time::resume();
+        let (mut served, _) = bounded.accept().await;
+        second.write_all(b"x").await.unwrap();
+        assert_eq!(served.read(&mut [0]).await.unwrap(), 1);
     }
 }

@@ -11,6 +11,8 @@ use orderflow_schemas::Lifecycle;
 use orderflow_topics::embedded;
 use serde::Deserialize;
 
+/// Half of it is the largest append, which must hold what a processor decides at once.
+const SEGMENT_BYTES_MIN: u64 = 1 << 20;
 /// Idempotency keys a partition remembers unless set otherwise.
 const KEYS_MAX: usize = 1_000_000;
 /// Resolved reservations a partition remembers, to name the first resolution when a second comes.
@@ -186,8 +188,13 @@ impl Settings {
             "a topic has 1 to 256 partitions"
         );
         let defaults = embedded::Settings::default();
+        let segment_bytes = options.segment_bytes.unwrap_or(defaults.segment_bytes);
+        ensure!(
+            segment_bytes >= SEGMENT_BYTES_MIN,
+            "segment_bytes must be at least {SEGMENT_BYTES_MIN}, so that a segment can hold what one command leads to"
+        );
         let log = embedded::Settings {
-            segment_bytes: options.segment_bytes.unwrap_or(defaults.segment_bytes),
+            segment_bytes,
             bytes_max: options.log_bytes_max,
             cache_bytes_max: options.cache_bytes.unwrap_or(defaults.cache_bytes_max),
             retention: embedded::Retention { age_s: options.retention_age_s, bytes: options.retention_bytes },

@@ -8,6 +8,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
+use axum::response::IntoResponse;
 use orderflow_api::{Api, Health, Status, StoredOrders};
 use orderflow_ingest::{
     Ingest,
@@ -131,7 +132,9 @@ impl System {
             .fallback(no_such_route)
             .method_not_allowed_fallback(no_such_method)
             .layer(callers)
-            .layer(tower_http::catch_panic::CatchPanicLayer::new())
+            .layer(tower_http::catch_panic::CatchPanicLayer::custom(|_| {
+                Problem::internal("a handler panicked").into_response()
+            }))
             .layer(traced);
         let stop = self.stop_server.clone();
         let listener = BoundedListener::new(listener, settings.connections_max);

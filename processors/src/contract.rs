@@ -1,6 +1,6 @@
 //! What a processor is.
 
-use orderflow_schemas::{Partition, Payload, Timestamp, Topic};
+use orderflow_schemas::{Partition, Payload, Timestamp, Topic, events::CommandRejected};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// What a command leads to.
@@ -55,6 +55,9 @@ pub trait Processor: Send + Sync + 'static {
 
     /// Folds an event, of a command taken at `time`, into the state.
     fn evolve(&self, state: &mut Self::State, event: &Self::Event, time: Timestamp);
+
+    /// The event that says that a command of this kind could not be read.
+    fn unreadable(&self, refusal: CommandRejected) -> Self::Event;
 
     /// When a tick would find something due.
     fn next_due(&self, _state: &Self::State) -> Option<Timestamp> {

@@ -127,6 +127,8 @@ pub enum Rejection {
     ReservationExists,
     /// The order waits for no stock reply from there.
     UnexpectedReply,
+    /// The command could not be read; its bytes are in the dead letters.
+    Unreadable,
 }
 
 /// A command was refused; nothing changed.

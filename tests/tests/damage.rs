@@ -13,14 +13,14 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteConnection},
 };
 
-/// A stopped server's directory: 21 orders, one of them canceled, and everything shown.
+/// A stopped server's directory: 501 orders, one of them canceled, and everything shown.
 fn shop() -> Stage {
-    let stage = Stage::new().with("segment_bytes", 64 << 10);
+    let stage = Stage::new().with("segment_bytes", 1 << 20);
     let server = stage.serve();
     supply(&server.admin(), "tea", 100, 1_000);
     let path = path_of(&server.customer("ann").post("/orders", &order(&[("tea", 1)])).is(201));
     let canceled = change(&server.customer("ann"), &path, "CANCELED").is(200);
-    let lines: String = (0..20).map(|n| batch_line(&format!("k{n}"), &format!("c{n}"), "tea")).collect();
+    let lines: String = (0..500).map(|n| batch_line(&format!("k{n}"), &format!("c{n}"), "tea")).collect();
     let answer = server.admin().post_lines("/orders/batch", lines.as_bytes()).is(202);
     server.admin().after(&canceled).get("/orders").is(200);
     server.admin().after(&answer).wait_decided();

@@ -45,13 +45,15 @@ fn all_there(admin: &Client, acknowledged: &[String]) {
     admin.wait_decided();
     let last = acknowledged.last().expect("something was acknowledged");
     wait_until("the last order is shown", || find(admin, last));
-    admin.wait_decided();
-    let all = admin.list("/orders", 1000);
+    // Partitions get there one by one, so what is listed may still be on its way.
+    let all = wait_until("every order is reserved", || {
+        let all = admin.list("/orders", 1000);
+        all.iter().all(|order| order["status"] == "RESERVED").then_some(all)
+    });
     let keys: Vec<_> = all.iter().filter_map(|order| order["idempotency_key"].as_str()).collect();
     for key in acknowledged {
         assert_eq!(keys.iter().filter(|other| *other == key).count(), 1, "{key}");
     }
-    assert!(all.iter().all(|order| order["status"] == "RESERVED"), "not every order is reserved");
 }
 
 /// Until there is room again, the order may be refused.

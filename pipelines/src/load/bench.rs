@@ -8,7 +8,7 @@
 use std::{
     fmt,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -17,7 +17,6 @@ use std::{
 use anyhow::{Context, Result};
 use hdrhistogram::Histogram;
 use http::Method;
-use orderflow_schemas::Position;
 use serde::Serialize;
 use serde_json::json;
 
@@ -116,7 +115,6 @@ struct Shared {
     next: AtomicU64,
     orders: AtomicU64,
     errors: AtomicU64,
-    position: Mutex<Position>,
 }
 
 /// Receives stock for everything, loads the server, waits until its store has caught up, and reports.
@@ -130,7 +128,6 @@ pub async fn run(bench: Bench) -> Result<Report> {
         next: AtomicU64::new(0),
         orders: AtomicU64::new(0),
         errors: AtomicU64::new(0),
-        position: Mutex::default(),
         bench: bench.clone(),
     });
     let mut tasks = tokio::task::JoinSet::new();
@@ -142,8 +139,7 @@ pub async fn run(bench: Bench) -> Result<Report> {
         all.add(histogram??)?;
     }
     let durable = shared.started.elapsed();
-    let position = shared.position.lock().expect("no holder panics").clone();
-    client.caught_up(&position.to_string()).await?;
+    Client::new(&bench.target, "admin", "bench").settled().await?;
     Ok(report(&shared, &all, durable, shared.started.elapsed()))
 }
 
@@ -198,28 +194,20 @@ async fn connection(shared: Arc<Shared>) -> Result<Histogram<u64>> {
 }
 
 async fn request(client: &mut Client, shared: &Shared, first: u64, size: u64) -> Result<u64> {
-    let (answer, orders) = match shared.bench.mode {
+    match shared.bench.mode {
         Mode::Single => {
             let headers = [("content-type", "application/json")];
             let body = order(shared, first, false);
-            (client.send(Method::POST, "/orders", &headers, body).await?.success()?, 1)
+            client.send(Method::POST, "/orders", &headers, body).await?.success()?;
+            Ok(1)
         }
         Mode::Batch => {
             let lines: Vec<String> =
                 (first..first + size).map(|number| order(shared, number, true)).collect();
-            let headers = [("content-type", "application/x-ndjson")];
-            let answer =
-                client.send(Method::POST, "/orders/batch", &headers, lines.join("\n")).await?.success()?;
-            let accepted = answer.json()?["accepted"].as_u64().context("an answer without `accepted`")?;
-            (answer, accepted)
+            let answer = client.post_lines("/orders/batch", lines.join("\n").into()).await?;
+            answer["accepted"].as_u64().context("an answer without `accepted`")
         }
-    };
-    let position: Position = answer.header("orderflow-position").unwrap_or_default().parse()?;
-    let mut reached = shared.position.lock().expect("no holder panics");
-    for (at, offset) in position.iter() {
-        reached.reach(at, offset);
     }
-    Ok(orders)
 }
 
 /// An order that depends only on its number.

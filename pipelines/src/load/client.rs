@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
+use orderflow_schemas::{Offset, Position, TopicPartition};
 use tokio::net::TcpStream;
 
 /// An answer may have this many bytes.
@@ -39,8 +40,6 @@ impl Target {
 pub struct Answer {
     /// Its status.
     pub status: StatusCode,
-    /// Its headers.
-    pub headers: HeaderMap,
     /// Its body.
     pub body: Bytes,
 }
@@ -49,11 +48,6 @@ impl Answer {
     /// The body as JSON.
     pub fn json(&self) -> Result<serde_json::Value> {
         serde_json::from_slice(&self.body).context("the answer is not JSON")
-    }
-
-    /// The value of a header that is text.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
     /// The answer, if it is a success; else what the problem says.
@@ -109,7 +103,7 @@ impl Client {
         let (head, body) = response.into_parts();
         let body = http_body_util::Limited::new(body, ANSWER_BYTES_MAX).collect().await;
         let body = body.map_err(|error| anyhow::anyhow!("the answer broke off: {error}"))?.to_bytes();
-        Ok(Answer { status: head.status, headers: head.headers, body })
+        Ok(Answer { status: head.status, body })
     }
 
     async fn connected(&mut self) -> Result<&mut SendRequest<Full<Bytes>>> {
@@ -146,20 +140,14 @@ impl Client {
         self.send(method, path, &[("content-type", "application/json")], body.to_string()).await
     }
 
-    /// Posts NDJSON, and the JSON of a successful answer with its position.
-    pub async fn post_lines(
-        &mut self,
-        path: &str,
-        lines: Bytes,
-    ) -> Result<(serde_json::Value, Option<String>)> {
+    /// Posts NDJSON, and the JSON of a successful answer.
+    pub async fn post_lines(&mut self, path: &str, lines: Bytes) -> Result<serde_json::Value> {
         let headers = [("content-type", "application/x-ndjson")];
-        let answer = self.send(Method::POST, path, &headers, lines).await?.success()?;
-        let position = answer.header("orderflow-position").map(str::to_owned);
-        Ok((answer.json()?, position))
+        self.send(Method::POST, path, &headers, lines).await?.success()?.json()
     }
 
     /// Waits until the store of the server shows everything up to `position`.
-    pub async fn caught_up(&mut self, position: &str) -> Result<()> {
+    async fn caught_up(&mut self, position: &str) -> Result<()> {
         loop {
             let headers = [("orderflow-min-position", position)];
             let answer = self.send(Method::GET, "/orders?limit=1", &headers, Bytes::new()).await?;
@@ -168,4 +156,35 @@ impl Client {
             }
         }
     }
+
+    /// Waits until everything that the server has taken is decided and the store shows it: what decisions lead to is
+    /// commands too, so this looks until no more of them come.
+    pub async fn settled(&mut self) -> Result<()> {
+        let mut before = String::new();
+        loop {
+            let position = commands_end(&self.get("/topics").await?);
+            if position == before {
+                return Ok(());
+            }
+            self.caught_up(&position).await?;
+            before = position;
+        }
+    }
+}
+
+/// The position of the last commands there are.
+fn commands_end(topics: &serde_json::Value) -> String {
+    let mut position = Position::default();
+    for topic in topics["items"].as_array().into_iter().flatten() {
+        let Some(name) = topic["topic"].as_str().filter(|name| name.ends_with(".commands")) else { continue };
+        let Ok(name) = name.parse() else { continue };
+        for partition in topic["partitions"].as_array().into_iter().flatten() {
+            let number = partition["partition"].as_u64().and_then(|number| u16::try_from(number).ok());
+            let last = partition["end"].as_u64().and_then(|end| end.checked_sub(1));
+            if let (Some(number), Some(last)) = (number, last) {
+                position.reach(TopicPartition::new(name, number), Offset(last));
+            }
+        }
+    }
+    position.to_string()
 }

@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use indicatif::{ProgressBar, ProgressStyle};
-use orderflow_schemas::{Position, Timestamp};
+use orderflow_schemas::Timestamp;
 use serde::Deserialize;
 
 use super::client::{Client, Target};
@@ -84,16 +84,17 @@ pub async fn run(replay: &Replay) -> Result<Report> {
     }
     let bar = progress_bar(&replay.file)?;
     let mut lines = Lines::open(&replay.file, Some(&bar))?;
-    let (mut report, mut position, started) = (Report::default(), Position::default(), Instant::now());
+    let (mut report, started) = (Report::default(), Instant::now());
     let mut pace = Pace::new(replay.speed);
     while let Some((body, first)) = lines.next_request(&mut pace)? {
         pace.wait().await;
-        let answer = post(&mut client, "/orders/batch", body, &mut position).await?;
+        let answer = post(&mut client, "/orders/batch", body).await?;
         report.count(&answer, first, &bar);
         bar.set_message(format!("{} orders", report.accepted));
     }
     report.durable = started.elapsed();
-    client.caught_up(&position.to_string()).await?;
+    // Who looks at all topics is an admin.
+    Client::new(&replay.target, "admin", "replay").settled().await?;
     report.materialised = started.elapsed();
     bar.finish_and_clear();
     Ok(report)
@@ -113,21 +114,11 @@ impl Report {
 }
 
 /// Posts lines and repeats them, under the same keys, when the answer is lost or the server is busy.
-async fn post(
-    client: &mut Client,
-    path: &str,
-    body: Bytes,
-    position: &mut Position,
-) -> Result<serde_json::Value> {
+async fn post(client: &mut Client, path: &str, body: Bytes) -> Result<serde_json::Value> {
     let mut tries = 0;
     loop {
         match client.post_lines(path, body.clone()).await {
-            Ok((answer, at)) => {
-                for (at, offset) in at.as_deref().unwrap_or_default().parse::<Position>()?.iter() {
-                    position.reach(at, offset);
-                }
-                return Ok(answer);
-            }
+            Ok(answer) => return Ok(answer),
             Err(error) => {
                 tries += 1;
                 ensure!(tries < TRIES, "gave up after {TRIES} tries: {error:#}");
@@ -158,9 +149,8 @@ async fn receive_stock(replay: &Replay, percent: u32, client: &mut Client) -> Re
             serde_json::json!({ "sku": sku, "quantity": quantity, "idempotency_key": key }).to_string()
         })
         .collect();
-    let mut position = Position::default();
     for part in receipts.chunks(10_000) {
-        let answer = post(client, "/inventory/batch", part.join("\n").into(), &mut position).await?;
+        let answer = post(client, "/inventory/batch", part.join("\n").into()).await?;
         ensure!(answer["rejected"].as_array().is_none_or(Vec::is_empty), "receipts were rejected: {answer}");
     }
     Ok(())

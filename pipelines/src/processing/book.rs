@@ -5,10 +5,11 @@
 //! if the command had been decided here.
 
 use bytes::{Bytes, BytesMut};
-use orderflow_processors::Processor;
+use orderflow_processors::{Decision, Processor};
 use orderflow_schemas::{
-    Arrival, Cause, DecodeError, Header, Offset, Partition, RawRecord, Record, Source, Sources,
+    Arrival, Cause, DecodeError, Header, Offset, Partition, Payload, RawRecord, Record, Source, Sources,
     TopicPartition, envelope,
+    events::{CommandRejected, Rejection},
 };
 use serde::{Deserialize, Serialize};
 
@@ -102,6 +103,20 @@ pub(super) fn sides<P: Processor>(partition: Partition) -> (TopicPartition, Topi
     (side(P::INPUT), side(P::EVENTS))
 }
 
+/// The event behind a dead letter: like every command, one that cannot be read leads to an event, so that recovery
+/// counts it and its caller is answered.
+fn unreadable(kind: &str, error: &DecodeError) -> CommandRejected {
+    CommandRejected {
+        command: kind.into(),
+        code: Rejection::Unreadable,
+        detail: error.to_string(),
+        order_id: None,
+        sku: None,
+        allowed: None,
+        version: None,
+    }
+}
+
 impl<S: Default> Book<S> {
     /// The book of a processor that has seen nothing and can write to so many message partitions.
     pub fn new(message_partitions: u16) -> Self {
@@ -138,13 +153,15 @@ impl<S> Book<S> {
             Arrival::Next => {}
         }
         self.sources.take(&raw.header.source, raw.header.number, raw.header.time);
-        match raw.into_record::<P::Command>() {
-            Ok(command) => self.carry_out(processor, at, offset, command, output),
+        let decision = match P::Command::decode(&raw.kind, raw.data) {
+            Ok(command) => processor.decide(&self.state, &command, raw.header.time),
             Err(error) => {
                 output.bytes += bytes.len();
                 output.unreadable.push((offset, bytes.clone(), error.to_string()));
+                Decision::event(processor.unreadable(unreadable(&raw.kind, &error)))
             }
-        }
+        };
+        self.carry_out(processor, at, offset, raw.header, decision, output);
         Ok(())
     }
 
@@ -153,11 +170,10 @@ impl<S> Book<S> {
         processor: &P,
         at: TopicPartition,
         offset: Offset,
-        command: Record<P::Command>,
+        came: Header,
+        decision: Decision<P::Event, P::Message>,
         output: &mut Output,
     ) {
-        let Record { header: came, data } = command;
-        let decision = processor.decide(&self.state, &data, came.time);
         assert!(!decision.events.is_empty(), "every command leads to an event");
         let source = Source::processor(at);
         let mut header = Header {

@@ -3,7 +3,7 @@
 //! A decision is made once: what has events is folded, never decided again, whatever the rules have become.
 
 use orderflow_processors::Processor;
-use orderflow_schemas::{Offset, Partition};
+use orderflow_schemas::{Offset, Partition, TopicPartition};
 use orderflow_topics::{ReadError, Topics, Visibility};
 
 use super::{
@@ -25,6 +25,18 @@ pub enum RecoveryError {
     /// The snapshots could not be read.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
+    /// The log ends before what the snapshot was made of, so it is another log, or an older copy of it.
+    #[error(
+        "the snapshot goes to offset {next} of {at}, but the log ends at {end}: they do not belong together"
+    )]
+    Ahead {
+        /// The partition.
+        at: TopicPartition,
+        /// Where the snapshot would go on.
+        next: Offset,
+        /// Where the log ends.
+        end: Offset,
+    },
     /// The processor, as configured, cannot go on from its state.
     #[error("{0}")]
     Objection(String),
@@ -59,6 +71,13 @@ pub async fn recover<P: Processor>(
         for (offset, record) in (chunk.from.0..).map(Offset).zip(&chunk.records) {
             book.replay(processor, partition, offset, record)?;
             events_folded += 1;
+        }
+    }
+    let (input, _) = sides::<P>(partition);
+    for (at, next) in [(input, book.input_next), (events, book.events_next)] {
+        let end = topics.bounds(at, Visibility::Accepted).await?.end;
+        if next > end {
+            return Err(RecoveryError::Ahead { at, next, end });
         }
     }
     match processor.objection(&book.state) {

@@ -11,7 +11,7 @@ use metrics::{counter, gauge};
 use orderflow_processors::Processor;
 use orderflow_schemas::{Offset, Partition, Topic, TopicPartition};
 use orderflow_topics::{AppendError, Appended, Batch, ReadError, Receipt, Rejection, Topics, Visibility};
-use tokio::task::JoinHandle;
+use tokio::{task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -33,6 +33,9 @@ pub struct Settings {
     pub append_bytes: usize,
     /// After how many commands a snapshot is stored.
     pub snapshot_every: u64,
+    /// After how long a snapshot is stored all the same, if anything was decided: the log can forget nothing that
+    /// no snapshot stands for.
+    pub snapshot_within: Duration,
     /// How long to wait before an append is tried again.
     pub retry_after: Duration,
 }
@@ -43,6 +46,7 @@ impl Default for Settings {
             read_bytes: 128 << 10,
             append_bytes: 256 << 10,
             snapshot_every: 250_000,
+            snapshot_within: Duration::from_secs(60),
             retry_after: Duration::from_millis(100),
         }
     }
@@ -90,6 +94,9 @@ pub struct Runner<P: Processor> {
     storing: Option<JoinHandle<()>>,
     last: Receipt,
     snapshot_at: u64,
+    snapshot_taken: Instant,
+    /// The tick that was appended and not decided yet.
+    ticking: Option<Offset>,
 }
 
 impl<P: Processor> Runner<P> {
@@ -111,6 +118,8 @@ impl<P: Processor> Runner<P> {
             storing: None,
             last: Receipt(0),
             snapshot_at: 0,
+            snapshot_taken: Instant::now(),
+            ticking: None,
         }
     }
 
@@ -126,7 +135,7 @@ impl<P: Processor> Runner<P> {
         ready();
         while !stop.is_cancelled() {
             match self.step(&mut book, &stop).await? {
-                Step::Decided => {}
+                Step::Decided => self.catch_up_with_time(&book, &stop).await?,
                 Step::Idle => self.wait(&book, &stop).await?,
                 Step::Stopped => {
                     // The book is ahead of the log, so no snapshot may be made of it.
@@ -165,7 +174,8 @@ impl<P: Processor> Runner<P> {
         if !self.append(book, output, stop).await? {
             return Ok(Step::Stopped);
         }
-        if book.input_next.0 - self.snapshot_at >= self.settings.snapshot_every {
+        if book.input_next.0 - self.snapshot_at >= self.settings.snapshot_every || self.snapshot_is_late(book)
+        {
             self.store_snapshot(book);
         }
         Ok(Step::Decided)
@@ -242,24 +252,57 @@ impl<P: Processor> Runner<P> {
     async fn wait(&mut self, book: &Book<P::State>, stop: &CancellationToken) -> Result<(), RunnerError> {
         let (input, _) = sides::<P>(self.partition);
         self.tell(book);
-        let due = self.processor.next_due(&book.state);
+        let due = self.processor.next_due(&book.state).filter(|_| !self.is_ticking(book));
         let tick = async {
             match due {
                 Some(due) => tokio::time::sleep(clock::until(due)).await,
                 None => std::future::pending().await,
             }
         };
+        let snapshot = async {
+            if book.input_next.0 > self.snapshot_at {
+                tokio::time::sleep_until(self.snapshot_taken + self.settings.snapshot_within).await;
+            } else {
+                std::future::pending().await
+            }
+        };
         tokio::select! {
             () = stop.cancelled() => Ok(()),
             arrived = self.topics.wait_beyond(input, book.input_next, Visibility::Accepted) => Ok(arrived?),
-            () = tick => self.tick(input, stop).await,
+            () = tick => self.tick(stop).await,
+            () = snapshot => {
+                self.store_snapshot(book);
+                Ok(())
+            }
         }
     }
 
-    async fn tick(&mut self, input: TopicPartition, stop: &CancellationToken) -> Result<(), RunnerError> {
+    /// Lets time be noticed also while commands keep coming.
+    async fn catch_up_with_time(
+        &mut self,
+        book: &Book<P::State>,
+        stop: &CancellationToken,
+    ) -> Result<(), RunnerError> {
+        let due = self.processor.next_due(&book.state).is_some_and(|due| due <= clock::now());
+        if due && !self.is_ticking(book) { self.tick(stop).await } else { Ok(()) }
+    }
+
+    /// Whether a tick is on its way through the log.
+    fn is_ticking(&self, book: &Book<P::State>) -> bool {
+        self.ticking.is_some_and(|tick| tick >= book.input_next)
+    }
+
+    fn snapshot_is_late(&self, book: &Book<P::State>) -> bool {
+        book.input_next.0 > self.snapshot_at && self.snapshot_taken.elapsed() >= self.settings.snapshot_within
+    }
+
+    async fn tick(&mut self, stop: &CancellationToken) -> Result<(), RunnerError> {
+        let (input, _) = sides::<P>(self.partition);
         let record: Bytes = self.ticks.next(clock::now());
         let tick = vec![Batch { at: input, records: vec![record] }];
-        self.persist(tick, stop).await.map(drop).map_err(|error| RunnerError::Append(input, error))
+        let appended = self.persist(tick, stop).await.map_err(|error| RunnerError::Append(input, error))?;
+        self.ticking = appended.and_then(|appended| appended.offsets.first().copied());
+        Ok(())
     }
 
     fn tell(&self, book: &Book<P::State>) {
@@ -272,6 +315,7 @@ impl<P: Processor> Runner<P> {
 
     /// Stores a snapshot beside the loop, unless the last one is still being stored.
     fn store_snapshot(&mut self, book: &Book<P::State>) {
+        self.snapshot_taken = Instant::now();
         if self.storing.as_ref().is_some_and(|storing| !storing.is_finished()) {
             return;
         }

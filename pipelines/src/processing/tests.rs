@@ -90,12 +90,18 @@ fn folding_the_events_brings_back_the_very_same_book() {
 }
 
 #[test]
-fn a_command_of_an_unknown_kind_becomes_a_dead_letter_and_counts_as_taken() {
+fn an_unreadable_command_is_a_dead_letter_and_an_event_so_that_recovery_counts_it() {
     let text = String::from_utf8(place(1).to_vec()).unwrap().replace("order.place", "order.juggle");
-    let mut book = Book::new(2);
-    let output = decide(&mut book, &[text.into(), place(2)]).unwrap();
-    assert_eq!((output.unreadable.len(), output.events.len()), (1, 1));
+    let (mut decided, mut replayed) = (Book::new(2), Book::new(2));
+    let output = decide(&mut decided, &[text.into(), place(2)]).unwrap();
+    assert_eq!((output.unreadable.len(), output.events.len()), (1, 2));
     assert!(output.unreadable[0].2.contains("order.juggle"));
+    for (offset, event) in (0..).map(Offset).zip(&output.events) {
+        replayed.replay(&tracking(), PARTITION, offset, event).unwrap();
+    }
+    decided.events_next = replayed.events_next;
+    assert_eq!(replayed, decided);
+    decide(&mut replayed, &[place(3)]).unwrap();
 }
 
 async fn log(data: &std::path::Path) -> Arc<dyn Topics> {
@@ -162,4 +168,15 @@ async fn two_runners_of_one_partition_write_the_same_records_under_the_same_numb
         assert_eq!(by_number.entry(number).or_insert_with(|| bytes.clone()), &bytes);
     }
     assert!(by_number.into_keys().eq(1..=50));
+}
+
+#[tokio::test]
+async fn a_snapshot_ahead_of_the_log_is_refused_by_name() {
+    let data = tempfile::tempdir().unwrap();
+    let snapshots = Snapshots::new(data.path(), COMMANDS);
+    let ahead = Book::<Orders> { input_next: Offset(9), ..Book::new(2) };
+    snapshots.store(Offset(9), &Snapshots::encode(&ahead)).unwrap();
+    let topics = log(data.path()).await;
+    let error = recover(&*topics, &tracking(), PARTITION, &snapshots).await.unwrap_err().to_string();
+    assert!(error.contains("orders.commands/0") && error.contains("goes to offset 9"), "{error}");
 }

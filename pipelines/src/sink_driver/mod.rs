@@ -15,7 +15,7 @@ mod tests;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use orderflow_schemas::{Topic, TopicPartition};
+use orderflow_schemas::{Offset, Topic, TopicPartition};
 use orderflow_sinks::{
     Checkpoint, DeadLetter, EventBatch, EventRecord, Progress, Sink, SinkError, intake::IntakeError,
 };
@@ -41,6 +41,9 @@ pub const BATCH_RECORDS: &str = "orderflow_sink_batch_records";
 pub const APPLY_SECONDS: &str = "orderflow_sink_apply_seconds";
 /// Durable records that the sink has not applied, by sink.
 pub const LAG_RECORDS: &str = "orderflow_sink_lag_records";
+
+/// Dead letters of one append: few, since each holds a whole record and an append has a bound.
+const LETTERS_PER_APPEND: usize = 8;
 
 /// How a sink is driven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -81,6 +84,20 @@ pub enum SinkDriverError {
         sink: &'static str,
         /// What is wrong with the events.
         source: IntakeError,
+    },
+    /// The log ends before the sink's checkpoint.
+    #[error(
+        "sink {sink} has applied {at} up to offset {next}, but the log ends at {end}: they do not belong together"
+    )]
+    Ahead {
+        /// The sink's name.
+        sink: &'static str,
+        /// The partition.
+        at: TopicPartition,
+        /// The checkpoint.
+        next: Offset,
+        /// Where the log ends.
+        end: Offset,
     },
     /// The log cannot be read.
     #[error("sink {sink} stopped: {source}")]
@@ -138,7 +155,12 @@ impl SinkDriver {
 
     /// Runs until `stop`, then finishes the batch it is applying and returns. Not to be dropped before.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), SinkDriverError> {
+        // Until the checkpoint is known, all of it may be needed.
+        for input in &self.inputs {
+            self.topics.hold(&format!("sink/{}", self.sink.name()), *input, Offset::ZERO);
+        }
         let Some(checkpoint) = self.load(&stop).await? else { return Ok(()) };
+        self.check(&checkpoint).await?;
         self.publish(&checkpoint);
         let reader = ReadAhead::new(&self, &checkpoint)?;
         let (sender, receiver) = mpsc::channel(1);
@@ -151,6 +173,20 @@ impl SinkDriver {
         reading.cancel();
         reader_task.join_all().await;
         applied
+    }
+
+    /// A checkpoint beyond the end of the log belongs to another log, or to a later state of this one.
+    async fn check(&mut self, checkpoint: &Checkpoint) -> Result<(), SinkDriverError> {
+        let sink = self.sink.name();
+        for at in &self.inputs {
+            let bounds = self.topics.bounds(*at, Visibility::Durable).await;
+            let end = bounds.map_err(|source| SinkDriverError::Read { sink, source })?.end;
+            let next = checkpoint.mark(*at).next;
+            if next > end {
+                return Err(SinkDriverError::Ahead { sink, at: *at, next, end });
+            }
+        }
+        Ok(())
     }
 
     async fn load(&mut self, stop: &CancellationToken) -> Result<Option<Checkpoint>, SinkDriverError> {
@@ -226,15 +262,16 @@ impl SinkDriver {
     ) -> Result<Step, SinkDriverError> {
         let sink = self.sink.name();
         let mut backoff = Backoff::new(sink, &self.settings);
-        let records: Vec<Bytes> = letters.iter().map(DeadLetter::encode).collect();
         while !letters.is_empty() {
-            let batch = Batch { at: TopicPartition::new(Topic::DeadLetters, 0), records: records.clone() };
+            let some = letters.len().min(LETTERS_PER_APPEND);
+            let records: Vec<Bytes> = letters[..some].iter().map(DeadLetter::encode).collect();
+            let batch = Batch { at: TopicPartition::new(Topic::DeadLetters, 0), records };
             match append_durably(self.topics.as_ref(), batch).await {
                 Ok(()) => {
-                    for DeadLetter { topic, partition, offset, reason, .. } in letters.drain(..) {
+                    for DeadLetter { topic, partition, offset, reason, .. } in letters.drain(..some) {
                         tracing::warn!(sink, %topic, %partition, %offset, %reason, "record became a dead letter");
                     }
-                    metrics::counter!(DEAD_LETTERS, "sink" => sink).increment(records.len() as u64);
+                    metrics::counter!(DEAD_LETTERS, "sink" => sink).increment(some as u64);
                 }
                 Err(error) if may_be_repeated(&error) => {
                     if backoff.pause(&error, stop).await == Step::Stopped {

@@ -27,9 +27,9 @@ pub use state::Orders;
 use crate::{Decision, Processor};
 
 /// How many due orders one tick changes at most; the rest wait for the next tick.
-const DUE_PER_TICK_MAX: usize = 250;
+const DUE_PER_TICK_MAX: usize = 64;
 /// How many lines those orders have together, about, so that what one tick leads to fits into one append.
-const LINES_PER_TICK_MAX: usize = 2_000;
+const LINES_PER_TICK_MAX: usize = 1_000;
 
 /// What the order processor is configured with.
 #[derive(Clone, Debug)]
@@ -65,6 +65,10 @@ impl Processor for OrderProcessor {
 
     fn evolve(&self, state: &mut Orders, event: &OrderEvent, time: Timestamp) {
         self.fold(state, event, time);
+    }
+
+    fn unreadable(&self, refusal: CommandRejected) -> OrderEvent {
+        OrderEvent::Rejected(refusal)
     }
 
     fn next_due(&self, state: &Orders) -> Option<Timestamp> {

@@ -61,6 +61,10 @@ impl Processor for StockProcessor {
         self.fold(state, event, time);
     }
 
+    fn unreadable(&self, refusal: CommandRejected) -> StockEvent {
+        StockEvent::Rejected(refusal)
+    }
+
     fn gauges(&self, state: &Stock) -> Vec<(&'static str, u64)> {
         vec![
             ("skus", state.items.len() as u64),
