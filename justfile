@@ -29,10 +29,9 @@ demo duration="20s":
 serve *args:
     cargo run --bin orderflow -- serve --insecure-no-auth {{ args }}
 
-# Micro-benchmarks of the processors, and the speed of the log on this disk.
+# All benchmarks, each beside its limit; see benches/RESULTS.md.
 bench:
     cargo bench --workspace
-    cargo run --example log_speed -- "${TMPDIR:-/tmp}"
 
 # Write the published JSON Schemas anew.
 schemas:

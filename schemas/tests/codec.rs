@@ -1,5 +1,7 @@
 //! Every record that can be written can be read again, and bytes that are no record are an error, never a panic.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::sync::Arc;
 
 use orderflow_schemas::{commands::*, envelope::TraceParent, events::*, order::*, *};

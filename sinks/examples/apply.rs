@@ -7,7 +7,6 @@
 
 use std::{error::Error, path::Path, sync::Arc, time::Instant};
 
-use bytes::Bytes;
 use orderflow_schemas::{
     Actor, Amount, CustomerId, Header, Levels, Offset, Order, OrderEvent, OrderId, OrderLine, Source,
     StockEvent, Timestamp, Topic, TopicPartition,
@@ -63,7 +62,7 @@ fn record(at: TopicPartition, offset: u64, event: Event) -> Outcome<EventRecord>
     let cause = Some(Cause { offset, source: source.clone(), number });
     let time = Timestamp::from_micros(0);
     let header = Header { source, number, time, cause, sent: Vec::new(), traceparent: None };
-    Ok(EventRecord { at, offset, cause: offset, header, event, bytes: Bytes::new() })
+    Ok(EventRecord { at, offset, cause: offset, header, event })
 }
 
 fn changed(n: u64, version: u64) -> Outcome<Event> {

@@ -1,10 +1,10 @@
 //! What every order must look like at the database's checkpoint, as digests.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use orderflow_schemas::{
-    Offset, Order, OrderEvent, OrderId, Record, Status, TopicPartition,
+    Offset, Order, OrderEvent, OrderId, Partition, Record, Status, TopicPartition,
     events::{Change, OrderChanged},
 };
 use orderflow_sinks::{Checkpoint, database::HistoryEntry};
@@ -20,6 +20,8 @@ pub(super) struct Shown {
     pub(super) order: u64,
     /// The sum of the digests of its history.
     pub(super) history: u64,
+    /// Whether the log still tells of its beginning, so that its history is all there.
+    pub(super) whole: bool,
 }
 
 struct Latest {
@@ -31,6 +33,8 @@ struct Latest {
 pub(super) struct OrderBook<'a> {
     checkpoint: &'a Checkpoint,
     latest: HashMap<OrderId, Latest>,
+    /// The partitions whose beginnings retention has removed.
+    pub(super) trimmed: BTreeSet<Partition>,
     pub(super) shown: HashMap<OrderId, Shown>,
 }
 
@@ -46,7 +50,7 @@ pub(super) fn digest_change(entry: &HistoryEntry) -> u64 {
 
 impl<'a> OrderBook<'a> {
     pub(super) fn new(checkpoint: &'a Checkpoint) -> Self {
-        Self { checkpoint, latest: HashMap::new(), shown: HashMap::new() }
+        Self { checkpoint, latest: HashMap::new(), trimmed: BTreeSet::new(), shown: HashMap::new() }
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -62,26 +66,38 @@ impl<'a> OrderBook<'a> {
     ) -> Result<()> {
         let shown = self.checkpoint.mark(at).next;
         let (mut records, mut number) = (Records::new(topics, at, Offset::ZERO).await?, 0);
+        if records.trimmed {
+            self.trimmed.insert(at.partition);
+        }
         while let Some((offset, record)) = records.next().await? {
-            let record =
-                Record::<OrderEvent>::decode(&record).with_context(|| format!("{at} offset {offset}"))?;
+            let record = match Record::<OrderEvent>::decode(&record) {
+                Ok(record) => record,
+                Err(error) => {
+                    report.differences.add(|| format!("{at} offset {offset}: unreadable event: {error}"));
+                    continue;
+                }
+            };
             if record.header.number <= number {
                 continue;
             }
             number = record.header.number;
             report.lag += u64::from(offset >= shown);
-            let cause = record.header.cause.context("an event without a cause")?.offset;
+            let Some(cause) = record.header.cause else {
+                report.differences.add(|| format!("{at} offset {offset}: an event without a cause"));
+                continue;
+            };
             if let OrderEvent::Changed(change, changed) = record.data {
                 self.follow(at, offset, change, &changed, report);
                 if offset < shown {
-                    self.show(change, &changed, cause);
+                    self.show(change, &changed, cause.offset);
                 }
             }
         }
         Ok(())
     }
 
-    /// Versions count 1, 2, 3 … and each change goes on from the state before.
+    /// Versions count 1, 2, 3 … and each change goes on from the state before. Where the partition's beginning is
+    /// gone, an order may be met at any version.
     fn follow(
         &mut self,
         at: TopicPartition,
@@ -94,7 +110,8 @@ impl<'a> OrderBook<'a> {
         let now = Latest { version: order.version, status: order.status.clone() };
         let before = self.latest.insert(order.id, now);
         let fits = match &before {
-            None => change == Change::Created && order.version == 1 && changed.from.is_none(),
+            None if change != Change::Created => self.trimmed.contains(&at.partition),
+            None => order.version == 1 && changed.from.is_none(),
             Some(before) => {
                 change != Change::Created
                     && order.version == before.version + 1
@@ -125,7 +142,10 @@ impl<'a> OrderBook<'a> {
             reason: changed.reason.clone(),
             cause,
         };
-        let shown = self.shown.entry(order.id).or_default();
+        let shown = self.shown.entry(order.id).or_insert_with(|| Shown {
+            whole: change == Change::Created,
+            ..Shown::default()
+        });
         shown.version = order.version;
         shown.order = digest(order);
         shown.history = shown.history.wrapping_add(digest_change(&entry));

@@ -12,6 +12,8 @@ pub(super) struct Records<'a> {
     topics: &'a dyn Topics,
     at: TopicPartition,
     next: Offset,
+    /// Whether retention has removed the partition's beginning.
+    pub(super) trimmed: bool,
     chunk: std::collections::VecDeque<Bytes>,
 }
 
@@ -19,7 +21,8 @@ impl<'a> Records<'a> {
     /// From `from` on, or from the first record that is still there.
     pub(super) async fn new(topics: &'a dyn Topics, at: TopicPartition, from: Offset) -> Result<Self> {
         let start = topics.bounds(at, Visibility::Accepted).await?.start;
-        Ok(Self { topics, at, next: from.max(start), chunk: Default::default() })
+        let trimmed = start > Offset::ZERO;
+        Ok(Self { topics, at, next: from.max(start), trimmed, chunk: Default::default() })
     }
 
     /// The next record and its offset; `None` at the end.
