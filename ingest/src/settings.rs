@@ -36,7 +36,7 @@ pub struct Settings {
     pub stream_bytes_max: usize,
     /// Appends of one stream that may be under way. Default: 64.
     pub stream_appends_max: usize,
-    /// Refused lines that a stream's answer describes; further ones are only counted. Default: 10,000.
+    /// Refused lines that a stream's answer describes; further ones are only counted. Default: 1,000.
     pub stream_refusals_max: usize,
 }
 
@@ -57,7 +57,7 @@ impl Default for Settings {
             stream_lines_max: 512,
             stream_bytes_max: 256 << 10,
             stream_appends_max: 64,
-            stream_refusals_max: 10_000,
+            stream_refusals_max: 1_000,
         }
     }
 }

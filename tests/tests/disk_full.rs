@@ -1,6 +1,7 @@
 //! No room: whoever is told no is told so clearly, what was told yes is kept, and it goes on when there is room.
 
 use std::{
+    collections::HashSet,
     fs::File,
     io::Write,
     path::{Path, PathBuf},
@@ -45,14 +46,16 @@ fn all_there(admin: &Client, acknowledged: &[String]) {
     admin.wait_decided();
     let last = acknowledged.last().expect("something was acknowledged");
     wait_until("the last order is shown", || find(admin, last));
-    // Partitions get there one by one, so what is listed may still be on its way.
-    let all = wait_until("every order is reserved", || {
+    // Partitions get there one by one, so what is listed may lack some for a while.
+    let all = wait_until("every acknowledged order is there and every order reserved", || {
         let all = admin.list("/orders", 1000);
-        all.iter().all(|order| order["status"] == "RESERVED").then_some(all)
+        let reserved = all.iter().all(|order| order["status"] == "RESERVED");
+        let keys: HashSet<_> = all.iter().filter_map(|order| order["idempotency_key"].as_str()).collect();
+        let there = acknowledged.iter().all(|key| keys.contains(key.as_str()));
+        (reserved && there).then_some(all)
     });
-    let keys: Vec<_> = all.iter().filter_map(|order| order["idempotency_key"].as_str()).collect();
     for key in acknowledged {
-        assert_eq!(keys.iter().filter(|other| *other == key).count(), 1, "{key}");
+        assert_eq!(all.iter().filter(|order| order["idempotency_key"] == *key).count(), 1, "{key}");
     }
 }
 

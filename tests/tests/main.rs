@@ -15,5 +15,6 @@ mod orders;
 mod prices;
 mod reads;
 mod replay;
+mod retention;
 mod settings;
 mod stopping;

@@ -66,6 +66,11 @@ async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Prob
     })
 }
 
+/// Characters of a caller's own words that a pointer repeats.
+const POINTER_CHARS_MAX: usize = 200;
+/// Characters of a caller's own words that a detail repeats.
+const DETAIL_CHARS_MAX: usize = 300;
+
 /// Reads JSON; the problem of an invalid field points at it.
 pub fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, Problem> {
     serde_json::from_slice(json).map_err(|error| explain::<T>(json, &error))
@@ -75,12 +80,13 @@ pub fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, Problem> {
 #[cold]
 fn explain<T: DeserializeOwned>(json: &[u8], error: &serde_json::Error) -> Problem {
     if !error.is_data() {
-        return Problem::bad_request("malformed-json", format!("the body is not JSON: {error}"));
+        let detail = format!("the body is not JSON: {error}");
+        return Problem::bad_request("malformed-json", clip(&detail, DETAIL_CHARS_MAX));
     }
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
         Err(error) => Problem::invalid(vec![field_error(error.path(), &error.inner().to_string())]),
-        Ok(_) => Problem::invalid(vec![FieldError::new("", error.to_string())]),
+        Ok(_) => Problem::invalid(vec![FieldError::new("", clip(&error.to_string(), DETAIL_CHARS_MAX))]),
     }
 }
 
@@ -92,7 +98,15 @@ fn field_error(path: &Path, message: &str) -> FieldError {
     }
     // Where in the text it was is of no use to a program that has the pointer.
     let detail = message.split(" at line ").next().unwrap_or(message);
-    FieldError::new(pointer, detail)
+    FieldError::new(clip(&pointer, POINTER_CHARS_MAX), clip(detail, DETAIL_CHARS_MAX))
+}
+
+/// The beginning of a text that a caller may have made as long as a body.
+fn clip(text: &str, chars_max: usize) -> String {
+    match text.char_indices().nth(chars_max) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 fn between<'a>(text: &'a str, before: &str, after: char) -> Option<&'a str> {
@@ -122,6 +136,14 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
+
+    #[test]
+    fn what_a_problem_repeats_of_the_body_is_short() {
+        let body = format!(r#"{{"{}":1}}"#, "a".repeat(100_000));
+        let problem = parse::<Outer>(body.as_bytes()).expect_err("there is no such field");
+        let FieldError { pointer, detail } = &problem.errors()[0];
+        assert!(pointer.chars().count() <= 201 && detail.chars().count() <= 301, "{pointer} {detail}");
+    }
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]

@@ -9,6 +9,9 @@
 //! - what orders hold is what stock has reserved;
 //! - the database has, up to its checkpoint, the rows that follow from the events, and no others (invariant 7).
 //!
+//! Where retention has removed a partition's beginning, its processor begins at the newest snapshot, the first that is
+//! met of an order or a SKU is taken as given, and what the database has from before is counted as unchecked.
+//!
 //! Memory grows with the number of orders, by a few words each, not with their size.
 
 mod decisions;
@@ -43,19 +46,29 @@ pub struct Report {
     pub undecided: u64,
     /// Events that the database does not show yet. It shows them when the server starts again.
     pub lag: u64,
+    /// Commands that could not be read and became dead letters.
+    pub unreadable: u64,
+    /// Rows, histories and places in the catalogue that nothing in the log tells of any more.
+    pub unchecked: u64,
     /// All that is not as it must be.
     pub differences: Differences,
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { records, orders, skus, undecided, lag, differences } = self;
+        let Self { records, orders, skus, undecided, lag, unreadable, unchecked, differences } = self;
         writeln!(f, "verified {records} records, {orders} orders, {skus} SKUs")?;
         if *undecided + *lag > 0 {
             writeln!(
                 f,
                 "pending until the next start: {undecided} commands to decide, {lag} events to show"
             )?;
+        }
+        if *unreadable > 0 {
+            writeln!(f, "{unreadable} commands could not be read; see dead.letters")?;
+        }
+        if *unchecked > 0 {
+            writeln!(f, "unchecked: retention has removed what {unchecked} rows or histories follow from")?;
         }
         match differences.count() {
             0 => writeln!(f, "no difference: the log is consistent and every store equals it"),

@@ -142,10 +142,10 @@ impl<'a> OrderBook<'a> {
             reason: changed.reason.clone(),
             cause,
         };
-        let shown = self.shown.entry(order.id).or_insert_with(|| Shown {
-            whole: change == Change::Created,
-            ..Shown::default()
-        });
+        let shown = self
+            .shown
+            .entry(order.id)
+            .or_insert_with(|| Shown { whole: change == Change::Created, ..Shown::default() });
         shown.version = order.version;
         shown.order = digest(order);
         shown.history = shown.history.wrapping_add(digest_change(&entry));

@@ -1,10 +1,16 @@
 //! A store against the log: each row that should be there is, as it should be, and no other.
+//!
+//! Retention removes the beginnings of partitions. What a store has of them is counted as unchecked: nothing is left
+//! that could tell whether it is as it should be.
 
 use std::collections::{BTreeSet, HashMap};
 
 use anyhow::Result;
-use orderflow_schemas::{Offset, OrderId, Partition, RawRecord, Topic};
-use orderflow_sinks::{Checkpoint, database::Audit};
+use orderflow_schemas::{Header, Offset, OrderId, Partition, RawRecord, RoutingHash, Topic};
+use orderflow_sinks::{
+    Checkpoint,
+    database::{Audit, StockItem},
+};
 use orderflow_topics::{Topics, Visibility, partitions_of};
 
 use super::{
@@ -29,6 +35,19 @@ pub(super) async fn compare(
     compare_stock(audit, ledger, topics.partitions(Topic::StockEvents), report).await
 }
 
+/// The partitions of orders whose beginnings retention has removed.
+struct Trimmed<'a> {
+    partitions: &'a BTreeSet<Partition>,
+    of: u16,
+}
+
+impl Trimmed<'_> {
+    /// Whether the log may no longer tell of this order, or not of all its changes.
+    fn hold(&self, id: OrderId) -> bool {
+        self.partitions.contains(&id.partition(self.of))
+    }
+}
+
 /// The checkpoint must stand in the log, behind the event whose number it has.
 async fn compare_checkpoint(
     topics: &dyn Topics,
@@ -51,7 +70,7 @@ async fn compare_checkpoint(
         let chunk = topics.read(at, last, 1, Visibility::Accepted).await?;
         let Some(record) = chunk.records.first() else { continue };
         // An unreadable event has been found already.
-        let Ok(RawRecord { header: orderflow_schemas::Header { number, .. }, .. }) = RawRecord::decode(record) else {
+        let Ok(RawRecord { header: Header { number, .. }, .. }) = RawRecord::decode(record) else {
             continue;
         };
         if mark.unreadable == 0 && number != mark.number {
@@ -65,13 +84,16 @@ async fn compare_checkpoint(
 
 async fn compare_orders(
     audit: &dyn Audit,
-    shown: &HashMap<OrderId, Shown>,
-    differences: &mut Differences,
+    orders: &OrderBook<'_>,
+    trimmed: &Trimmed<'_>,
+    report: &mut Report,
 ) -> Result<()> {
     let mut seen = 0;
     let mut visit = |order: orderflow_schemas::Order| {
         let (id, version) = (order.id, order.version);
-        match shown.get(&id) {
+        let differences = &mut report.differences;
+        match orders.shown.get(&id) {
+            None if trimmed.hold(id) => report.unchecked += 1,
             None => differences.add(|| format!("the database has order {id}, the log has not")),
             Some(shown) => {
                 seen += 1;
@@ -87,31 +109,39 @@ async fn compare_orders(
         }
     };
     audit.for_each_order(&mut visit).await?;
-    let missing = shown.len() - seen;
+    let missing = orders.shown.len() - seen;
     if missing > 0 {
-        differences.add(|| format!("the database lacks {missing} orders that the log has"));
+        report.differences.add(|| format!("the database lacks {missing} orders that the log has"));
     }
     Ok(())
 }
 
 async fn compare_history(
     audit: &dyn Audit,
-    shown: &HashMap<OrderId, Shown>,
-    differences: &mut Differences,
+    orders: &OrderBook<'_>,
+    trimmed: &Trimmed<'_>,
+    report: &mut Report,
 ) -> Result<()> {
-    let mut sums: HashMap<OrderId, u64> = HashMap::with_capacity(shown.len());
+    let mut sums: HashMap<OrderId, u64> = HashMap::with_capacity(orders.shown.len());
     let mut visit = |entry: orderflow_sinks::database::HistoryEntry| {
         let sum = sums.entry(entry.order_id).or_default();
         *sum = sum.wrapping_add(digest_change(&entry));
     };
     audit.for_each_history(&mut visit).await?;
-    for (id, shown) in shown {
-        if sums.remove(id) != Some(shown.history) {
-            differences.add(|| format!("order {id}: the database's history is not that of the log"));
+    for (id, shown) in &orders.shown {
+        let there = sums.remove(id);
+        if !shown.whole && trimmed.hold(*id) {
+            report.unchecked += 1;
+        } else if there != Some(shown.history) {
+            report.differences.add(|| format!("order {id}: the database's history is not that of the log"));
         }
     }
-    for id in sums.keys() {
-        differences.add(|| format!("the database has history of order {id}, the log has not"));
+    for id in sums.into_keys() {
+        if trimmed.hold(id) {
+            report.unchecked += 1;
+        } else {
+            report.differences.add(|| format!("the database has history of order {id}, the log has not"));
+        }
     }
     Ok(())
 }
@@ -119,21 +149,30 @@ async fn compare_history(
 async fn compare_stock(
     audit: &dyn Audit,
     mut ledger: Ledger<'_>,
-    differences: &mut Differences,
+    partitions: u16,
+    report: &mut Report,
 ) -> Result<()> {
-    let mut visit = |item: orderflow_sinks::database::StockItem| {
+    let mut visit = |item: StockItem| {
         let sku = item.sku.clone();
+        let trimmed = ledger.trimmed.contains(&RoutingHash::of(sku.as_str()).partition(partitions));
         match ledger.rows.remove(&sku) {
-            None => differences.add(|| format!("the database has SKU {sku}, the log has not")),
-            Some(should) if should != item => {
-                differences.add(|| format!("SKU {sku}: the database has {item:?}, the log gives {should:?}"));
-            }
-            Some(_) => {}
+            None if trimmed => report.unchecked += 1,
+            None => report.differences.add(|| format!("the database has SKU {sku}, the log has not")),
+            Some(should) if should == item => {}
+            Some(should) if trimmed && should == without_product(&item) => report.unchecked += 1,
+            Some(should) => report
+                .differences
+                .add(|| format!("SKU {sku}: the database has {item:?}, the log gives {should:?}")),
         }
     };
     audit.for_each_stock(&mut visit).await?;
     for sku in ledger.rows.keys() {
-        differences.add(|| format!("the database lacks SKU {sku}"));
+        report.differences.add(|| format!("the database lacks SKU {sku}"));
     }
     Ok(())
+}
+
+/// The row as it follows from a log that no longer tells of the SKU's place in the catalogue.
+fn without_product(item: &StockItem) -> StockItem {
+    StockItem { name: None, unit_price: None, currency: None, ..item.clone() }
 }
