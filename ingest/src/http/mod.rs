@@ -5,6 +5,7 @@
 
 pub mod body;
 pub mod caller;
+mod local;
 pub mod path;
 pub mod position;
 pub mod problem;
