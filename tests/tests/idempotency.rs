@@ -138,3 +138,16 @@ fn many_at_once_under_one_key_place_one_order() {
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
     wait_levels(&ann, "tea", [10, 9, 1, 0, 0]);
 }
+
+#[test]
+fn placed_again_without_waiting_it_is_still_the_first_order() {
+    let stage = Stage::new();
+    let server = stage.serve();
+    supply(&server.admin(), "tea", 100, 10);
+    let ann = server.customer("ann").with("idempotency-key", "k").with("prefer", "respond-async");
+    let first = ann.post("/orders", &order(&[("tea", 1)])).is(202);
+    let again = ann.post("/orders", &order(&[("tea", 1)])).is(202);
+    assert_eq!(again.json()["id"], first.json()["id"]);
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    ann.post("/orders", &order(&[("tea", 2)])).is_problem(422, "idempotency-key-reused");
+}

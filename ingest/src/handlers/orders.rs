@@ -30,19 +30,36 @@ pub async fn place(
 ) -> Result<Response, Problem> {
     let owner = Owner::of(&caller)?;
     let command = validate::place(request, wishes.key, &owner, &caller, Uuid::now_v7())?;
-    let id = command.order_id;
+    let (id, keyed) = (command.order_id, command.idempotency.is_some());
     let at = ingest.partition_of_order(id);
     let command = Commands::of(&OrderCommand::Place(command));
-    if wishes.respond_async {
+    // Under a key the order may be one that was placed before, and only its decision tells which.
+    if wishes.respond_async && !keyed {
         let placed = ingest.append(at, command, trace).await?;
         return Ok(answers::as_preferred(answers::accepted(id, &Position::of(at, placed.first))));
     }
     let (placed, decision) = ingest.decide(at, command, trace).await?;
     match decision {
         None => Ok(answers::accepted(id, &Position::of(at, placed.first))),
+        Some(decision) if wishes.respond_async => {
+            let seen = answers::seen(at, decision.cause);
+            which(decision, &seen).map(answers::as_preferred)
+        }
         Some(Decision { cause, replayed, event }) => {
             answer(&ingest, event, replayed, &answers::seen(at, cause)).await
         }
+    }
+}
+
+/// 202 with the id of the order that the key stands for.
+fn which(decision: Decision, seen: &Position) -> Result<Response, Problem> {
+    let Decided::Order(event) = decision.event else { return Err(answers::unexpected("an event of stock")) };
+    match *event {
+        OrderEvent::Changed(_, event) if decision.replayed => Ok(elsewhere(event.order.id, seen)),
+        OrderEvent::Changed(_, event) => Ok(answers::accepted(event.order.id, seen)),
+        OrderEvent::Repeated(event) => Ok(elsewhere(event.order_id, seen)),
+        OrderEvent::Rejected(event) => Err(answers::rejected(event, seen)),
+        other => Err(answers::unexpected(other.kind())),
     }
 }
 
