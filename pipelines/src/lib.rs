@@ -4,20 +4,17 @@
 
 mod background;
 pub mod cli;
-mod clock;
 mod commands;
 mod database;
 mod demo;
 mod listener;
 mod load;
 mod look;
-mod metric_names;
 mod metrics_endpoint;
-pub mod processing;
 mod serve;
 mod settings;
-pub mod sink_driver;
 mod system;
 mod verify;
 
 pub use commands::run;
+use orderflow_runner::{processing, sink_driver};

@@ -15,6 +15,7 @@ use orderflow_ingest::{
     http::{Problem, insecure_no_auth, propagate_trace},
 };
 use orderflow_processors::{OrderProcessor, Processor, StockProcessor};
+use orderflow_runner::{TokioWorld, World};
 use orderflow_schemas::{Partition, Topic, TopicPartition};
 use orderflow_sinks::Progress;
 use orderflow_topics::{EmbeddedLog, Topics, partitions_of};
@@ -71,7 +72,9 @@ impl System {
         let health = Health::default();
         let (log_part, processors_part, database_part) =
             (health.part("log"), health.part("processors"), health.part("database"));
+        let world: Arc<dyn World> = TokioWorld::new();
         let mut start = StartRunners {
+            world: &world,
             settings,
             topics: &topics,
             background: &background,
@@ -80,11 +83,12 @@ impl System {
         };
         let recovered = start.all();
         let sinks = SinkDriverSettings::default();
-        let driver = SinkDriver::new(topics.clone(), database.sink, events, progress.clone(), sinks);
+        let driver =
+            SinkDriver::new(world.clone(), topics.clone(), database.sink, events, progress.clone(), sinks);
         let stop = stop_sinks.clone();
         let sink = async move { Ok(driver.run(stop).await.map(|()| "sink")?) };
         parts.spawn_on(sink, background.handle());
-        watch_log(&log, &mut parts, &stop_sinks);
+        watch_log(&log, &world, &mut parts, &stop_sinks);
 
         let lookup = StoredOrders::new(database.reader.clone(), progress.clone());
         let ingest_settings = orderflow_ingest::Settings {
@@ -231,6 +235,7 @@ async fn create_topics(topics: &dyn Topics, settings: &Settings) -> Result<()> {
 
 /// What starting the runners takes.
 struct StartRunners<'a> {
+    world: &'a Arc<dyn World>,
     settings: &'a Settings,
     topics: &'a Arc<dyn Topics>,
     background: &'a Background,
@@ -266,7 +271,8 @@ impl StartRunners<'_> {
         let settings = self.settings;
         let snapshots = Snapshots::new(&settings.data, TopicPartition { topic: P::INPUT, partition });
         let how = RunnerSettings { snapshot_every: settings.snapshot_every, ..RunnerSettings::default() };
-        let runner = Runner::new(self.topics.clone(), processor, partition, snapshots, how);
+        let runner =
+            Runner::new(self.world.clone(), self.topics.clone(), processor, partition, snapshots, how);
         let stop = self.stop.clone();
         let running = async move {
             runner.run(stop, || drop(recovering)).await?;
@@ -277,8 +283,13 @@ impl StartRunners<'_> {
 }
 
 /// Ends the system when the log fails, and lets retention do its work.
-fn watch_log(log: &Arc<EmbeddedLog>, parts: &mut JoinSet<Result<&'static str>>, stop: &CancellationToken) {
-    let (log, stop) = (log.clone(), stop.clone());
+fn watch_log(
+    log: &Arc<EmbeddedLog>,
+    world: &Arc<dyn World>,
+    parts: &mut JoinSet<Result<&'static str>>,
+    stop: &CancellationToken,
+) {
+    let (log, world, stop) = (log.clone(), world.clone(), stop.clone());
     parts.spawn(async move {
         // Readers say what they need as they start; the first look comes after that.
         let mut every = tokio::time::interval_at(tokio::time::Instant::now() + UPKEEP_EVERY, UPKEEP_EVERY);
@@ -286,16 +297,16 @@ fn watch_log(log: &Arc<EmbeddedLog>, parts: &mut JoinSet<Result<&'static str>>, 
             tokio::select! {
                 () = stop.cancelled() => return Ok("log"),
                 why = log.failed() => return Err(anyhow!("the log failed: {why}")),
-                _ = every.tick() => upkeep(&log).await?,
+                _ = every.tick() => upkeep(&log, &*world).await?,
             }
         }
     });
 }
 
-async fn upkeep(log: &Arc<EmbeddedLog>) -> Result<()> {
+async fn upkeep(log: &Arc<EmbeddedLog>, world: &dyn World) -> Result<()> {
     metrics_endpoint::upkeep();
     let log = log.clone();
-    let now_ms = u64::try_from(crate::clock::now().as_micros() / 1000).unwrap_or(0);
+    let now_ms = u64::try_from(world.now().as_micros() / 1000).unwrap_or(0);
     let removed = tokio::task::spawn_blocking(move || log.retain(now_ms)).await?;
     if let Err(error) = removed {
         tracing::warn!(%error, "retention could not remove a segment");

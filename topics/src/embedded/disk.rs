@@ -50,7 +50,7 @@ pub type LockGuard = Box<dyn Any + Send + Sync>;
 ///
 /// All calls may block and may be made from several threads at once. A failed call may have had any part of its effect.
 pub trait Disk: fmt::Debug + Send + Sync + 'static {
-    /// Makes the folder and those above it, if missing.
+    /// Makes the folder and those above it, if missing, durably.
     fn create_dir(&self, dir: &Path) -> io::Result<()>;
 
     /// Opens a file.
@@ -108,7 +108,16 @@ pub struct RealDisk;
 
 impl Disk for RealDisk {
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        std::fs::create_dir_all(dir)
+        if dir.as_os_str().is_empty() || dir.is_dir() {
+            return Ok(());
+        }
+        let above = dir.parent().unwrap_or(Path::new(""));
+        self.create_dir(above)?;
+        match std::fs::create_dir(dir) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        self.sync_dir(if above.as_os_str().is_empty() { Path::new(".") } else { above })
     }
 
     fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn DiskFile>> {
@@ -221,7 +230,8 @@ pub(super) fn write_zeros(file: &dyn DiskFile, range: std::ops::Range<u64>) -> i
 }
 
 /// The whole file.
-pub(super) fn read_file(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
+/// The bytes of a whole file.
+pub fn read_file(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
     let file = disk.open(path, Access::Read)?;
     let length = usize::try_from(file.len()?).map_err(io::Error::other)?;
     let mut bytes = vec![0; length];

@@ -12,6 +12,7 @@ use orderflow_topics::{Batch, EmbeddedLog, Topics, Visibility, embedded};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::TokioWorld;
 
 const PARTITION: Partition = Partition(0);
 const COMMANDS: TopicPartition = TopicPartition::new(Topic::OrdersCommands, 0);
@@ -23,7 +24,7 @@ fn processor(lifecycle: &str) -> OrderProcessor {
 }
 
 fn tracking() -> OrderProcessor {
-    processor(include_str!("../../order-tracking.toml"))
+    processor(include_str!("../../../pipelines/order-tracking.toml"))
 }
 
 fn record(source: &str, number: u64, data: OrderCommand) -> Bytes {
@@ -125,8 +126,14 @@ async fn run(
     let (stop, mut running) = (CancellationToken::new(), tokio::task::JoinSet::new());
     for (number, lifecycle) in lifecycles.iter().enumerate() {
         let snapshots = Snapshots::new(&data.join(number.to_string()), COMMANDS);
-        let runner =
-            Runner::new(topics.clone(), processor(lifecycle), PARTITION, snapshots, Settings::default());
+        let runner = Runner::new(
+            TokioWorld::new(),
+            topics.clone(),
+            processor(lifecycle),
+            PARTITION,
+            snapshots,
+            Settings::default(),
+        );
         running.spawn(runner.run(stop.clone(), || ()));
     }
     topics.wait_beyond(EVENTS, Offset(events - 1), Visibility::Durable).await.unwrap();
@@ -142,8 +149,8 @@ async fn what_was_decided_is_not_decided_again_under_new_rules() {
     let data = tempfile::tempdir().unwrap();
     let topics = log(data.path()).await;
     let (old, new) = (
-        include_str!("../../order-tracking.toml"),
-        include_str!("../../order-tracking.toml").replace("7days", "1s"),
+        include_str!("../../../pipelines/order-tracking.toml"),
+        include_str!("../../../pipelines/order-tracking.toml").replace("7days", "1s"),
     );
     topics.append(vec![Batch { at: COMMANDS, records: vec![place(1)] }]).await.unwrap();
     let before = run(&topics, data.path(), &[old], 1).await;
@@ -160,7 +167,7 @@ async fn two_runners_of_one_partition_write_the_same_records_under_the_same_numb
     let topics = log(data.path()).await;
     let commands = (1..=50).map(place).collect();
     topics.append(vec![Batch { at: COMMANDS, records: commands }]).await.unwrap();
-    let lifecycle = include_str!("../../order-tracking.toml");
+    let lifecycle = include_str!("../../../pipelines/order-tracking.toml");
     let written = run(&topics, data.path(), &[lifecycle, lifecycle], 50).await;
     let mut by_number = std::collections::BTreeMap::new();
     for bytes in written {

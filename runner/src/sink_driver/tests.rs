@@ -10,6 +10,7 @@ use orderflow_topics::{Appended, Chunk, Durability, Receipt};
 use tokio::sync::watch;
 
 use super::*;
+use crate::TokioWorld;
 
 const EVENTS: TopicPartition = TopicPartition::new(Topic::OrdersEvents, 0);
 
@@ -150,7 +151,8 @@ impl Run {
     async fn drive(&self) -> Result<(), SinkDriverError> {
         let settings = SinkDriverSettings { records_max: 4, ..SinkDriverSettings::default() };
         let (sink, progress) = (Box::new(self.sink.clone()), self.progress.clone());
-        let driver = SinkDriver::new(self.log.clone(), sink, vec![EVENTS], progress, settings);
+        let driver =
+            SinkDriver::new(TokioWorld::new(), self.log.clone(), sink, vec![EVENTS], progress, settings);
         driver.run(self.stop.clone()).await
     }
 

@@ -21,13 +21,14 @@ use orderflow_sinks::{
 };
 use orderflow_topics::{AppendError, Batch, ReadError, Rejection, Topics, Visibility};
 use serde::Deserialize;
-use tokio::{sync::mpsc, task::JoinSet, time::Instant};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use self::{
     backoff::Backoff,
     read_ahead::{Read, ReadAhead},
 };
+use crate::World;
 
 /// Records that a sink has passed, by sink.
 pub const APPLIED_RECORDS: &str = "orderflow_sink_applied_records_total";
@@ -134,6 +135,7 @@ enum Step {
 
 /// Carries events from the log into one sink.
 pub struct SinkDriver {
+    world: Arc<dyn World>,
     topics: Arc<dyn Topics>,
     sink: Box<dyn Sink>,
     inputs: Vec<TopicPartition>,
@@ -144,13 +146,14 @@ pub struct SinkDriver {
 impl SinkDriver {
     /// A driver of `sink` over these partitions of events; `progress` tells others how far it is.
     pub fn new(
+        world: Arc<dyn World>,
         topics: Arc<dyn Topics>,
         sink: Box<dyn Sink>,
         inputs: Vec<TopicPartition>,
         progress: Progress,
         settings: SinkDriverSettings,
     ) -> Self {
-        Self { topics, sink, inputs, progress, settings }
+        Self { world, topics, sink, inputs, progress, settings }
     }
 
     /// Runs until `stop`, then finishes the batch it is applying and returns. Not to be dropped before.
@@ -163,15 +166,15 @@ impl SinkDriver {
         self.check(&checkpoint).await?;
         self.publish(&checkpoint);
         let reader = ReadAhead::new(&self, &checkpoint)?;
-        let (sender, receiver) = mpsc::channel(1);
+        let (sender, mut receiver) = mpsc::channel(1);
         // A task of its own, so that decoding and applying can have a core each. Cancelled when applying ends, for
         // whatever reason.
         let reading = stop.child_token();
-        let mut reader_task = JoinSet::new();
-        reader_task.spawn(reader.run(sender, reading.clone()));
-        let applied = self.apply_all(receiver, &stop).await;
+        self.world.spawn(Box::pin(reader.run(sender, reading.clone())));
+        let applied = self.apply_all(&mut receiver, &stop).await;
         reading.cancel();
-        reader_task.join_all().await;
+        // The reader holds the sending side until it has ended.
+        while receiver.recv().await.is_some() {}
         applied
     }
 
@@ -190,7 +193,7 @@ impl SinkDriver {
     }
 
     async fn load(&mut self, stop: &CancellationToken) -> Result<Option<Checkpoint>, SinkDriverError> {
-        let mut backoff = Backoff::new(self.sink.name(), &self.settings);
+        let mut backoff = Backoff::new(&self.world, self.sink.name(), &self.settings);
         loop {
             match self.sink.checkpoint().await {
                 Ok(mut checkpoint) => {
@@ -211,7 +214,7 @@ impl SinkDriver {
 
     async fn apply_all(
         &mut self,
-        mut receiver: mpsc::Receiver<Result<Read, SinkDriverError>>,
+        receiver: &mut mpsc::Receiver<Result<Read, SinkDriverError>>,
         stop: &CancellationToken,
     ) -> Result<(), SinkDriverError> {
         while let Some(read) = receiver.recv().await {
@@ -225,15 +228,16 @@ impl SinkDriver {
     /// Applies what was read, dead letters first, however often it takes.
     async fn settle(&mut self, mut read: Read, stop: &CancellationToken) -> Result<Step, SinkDriverError> {
         let sink = self.sink.name();
-        let mut backoff = Backoff::new(sink, &self.settings);
+        let mut backoff = Backoff::new(&self.world, sink, &self.settings);
         loop {
             if self.bury(&mut read.letters, stop).await? == Step::Stopped {
                 return Ok(Step::Stopped);
             }
-            let begun = Instant::now();
+            let begun = self.world.instant();
             match self.sink.apply(&read.batch, &read.checkpoint).await {
                 Ok(()) => {
-                    metrics::histogram!(APPLY_SECONDS, "sink" => sink).record(begun.elapsed().as_secs_f64());
+                    metrics::histogram!(APPLY_SECONDS, "sink" => sink)
+                        .record((self.world.instant() - begun).as_secs_f64());
                     break;
                 }
                 Err(error @ SinkError::Retry { .. }) => {
@@ -261,7 +265,7 @@ impl SinkDriver {
         stop: &CancellationToken,
     ) -> Result<Step, SinkDriverError> {
         let sink = self.sink.name();
-        let mut backoff = Backoff::new(sink, &self.settings);
+        let mut backoff = Backoff::new(&self.world, sink, &self.settings);
         while !letters.is_empty() {
             let some = letters.len().min(LETTERS_PER_APPEND);
             let records: Vec<Bytes> = letters[..some].iter().map(DeadLetter::encode).collect();

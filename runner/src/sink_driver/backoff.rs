@@ -1,22 +1,24 @@
 //! Pauses between attempts.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
 use super::{RETRIES, SinkDriverSettings, Step};
+use crate::World;
 
 /// Pauses between attempts, each twice as long as the last, up to a bound.
 pub(super) struct Backoff {
+    world: Arc<dyn World>,
     sink: &'static str,
     next: Duration,
     max: Duration,
 }
 
 impl Backoff {
-    pub(super) fn new(sink: &'static str, settings: &SinkDriverSettings) -> Self {
+    pub(super) fn new(world: &Arc<dyn World>, sink: &'static str, settings: &SinkDriverSettings) -> Self {
         let next = Duration::from_millis(settings.backoff_ms_min);
-        Self { sink, next, max: Duration::from_millis(settings.backoff_ms_max) }
+        Self { world: world.clone(), sink, next, max: Duration::from_millis(settings.backoff_ms_max) }
     }
 
     pub(super) async fn pause(
@@ -26,7 +28,7 @@ impl Backoff {
     ) -> Step {
         tracing::warn!(sink = self.sink, %error, pause = ?self.next, "the sink tries again after a pause");
         metrics::counter!(RETRIES, "sink" => self.sink).increment(1);
-        let paused = stop.run_until_cancelled(tokio::time::sleep(self.next)).await;
+        let paused = stop.run_until_cancelled(self.world.sleep(self.next)).await;
         self.next = (self.next * 2).min(self.max);
         if paused.is_some() { Step::Applied } else { Step::Stopped }
     }

@@ -11,7 +11,7 @@ use metrics::{counter, gauge};
 use orderflow_processors::Processor;
 use orderflow_schemas::{Offset, Partition, Topic, TopicPartition};
 use orderflow_topics::{AppendError, Appended, Batch, ReadError, Receipt, Rejection, Topics, Visibility};
-use tokio::{task::JoinHandle, time::Instant};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -20,7 +20,7 @@ use super::{
     snapshots::{SnapshotError, Snapshots},
     ticks::Ticks,
 };
-use crate::{clock, metric_names as names};
+use crate::{Instant, World, metric_names as names, world::until};
 use orderflow_sinks::DeadLetter;
 
 /// How a runner works.
@@ -85,13 +85,15 @@ enum Step {
 
 /// Runs a processor over one partition.
 pub struct Runner<P: Processor> {
+    world: Arc<dyn World>,
     topics: Arc<dyn Topics>,
     processor: P,
     partition: Partition,
     snapshots: Snapshots,
     settings: Settings,
     ticks: Ticks,
-    storing: Option<JoinHandle<()>>,
+    /// Ends when the snapshot that is being stored is stored, or has failed.
+    storing: Option<oneshot::Receiver<()>>,
     last: Receipt,
     snapshot_at: u64,
     snapshot_taken: Instant,
@@ -102,6 +104,7 @@ pub struct Runner<P: Processor> {
 impl<P: Processor> Runner<P> {
     /// A runner of `partition`.
     pub fn new(
+        world: Arc<dyn World>,
         topics: Arc<dyn Topics>,
         processor: P,
         partition: Partition,
@@ -114,12 +117,13 @@ impl<P: Processor> Runner<P> {
             partition,
             snapshots,
             settings,
-            ticks: Ticks::new(),
+            ticks: Ticks::new(&*world),
             storing: None,
             last: Receipt(0),
             snapshot_at: 0,
-            snapshot_taken: Instant::now(),
+            snapshot_taken: world.instant(),
             ticking: None,
+            world,
         }
     }
 
@@ -242,7 +246,7 @@ impl<P: Processor> Runner<P> {
                 }
                 Err(error) => return Err(error),
             }
-            if stop.run_until_cancelled(tokio::time::sleep(self.settings.retry_after)).await.is_none() {
+            if stop.run_until_cancelled(self.world.sleep(self.settings.retry_after)).await.is_none() {
                 return Ok(None);
             }
         }
@@ -255,18 +259,20 @@ impl<P: Processor> Runner<P> {
         let due = self.processor.next_due(&book.state).filter(|_| !self.is_ticking(book));
         let tick = async {
             match due {
-                Some(due) => tokio::time::sleep(clock::until(due)).await,
+                Some(due) => self.world.sleep(until(&*self.world, due)).await,
                 None => std::future::pending().await,
             }
         };
         let snapshot = async {
             if book.input_next.0 > self.snapshot_at {
-                tokio::time::sleep_until(self.snapshot_taken + self.settings.snapshot_within).await;
+                let late = self.snapshot_taken + self.settings.snapshot_within;
+                self.world.sleep(late.saturating_sub(self.world.instant())).await;
             } else {
                 std::future::pending().await
             }
         };
         tokio::select! {
+            biased;
             () = stop.cancelled() => Ok(()),
             arrived = self.topics.wait_beyond(input, book.input_next, Visibility::Accepted) => Ok(arrived?),
             () = tick => self.tick(stop).await,
@@ -283,7 +289,7 @@ impl<P: Processor> Runner<P> {
         book: &Book<P::State>,
         stop: &CancellationToken,
     ) -> Result<(), RunnerError> {
-        let due = self.processor.next_due(&book.state).is_some_and(|due| due <= clock::now());
+        let due = self.processor.next_due(&book.state).is_some_and(|due| due <= self.world.now());
         if due && !self.is_ticking(book) { self.tick(stop).await } else { Ok(()) }
     }
 
@@ -293,12 +299,13 @@ impl<P: Processor> Runner<P> {
     }
 
     fn snapshot_is_late(&self, book: &Book<P::State>) -> bool {
-        book.input_next.0 > self.snapshot_at && self.snapshot_taken.elapsed() >= self.settings.snapshot_within
+        book.input_next.0 > self.snapshot_at
+            && self.world.instant() - self.snapshot_taken >= self.settings.snapshot_within
     }
 
     async fn tick(&mut self, stop: &CancellationToken) -> Result<(), RunnerError> {
         let (input, _) = sides::<P>(self.partition);
-        let record: Bytes = self.ticks.next(clock::now());
+        let record: Bytes = self.ticks.next(&*self.world);
         let tick = vec![Batch { at: input, records: vec![record] }];
         let appended = self.persist(tick, stop).await.map_err(|error| RunnerError::Append(input, error))?;
         self.ticking = appended.and_then(|appended| appended.offsets.first().copied());
@@ -315,8 +322,8 @@ impl<P: Processor> Runner<P> {
 
     /// Stores a snapshot beside the loop, unless the last one is still being stored.
     fn store_snapshot(&mut self, book: &Book<P::State>) {
-        self.snapshot_taken = Instant::now();
-        if self.storing.as_ref().is_some_and(|storing| !storing.is_finished()) {
+        self.snapshot_taken = self.world.instant();
+        if self.storing.as_mut().is_some_and(is_under_way) {
             return;
         }
         self.snapshot_at = book.input_next.0;
@@ -324,20 +331,18 @@ impl<P: Processor> Runner<P> {
         let (topics, snapshots, receipt) = (self.topics.clone(), self.snapshots.clone(), self.last);
         let holds = Holds::<P>::new(self.topics.clone(), self.partition);
         let (input, _) = sides::<P>(self.partition);
-        self.storing = Some(tokio::spawn(async move {
+        let (done, storing) = oneshot::channel::<()>();
+        self.storing = Some(storing);
+        self.world.spawn(Box::pin(async move {
+            let _done = done;
             // A snapshot of what a power cut could take back would be ahead of its own log.
             let decided = Offset(next.0.saturating_sub(1));
             let settled = topics.wait_beyond(input, decided, Visibility::Durable).await;
             if settled.is_err() || topics.durable(receipt).await.is_err() {
                 return;
             }
-            let stored = tokio::task::spawn_blocking(move || {
-                snapshots.store(next, &bytes)?;
-                holds.renew(&snapshots)
-            });
-            match stored.await {
-                Ok(Ok(())) => counter!(names::SNAPSHOTS_STORED, "topic" => P::INPUT.as_str()).increment(1),
-                Ok(Err(error)) => tracing::error!(%error, "snapshot not stored; the log is kept longer"),
+            match snapshots.keep(next, bytes).await.and_then(|()| holds.renew(&snapshots)) {
+                Ok(()) => counter!(names::SNAPSHOTS_STORED, "topic" => P::INPUT.as_str()).increment(1),
                 Err(error) => tracing::error!(%error, "snapshot not stored; the log is kept longer"),
             }
         }));
@@ -358,9 +363,15 @@ impl<P: Processor> Runner<P> {
     /// Waits for the snapshot that is being stored.
     async fn stored(&mut self) {
         if let Some(storing) = self.storing.take() {
+            // An error is its end: nothing is ever sent.
             drop(storing.await);
         }
     }
+}
+
+/// Whether nobody has ended it.
+fn is_under_way(storing: &mut oneshot::Receiver<()>) -> bool {
+    matches!(storing.try_recv(), Err(oneshot::error::TryRecvError::Empty))
 }
 
 /// Tells the log which records the kept snapshots still need.

@@ -6,13 +6,14 @@
 //! damaged or of an unknown format is passed over for the one before, with a warning.
 
 use std::{
-    fs::{self, File},
-    io::{self, Read, Write},
+    io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use crc_fast::{CrcAlgorithm, checksum};
 use orderflow_schemas::{Offset, TopicPartition};
+use orderflow_topics::embedded::disk::{Access, Disk, RealDisk, read_file};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::book::Book;
@@ -34,14 +35,20 @@ pub struct SnapshotError {
 /// The snapshots of one processor partition.
 #[derive(Clone, Debug)]
 pub struct Snapshots {
+    disk: Arc<dyn Disk>,
     folder: PathBuf,
 }
 
 impl Snapshots {
     /// The snapshots of the processor that reads `input`, under the data directory.
     pub fn new(data: &Path, input: TopicPartition) -> Self {
+        Self::on(Arc::new(RealDisk), data, input)
+    }
+
+    /// As [`Self::new`], on another disk.
+    pub fn on(disk: Arc<dyn Disk>, data: &Path, input: TopicPartition) -> Self {
         let folder = data.join("snapshots").join(input.topic.as_str()).join(input.partition.to_string());
-        Self { folder }
+        Self { disk, folder }
     }
 
     /// Turns a book into the bytes of a snapshot.
@@ -70,23 +77,33 @@ impl Snapshots {
         postcard::from_bytes(&bytes[HEADER_BYTES..]).map_err(|error| error.to_string())
     }
 
+    /// As [`Self::store`], from async code.
+    pub(super) async fn keep(&self, input_next: Offset, bytes: Vec<u8>) -> Result<(), SnapshotError> {
+        if !self.disk.blocks() {
+            return self.store(input_next, &bytes);
+        }
+        let (this, path) = (self.clone(), self.path(input_next));
+        let stored = tokio::task::spawn_blocking(move || this.store(input_next, &bytes)).await;
+        stored.map_err(|error| SnapshotError { path, error: io::Error::other(error) })?
+    }
+
     /// Stores a snapshot taken before `input_next` and removes those no longer kept.
     pub fn store(&self, input_next: Offset, bytes: &[u8]) -> Result<(), SnapshotError> {
         let path = self.path(input_next);
         let beside = path.with_extension("tmp");
         let stored = (|| {
-            fs::create_dir_all(&self.folder)?;
-            let mut file = File::create(&beside)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            fs::rename(&beside, &path)?;
-            File::open(&self.folder)?.sync_all()
+            self.disk.create_dir(&self.folder)?;
+            let file = self.disk.open(&beside, Access::Create)?;
+            file.write_at(bytes, 0)?;
+            file.sync()?;
+            self.disk.rename(&beside, &path)?;
+            self.disk.sync_dir(&self.folder)
         })();
         stored.map_err(|error| SnapshotError { path, error })?;
         let all = self.list()?;
         for old in all.iter().rev().skip(KEPT) {
             let path = self.path(*old);
-            fs::remove_file(&path).map_err(|error| SnapshotError { path, error })?;
+            self.disk.remove(&path).map_err(|error| SnapshotError { path, error })?;
         }
         Ok(())
     }
@@ -110,7 +127,8 @@ impl Snapshots {
         let Some(oldest) = self.list()?.first().copied() else { return Ok((Offset::ZERO, Offset::ZERO)) };
         let path = self.path(oldest);
         let mut bytes = [0; HEADER_BYTES];
-        let read = File::open(&path).and_then(|mut file| file.read_exact(&mut bytes));
+        let file = self.disk.open(&path, Access::Read);
+        let read = file.and_then(|file| file.read_at(&mut bytes, 0));
         match (read, Header::read(&bytes)) {
             (Ok(()), Ok(header)) => Ok((header.input_next, header.events_next)),
             // Nothing to go by: then all of the log may be needed.
@@ -120,10 +138,10 @@ impl Snapshots {
 
     fn read<S: DeserializeOwned>(&self, offset: Offset) -> Result<Result<Book<S>, String>, SnapshotError> {
         let path = self.path(offset);
-        let mut bytes = Vec::new();
-        let read = File::open(&path).and_then(|mut file| file.read_to_end(&mut bytes));
-        read.map_err(|error| SnapshotError { path, error })?;
-        Ok(Self::decode(&bytes))
+        match read_file(&*self.disk, &path) {
+            Ok(bytes) => Ok(Self::decode(&bytes)),
+            Err(error) => Err(SnapshotError { path, error }),
+        }
     }
 
     fn path(&self, input_next: Offset) -> PathBuf {
@@ -133,16 +151,12 @@ impl Snapshots {
     /// The offsets of the snapshots there are, ascending.
     fn list(&self) -> Result<Vec<Offset>, SnapshotError> {
         let failed = |error| SnapshotError { path: self.folder.clone(), error };
-        let entries = match fs::read_dir(&self.folder) {
+        let names = match self.disk.list(&self.folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(failed)?,
+            names => names.map_err(failed)?,
         };
-        let mut offsets = Vec::new();
-        for entry in entries {
-            let name = entry.map_err(failed)?.file_name();
-            let stem = name.to_str().and_then(|name| name.strip_suffix(".snap"));
-            offsets.extend(stem.and_then(|stem| stem.parse().ok()).map(Offset));
-        }
+        let offset = |name: &String| name.strip_suffix(".snap")?.parse().ok().map(Offset);
+        let mut offsets: Vec<Offset> = names.iter().filter_map(offset).collect();
         offsets.sort_unstable();
         Ok(offsets)
     }
@@ -180,6 +194,8 @@ impl Header {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use orderflow_schemas::Topic;
 
     use super::*;

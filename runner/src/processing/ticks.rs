@@ -7,7 +7,7 @@ use orderflow_schemas::{
     Header, OrderCommand, Record, Source, Timestamp, commands::Tick, sources::SILENCE_MAX,
 };
 
-use crate::clock;
+use crate::{World, world::new_source};
 
 /// Numbers ticks under a name that is new at each start, and anew after long silence, since readers forget.
 pub(super) struct Ticks {
@@ -17,14 +17,15 @@ pub(super) struct Ticks {
 }
 
 impl Ticks {
-    pub(super) fn new() -> Self {
-        Self { source: clock::new_source("clock"), number: 0, last: Timestamp::default() }
+    pub(super) fn new(world: &dyn World) -> Self {
+        Self { source: new_source(world, "clock"), number: 0, last: Timestamp::default() }
     }
 
     /// The next tick. Its number counts even if appending it fails: the same record must then be appended again.
-    pub(super) fn next(&mut self, now: Timestamp) -> Bytes {
+    pub(super) fn next(&mut self, world: &dyn World) -> Bytes {
+        let now = world.now();
         if now > self.last.plus(SILENCE_MAX / 2) {
-            self.source = clock::new_source("clock");
+            self.source = new_source(world, "clock");
             self.number = 0;
         }
         self.number += 1;
