@@ -17,8 +17,6 @@ mod mount;
 mod names;
 mod sim;
 mod state;
-#[cfg(test)]
-mod tests;
 
 pub use content::SECTOR_BYTES;
 pub use faults::DiskFaults;

@@ -154,7 +154,8 @@ impl Tree {
     /// Removes what is in folders that are not there.
     fn forget_orphans(&mut self) {
         let folders = &self.folders;
-        let there = |path: &Path| path.ancestors().skip(1).all(|path| is_root(path) || folders.contains(path));
+        let there =
+            |path: &Path| path.ancestors().skip(1).all(|path| is_root(path) || folders.contains(path));
         self.files.retain(|path, _| there(path));
         let lost: Vec<_> = folders.iter().filter(|path| !there(path)).cloned().collect();
         for path in lost {

@@ -135,11 +135,7 @@ impl State {
     }
 
     /// Changes names, which may fail before or after.
-    fn rename_with(
-        &mut self,
-        what: fmt::Arguments<'_>,
-        change: impl FnOnce(&mut Names),
-    ) -> io::Result<()> {
+    fn rename_with(&mut self, what: fmt::Arguments<'_>, change: impl FnOnce(&mut Names)) -> io::Result<()> {
         let course = self.change(Kind::Name, self.faults.name_error, what, &[]);
         if course == Course::Whole || self.rng.bool() {
             change(&mut self.names);
