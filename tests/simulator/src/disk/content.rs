@@ -1,0 +1,148 @@
+//! The bytes of one file: as processes see them, as the platter has them, and what lies between. Pure.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use fastrand::Rng;
+
+/// What the platter writes as a whole or not at all.
+pub const SECTOR_BYTES: usize = 512;
+
+type Sector = [u8; SECTOR_BYTES];
+
+/// How likely a power cut leaves something new rather than old.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Luck(f64);
+
+impl Luck {
+    /// Chance has it anew for each cut, so that all, nothing, almost all and almost nothing are often left.
+    pub fn draw(rng: &mut Rng) -> Self {
+        const OFTEN: [f64; 6] = [0.0, 0.1, 0.5, 0.5, 0.9, 1.0];
+        Self(OFTEN[rng.usize(..OFTEN.len())])
+    }
+
+    /// Whether something that is not durable is left.
+    pub fn keeps(self, rng: &mut Rng) -> bool {
+        rng.f64() < self.0
+    }
+
+    /// Which of the versions is left; none is the durable one.
+    fn pick<'a, T>(self, rng: &mut Rng, versions: &'a [T]) -> Option<&'a T> {
+        if !self.keeps(rng) {
+            return None;
+        }
+        if rng.bool() { versions.last() } else { rng.choice(versions) }
+    }
+}
+
+/// One file.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Content {
+    cache: Vec<u8>,
+    platter: Vec<u8>,
+    /// What writes since the last sync have made of each sector, oldest first. What is beyond the end is zero.
+    dirty: BTreeMap<usize, Vec<Sector>>,
+    /// The lengths since the last sync, oldest first.
+    lengths: Vec<usize>,
+}
+
+impl Content {
+    pub fn bytes(&self) -> &[u8] {
+        &self.cache
+    }
+
+    pub fn durable(&self) -> &[u8] {
+        &self.platter
+    }
+
+    pub fn write(&mut self, bytes: &[u8], position: usize) {
+        if bytes.is_empty() {
+            return;
+        }
+        let end = position + bytes.len();
+        let from = position.min(self.cache.len());
+        if end > self.cache.len() {
+            self.cache.resize(end, 0);
+            self.lengths.push(end);
+        }
+        self.cache[position..end].copy_from_slice(bytes);
+        self.changed(from..end);
+    }
+
+    /// Makes the file shorter, or longer with zeros.
+    pub fn resize(&mut self, length: usize) {
+        let old = self.cache.len();
+        if old != length {
+            self.cache.resize(length, 0);
+            self.lengths.push(length);
+            self.changed(old.min(length)..old.max(length));
+        }
+    }
+
+    /// Makes all durable.
+    pub fn sync(&mut self) {
+        for (sector, versions) in std::mem::take(&mut self.dirty) {
+            if let Some(version) = versions.last() {
+                self.persist(sector, version);
+            }
+        }
+        self.lengths.clear();
+        self.platter.resize(self.cache.len(), 0);
+    }
+
+    /// A sync that fails: each change is durable or not, and all are forgotten.
+    pub fn fail_sync(&mut self, luck: Luck, rng: &mut Rng) {
+        let lengths = std::mem::take(&mut self.lengths);
+        let length = luck.pick(rng, &lengths).copied().unwrap_or(self.platter.len());
+        for (sector, versions) in std::mem::take(&mut self.dirty) {
+            if let Some(version) = luck.pick(rng, &versions) {
+                self.persist(sector, version);
+            }
+        }
+        self.platter.resize(length, 0);
+    }
+
+    /// The power goes: what is durable is all there is.
+    pub fn lose_power(&mut self, luck: Luck, rng: &mut Rng) {
+        self.fail_sync(luck, rng);
+        self.cache.clone_from(&self.platter);
+    }
+
+    pub fn flip_bit(&mut self, byte: usize, bit: u8) {
+        for bytes in [&mut self.cache, &mut self.platter] {
+            if let Some(byte) = bytes.get_mut(byte) {
+                *byte ^= 1 << (bit % 8);
+            }
+        }
+    }
+
+    /// Notes what the sectors of a range have become.
+    fn changed(&mut self, range: Range<usize>) {
+        for sector in range.start / SECTOR_BYTES..range.end.div_ceil(SECTOR_BYTES) {
+            let now = sector_of(&self.cache, sector);
+            let durable = sector_of(&self.platter, sector);
+            let versions = self.dirty.entry(sector).or_default();
+            if versions.last().unwrap_or(&durable) != &now {
+                versions.push(now);
+            }
+            if versions.is_empty() {
+                self.dirty.remove(&sector);
+            }
+        }
+    }
+
+    fn persist(&mut self, sector: usize, version: &Sector) {
+        let start = sector * SECTOR_BYTES;
+        if self.platter.len() < start + SECTOR_BYTES {
+            self.platter.resize(start + SECTOR_BYTES, 0);
+        }
+        self.platter[start..start + SECTOR_BYTES].copy_from_slice(version);
+    }
+}
+
+fn sector_of(bytes: &[u8], sector: usize) -> Sector {
+    let mut copy = [0; SECTOR_BYTES];
+    let start = (sector * SECTOR_BYTES).min(bytes.len());
+    let bytes = &bytes[start..bytes.len().min(start + SECTOR_BYTES)];
+    copy[..bytes.len()].copy_from_slice(bytes);
+    copy
+}

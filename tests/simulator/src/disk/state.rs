@@ -1,0 +1,387 @@
+//! Everything a simulated disk consists of, and what each call does to it. Whoever calls holds the lock.
+
+use std::{
+    collections::BTreeMap,
+    fmt, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use fastrand::Rng;
+use orderflow_topics::embedded::disk::{Access, LockError, LockKind};
+
+use super::{
+    content::{Content, Luck},
+    faults::DiskFaults,
+    history::{History, Kind},
+    names::{FileId, Names},
+};
+
+/// A number that each power cut and each end of a process raises.
+pub(super) type Generation = u64;
+
+/// Whether there is power.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Power {
+    /// For as long as nobody cuts it.
+    On,
+    /// For so many changes more.
+    OnFor(u64),
+    /// No longer.
+    Off,
+}
+
+/// How a change goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Course {
+    Whole,
+    /// It fails, or the power goes during it: any part of it may be done.
+    Part,
+}
+
+/// Who holds a lock.
+#[derive(Clone, Copy, Debug, Default)]
+struct Holders {
+    exclusive: bool,
+    shared: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct State {
+    pub rng: Rng,
+    pub faults: DiskFaults,
+    pub names: Names,
+    pub history: History,
+    pub generation: Generation,
+    pub power: Power,
+    files: BTreeMap<FileId, Arc<Content>>,
+    files_made: u64,
+    opens: BTreeMap<FileId, usize>,
+    locks: BTreeMap<PathBuf, Holders>,
+}
+
+impl State {
+    pub fn new(seed: u64) -> Self {
+        Self {
+            rng: Rng::with_seed(seed),
+            faults: DiskFaults::default(),
+            names: Names::default(),
+            history: History::default(),
+            generation: 0,
+            power: Power::On,
+            files: BTreeMap::new(),
+            files_made: 0,
+            opens: BTreeMap::new(),
+            locks: BTreeMap::new(),
+        }
+    }
+
+    /// Refuses the dead, and everybody while the power is off.
+    pub fn check(&self, generation: Generation) -> io::Result<()> {
+        if generation != self.generation {
+            return Err(io::Error::other("this process has ended"));
+        }
+        if self.power == Power::Off {
+            return Err(io::Error::other("the power is gone"));
+        }
+        Ok(())
+    }
+
+    pub fn content(&self, file: FileId) -> &Content {
+        self.files.get(&file).expect("a file that is open or has a name is kept")
+    }
+
+    fn content_mut(&mut self, file: FileId) -> &mut Content {
+        Arc::make_mut(self.files.get_mut(&file).expect("a file that is open or has a name is kept"))
+    }
+
+    /// Begins a change: says how it goes, and counts it.
+    fn change(&mut self, kind: Kind, fault: f64, what: fmt::Arguments<'_>, bytes: &[u8]) -> Course {
+        self.history.note(kind, what, bytes);
+        match &mut self.power {
+            Power::OnFor(0) => {
+                self.power = Power::Off;
+                return Course::Part;
+            }
+            Power::OnFor(left) => *left -= 1,
+            Power::On | Power::Off => {}
+        }
+        if self.happens(fault) { Course::Part } else { Course::Whole }
+    }
+
+    fn happens(&mut self, probability: f64) -> bool {
+        probability > 0.0 && self.rng.f64() < probability
+    }
+
+    /// Ends a change.
+    fn ended(&self, course: Course) -> io::Result<()> {
+        match course {
+            Course::Whole => Ok(()),
+            Course::Part => Err(self.failure()),
+        }
+    }
+
+    fn failure(&self) -> io::Error {
+        io::Error::other(if self.power == Power::Off { "the power is gone" } else { "the disk failed" })
+    }
+
+    /// Looks at names, which may fail.
+    fn look(&mut self, what: fmt::Arguments<'_>) -> io::Result<()> {
+        self.history.note(Kind::Name, what, &[]);
+        if self.happens(self.faults.name_error) {
+            return Err(self.failure());
+        }
+        Ok(())
+    }
+
+    /// Changes names, which may fail before or after.
+    fn rename_with(&mut self, what: fmt::Arguments<'_>, change: impl FnOnce(&mut Names)) -> io::Result<()> {
+        let course = self.change(Kind::Name, self.faults.name_error, what, &[]);
+        if course == Course::Whole || self.rng.bool() {
+            change(&mut self.names);
+        }
+        self.ended(course)
+    }
+
+    pub fn create_dir(&mut self, path: &Path) -> io::Result<()> {
+        if self.names.has_folder(path) {
+            return self.look(format_args!("find folder {}", path.display()));
+        }
+        let vanish = self.faults.folders_vanish;
+        self.rename_with(format_args!("make folder {}", path.display()), |names| {
+            names.make_folder(path);
+            if !vanish {
+                names.sync_folders();
+            }
+        })
+    }
+
+    pub fn open(&mut self, path: &Path, access: Access) -> io::Result<FileId> {
+        let found = self.names.file(path);
+        let file = match (found, access) {
+            (Some(file), Access::Create) => {
+                let what = format_args!("empty {}", path.display());
+                let course = self.change(Kind::Name, self.faults.name_error, what, &[]);
+                if course == Course::Whole || self.rng.bool() {
+                    self.content_mut(file).resize(0);
+                }
+                self.ended(course)?;
+                file
+            }
+            (None, Access::Create) => self.make(path)?,
+            (Some(file), _) => {
+                self.look(format_args!("open {}", path.display()))?;
+                file
+            }
+            (None, _) => {
+                self.look(format_args!("miss {}", path.display()))?;
+                return Err(io::ErrorKind::NotFound.into());
+            }
+        };
+        *self.opens.entry(file).or_default() += 1;
+        Ok(file)
+    }
+
+    fn make(&mut self, path: &Path) -> io::Result<FileId> {
+        if !path.parent().is_some_and(|folder| self.names.has_folder(folder)) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let file = FileId(self.files_made);
+        self.files_made += 1;
+        self.files.insert(file, Arc::default());
+        self.rename_with(format_args!("make {}", path.display()), |names| names.link(path, file))?;
+        Ok(file)
+    }
+
+    /// The last handle of a file may be its end.
+    pub fn close(&mut self, file: FileId) {
+        if let Some(count) = self.opens.get_mut(&file) {
+            *count -= 1;
+            if *count == 0 {
+                self.opens.remove(&file);
+            }
+        }
+        self.forget_unreachable();
+    }
+
+    pub fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        let file = self.names.file(from).ok_or(io::ErrorKind::NotFound)?;
+        let what = format_args!("rename {} to {}", from.display(), to.display());
+        self.rename_with(what, |names| names.rename(from, to, file))
+    }
+
+    pub fn remove(&mut self, path: &Path) -> io::Result<()> {
+        let file = self.names.file(path).ok_or(io::ErrorKind::NotFound)?;
+        self.rename_with(format_args!("remove {}", path.display()), |names| names.unlink(path, file))
+    }
+
+    pub fn list(&mut self, folder: &Path) -> io::Result<Vec<String>> {
+        self.look(format_args!("list {}", folder.display()))?;
+        self.names.list(folder)
+    }
+
+    pub fn exists(&mut self, path: &Path) -> io::Result<bool> {
+        self.look(format_args!("find {}", path.display()))?;
+        Ok(self.names.file(path).is_some())
+    }
+
+    pub fn sync_dir(&mut self, folder: &Path) -> io::Result<()> {
+        let what = format_args!("sync folder {}", folder.display());
+        let course = self.change(Kind::Sync, self.faults.name_error, what, &[]);
+        let done = course == Course::Whole || self.rng.bool();
+        if done && !self.faults.syncs_lie {
+            self.names.sync(folder);
+            self.forget_unreachable();
+        }
+        self.ended(course)
+    }
+
+    pub fn read(&mut self, file: FileId, buffer: &mut [u8], position: u64) -> io::Result<()> {
+        let what = format_args!("read {} at {position} of {}", buffer.len(), file.0);
+        self.history.note(Kind::Read, what, &[]);
+        if self.happens(self.faults.read_error) {
+            return Err(self.failure());
+        }
+        let bytes = self.content(file).bytes();
+        let position = usize::try_from(position).unwrap_or(usize::MAX);
+        let end = position.saturating_add(buffer.len());
+        buffer.copy_from_slice(bytes.get(position..end).ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    pub fn write(&mut self, file: FileId, bytes: &[u8], position: u64) -> io::Result<()> {
+        let position = size(position)?;
+        let end = position.checked_add(bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
+        let what = format_args!("write {} at {position} of {}", bytes.len(), file.0);
+        let course = self.change(Kind::Write, self.faults.write_error, what, bytes);
+        self.has_room(file, end)?;
+        let done = match course {
+            Course::Whole => bytes.len(),
+            Course::Part => self.rng.usize(..=bytes.len()),
+        };
+        self.content_mut(file).write(&bytes[..done], position);
+        self.ended(course)
+    }
+
+    /// Sets the length. Not durable.
+    pub fn resize(&mut self, file: FileId, length: u64) -> io::Result<()> {
+        let length = size(length)?;
+        let what = format_args!("resize {} to {length}", file.0);
+        let course = self.change(Kind::Write, self.faults.write_error, what, &[]);
+        self.has_room(file, length)?;
+        if course == Course::Whole || self.rng.bool() {
+            self.content_mut(file).resize(length);
+        }
+        self.ended(course)
+    }
+
+    pub fn allocate(&mut self, file: FileId, length: u64) -> io::Result<()> {
+        let length = size(length)?;
+        let what = format_args!("allocate {length} for {}", file.0);
+        let course = self.change(Kind::Write, self.faults.write_error, what, &[]);
+        self.has_room(file, length)?;
+        let whole = course == Course::Whole;
+        if whole || self.rng.bool() {
+            let length = length.max(self.content(file).bytes().len());
+            self.content_mut(file).resize(length);
+        }
+        if whole && !self.faults.syncs_lie {
+            self.content_mut(file).sync();
+        }
+        self.ended(course)
+    }
+
+    pub fn sync(&mut self, file: FileId) -> io::Result<()> {
+        let what = format_args!("sync {}", file.0);
+        let course = self.change(Kind::Sync, self.faults.sync_error, what, &[]);
+        match (course, self.power) {
+            _ if self.faults.syncs_lie => {}
+            (Course::Whole, _) => self.content_mut(file).sync(),
+            // What a power cut leaves of a sync that has not returned is decided by the cut, unless it was complete.
+            (Course::Part, Power::Off) => {
+                if self.rng.bool() {
+                    self.content_mut(file).sync();
+                }
+            }
+            (Course::Part, _) => self.fail_sync(file),
+        }
+        self.ended(course)
+    }
+
+    fn fail_sync(&mut self, file: FileId) {
+        let luck = Luck::draw(&mut self.rng);
+        let content = self.files.get_mut(&file).expect("a file that is open is kept");
+        Arc::make_mut(content).fail_sync(luck, &mut self.rng);
+    }
+
+    pub fn flip_bit(&mut self, file: FileId, byte: usize, bit: u8) {
+        self.content_mut(file).flip_bit(byte, bit);
+    }
+
+    pub fn lock(&mut self, path: &Path, kind: LockKind) -> Result<(), LockError> {
+        let holders = self.locks.get(path).copied().unwrap_or_default();
+        if holders.exclusive || (kind == LockKind::Exclusive && holders.shared > 0) {
+            return Err(LockError::Held("of the simulation".to_owned()));
+        }
+        match kind {
+            LockKind::Exclusive => {
+                let file = self.open(path, Access::Create).map_err(LockError::Io)?;
+                let written = self.write(file, b"1\n", 0);
+                self.close(file);
+                written.map_err(LockError::Io)?;
+                self.locks.entry(path.to_owned()).or_default().exclusive = true;
+            }
+            LockKind::Shared => {
+                self.look(format_args!("share {}", path.display())).map_err(LockError::Io)?;
+                self.locks.entry(path.to_owned()).or_default().shared += 1;
+            }
+        }
+        Ok(())
+    }
+
+    pub fn unlock(&mut self, path: &Path, kind: LockKind) {
+        if let Some(holders) = self.locks.get_mut(path) {
+            match kind {
+                LockKind::Exclusive => holders.exclusive = false,
+                LockKind::Shared => holders.shared -= 1,
+            }
+        }
+    }
+
+    /// All processes end. The disk knows nothing of it.
+    pub fn end_processes(&mut self) {
+        self.generation += 1;
+        self.power = Power::On;
+        self.opens.clear();
+        self.locks.clear();
+        self.forget_unreachable();
+    }
+
+    /// The power goes and comes back: what is not durable is kept or lost.
+    pub fn lose_power(&mut self) {
+        let luck = Luck::draw(&mut self.rng);
+        self.names.lose_power(luck, &mut self.rng);
+        self.end_processes();
+        for content in self.files.values_mut() {
+            let luck = Luck::draw(&mut self.rng);
+            Arc::make_mut(content).lose_power(luck, &mut self.rng);
+        }
+    }
+
+    fn has_room(&self, file: FileId, length: usize) -> io::Result<()> {
+        let growth = length.saturating_sub(self.content(file).bytes().len()) as u64;
+        let used = || self.files.values().map(|content| content.bytes().len() as u64).sum::<u64>();
+        let over = self.faults.bytes_max.is_some_and(|bytes_max| used() + growth > bytes_max);
+        if growth > 0 && (self.faults.full || over) { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+
+    /// Forgets files that have no name, on no platter either, and no handle.
+    fn forget_unreachable(&mut self) {
+        let (names, opens) = (&self.names, &self.opens);
+        self.files.retain(|file, _| opens.contains_key(file) || names.may_reach(*file));
+    }
+}
+
+fn size(bytes: u64) -> io::Result<usize> {
+    usize::try_from(bytes).map_err(|_| io::ErrorKind::FileTooLarge.into())
+}
