@@ -8,4 +8,4 @@ pub mod processing;
 pub mod sink_driver;
 mod world;
 
-pub use world::{Instant, TokioWorld, World};
+pub use world::{Instant, Task, TokioWorld, World};

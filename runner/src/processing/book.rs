@@ -20,7 +20,7 @@ pub struct Book<S> {
     pub state: S,
     /// The next command to decide.
     pub input_next: Offset,
-    /// The first event, in the events partition, that is not folded in yet.
+    /// Every event before this offset of the events partition is folded in.
     pub events_next: Offset,
     /// The number of the last event.
     pub event_number: u64,
@@ -213,6 +213,11 @@ impl<S> Book<S> {
             output.events.push(buffer.split().freeze());
             processor.evolve(&mut self.state, event, came.time);
         }
+    }
+
+    /// Whether the book has this event of its own processor in it. What cannot be read it has not.
+    pub fn has_event(&self, bytes: &[u8]) -> bool {
+        RawRecord::decode(bytes).is_ok_and(|raw| raw.header.number <= self.event_number)
     }
 
     /// Folds an event that is already written, at `offset` of the events partition.

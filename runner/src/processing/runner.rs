@@ -102,7 +102,7 @@ pub struct Runner<P: Processor> {
 }
 
 impl<P: Processor> Runner<P> {
-    /// A runner of `partition`.
+    /// A runner of `partition`. From now on the log keeps all of it, until it is known what recovery needs.
     pub fn new(
         world: Arc<dyn World>,
         topics: Arc<dyn Topics>,
@@ -111,6 +111,7 @@ impl<P: Processor> Runner<P> {
         snapshots: Snapshots,
         settings: Settings,
     ) -> Self {
+        Holds::<P>::new(topics.clone(), partition).all();
         Self {
             topics,
             processor,
@@ -140,7 +141,7 @@ impl<P: Processor> Runner<P> {
         while !stop.is_cancelled() {
             match self.step(&mut book, &stop).await? {
                 Step::Decided => self.catch_up_with_time(&book, &stop).await?,
-                Step::Idle => self.wait(&book, &stop).await?,
+                Step::Idle => self.wait(&mut book, &stop).await?,
                 Step::Stopped => {
                     // The book is ahead of the log, so no snapshot may be made of it.
                     self.stored().await;
@@ -148,8 +149,7 @@ impl<P: Processor> Runner<P> {
                 }
             }
         }
-        self.finish(&book).await;
-        Ok(())
+        self.finish(&mut book).await
     }
 
     /// Decides what there is to read.
@@ -180,7 +180,7 @@ impl<P: Processor> Runner<P> {
         }
         if book.input_next.0 - self.snapshot_at >= self.settings.snapshot_every || self.snapshot_is_late(book)
         {
-            self.store_snapshot(book);
+            self.store_snapshot(book).await?;
         }
         Ok(Step::Decided)
     }
@@ -222,8 +222,9 @@ impl<P: Processor> Runner<P> {
             return Ok(false);
         };
         self.last = appended.receipt;
-        if let Some(first) = appended.offsets.last().filter(|_| vouching) {
-            book.events_next = Offset(first.0 + count);
+        // Elsewhere another runner has written in between, perhaps what this one has not decided yet.
+        if vouching && appended.offsets.last() == Some(&book.events_next) {
+            book.events_next = Offset(book.events_next.0 + count);
         }
         Ok(true)
     }
@@ -253,7 +254,7 @@ impl<P: Processor> Runner<P> {
     }
 
     /// Waits for a command, or until something is due; then time itself becomes a command.
-    async fn wait(&mut self, book: &Book<P::State>, stop: &CancellationToken) -> Result<(), RunnerError> {
+    async fn wait(&mut self, book: &mut Book<P::State>, stop: &CancellationToken) -> Result<(), RunnerError> {
         let (input, _) = sides::<P>(self.partition);
         self.tell(book);
         let due = self.processor.next_due(&book.state).filter(|_| !self.is_ticking(book));
@@ -276,10 +277,7 @@ impl<P: Processor> Runner<P> {
             () = stop.cancelled() => Ok(()),
             arrived = self.topics.wait_beyond(input, book.input_next, Visibility::Accepted) => Ok(arrived?),
             () = tick => self.tick(stop).await,
-            () = snapshot => {
-                self.store_snapshot(book);
-                Ok(())
-            }
+            () = snapshot => self.store_snapshot(book).await,
         }
     }
 
@@ -321,24 +319,30 @@ impl<P: Processor> Runner<P> {
     }
 
     /// Stores a snapshot beside the loop, unless the last one is still being stored.
-    fn store_snapshot(&mut self, book: &Book<P::State>) {
+    async fn store_snapshot(&mut self, book: &mut Book<P::State>) -> Result<(), RunnerError> {
         self.snapshot_taken = self.world.instant();
         if self.storing.as_mut().is_some_and(is_under_way) {
-            return;
+            return Ok(());
         }
+        self.pass_folded(book).await?;
         self.snapshot_at = book.input_next.0;
         let (bytes, next) = (Snapshots::encode(book), book.input_next);
         let (topics, snapshots, receipt) = (self.topics.clone(), self.snapshots.clone(), self.last);
         let holds = Holds::<P>::new(self.topics.clone(), self.partition);
-        let (input, _) = sides::<P>(self.partition);
+        let (input, events) = sides::<P>(self.partition);
+        let events_next = book.events_next;
         let (done, storing) = oneshot::channel::<()>();
         self.storing = Some(storing);
         self.world.spawn(Box::pin(async move {
             let _done = done;
             // A snapshot of what a power cut could take back would be ahead of its own log.
-            let decided = Offset(next.0.saturating_sub(1));
-            let settled = topics.wait_beyond(input, decided, Visibility::Durable).await;
-            if settled.is_err() || topics.durable(receipt).await.is_err() {
+            for (at, next) in [(input, next), (events, events_next)] {
+                let Some(last) = next.0.checked_sub(1) else { continue };
+                if topics.wait_beyond(at, Offset(last), Visibility::Durable).await.is_err() {
+                    return;
+                }
+            }
+            if topics.durable(receipt).await.is_err() {
                 return;
             }
             match snapshots.keep(next, bytes).await.and_then(|()| holds.renew(&snapshots)) {
@@ -346,18 +350,35 @@ impl<P: Processor> Runner<P> {
                 Err(error) => tracing::error!(%error, "snapshot not stored; the log is kept longer"),
             }
         }));
+        Ok(())
     }
 
     fn hold(&self) -> Result<(), SnapshotError> {
         Holds::<P>::new(self.topics.clone(), self.partition).renew(&self.snapshots)
     }
 
-    async fn finish(&mut self, book: &Book<P::State>) {
+    async fn finish(&mut self, book: &mut Book<P::State>) -> Result<(), RunnerError> {
         self.stored().await;
         if book.input_next.0 > self.snapshot_at {
-            self.store_snapshot(book);
+            self.store_snapshot(book).await?;
         }
         self.stored().await;
+        Ok(())
+    }
+
+    /// Passes over the events that the book has in it. Where this runner alone writes there are none left to pass;
+    /// where two do, an event may stand in front of repeats of older ones, and is passed only once it is decided here.
+    async fn pass_folded(&self, book: &mut Book<P::State>) -> Result<(), RunnerError> {
+        let (_, events) = sides::<P>(self.partition);
+        loop {
+            let bytes_max = self.settings.read_bytes;
+            let chunk = self.topics.read(events, book.events_next, bytes_max, Visibility::Accepted).await?;
+            let passed = chunk.records.iter().take_while(|record| book.has_event(record)).count();
+            book.events_next = Offset(book.events_next.0 + passed as u64);
+            if passed == 0 || passed < chunk.records.len() {
+                return Ok(());
+            }
+        }
     }
 
     /// Waits for the snapshot that is being stored.
@@ -386,12 +407,20 @@ impl<P: Processor> Holds<P> {
         Self { topics, partition, processor: std::marker::PhantomData }
     }
 
+    fn all(&self) {
+        self.hold(Offset::ZERO, Offset::ZERO);
+    }
+
     fn renew(&self, snapshots: &Snapshots) -> Result<(), SnapshotError> {
         let (input_next, events_next) = snapshots.needed_from()?;
+        self.hold(input_next, events_next);
+        Ok(())
+    }
+
+    fn hold(&self, input_next: Offset, events_next: Offset) {
         let (input, events) = sides::<P>(self.partition);
         let holder = format!("processor/{input}");
         self.topics.hold(&holder, input, input_next);
         self.topics.hold(&holder, events, events_next);
-        Ok(())
     }
 }

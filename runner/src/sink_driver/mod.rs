@@ -144,7 +144,8 @@ pub struct SinkDriver {
 }
 
 impl SinkDriver {
-    /// A driver of `sink` over these partitions of events; `progress` tells others how far it is.
+    /// A driver of `sink` over these partitions of events; `progress` tells others how far it is. From now on the log
+    /// keeps all of them, until the sink's checkpoint is known.
     pub fn new(
         world: Arc<dyn World>,
         topics: Arc<dyn Topics>,
@@ -153,15 +154,14 @@ impl SinkDriver {
         progress: Progress,
         settings: SinkDriverSettings,
     ) -> Self {
+        for input in &inputs {
+            topics.hold(&holder(&*sink), *input, Offset::ZERO);
+        }
         Self { world, topics, sink, inputs, progress, settings }
     }
 
     /// Runs until `stop`, then finishes the batch it is applying and returns. Not to be dropped before.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), SinkDriverError> {
-        // Until the checkpoint is known, all of it may be needed.
-        for input in &self.inputs {
-            self.topics.hold(&format!("sink/{}", self.sink.name()), *input, Offset::ZERO);
-        }
         let Some(checkpoint) = self.load(&stop).await? else { return Ok(()) };
         self.check(&checkpoint).await?;
         self.publish(&checkpoint);
@@ -308,12 +308,17 @@ impl SinkDriver {
 
     /// Tells readers and the log how far the sink is.
     fn publish(&self, checkpoint: &Checkpoint) {
-        let holder = format!("sink/{}", self.sink.name());
+        let holder = holder(&*self.sink);
         for input in &self.inputs {
             self.topics.hold(&holder, *input, checkpoint.mark(*input).next);
         }
         self.progress.advance(checkpoint);
     }
+}
+
+/// Under which name the log keeps what a sink needs.
+fn holder(sink: &dyn Sink) -> String {
+    format!("sink/{}", sink.name())
 }
 
 async fn append_durably(topics: &dyn Topics, batch: Batch) -> Result<(), AppendError> {

@@ -1,6 +1,41 @@
-//! What the simulation of the whole system stands on: a disk in memory that can fail in every way a disk can.
+//! The simulator: the real processors, runner, sink driver, log and database sink in a world that a seed decides.
 //!
-//! Everything here is a function of a seed and of the calls made: no clock, no other randomness, and no order of a
-//! hash map. Whoever makes the same calls in the same order gets the same bytes and the same failures.
+//! In the manner of FoundationDB's simulation and TigerBeetle's VOPR: one thread, a simulated disk, clock and network,
+//! and every choice drawn from one generator. The same seed gives the same run to the byte. Whatever goes wrong, the
+//! invariants of the design are checked after each step; a run that breaks one is reported with its seed and the last
+//! things that happened.
 
+mod check;
+mod clients;
+mod database;
 pub mod disk;
+mod executor;
+mod ingest;
+mod plan;
+mod process;
+mod report;
+mod simulation;
+mod trace;
+mod wire;
+mod world;
+
+use std::{
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
+
+pub use report::{Report, simulate};
+pub use simulation::Counts;
+
+/// The output of a future that never waits on a disk that never blocks.
+fn at_once<F: Future>(future: F) -> F::Output {
+    at_once_or_never(future).expect("nothing blocks on a simulated disk")
+}
+
+/// The output of a future, if it has one at once.
+fn at_once_or_never<F: Future>(future: F) -> Option<F::Output> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
+}

@@ -147,6 +147,11 @@ impl EmbeddedLog {
         *lock(&self.lock) = None;
     }
 
+    /// Rejects appends from now on; the writer ends once it has written what was accepted.
+    pub fn stop_appends(&self) {
+        self.shared.stop_appends();
+    }
+
     /// Waits until the log has failed and tells why. It then takes no more; the process should end, and the next
     /// opening finds out what is on the disk. Never returns while the log is well, or was closed.
     pub async fn failed(&self) -> Arc<str> {

@@ -1,0 +1,167 @@
+//! All checks of what is durable, fed together.
+
+use std::collections::BTreeMap;
+
+use orderflow_processors::{OrderProcessor, StockProcessor};
+use orderflow_schemas::{OrderId, Partition, Source, Topic, TopicPartition, events::Holding};
+
+use super::{Checked, Decisions, Ledger, Numbers, Orders, Store, StoredRows, Truth, broken};
+use crate::{
+    ingest::Answer,
+    plan::{Plan, Rules},
+};
+
+/// The checks of a run.
+pub struct Checks {
+    order_decisions: Vec<Decisions<OrderProcessor>>,
+    stock_decisions: Vec<Decisions<StockProcessor>>,
+    numbers: BTreeMap<TopicPartition, Numbers>,
+    ledgers: Vec<Ledger>,
+    /// The orders so far.
+    pub orders: Orders,
+    store: Store,
+}
+
+impl Checks {
+    /// Of a run under these rules.
+    pub fn new(plan: &Plan, rules: &Rules, partitions: &[TopicPartition]) -> Self {
+        let orders = (0..plan.order_partitions).map(Partition);
+        let stock = (0..plan.stock_partitions).map(Partition);
+        let numbered = partitions.iter().filter(|at| at.topic != Topic::DeadLetters);
+        Self {
+            order_decisions: orders
+                .map(|partition| Decisions::new(rules.orders(plan), partition, plan.stock_partitions))
+                .collect(),
+            stock_decisions: stock
+                .clone()
+                .map(|partition| {
+                    Decisions::new(rules.stock(plan, partition), partition, plan.order_partitions)
+                })
+                .collect(),
+            numbers: numbered.map(|at| (*at, Numbers::new(*at))).collect(),
+            ledgers: stock.map(|_| Ledger::default()).collect(),
+            orders: Orders::default(),
+            store: Store::default(),
+        }
+    }
+
+    /// Other rules hold for what is not decided yet.
+    pub fn upgrade(&mut self, plan: &Plan, rules: &Rules) {
+        self.order_decisions.iter_mut().for_each(|decisions| decisions.upgrade(rules.orders(plan)));
+    }
+
+    /// Checks what has become durable.
+    pub fn check(&mut self, truth: &Truth) -> Checked {
+        for (at, numbers) in &mut self.numbers {
+            numbers.check(truth.of(*at))?;
+        }
+        let (orders, store) = (&mut self.orders, &mut self.store);
+        for decisions in &mut self.order_decisions {
+            let (input, events) = decisions.sides();
+            decisions.check(truth.of(input), truth.of(events), |offset, cause, event| {
+                store.note_order(events, offset, cause, event);
+                orders.take(event)
+            })?;
+        }
+        for (decisions, ledger) in self.stock_decisions.iter_mut().zip(&mut self.ledgers) {
+            let (input, events) = decisions.sides();
+            decisions.check(truth.of(input), truth.of(events), |offset, cause, event| {
+                store.note_stock(events, offset, cause, event);
+                ledger.take(event)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Checks what the store shows.
+    pub fn check_store(&mut self, rows: &StoredRows, truth: &Truth) -> Checked {
+        self.store.check(rows, |at| truth.of(at).len() as u64)
+    }
+
+    /// Whether every durable command is decided, and the store has shown all.
+    pub fn is_at_rest(&self, truth: &Truth) -> bool {
+        let orders = self.order_decisions.iter().map(|decisions| (decisions.sides().0, decisions));
+        let stock = self.stock_decisions.iter().map(|decisions| (decisions.sides().0, decisions));
+        orders.into_iter().all(|(input, decisions)| decisions.is_done(truth.of(input)))
+            && stock.into_iter().all(|(input, decisions)| decisions.is_done(truth.of(input)))
+            && self.store.is_complete()
+    }
+
+    /// What must hold when all is at rest: of each acknowledged command, of messages, and of what orders hold.
+    pub fn check_rest<'a>(&self, acknowledged: impl Iterator<Item = &'a Answer>) -> Checked {
+        for answer in acknowledged {
+            let Answer::Acknowledged { at, source, number, .. } = answer else { continue };
+            let index = usize::from(at.partition.0);
+            let decided = if at.topic == Topic::OrdersCommands {
+                self.order_decisions.get(index).map_or(0, |decisions| decisions.decided(source))
+            } else {
+                self.stock_decisions.get(index).map_or(0, |decisions| decisions.decided(source))
+            };
+            if decided < *number {
+                return broken(format!("{at}: number {number} of {} has no decision", source.as_str()));
+            }
+        }
+        self.check_messages()?;
+        self.check_holdings()
+    }
+
+    /// Every message that follows from a decision is there, once but for repeats, and no other.
+    fn check_messages(&self) -> Checked {
+        for decisions in &self.order_decisions {
+            let (input, _) = decisions.sides();
+            for to in (0..self.stock_decisions.len()).filter_map(|n| u16::try_from(n).ok()) {
+                let at = TopicPartition::new(Topic::StockCommands, to);
+                self.compare_messages(input, at, decisions.messages(at.partition))?;
+            }
+        }
+        for decisions in &self.stock_decisions {
+            let (input, _) = decisions.sides();
+            for to in (0..self.order_decisions.len()).filter_map(|n| u16::try_from(n).ok()) {
+                let at = TopicPartition::new(Topic::OrdersCommands, to);
+                self.compare_messages(input, at, decisions.messages(at.partition))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn compare_messages(
+        &self,
+        from: TopicPartition,
+        at: TopicPartition,
+        expected: &[bytes::Bytes],
+    ) -> Checked {
+        let there = self.numbers.get(&at).map_or(&[][..], |numbers| numbers.of(&Source::processor(from)));
+        if there != expected {
+            return broken(format!(
+                "{at} has {} messages of {from}, {} follow from its commands, or others",
+                there.len(),
+                expected.len()
+            ));
+        }
+        Ok(())
+    }
+
+    /// What active orders hold is what stock has reserved for them, and none waits.
+    fn check_holdings(&self) -> Checked {
+        let mut held: BTreeMap<OrderId, u64> = BTreeMap::new();
+        for (id, units) in self.ledgers.iter().flat_map(Ledger::held) {
+            *held.entry(id).or_default() += units;
+        }
+        for (order, holding) in self.orders.holdings() {
+            let reserved = held.remove(&order.id).unwrap_or(0);
+            let ordered: u64 = order.lines.iter().map(|line| u64::from(line.quantity)).sum();
+            let expected = match holding {
+                Holding::Nothing => 0,
+                Holding::Held => ordered,
+                Holding::Asked => return broken(format!("order {} waits for stock for ever", order.id)),
+            };
+            if reserved != expected {
+                return broken(format!("order {} holds {expected} units, reserved are {reserved}", order.id));
+            }
+        }
+        match held.into_iter().next() {
+            Some((id, units)) => broken(format!("{units} units are reserved for order {id}, which is none")),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Invariant 5: stock balances after each event, and a reservation is resolved once.
+
+use std::collections::BTreeMap;
+
+use orderflow_schemas::{
+    Levels, OrderId, Sku, StockEvent,
+    events::{Movement, StockChanged},
+};
+
+use super::{Checked, broken};
+
+/// What moved so far, of the SKUs of one partition.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    levels: BTreeMap<Sku, Levels>,
+    /// What each order has reserved and not resolved, by SKU.
+    open: BTreeMap<OrderId, BTreeMap<Sku, u64>>,
+    /// Orders that were reserved once, which they cannot be again.
+    reserved: std::collections::BTreeSet<OrderId>,
+}
+
+impl Ledger {
+    /// The units that each order holds.
+    pub fn held(&self) -> impl Iterator<Item = (OrderId, u64)> {
+        self.open.iter().map(|(id, lines)| (*id, lines.values().sum()))
+    }
+
+    /// Takes an event.
+    pub fn take(&mut self, event: &StockEvent) -> Checked {
+        match event {
+            StockEvent::Received(event) | StockEvent::Adjusted(event) => self.change(event),
+            StockEvent::ProductUpdated(event) => self.expect(&event.sku, self.of(&event.sku), event.levels),
+            StockEvent::Reserved(event) => self.reserve(event.order_id, &event.lines),
+            StockEvent::Released(event) => self.resolve(event.order_id, &event.lines, |levels, units| {
+                Levels { available: levels.available + units, ..levels }
+            }),
+            StockEvent::Shipped(event) => self.resolve(event.order_id, &event.lines, |levels, units| {
+                Levels { shipped: levels.shipped + units, ..levels }
+            }),
+            // What it repeats has been checked; its levels are those of then.
+            StockEvent::Repeated(_) | StockEvent::Refused(_) | StockEvent::Rejected(_) => Ok(()),
+        }
+    }
+
+    fn of(&self, sku: &Sku) -> Levels {
+        self.levels.get(sku).copied().unwrap_or_default()
+    }
+
+    fn change(&mut self, event: &StockChanged) -> Checked {
+        let (before, units) = (self.of(&event.sku), event.delta.unsigned_abs());
+        let after = if event.delta >= 0 {
+            Levels { received: before.received + units, available: before.available + units, ..before }
+        } else {
+            let Some(available) = before.available.checked_sub(units) else {
+                return broken(format!(
+                    "SKU {}: {units} written off, {} available",
+                    event.sku, before.available
+                ));
+            };
+            Levels { available, written_off: before.written_off + units, ..before }
+        };
+        self.expect(&event.sku, after, event.levels)
+    }
+
+    fn reserve(&mut self, order: OrderId, lines: &[Movement]) -> Checked {
+        if !self.reserved.insert(order) {
+            return broken(format!("order {order} is reserved twice"));
+        }
+        for Movement { sku, quantity, levels } in lines {
+            let (before, units) = (self.of(sku), u64::from(*quantity));
+            let Some(available) = before.available.checked_sub(units) else {
+                return broken(format!(
+                    "SKU {sku} is oversold: {units} reserved, {} available",
+                    before.available
+                ));
+            };
+            self.expect(sku, Levels { available, reserved: before.reserved + units, ..before }, *levels)?;
+            *self.open.entry(order).or_default().entry(sku.clone()).or_default() += units;
+        }
+        Ok(())
+    }
+
+    fn resolve(&mut self, order: OrderId, lines: &[Movement], to: impl Fn(Levels, u64) -> Levels) -> Checked {
+        for Movement { sku, quantity, levels } in lines {
+            let (before, units) = (self.of(sku), u64::from(*quantity));
+            let open = self.open.get_mut(&order).and_then(|lines| lines.get_mut(sku));
+            let left = open.as_deref().and_then(|open| open.checked_sub(units));
+            let (Some(open), Some(left), Some(reserved)) = (open, left, before.reserved.checked_sub(units))
+            else {
+                return broken(format!(
+                    "order {order}: {units} of SKU {sku} are resolved that it does not hold"
+                ));
+            };
+            *open = left;
+            self.expect(sku, to(Levels { reserved, ..before }, units), *levels)?;
+        }
+        if let Some(open) = self.open.get_mut(&order) {
+            open.retain(|_, units| *units > 0);
+        }
+        self.open.retain(|_, lines| !lines.is_empty());
+        Ok(())
+    }
+
+    fn expect(&mut self, sku: &Sku, expected: Levels, there: Levels) -> Checked {
+        if expected != there || !there.balance() {
+            return broken(format!("SKU {sku} has {there:?}; what moved gives {expected:?}"));
+        }
+        self.levels.insert(sku.clone(), there);
+        Ok(())
+    }
+}

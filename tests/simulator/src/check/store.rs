@@ -1,0 +1,183 @@
+//! Invariants 4 and 7: the store shows exactly what follows from the durable events up to its checkpoint.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fmt::Debug,
+};
+
+use orderflow_schemas::{
+    Offset, Order, OrderEvent, OrderId, Sku, StockEvent, TopicPartition,
+    events::{Change, Movement, OrderChanged, ProductUpdated},
+};
+use orderflow_sinks::{
+    Checkpoint,
+    database::{HistoryEntry, StockItem},
+};
+
+use super::{Checked, broken};
+
+/// All that a store has, in the order of its keys.
+#[derive(Debug, Default)]
+pub struct StoredRows {
+    /// How far it says it is.
+    pub checkpoint: Checkpoint,
+    /// Its orders.
+    pub orders: Vec<Order>,
+    /// Its history.
+    pub history: Vec<HistoryEntry>,
+    /// Its stock.
+    pub stock: Vec<StockItem>,
+}
+
+#[derive(Debug)]
+enum Noted {
+    Order(Change, OrderChanged),
+    Stock(StockEvent),
+    Nothing,
+}
+
+/// An event that the store may not show yet.
+#[derive(Debug)]
+struct Pending {
+    offset: Offset,
+    cause: Offset,
+    event: Noted,
+}
+
+/// What the store should have at its last checkpoint, and the events after it.
+#[derive(Debug, Default)]
+pub struct Store {
+    shown: BTreeMap<TopicPartition, Offset>,
+    causes: BTreeMap<TopicPartition, Offset>,
+    pending: BTreeMap<TopicPartition, VecDeque<Pending>>,
+    orders: BTreeMap<OrderId, Order>,
+    history: BTreeMap<(OrderId, u64), HistoryEntry>,
+    stock: BTreeMap<Sku, StockItem>,
+}
+
+impl Store {
+    /// Takes a durable event of an order.
+    pub fn note_order(&mut self, at: TopicPartition, offset: Offset, cause: Offset, event: &OrderEvent) {
+        let event = match event {
+            OrderEvent::Changed(change, event) => Noted::Order(*change, event.clone()),
+            _ => Noted::Nothing,
+        };
+        self.pending.entry(at).or_default().push_back(Pending { offset, cause, event });
+    }
+
+    /// Takes a durable event of stock.
+    pub fn note_stock(&mut self, at: TopicPartition, offset: Offset, cause: Offset, event: &StockEvent) {
+        let event = Noted::Stock(event.clone());
+        self.pending.entry(at).or_default().push_back(Pending { offset, cause, event });
+    }
+
+    /// Compares what the store has; `ends` are the ends of what is durable.
+    pub fn check(&mut self, rows: &StoredRows, ends: impl Fn(TopicPartition) -> u64) -> Checked {
+        for (at, mark) in &rows.checkpoint.0 {
+            let before = self.shown.insert(*at, mark.next).unwrap_or_default();
+            if mark.next < before {
+                return broken(format!("the store was at offset {before} of {at} and is at {}", mark.next));
+            }
+            if mark.next.0 > ends(*at) {
+                return broken(format!("the store shows {at} up to {}, durable is {}", mark.next, ends(*at)));
+            }
+            self.show_up_to(*at, mark.next);
+            let cause = self.causes.get(at).copied();
+            if mark.cause != cause {
+                return broken(format!("the store is at cause {:?} of {at}, not {cause:?}", mark.cause));
+            }
+        }
+        same("orders", &rows.orders, self.orders.values())?;
+        same("order_history", &rows.history, self.history.values())?;
+        same("stock", &rows.stock, self.stock.values())
+    }
+
+    /// Whether nothing is left to be shown.
+    pub fn is_complete(&self) -> bool {
+        self.pending.values().all(VecDeque::is_empty)
+    }
+
+    fn show_up_to(&mut self, at: TopicPartition, next: Offset) {
+        while let Some(first) =
+            self.pending.get_mut(&at).and_then(|pending| pending.pop_front_if(|first| first.offset < next))
+        {
+            let cause = self.causes.entry(at).or_default();
+            *cause = (*cause).max(first.cause);
+            match first.event {
+                Noted::Order(change, event) => self.show_order(change, &event, first.cause),
+                Noted::Stock(event) => self.show_stock(first.offset, &event),
+                Noted::Nothing => {}
+            }
+        }
+    }
+
+    fn show_order(&mut self, change: Change, event: &OrderChanged, cause: Offset) {
+        let order = Order::clone(&event.order);
+        let entry = HistoryEntry {
+            order_id: order.id,
+            version: order.version,
+            change,
+            status: order.status.clone(),
+            from: event.from.clone(),
+            at: order.updated_at,
+            by: event.by.clone(),
+            reason: event.reason.clone(),
+            cause,
+        };
+        self.history.insert((order.id, order.version), entry);
+        self.orders.insert(order.id, order);
+    }
+
+    fn show_stock(&mut self, offset: Offset, event: &StockEvent) {
+        match event {
+            StockEvent::Received(event) | StockEvent::Adjusted(event) => {
+                self.level(offset, &event.sku, event.levels);
+            }
+            StockEvent::ProductUpdated(event) => self.product(offset, event),
+            StockEvent::Reserved(event) => self.levels(offset, &event.lines),
+            StockEvent::Released(event) => self.levels(offset, &event.lines),
+            StockEvent::Shipped(event) => self.levels(offset, &event.lines),
+            StockEvent::Refused(_) | StockEvent::Rejected(_) | StockEvent::Repeated(_) => {}
+        }
+    }
+
+    fn levels(&mut self, offset: Offset, lines: &[Movement]) {
+        lines.iter().for_each(|line| drop(self.level(offset, &line.sku, line.levels)));
+    }
+
+    fn level(&mut self, version: Offset, sku: &Sku, levels: orderflow_schemas::Levels) -> &mut StockItem {
+        let item = self.stock.entry(sku.clone()).or_insert_with(|| StockItem {
+            sku: sku.clone(),
+            version,
+            levels,
+            name: None,
+            unit_price: None,
+            currency: None,
+        });
+        (item.version, item.levels) = (version, levels);
+        item
+    }
+
+    fn product(&mut self, offset: Offset, event: &ProductUpdated) {
+        let item = self.level(offset, &event.sku, event.levels);
+        item.name = Some(event.name.clone());
+        item.unit_price = Some(event.unit_price);
+        item.currency = Some(event.currency);
+    }
+}
+
+fn same<'a, T: PartialEq + Debug + 'a>(
+    table: &str,
+    there: &'a [T],
+    expected: impl ExactSizeIterator<Item = &'a T>,
+) -> Checked {
+    if there.len() != expected.len() {
+        return broken(format!("{table} has {} rows, {} follow from the log", there.len(), expected.len()));
+    }
+    match there.iter().zip(expected).find(|(there, expected)| there != expected) {
+        Some((there, expected)) => {
+            broken(format!("{table} has {there:?}; from the log follows {expected:?}"))
+        }
+        None => Ok(()),
+    }
+}

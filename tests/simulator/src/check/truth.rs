@@ -1,0 +1,99 @@
+//! Invariants 1 and 4: what was durable once stays, as it was.
+//!
+//! Keeps every durable record as it was first seen. Whoever is served a record, at any time, is served this one.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use orderflow_schemas::{Offset, TopicPartition};
+use orderflow_topics::{Chunk, Topics, Visibility};
+
+use super::{Checked, broken};
+use crate::at_once;
+
+const READ_BYTES: usize = 1 << 20;
+
+/// All that has ever been durable.
+#[derive(Debug, Default)]
+pub struct Truth {
+    records: BTreeMap<TopicPartition, Vec<Bytes>>,
+}
+
+impl Truth {
+    /// The durable records of a partition, from its very first.
+    pub fn of(&self, at: TopicPartition) -> &[Bytes] {
+        self.records.get(&at).map_or(&[], Vec::as_slice)
+    }
+
+    /// How many records there are.
+    pub fn len(&self) -> usize {
+        self.records.values().map(Vec::len).sum()
+    }
+
+    /// Takes in what has become durable.
+    pub fn observe(&mut self, topics: &dyn Topics, partitions: &[TopicPartition]) -> Checked {
+        for &at in partitions {
+            let end = bounds(topics, at)?.end.0;
+            let known = self.records.entry(at).or_default();
+            if end < known.len() as u64 {
+                return broken(format!("{at}: {} records were durable, {end} are left", known.len()));
+            }
+            while (known.len() as u64) < end {
+                let chunk = read(topics, at, Offset(known.len() as u64))?;
+                if chunk.records.is_empty() {
+                    return broken(format!("{at} offset {}: durable, but nothing can be read", known.len()));
+                }
+                known.extend(chunk.records);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads all that is stored once more and compares it: after an opening.
+    pub fn compare(&self, topics: &dyn Topics, partitions: &[TopicPartition]) -> Checked {
+        for &at in partitions {
+            let bounds = bounds(topics, at)?;
+            let known = self.of(at);
+            if bounds.end.0 < known.len() as u64 {
+                return broken(format!(
+                    "{at}: {} records were durable, {} are left",
+                    known.len(),
+                    bounds.end
+                ));
+            }
+            let mut next = bounds.start;
+            while next.0 < known.len() as u64 {
+                let chunk = read(topics, at, next)?;
+                self.served(at, &chunk)?;
+                next = chunk.next();
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks what a reader was served.
+    pub fn served(&self, at: TopicPartition, chunk: &Chunk) -> Checked {
+        let known = self.of(at);
+        for (offset, record) in (chunk.from.0..).zip(&chunk.records) {
+            let there = usize::try_from(offset).ok().and_then(|offset| known.get(offset));
+            if there.is_some_and(|there| there != record) {
+                return broken(format!("{at} offset {offset}: another record is served than was durable"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn bounds(topics: &dyn Topics, at: TopicPartition) -> Checked<std::ops::Range<Offset>> {
+    match at_once(topics.bounds(at, Visibility::Durable)) {
+        Ok(bounds) => Ok(bounds),
+        Err(error) => broken(format!("{at}: {error}")),
+    }
+}
+
+fn read(topics: &dyn Topics, at: TopicPartition, from: Offset) -> Checked<Chunk> {
+    match at_once(topics.read(at, from, READ_BYTES, Visibility::Durable)) {
+        Ok(chunk) => Ok(chunk),
+        Err(error) => broken(format!("{at} offset {from}: {error}")),
+    }
+}

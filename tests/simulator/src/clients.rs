@@ -1,0 +1,244 @@
+//! Clients: they place orders, change and cancel them, receive and adjust stock, and ask again under the same key when
+//! they got no answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use orderflow_schemas::{
+    Actor, Amount, Currency, CustomerId, IdempotencyKey, OrderCommand, OrderId, OrderLine, Role, RoutingHash,
+    Sku, StockCommand, Topic, TopicPartition,
+    commands::{AdjustStock, ChangeStatus, Fingerprint, Idempotency, PlaceOrder, ReceiveStock, SetProduct},
+};
+
+use crate::{
+    check::{Checked, Orders, Truth, broken},
+    ingest::{Answer, Command, RequestId},
+};
+
+const CUSTOMERS: usize = 6;
+const SKUS: usize = 5;
+
+/// A request that was made.
+#[derive(Clone, Debug)]
+struct Request {
+    at: TopicPartition,
+    command: Command,
+}
+
+/// All clients, and what they know.
+pub struct Clients {
+    rng: fastrand::Rng,
+    order_partitions: u16,
+    stock_partitions: u16,
+    statuses: Vec<String>,
+    waiting: BTreeMap<RequestId, Request>,
+    /// Requests that got no answer and are made again, by chance, later.
+    unanswered: Vec<Request>,
+    acknowledged: Vec<Answer>,
+    keys: BTreeSet<(CustomerId, IdempotencyKey)>,
+    requests: u64,
+}
+
+impl Clients {
+    /// Clients of a system with so many partitions, who know these names of states.
+    pub fn new(seed: u64, order_partitions: u16, stock_partitions: u16, statuses: Vec<String>) -> Self {
+        Self {
+            rng: fastrand::Rng::with_seed(seed),
+            order_partitions,
+            stock_partitions,
+            statuses,
+            waiting: BTreeMap::new(),
+            unanswered: Vec::new(),
+            acknowledged: Vec::new(),
+            keys: BTreeSet::new(),
+            requests: 0,
+        }
+    }
+
+    /// Asks for something: where, what, and under which number.
+    pub fn ask(&mut self, orders: &Orders) -> (RequestId, TopicPartition, Command) {
+        let again = !self.unanswered.is_empty() && self.rng.u8(..3) == 0;
+        let request = if again {
+            let index = self.rng.usize(..self.unanswered.len());
+            let request = self.unanswered.swap_remove(index);
+            self.again(request)
+        } else {
+            self.make(orders)
+        };
+        self.requests += 1;
+        self.waiting.insert(self.requests, request.clone());
+        (self.requests, request.at, request.command)
+    }
+
+    /// The process is gone: nobody will be answered any more.
+    pub fn lose_connection(&mut self) {
+        self.unanswered.extend(std::mem::take(&mut self.waiting).into_values());
+    }
+
+    /// Takes answers; what is acknowledged must be durable.
+    pub fn take(&mut self, answers: BTreeMap<RequestId, Answer>, truth: &Truth) -> Checked {
+        for (request, answer) in answers {
+            let Some(request) = self.waiting.remove(&request) else { continue };
+            let Answer::Acknowledged { at, offset, record, .. } = &answer else { continue };
+            let there = usize::try_from(offset.0).ok().and_then(|offset| truth.of(*at).get(offset));
+            if there != Some(record) {
+                return broken(format!("{at} offset {offset}: acknowledged, and not durable"));
+            }
+            if let Command::Order(OrderCommand::Place(place)) = &request.command
+                && let Some(idempotency) = &place.idempotency
+            {
+                self.keys.insert((place.customer_id.clone(), idempotency.key.clone()));
+            }
+            self.acknowledged.push(answer);
+        }
+        Ok(())
+    }
+
+    /// How many requests wait for an answer.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// All that was ever acknowledged.
+    pub fn acknowledged(&self) -> &[Answer] {
+        &self.acknowledged
+    }
+
+    /// The keys under which a placing was acknowledged.
+    pub fn keys(&self) -> impl Iterator<Item = &(CustomerId, IdempotencyKey)> {
+        self.keys.iter()
+    }
+
+    fn make(&mut self, orders: &Orders) -> Request {
+        match self.rng.u8(..20) {
+            0..9 => self.place(),
+            9..14 => self.change(orders),
+            14..17 => self.receive(),
+            17 => self.adjust(),
+            18 => self.price(),
+            _ => Request { at: self.any_input(), command: Command::Garbage },
+        }
+    }
+
+    /// The same request once more: as ingest does it, under a new order id and the same key.
+    fn again(&mut self, mut request: Request) -> Request {
+        if let Command::Order(OrderCommand::Place(place)) = &mut request.command {
+            place.order_id = OrderId::new(uuid::Uuid::from_u128(self.rng.u128(..)), &place.customer_id);
+        }
+        request
+    }
+
+    fn any_input(&mut self) -> TopicPartition {
+        if self.rng.bool() {
+            TopicPartition::new(Topic::OrdersCommands, self.rng.u16(..self.order_partitions))
+        } else {
+            TopicPartition::new(Topic::StockCommands, self.rng.u16(..self.stock_partitions))
+        }
+    }
+
+    fn place(&mut self) -> Request {
+        let customer_id =
+            CustomerId::new(format!("customer-{}", self.rng.usize(..CUSTOMERS))).expect("a name");
+        let order_id = OrderId::new(uuid::Uuid::from_u128(self.rng.u128(..)), &customer_id);
+        let mut skus = BTreeSet::new();
+        for _ in 0..self.rng.usize(1..=3) {
+            // The first is the hot one.
+            skus.insert(self.rng.usize(..SKUS).min(self.rng.usize(..SKUS)));
+        }
+        let line = |n: usize| OrderLine { sku: sku(n), quantity: self.rng.u32(1..6), unit_price: None };
+        let lines = skus.into_iter().map(line).collect();
+        let key = self.rng.u16(..400);
+        let idempotency = (self.rng.u8(..4) > 0).then(|| Idempotency {
+            key: IdempotencyKey::new(format!("key-{key}")).expect("a name"),
+            // Now and then another body under the same key, which must be rejected.
+            fingerprint: Fingerprint(u128::from(self.rng.u8(..10) == 0)),
+        });
+        let by = Actor { role: Role::Customer, subject: customer_id.as_str().into() };
+        let place = PlaceOrder {
+            order_id,
+            customer_id,
+            currency: eur(),
+            lines,
+            channel: Some("web".into()),
+            notes: None,
+            placed_at: None,
+            idempotency,
+            by,
+        };
+        let at = TopicPartition {
+            topic: Topic::OrdersCommands,
+            partition: order_id.partition(self.order_partitions),
+        };
+        Request { at, command: Command::Order(OrderCommand::Place(place)) }
+    }
+
+    fn change(&mut self, orders: &Orders) -> Request {
+        let count = orders.iter().count();
+        if count == 0 {
+            return self.place();
+        }
+        // The newest are those that something can still happen to.
+        let index = count - 1 - self.rng.usize(..count).min(self.rng.usize(..count));
+        let Some(order) = orders.iter().nth(index) else { return self.place() };
+        let (order_id, version) = (order.id, order.version);
+        let status = self.rng.usize(..self.statuses.len());
+        let status = self.statuses[status].parse().expect("a state has a name");
+        let if_version = (self.rng.u8(..4) == 0).then_some(version);
+        let role = [Role::Admin, Role::Service, Role::Courier, Role::Customer][self.rng.usize(..4)];
+        let by = Actor { role, subject: order.customer_id.as_str().into() };
+        let change = ChangeStatus { order_id, status, if_version, reason: Some("so it is".into()), by };
+        let at = TopicPartition {
+            topic: Topic::OrdersCommands,
+            partition: order_id.partition(self.order_partitions),
+        };
+        Request { at, command: Command::Order(OrderCommand::ChangeStatus(change)) }
+    }
+
+    fn receive(&mut self) -> Request {
+        let sku = self.any_sku();
+        let idempotency = self.rng.bool().then(|| Idempotency {
+            key: IdempotencyKey::new(format!("receipt-{}", self.rng.u16(..200))).expect("a name"),
+            fingerprint: Fingerprint(0),
+        });
+        let receive = ReceiveStock { sku, quantity: self.rng.u32(1..30), idempotency, by: admin() };
+        self.stock(receive.sku.clone(), StockCommand::Receive(receive))
+    }
+
+    fn adjust(&mut self) -> Request {
+        let sku = self.any_sku();
+        let delta = self.rng.i64(-8..8);
+        let delta = if delta == 0 { 1 } else { delta };
+        let adjust = AdjustStock { sku, delta, reason: "counted".into(), idempotency: None, by: admin() };
+        self.stock(adjust.sku.clone(), StockCommand::Adjust(adjust))
+    }
+
+    fn price(&mut self) -> Request {
+        let (sku, price) = (self.any_sku(), self.rng.u64(1..5_000));
+        let product =
+            SetProduct { sku, name: "thing".into(), unit_price: Amount(price), currency: eur(), by: admin() };
+        self.stock(product.sku.clone(), StockCommand::SetProduct(product))
+    }
+
+    fn stock(&self, sku: Sku, command: StockCommand) -> Request {
+        let partition = RoutingHash::of(sku.as_str()).partition(self.stock_partitions);
+        Request {
+            at: TopicPartition { topic: Topic::StockCommands, partition },
+            command: Command::Stock(command),
+        }
+    }
+
+    fn any_sku(&mut self) -> Sku {
+        sku(self.rng.usize(..SKUS))
+    }
+}
+
+fn sku(n: usize) -> Sku {
+    Sku::new(format!("sku-{n}")).expect("a name")
+}
+
+fn eur() -> Currency {
+    "EUR".parse().expect("a currency")
+}
+
+fn admin() -> Actor {
+    Actor { role: Role::Admin, subject: "admin".into() }
+}

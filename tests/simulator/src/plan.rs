@@ -1,0 +1,219 @@
+//! What a seed decides before the first step: sizes, rules, and which faults there are.
+//!
+//! Swarm testing (Groce et al., 2012): each run leaves most faults out, so that those it has are not drowned by others.
+
+use std::{sync::Arc, time::Duration};
+
+use orderflow_processors::{OrderProcessor, StockProcessor};
+use orderflow_runner::{processing, sink_driver::SinkDriverSettings};
+use orderflow_schemas::{Lifecycle, Partition};
+use orderflow_topics::embedded;
+
+use crate::{disk::DiskFaults, wire::WireFaults};
+
+/// How likely each happening is, in parts of all steps that are not the work of tasks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Weights {
+    /// A client asks for something.
+    pub ask: u32,
+    /// Time goes on though tasks could run.
+    pub time: u32,
+    /// The writer or the allocator of the log makes a step.
+    pub log: u32,
+    /// An append that is late arrives.
+    pub late: u32,
+    /// The process is killed.
+    pub kill: u32,
+    /// The power goes, now or within the next changes of the disk.
+    pub power: u32,
+    /// The process stops in order.
+    pub stop: u32,
+    /// The disk begins or ceases to fail.
+    pub disk: u32,
+    /// The wall clock jumps.
+    pub jump: u32,
+    /// One runner crashes, and another one takes over.
+    pub runner: u32,
+    /// Another runner believes that a partition is its own.
+    pub second_runner: u32,
+    /// The sink crashes and starts again.
+    pub sink: u32,
+    /// The next start is with other rules.
+    pub upgrade: u32,
+    /// A snapshot is lost or damaged.
+    pub snapshot: u32,
+    /// A bit of a sealed segment, or of an index, turns over; later it turns back.
+    pub flip: u32,
+    /// Retention removes what nobody needs.
+    pub retain: u32,
+}
+
+/// A run, before it runs.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Partitions of the order topics.
+    pub order_partitions: u16,
+    /// Partitions of the stock topics.
+    pub stock_partitions: u16,
+    /// The log.
+    pub log: embedded::Settings,
+    /// The runners.
+    pub runner: processing::Settings,
+    /// The sink driver.
+    pub sink: SinkDriverSettings,
+    /// The wire.
+    pub wire: WireFaults,
+    /// What the disk does while it fails.
+    pub disk: DiskFaults,
+    /// How often a batch takes long.
+    pub slow_sink: f64,
+    /// What happens how often.
+    pub weights: Weights,
+    /// How many times as likely tasks are to go on as anything else is to happen.
+    pub pace: u32,
+}
+
+/// Small ones are left often; a large one can take what a tick leads to.
+const SEGMENT_BYTES: [u64; 3] = [16 << 10, 32 << 10, 512 << 10];
+
+/// One of the sizes.
+fn one_of<T: Copy>(rng: &mut fastrand::Rng, sizes: &[T]) -> T {
+    sizes[rng.usize(..sizes.len())]
+}
+
+/// One of these, or nothing: half of all runs have none.
+fn perhaps<T: Copy + Default>(rng: &mut fastrand::Rng, values: &[T]) -> T {
+    if rng.bool() { one_of(rng, values) } else { T::default() }
+}
+
+impl Plan {
+    /// The plan of a seed.
+    pub fn draw(rng: &mut fastrand::Rng) -> Self {
+        let weights = Self::weights(rng);
+        let wire = Self::wire(rng);
+        Self {
+            order_partitions: rng.u16(1..=3),
+            stock_partitions: rng.u16(1..=3),
+            log: Self::log(rng),
+            runner: processing::Settings {
+                read_bytes: one_of(rng, &[600, 2_000, 20_000]),
+                append_bytes: one_of(rng, &[1, 1_000, 3_000]),
+                snapshot_every: one_of(rng, &[3, 20, 100]),
+                snapshot_within: Duration::from_secs(one_of(rng, &[2, 60])),
+                retry_after: Duration::from_millis(100),
+            },
+            sink: SinkDriverSettings {
+                records_max: one_of(rng, &[1, 7, 50]),
+                bytes_max: one_of(rng, &[2_000, 100_000]),
+                read_bytes: one_of(rng, &[500, 10_000]),
+                ..SinkDriverSettings::default()
+            },
+            wire,
+            disk: DiskFaults {
+                read_error: perhaps(rng, &[0.001, 0.02]),
+                write_error: perhaps(rng, &[0.005, 0.05]),
+                sync_error: perhaps(rng, &[0.01, 0.1]),
+                name_error: perhaps(rng, &[0.01, 0.1]),
+                full: rng.u8(..4) == 0,
+                ..DiskFaults::default()
+            },
+            slow_sink: perhaps(rng, &[0.1, 0.7]),
+            weights,
+            pace: one_of(rng, &[1, 3, 10]),
+        }
+    }
+
+    fn log(rng: &mut fastrand::Rng) -> embedded::Settings {
+        let segment_bytes = one_of(rng, &SEGMENT_BYTES);
+        embedded::Settings {
+            segment_bytes,
+            frame_bytes_max: one_of(rng, &[0, 2_000, 1 << 20]),
+            pending_bytes_max: one_of(rng, &[4_000, 1 << 20]),
+            cache_bytes_max: one_of(rng, &[0, 5_000, 1 << 20]),
+            recent_bytes_max: one_of(rng, &[0, 1 << 20]),
+            bytes_max: (rng.u8(..4) == 0).then_some(segment_bytes * 6),
+            index_stride_bytes: one_of(rng, &[500, 5_000]),
+            retention: embedded::Retention { age_s: None, bytes: rng.bool().then_some(segment_bytes * 3) },
+            ..embedded::Settings::default()
+        }
+    }
+
+    fn wire(rng: &mut fastrand::Rng) -> WireFaults {
+        WireFaults {
+            delay: perhaps(rng, &[0.05, 0.4]),
+            lost_answer: perhaps(rng, &[0.02, 0.2]),
+            lost_append: perhaps(rng, &[0.02, 0.2]),
+            twice: perhaps(rng, &[0.02, 0.2]),
+            again_later: perhaps(rng, &[0.02, 0.2]),
+            full: perhaps(rng, &[0.02, 0.2]),
+            short_read: perhaps(rng, &[0.3]),
+            one_by_one: rng.u8(..4) == 0,
+        }
+    }
+
+    fn weights(rng: &mut fastrand::Rng) -> Weights {
+        let rare = |rng: &mut fastrand::Rng| perhaps(rng, &[1, 3]);
+        Weights {
+            ask: one_of(rng, &[60, 150]),
+            time: one_of(rng, &[5, 30]),
+            log: one_of(rng, &[30, 200]),
+            late: 10,
+            kill: rare(rng),
+            power: rare(rng),
+            stop: rare(rng),
+            disk: rare(rng),
+            jump: rare(rng),
+            runner: rare(rng),
+            second_runner: rare(rng),
+            sink: rare(rng),
+            upgrade: rare(rng),
+            snapshot: rare(rng),
+            flip: rare(rng),
+            retain: rare(rng) * 3,
+        }
+    }
+}
+
+/// The rules that processors follow; an upgrade brings the next ones.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    lifecycle: Arc<Lifecycle>,
+}
+
+impl Rules {
+    /// The rules of the n-th version of the program. Where segments are small nothing happens by itself: one tick may
+    /// lead to more than they can take at once.
+    pub fn version(plan: &Plan, n: usize) -> Self {
+        const TIMERS: [&str; 4] = ["7days", "30s", "5m", "2s"];
+        let text = include_str!("../../../pipelines/order-tracking.toml");
+        let text = if plan.log.segment_bytes == SEGMENT_BYTES[2] {
+            text.replace("7days", TIMERS[n % TIMERS.len()])
+        } else {
+            text.to_owned()
+        };
+        // Every other version lets nobody but an admin prepare an order.
+        let text = if n % 2 == 1 {
+            text.replacen("by = [\"admin\", \"service\"]", "by = [\"admin\"]", 2)
+        } else {
+            text
+        };
+        Self { lifecycle: Arc::new(Lifecycle::parse(&text).expect("a built-in pipeline is one")) }
+    }
+
+    /// The names of the states.
+    pub fn statuses(&self) -> Vec<String> {
+        self.lifecycle.states().map(|(_, state)| state.name.as_str().to_owned()).collect()
+    }
+
+    /// The order processor.
+    pub fn orders(&self, plan: &Plan) -> OrderProcessor {
+        let lifecycle = Arc::clone(&self.lifecycle);
+        OrderProcessor { lifecycle, stock_partitions: plan.stock_partitions, keys_max: 100_000 }
+    }
+
+    /// The stock processor of a partition.
+    pub fn stock(&self, plan: &Plan, partition: Partition) -> StockProcessor {
+        let order_partitions = plan.order_partitions;
+        StockProcessor { partition, order_partitions, keys_max: 100_000, resolved_max: 100_000 }
+    }
+}

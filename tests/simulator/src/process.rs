@@ -1,0 +1,263 @@
+//! One life of the process: the log, the runners, the sink driver and ingest, on one simulated disk.
+//!
+//! It is put together as the binary does it, but nothing runs by itself: tasks wait to be polled, and the log's writer
+//! and allocator to make their steps.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use orderflow_processors::Processor;
+use orderflow_runner::{
+    World,
+    processing::{Runner, RunnerError, Snapshots},
+    sink_driver::{SinkDriver, SinkDriverError},
+};
+use orderflow_schemas::{Partition, Topic, TopicPartition};
+use orderflow_sinks::{Progress, Sink};
+use orderflow_topics::{
+    EmbeddedLog, Topics,
+    embedded::{OpenError, Steps},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    at_once,
+    check::Truth,
+    disk::Mount,
+    executor::{Executor, Group},
+    ingest::{Answers, Appender, Queue},
+    plan::{Plan, Rules},
+    wire::Wire,
+    world::SimWorld,
+};
+
+/// Where the process keeps its data.
+pub const DATA: &str = "/data";
+
+/// Why a part of the process ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A runner stopped.
+    #[error(transparent)]
+    Runner(#[from] RunnerError),
+    /// The sink driver stopped.
+    #[error(transparent)]
+    Sink(#[from] SinkDriverError),
+}
+
+/// The failures of a process so far. Clones share them.
+#[derive(Clone, Default)]
+struct Failures(Arc<Mutex<Vec<Failure>>>);
+
+impl Failures {
+    fn add(&self, failure: Failure) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(failure);
+    }
+
+    fn take(&self) -> Option<Failure> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+}
+
+/// What a process is made of and with.
+pub struct Parts<'a> {
+    pub plan: &'a Plan,
+    pub rules: &'a Rules,
+    pub mount: &'a Mount,
+    pub world: &'a SimWorld,
+    pub executor: &'a mut Executor,
+}
+
+/// A process that runs.
+pub struct Process {
+    /// Its log.
+    pub log: Arc<EmbeddedLog>,
+    /// The work of the log's threads.
+    pub steps: Steps,
+    /// The log as the loops see it.
+    pub wire: Wire,
+    /// How long until it is full of commands: where clients hand them in.
+    queues: BTreeMap<TopicPartition, Queue>,
+    runners: BTreeMap<u64, TopicPartition>,
+    last_runner: u64,
+    failures: Failures,
+    stop: CancellationToken,
+    mount: Mount,
+}
+
+/// The partitions of all topics.
+pub fn partitions(plan: &Plan) -> Vec<TopicPartition> {
+    let (orders, stock) = (plan.order_partitions, plan.stock_partitions);
+    let topics = [
+        (Topic::OrdersCommands, orders),
+        (Topic::OrdersEvents, orders),
+        (Topic::StockCommands, stock),
+        (Topic::StockEvents, stock),
+        (Topic::DeadLetters, 1),
+    ];
+    topics
+        .into_iter()
+        .flat_map(|(topic, count)| (0..count).map(move |n| TopicPartition::new(topic, n)))
+        .collect()
+}
+
+fn inputs(plan: &Plan) -> impl Iterator<Item = TopicPartition> {
+    partitions(plan).into_iter().filter(|at| matches!(at.topic, Topic::OrdersCommands | Topic::StockCommands))
+}
+
+/// Opens the log and makes its topics.
+pub fn open(parts: &Parts<'_>, bounded: bool) -> Result<(EmbeddedLog, Steps), OpenError> {
+    let mut settings = parts.plan.log.clone();
+    settings.bytes_max = settings.bytes_max.filter(|_| bounded);
+    let path = Path::new(DATA).join("log");
+    let (log, steps, _) = EmbeddedLog::open_stepped(Arc::new(parts.mount.clone()), path, settings)?;
+    Ok((log, steps))
+}
+
+/// Makes the topics; words for why not.
+pub fn create_topics(log: &EmbeddedLog, plan: &Plan) -> Result<(), String> {
+    for at in partitions(plan) {
+        let count = match at.topic {
+            Topic::OrdersCommands | Topic::OrdersEvents => plan.order_partitions,
+            Topic::StockCommands | Topic::StockEvents => plan.stock_partitions,
+            Topic::DeadLetters => 1,
+        };
+        at_once(log.create(at.topic, count)).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+impl Process {
+    /// Starts the runners and ingest over an open log.
+    pub fn start(
+        mut parts: Parts<'_>,
+        (log, steps): (EmbeddedLog, Steps),
+        truth: &Arc<Mutex<Truth>>,
+        answers: &Answers,
+        seed: u64,
+    ) -> Self {
+        let log = Arc::new(log);
+        let wire = Wire::new(log.clone(), parts.world.clone(), truth.clone(), parts.plan.wire, seed);
+        let mut process = Self {
+            log,
+            steps,
+            wire,
+            queues: BTreeMap::new(),
+            runners: BTreeMap::new(),
+            last_runner: 0,
+            failures: Failures::default(),
+            stop: CancellationToken::new(),
+            mount: parts.mount.clone(),
+        };
+        for at in inputs(parts.plan) {
+            process.start_runner(&mut parts, at);
+            let queue = Queue::default();
+            let appender =
+                Appender::new(at, process.wire.clone(), parts.world.clone(), queue.clone(), answers.clone());
+            parts.executor.spawn(Group::Ingest, Box::pin(appender.run()));
+            process.queues.insert(at, queue);
+        }
+        process
+    }
+
+    /// Starts a runner of this partition of commands, beside those there are.
+    pub fn start_runner(&mut self, parts: &mut Parts<'_>, at: TopicPartition) {
+        self.last_runner += 1;
+        self.runners.insert(self.last_runner, at);
+        let group = Group::Runner(self.last_runner);
+        if at.topic == Topic::OrdersCommands {
+            self.spawn_runner(parts, group, parts.rules.orders(parts.plan), at.partition);
+        } else {
+            self.spawn_runner(parts, group, parts.rules.stock(parts.plan, at.partition), at.partition);
+        }
+    }
+
+    fn spawn_runner<P: Processor>(
+        &self,
+        parts: &mut Parts<'_>,
+        group: Group,
+        processor: P,
+        partition: Partition,
+    ) {
+        let input = TopicPartition { topic: P::INPUT, partition };
+        let snapshots = Snapshots::on(Arc::new(self.mount.clone()), Path::new(DATA), input);
+        let world: Arc<dyn World> = Arc::new(parts.world.clone());
+        let runner = Runner::new(
+            world,
+            Arc::new(self.wire.clone()),
+            processor,
+            partition,
+            snapshots,
+            parts.plan.runner,
+        );
+        let (stop, failures) = (self.stop.clone(), self.failures.clone());
+        parts.executor.spawn(
+            group,
+            Box::pin(async move {
+                if let Err(error) = runner.run(stop, || ()).await {
+                    failures.add(error.into());
+                }
+            }),
+        );
+    }
+
+    /// Starts the sink driver over a store.
+    pub fn start_sink(&self, parts: &mut Parts<'_>, sink: Box<dyn Sink>) {
+        let inputs: Vec<_> = partitions(parts.plan)
+            .into_iter()
+            .filter(|at| matches!(at.topic, Topic::OrdersEvents | Topic::StockEvents))
+            .collect();
+        let world: Arc<dyn World> = Arc::new(parts.world.clone());
+        let progress = Progress::new(inputs.iter().copied());
+        let driver =
+            SinkDriver::new(world, Arc::new(self.wire.clone()), sink, inputs, progress, parts.plan.sink);
+        let (stop, failures) = (self.stop.clone(), self.failures.clone());
+        parts.executor.spawn(
+            Group::Sink,
+            Box::pin(async move {
+                if let Err(error) = driver.run(stop).await {
+                    failures.add(error.into());
+                }
+            }),
+        );
+    }
+
+    /// One runner crashes, chosen by a number; another takes over.
+    pub fn replace_runner(&mut self, parts: &mut Parts<'_>, chosen: usize) -> Option<TopicPartition> {
+        let (id, at) =
+            self.runners.iter().nth(chosen % self.runners.len().max(1)).map(|(id, at)| (*id, *at))?;
+        parts.executor.crash(Group::Runner(id));
+        self.runners.remove(&id);
+        // The partition may have another one still; then this is one too many, which must do no harm.
+        self.start_runner(parts, at);
+        Some(at)
+    }
+
+    /// Whether a partition has more than one runner.
+    pub fn has_many_runners(&self, at: TopicPartition) -> bool {
+        self.runners.values().filter(|input| input.partition == at.partition).count() > 1
+    }
+
+    /// Hands a command to ingest.
+    pub fn ask(&self, at: TopicPartition) -> Option<&Queue> {
+        self.queues.get(&at)
+    }
+
+    /// Asks the loops to finish.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Whether it was asked to.
+    pub fn is_stopping(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
+    /// A part that has failed.
+    pub fn failure(&self) -> Option<Failure> {
+        self.failures.take()
+    }
+}

@@ -1,0 +1,63 @@
+//! Running a seed, and saying what came of it.
+
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use crate::{
+    check::Violation,
+    simulation::{Counts, Simulation},
+};
+
+/// What a run came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Its seed.
+    pub seed: u64,
+    /// In numbers.
+    pub counts: Counts,
+    /// A digest of everything that happened: the same for the same seed and program.
+    pub digest: u64,
+    /// The promise that was broken, if one was.
+    pub broken: Option<String>,
+    /// What happened last, if a promise was broken.
+    pub trace: Vec<String>,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Counts { steps, records, orders, acknowledged, starts, power_cuts, failures } = self.counts;
+        if let Some(broken) = &self.broken {
+            for line in &self.trace {
+                writeln!(f, "{line}")?;
+            }
+            writeln!(f, "broken: {broken}")?;
+        }
+        write!(
+            f,
+            "seed {}: {steps} steps, {records} records, {orders} orders, {acknowledged} acknowledged, {starts} starts, \
+             {power_cuts} power cuts, {failures} failures, digest {:016x}",
+            self.seed, self.digest
+        )
+    }
+}
+
+/// Runs a seed for so many steps and then to rest. A loud run prints every step to standard error.
+pub fn simulate(seed: u64, steps: u64, loud: bool) -> Report {
+    let mut simulation = Simulation::new(seed, loud);
+    let ended = catch_unwind(AssertUnwindSafe(|| simulation.run(steps)));
+    let broken = match ended {
+        Ok(Ok(())) => None,
+        Ok(Err(Violation(what))) => Some(what),
+        Err(panic) => Some(format!("panic: {}", words(&*panic))),
+    };
+    let trace = simulation.trace().lines().map(str::to_owned).filter(|_| broken.is_some()).collect();
+    Report { seed, counts: simulation.counts(), digest: simulation.trace().value(), broken, trace }
+}
+
+/// What a panic said.
+fn words(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without words".into())
+}

@@ -1,0 +1,249 @@
+//! A run: one step after the other, each chosen by the seed, and after each the checks.
+//!
+//! A step polls a task, lets the log's threads do something, lets time go on, lets a client ask, or lets something go
+//! wrong. When all steps are done everything is healed, and the system must come to rest with nothing lost, nothing
+//! twice and nothing oversold.
+
+mod calm;
+mod happenings;
+mod lives;
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use orderflow_schemas::TopicPartition;
+use orderflow_topics::{Topics, Visibility};
+
+use crate::{
+    at_once,
+    check::{Checked, Checks, Truth},
+    clients::Clients,
+    database::Database,
+    disk::{DiskFaults, Mount, SimDisk},
+    executor::{Executor, Spawned, TaskId},
+    ingest::Answers,
+    plan::{Plan, Rules},
+    process::{Parts, Process, partitions},
+    trace::Trace,
+    world::SimWorld,
+};
+
+/// What a run came to, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Steps made, those after the healing included.
+    pub steps: u64,
+    /// Records that became durable.
+    pub records: usize,
+    /// Orders made.
+    pub orders: usize,
+    /// Commands acknowledged.
+    pub acknowledged: usize,
+    /// Processes started.
+    pub starts: u64,
+    /// Times the power went.
+    pub power_cuts: u64,
+    /// Times a part failed for a fault that was injected.
+    pub failures: u64,
+}
+
+/// A run of one seed.
+pub struct Simulation {
+    rng: fastrand::Rng,
+    plan: Plan,
+    rules: Rules,
+    version: usize,
+    upgrade: bool,
+    partitions: Vec<TopicPartition>,
+    disk: SimDisk,
+    mount: Mount,
+    world: SimWorld,
+    executor: Executor,
+    database: Database,
+    process: Option<Process>,
+    clients: Clients,
+    answers: Answers,
+    truth: Arc<Mutex<Truth>>,
+    checks: Checks,
+    trace: Trace,
+    counts: Counts,
+    /// The disk has failed, or may have, since the process started.
+    troubled: bool,
+    /// The bit that is the wrong way round.
+    flipped: Option<(PathBuf, usize, u8)>,
+    shift_s: i64,
+    /// All is healed and nothing more is asked for.
+    calm: bool,
+    applied: u64,
+}
+
+impl Simulation {
+    /// The run of a seed, before its first step. A loud one prints every step.
+    pub fn new(seed: u64, loud: bool) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let plan = Plan::draw(&mut rng);
+        let rules = Rules::version(&plan, 0);
+        let partitions = partitions(&plan);
+        let (spawned, disk) = (Spawned::default(), SimDisk::new(rng.u64(..)));
+        let world = SimWorld::new(rng.u64(..), spawned.clone());
+        let clients =
+            Clients::new(rng.u64(..), plan.order_partitions, plan.stock_partitions, rules.statuses());
+        let mut trace = Trace::new(loud);
+        trace.note(format!("seed {seed}: {plan:?}"));
+        Self {
+            mount: disk.mount(),
+            database: Database::new(&world, plan.slow_sink, rng.u64(..)),
+            checks: Checks::new(&plan, &rules, &partitions),
+            executor: Executor::new(spawned),
+            rng,
+            plan,
+            rules,
+            version: 0,
+            upgrade: false,
+            partitions,
+            disk,
+            world,
+            process: None,
+            clients,
+            answers: Answers::default(),
+            truth: Arc::default(),
+            trace,
+            counts: Counts::default(),
+            troubled: false,
+            flipped: None,
+            shift_s: 0,
+            calm: false,
+            applied: 0,
+        }
+    }
+
+    /// Makes so many steps, then heals everything and waits for rest.
+    pub fn run(&mut self, steps: u64) -> Checked {
+        for _ in 0..steps {
+            self.step()?;
+        }
+        self.come_to_rest()
+    }
+
+    /// What happened last.
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// What it has come to so far.
+    pub fn counts(&self) -> Counts {
+        let truth = self.truth();
+        Counts {
+            records: truth.len(),
+            orders: self.checks.orders.iter().count(),
+            acknowledged: self.clients.acknowledged().len(),
+            ..self.counts
+        }
+    }
+
+    fn truth(&self) -> MutexGuard<'_, Truth> {
+        self.truth.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn step(&mut self) -> Checked {
+        self.counts.steps += 1;
+        let ready = self.executor.ready();
+        if !ready.is_empty() && self.rng.u32(..=self.plan.pace) > 0 {
+            self.poll(&ready);
+        } else {
+            self.happen()?;
+        }
+        self.settle()
+    }
+
+    fn poll(&mut self, ready: &[TaskId]) {
+        let id = ready[self.rng.usize(..ready.len())];
+        if let Some(group) = self.executor.poll(id) {
+            self.note(format!("task {id} of {group:?} goes on"));
+        }
+    }
+
+    /// What every step ends with: whoever has failed goes, and all that is new is checked.
+    fn settle(&mut self) -> Checked {
+        if self.disk.is_down() {
+            self.note("the power is gone in the middle of it".into());
+            self.lose_power();
+        }
+        self.bury_failed()?;
+        self.observe()?;
+        self.check_store_if_new()
+    }
+
+    /// Looks at what is durable now, with the disk on its best behaviour.
+    fn observe(&mut self) -> Checked {
+        let Some(process) = &self.process else { return Ok(()) };
+        if let Some(violation) = process.wire.violation() {
+            return Err(violation);
+        }
+        let log = process.log.clone();
+        if self.ends_moved(&*log) {
+            let faults = self.disk.faults();
+            self.disk.set_faults(DiskFaults::default());
+            let observed = {
+                let mut truth = self.truth();
+                truth.observe(&*log, &self.partitions)
+            };
+            self.disk.set_faults(faults);
+            if self.flipped.is_none() {
+                observed?;
+            }
+            let truth = self.truth.clone();
+            let truth = truth.lock().unwrap_or_else(PoisonError::into_inner);
+            self.checks.check(&truth)?;
+            let length = truth.len() as u64;
+            self.trace.digest(&length.to_le_bytes());
+        }
+        let answers = self.answers.take();
+        let truth = self.truth.clone();
+        let truth = truth.lock().unwrap_or_else(PoisonError::into_inner);
+        self.clients.take(answers, &truth)
+    }
+
+    fn ends_moved(&self, log: &dyn Topics) -> bool {
+        let truth = self.truth();
+        self.partitions.iter().any(|at| {
+            let bounds = at_once(log.bounds(*at, Visibility::Durable));
+            bounds.is_ok_and(|bounds| bounds.end.0 != truth.of(*at).len() as u64)
+        })
+    }
+
+    /// Looks at the rows after some of the batches that were applied.
+    fn check_store_if_new(&mut self) -> Checked {
+        let applied = self.database.applied();
+        if applied == self.applied {
+            return Ok(());
+        }
+        self.applied = applied;
+        if self.rng.u8(..4) == 0 { self.check_store() } else { Ok(()) }
+    }
+
+    fn check_store(&mut self) -> Checked {
+        let rows = self.database.rows(&self.disk)?;
+        let truth = self.truth.clone();
+        let truth = truth.lock().unwrap_or_else(PoisonError::into_inner);
+        self.checks.check_store(&rows, &truth)
+    }
+
+    fn note(&mut self, what: String) {
+        self.trace.note(format!("{:>6} {what}", self.counts.steps));
+    }
+
+    /// What starting a part of the process takes.
+    fn parts(&mut self) -> (Parts<'_>, Option<&mut Process>) {
+        let parts = Parts {
+            plan: &self.plan,
+            rules: &self.rules,
+            mount: &self.mount,
+            world: &self.world,
+            executor: &mut self.executor,
+        };
+        (parts, self.process.as_mut())
+    }
+}

@@ -1,0 +1,78 @@
+//! The end of a run: no more faults, no more requests, and everything must come to rest.
+
+use std::time::Duration;
+
+use orderflow_runner::World;
+
+use super::Simulation;
+use crate::{
+    check::{Checked, broken},
+    disk::DiskFaults,
+};
+
+/// Steps within which a healthy system must be at rest.
+const STEPS_MAX: u64 = 200_000;
+
+impl Simulation {
+    /// Heals everything, starts the process again and waits for rest; then checks what must hold at rest.
+    pub(super) fn come_to_rest(&mut self) -> Checked {
+        self.calm = true;
+        self.heal();
+        self.start()?;
+        if self.process.is_none() {
+            return broken("the process does not start though all is well");
+        }
+        for _ in 0..STEPS_MAX {
+            if self.is_at_rest() {
+                self.check_store()?;
+                let truth = self.truth.clone();
+                let truth = truth.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                if self.checks.is_at_rest(&truth) {
+                    return self.checks.check_rest(self.clients.acknowledged().iter());
+                }
+            }
+            self.calm_step()?;
+        }
+        broken("it does not come to rest though all is well")
+    }
+
+    fn heal(&mut self) {
+        self.note("all is healed".into());
+        if let Some((path, byte, bit)) = self.flipped.take() {
+            self.disk.flip_bit(&path, byte, bit);
+        }
+        self.disk.set_faults(DiskFaults::default());
+        if self.rng.bool() {
+            self.lose_power();
+        } else {
+            self.kill();
+        }
+    }
+
+    fn is_at_rest(&self) -> bool {
+        let idle = self.executor.ready().is_empty() && self.clients.waiting() == 0;
+        let next = self.world.next_deadline();
+        idle && next.is_none_or(|next| next > self.world.instant() + Duration::from_secs(10))
+    }
+
+    /// Tasks first, then the log, then time.
+    fn calm_step(&mut self) -> Checked {
+        self.counts.steps += 1;
+        let ready = self.executor.ready();
+        if !ready.is_empty() {
+            self.poll(&ready);
+        } else if self.is_log_idle() {
+            let next = self.world.next_deadline().unwrap_or_default();
+            self.world.advance_to(next.max(self.world.instant()));
+        }
+        self.settle()
+    }
+
+    fn is_log_idle(&mut self) -> bool {
+        let now_ms = self.world.now_ms();
+        let Some(process) = &mut self.process else { return true };
+        let idle = |did| matches!(did, orderflow_topics::embedded::Did::Nothing);
+        let (allocator, writer) = (process.steps.allocator.step(), process.steps.writer.step(now_ms));
+        idle(allocator) && idle(writer)
+    }
+}

@@ -1,0 +1,186 @@
+//! How the process starts, fails and ends.
+
+use orderflow_runner::{
+    processing::{RecoveryError, RunnerError},
+    sink_driver::SinkDriverError,
+};
+use orderflow_sinks::SinkError;
+use orderflow_topics::{
+    AppendError, ReadError, Rejection,
+    embedded::{Did, OpenError},
+};
+
+use super::Simulation;
+use crate::{
+    at_once_or_never,
+    check::{Checked, broken},
+    disk::DiskFaults,
+    executor::Group,
+    process::{self, Failure, Process},
+};
+
+impl Simulation {
+    /// Starts the process, if the disk lets it.
+    pub(super) fn start(&mut self) -> Checked {
+        self.troubled = self.disk.faults() != DiskFaults::default();
+        self.mount = self.disk.mount();
+        let bounded = !self.calm;
+        let opened = process::open(&self.parts().0, bounded);
+        let (log, steps) = match opened {
+            Ok(opened) => opened,
+            Err(error) => return self.failed_to_start(&error),
+        };
+        if let Err(why) = process::create_topics(&log, &self.plan) {
+            self.note(format!("the topics cannot be made: {why}"));
+            return if self.troubled { Ok(()) } else { broken(why) };
+        }
+        self.compare_with_truth(&log)?;
+        let sink = match self.database.open(&self.disk, &self.mount) {
+            Ok(sink) => sink,
+            Err(error) => {
+                self.note(format!("the database cannot be opened: {error}"));
+                return if self.troubled { Ok(()) } else { broken(error.to_string()) };
+            }
+        };
+        let (seed, truth, answers) = (self.rng.u64(..), self.truth.clone(), self.answers.clone());
+        let (mut parts, _) = self.parts();
+        let process = Process::start(parts, (log, steps), &truth, &answers, seed);
+        if self.calm {
+            process.wire.heal();
+        }
+        (parts, _) = self.parts();
+        process.start_sink(&mut parts, sink);
+        self.process = Some(process);
+        self.counts.starts += 1;
+        self.note(format!("the process starts, with rules {}", self.version));
+        self.observe()?;
+        self.check_store()
+    }
+
+    fn failed_to_start(&mut self, error: &OpenError) -> Checked {
+        self.note(format!("the log cannot be opened: {error}"));
+        let excused = match error {
+            OpenError::Damaged { .. } => self.flipped.is_some(),
+            OpenError::Io { .. } => self.troubled || self.disk.is_down(),
+            _ => false,
+        };
+        if excused { Ok(()) } else { broken(format!("the log cannot be opened: {error}")) }
+    }
+
+    /// What was durable is there and the same; then the new rules may begin.
+    fn compare_with_truth(&mut self, log: &orderflow_topics::EmbeddedLog) -> Checked {
+        let faults = self.disk.faults();
+        self.disk.set_faults(DiskFaults::default());
+        let checked = {
+            let mut truth = self.truth();
+            truth.compare(log, &self.partitions).and_then(|()| truth.observe(log, &self.partitions))
+        };
+        self.disk.set_faults(faults);
+        if self.flipped.is_none() {
+            checked?;
+        }
+        let truth = self.truth.clone();
+        let truth = truth.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        self.checks.check(&truth)?;
+        // Where batches are not written together, messages may be there without the events that vouch for them.
+        if std::mem::take(&mut self.upgrade) && !self.plan.wire.one_by_one && self.flipped.is_none() {
+            self.version += 1;
+            self.rules = crate::plan::Rules::version(&self.plan, self.version);
+            self.checks.upgrade(&self.plan, &self.rules);
+        }
+        Ok(())
+    }
+
+    /// Ends the process when a part of it has failed; a failure that no fault explains is a broken promise.
+    pub(super) fn bury_failed(&mut self) -> Checked {
+        let Some(process) = &self.process else { return Ok(()) };
+        let log_failed = at_once_or_never(process.log.failed());
+        let failure = process.failure();
+        if log_failed.is_none() && failure.is_none() {
+            return Ok(());
+        }
+        if let Some(why) = &log_failed {
+            self.note(format!("the log failed: {why}"));
+            if !self.troubled {
+                return broken(format!("the log failed: {why}"));
+            }
+        }
+        if let Some(failure) = failure {
+            self.note(format!("a part failed: {failure}"));
+            if log_failed.is_none() && !self.is_excused(&failure) {
+                return broken(failure.to_string());
+            }
+        }
+        self.counts.failures += 1;
+        self.kill();
+        Ok(())
+    }
+
+    fn is_excused(&self, failure: &Failure) -> bool {
+        match failure {
+            Failure::Runner(
+                RunnerError::Recovery(_, RecoveryError::Read(error)) | RunnerError::Read(error),
+            ) => self.excuses_read(error),
+            Failure::Runner(
+                RunnerError::Recovery(_, RecoveryError::Snapshot(_)) | RunnerError::Snapshot(_),
+            ) => self.troubled,
+            Failure::Runner(RunnerError::Append(_, error)) => self.excuses_append(error),
+            Failure::Runner(RunnerError::Recovery(..) | RunnerError::Book(_)) => false,
+            Failure::Sink(SinkDriverError::Read { source, .. }) => self.excuses_read(source),
+            Failure::Sink(SinkDriverError::DeadLetter { source, .. }) => self.excuses_append(source),
+            Failure::Sink(SinkDriverError::Apply { source: SinkError::Stop { .. }, .. }) => self.troubled,
+            Failure::Sink(_) => false,
+        }
+    }
+
+    fn excuses_read(&self, error: &ReadError) -> bool {
+        match error {
+            ReadError::Damaged(_) => self.flipped.is_some(),
+            ReadError::Unavailable(_) => self.troubled,
+            // A runner that is one too many may be so late that the log has forgotten what it would read.
+            ReadError::Trimmed { at, .. } => {
+                self.process.as_ref().is_some_and(|process| process.has_many_runners(*at))
+            }
+            _ => false,
+        }
+    }
+
+    fn excuses_append(&self, error: &AppendError) -> bool {
+        matches!(error, AppendError::Rejected(Rejection::Closed)) && self.troubled
+    }
+
+    /// The process is killed: what it wrote is in the page cache.
+    pub(super) fn kill(&mut self) {
+        self.end_process();
+        self.disk.process_crash();
+    }
+
+    /// The power goes: what was not durable is lost, kept or torn.
+    pub(super) fn lose_power(&mut self) {
+        self.end_process();
+        self.disk.power_cut();
+        self.counts.power_cuts += 1;
+    }
+
+    fn end_process(&mut self) {
+        self.executor.crash_all();
+        self.process = None;
+        self.database.close();
+        drop(self.answers.take());
+        self.clients.lose_connection();
+    }
+
+    /// Goes on with a stop in order, once the loops have ended.
+    pub(super) fn finish_stop(&mut self) {
+        let Some(process) = &mut self.process else { return };
+        let loops_run = self.executor.runs(Group::Sink) || self.executor.has_runners();
+        if !process.is_stopping() || loops_run {
+            return;
+        }
+        process.log.stop_appends();
+        if matches!(process.steps.writer.step(self.world.now_ms()), Did::Ended) {
+            self.note("the process has stopped".into());
+            self.kill();
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! The log as a network would have it: late, twice, without an answer.
+//!
+//! Everything a [`Topics`] may do by its contract and the embedded log never does: an append whose outcome is unknown
+//! though it was done, or though it was not; one that is done twice; one that is done after its caller has crashed; a
+//! log that is full for a while; batches of one append that are written one after the other; reads that give less
+//! than asked. What is served is compared with what is known to be durable.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use orderflow_runner::World;
+use orderflow_schemas::{Offset, Topic, TopicPartition};
+use orderflow_topics::{
+    AppendError, Appended, Batch, Chunk, Durability, EmbeddedLog, ReadError, Receipt, Rejection, Topics,
+    Visibility,
+};
+
+use crate::{
+    check::{Truth, Violation},
+    world::SimWorld,
+};
+
+/// How often each trouble comes, from 0 to 1 for each call.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WireFaults {
+    /// A call takes its time before it reaches the log.
+    pub delay: f64,
+    /// An append is done, and the answer lost.
+    pub lost_answer: f64,
+    /// An append is lost, and nobody can tell.
+    pub lost_append: f64,
+    /// An append is done twice at once.
+    pub twice: f64,
+    /// An append is done again, later.
+    pub again_later: f64,
+    /// The log says it is full.
+    pub full: f64,
+    /// A read gives fewer records than there are.
+    pub short_read: f64,
+    /// The batches of an append are written one by one, as by a cluster.
+    pub one_by_one: bool,
+}
+
+/// What all copies of the wire share.
+struct State {
+    faults: WireFaults,
+    rng: fastrand::Rng,
+    late: Vec<Vec<Batch>>,
+    violation: Option<Violation>,
+    appends: u64,
+}
+
+/// The log behind the wire. Clones share it.
+#[derive(Clone)]
+pub struct Wire {
+    log: Arc<EmbeddedLog>,
+    world: SimWorld,
+    truth: Arc<Mutex<Truth>>,
+    state: Arc<Mutex<State>>,
+}
+
+impl Wire {
+    /// A wire to this log; all chance comes from the seed.
+    pub fn new(
+        log: Arc<EmbeddedLog>,
+        world: SimWorld,
+        truth: Arc<Mutex<Truth>>,
+        faults: WireFaults,
+        seed: u64,
+    ) -> Self {
+        let rng = fastrand::Rng::with_seed(seed);
+        let state = State { faults, rng, late: Vec::new(), violation: None, appends: 0 };
+        Self { log, world, truth, state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// From now on the wire does what it is told and no more.
+    pub fn heal(&self) {
+        let mut state = self.lock();
+        state.faults = WireFaults { one_by_one: state.faults.one_by_one, ..WireFaults::default() };
+    }
+
+    /// Takes an append that is to be done again, or for the first time, though nobody waits for it any more.
+    pub fn take_late(&self) -> Option<Vec<Batch>> {
+        self.lock().late.pop()
+    }
+
+    /// Does an append that is late.
+    pub async fn deliver(&self, batches: Vec<Batch>) {
+        // Nobody waits for it: the outcome is the log's.
+        drop(self.write(batches).await);
+    }
+
+    /// A record that was served and is not what was durable.
+    pub fn violation(&self) -> Option<Violation> {
+        self.lock().violation.clone()
+    }
+
+    /// How many appends were asked for.
+    pub fn appends(&self) -> u64 {
+        self.lock().appends
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn chance(&self, of: impl Fn(&WireFaults) -> f64) -> bool {
+        let mut state = self.lock();
+        let probability = of(&state.faults);
+        probability > 0.0 && state.rng.f64() < probability
+    }
+
+    async fn delay(&self) {
+        if self.chance(|faults| faults.delay) {
+            let pause = Duration::from_millis(self.lock().rng.u64(1..3_000));
+            self.world.sleep(pause).await;
+        }
+    }
+
+    async fn write(&self, batches: Vec<Batch>) -> Result<Appended, AppendError> {
+        if !self.lock().faults.one_by_one {
+            return self.log.append(batches).await;
+        }
+        let mut all = Appended { offsets: Vec::new(), receipt: Receipt(0) };
+        for batch in batches {
+            self.delay().await;
+            let appended = self.log.append(vec![batch]).await;
+            // Some may be written: then the whole is neither done nor rejected.
+            let appended = match appended {
+                Err(error) if !all.offsets.is_empty() => {
+                    return Err(AppendError::Unknown(error.to_string().into()));
+                }
+                other => other?,
+            };
+            all.offsets.extend(appended.offsets);
+            all.receipt = all.receipt.max(appended.receipt);
+        }
+        Ok(all)
+    }
+}
+
+/// An append under way: when its caller crashes, it may still be done.
+struct UnderWay<'a> {
+    wire: &'a Wire,
+    batches: Option<Vec<Batch>>,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if let Some(batches) = self.batches.take()
+            && self.wire.chance(|faults| faults.again_later * 4.0)
+        {
+            self.wire.lock().late.push(batches);
+        }
+    }
+}
+
+#[async_trait]
+impl Topics for Wire {
+    async fn create(&self, topic: Topic, partitions: u16) -> Result<(), ReadError> {
+        self.log.create(topic, partitions).await
+    }
+
+    fn partitions(&self, topic: Topic) -> u16 {
+        self.log.partitions(topic)
+    }
+
+    async fn append(&self, batches: Vec<Batch>) -> Result<Appended, AppendError> {
+        self.lock().appends += 1;
+        let mut under_way = UnderWay { wire: self, batches: Some(batches.clone()) };
+        self.delay().await;
+        let unknown = || AppendError::Unknown("the connection was lost".into());
+        let answer = if self.chance(|faults| faults.full) {
+            Err(AppendError::Rejected(Rejection::Full("for the simulation".into())))
+        } else if self.chance(|faults| faults.lost_append) {
+            Err(unknown())
+        } else if self.chance(|faults| faults.lost_answer) {
+            self.write(batches).await.and(Err(unknown()))
+        } else if self.chance(|faults| faults.twice) {
+            let first = self.write(batches.clone()).await?;
+            Ok(self.write(batches).await.unwrap_or(first))
+        } else {
+            let appended = self.write(batches.clone()).await;
+            if appended.is_ok() && self.chance(|faults| faults.again_later) {
+                self.lock().late.push(batches);
+            }
+            appended
+        };
+        under_way.batches = None;
+        answer
+    }
+
+    async fn durable(&self, receipt: Receipt) -> Result<(), ReadError> {
+        self.delay().await;
+        self.log.durable(receipt).await
+    }
+
+    async fn read(
+        &self,
+        at: TopicPartition,
+        from: Offset,
+        bytes_max: usize,
+        visibility: Visibility,
+    ) -> Result<Chunk, ReadError> {
+        self.delay().await;
+        let mut chunk = self.log.read(at, from, bytes_max, visibility).await?;
+        if chunk.records.len() > 1 && self.chance(|faults| faults.short_read) {
+            chunk.records.truncate(self.lock().rng.usize(1..chunk.records.len()));
+        }
+        let truth = self.truth.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(violation) = truth.served(at, &chunk) {
+            self.lock().violation.get_or_insert(violation);
+        }
+        Ok(chunk)
+    }
+
+    async fn bounds(
+        &self,
+        at: TopicPartition,
+        visibility: Visibility,
+    ) -> Result<std::ops::Range<Offset>, ReadError> {
+        self.log.bounds(at, visibility).await
+    }
+
+    async fn wait_beyond(
+        &self,
+        at: TopicPartition,
+        offset: Offset,
+        visibility: Visibility,
+    ) -> Result<(), ReadError> {
+        self.log.wait_beyond(at, offset, visibility).await
+    }
+
+    fn hold(&self, holder: &str, at: TopicPartition, from: Offset) {
+        self.log.hold(holder, at, from);
+    }
+
+    fn atomic(&self) -> bool {
+        !self.lock().faults.one_by_one
+    }
+
+    fn durability(&self) -> Durability {
+        self.log.durability()
+    }
+}
