@@ -4,3 +4,4 @@
 //! hash map. Whoever makes the same calls in the same order gets the same bytes and the same failures.
 
 pub mod disk;
+pub mod sqlite;

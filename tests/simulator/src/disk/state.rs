@@ -249,11 +249,12 @@ impl State {
         Ok(())
     }
 
-    pub fn write(&mut self, file: FileId, bytes: &[u8], position: u64) -> io::Result<()> {
+    /// Writes. `noted` is what of it goes into the digest.
+    pub fn write(&mut self, file: FileId, bytes: &[u8], position: u64, noted: &[u8]) -> io::Result<()> {
         let position = size(position)?;
         let end = position.checked_add(bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
         let what = format_args!("write {} at {position} of {}", bytes.len(), file.0);
-        let course = self.change(Kind::Write, self.faults.write_error, what, bytes);
+        let course = self.change(Kind::Write, self.faults.write_error, what, noted);
         self.has_room(file, end)?;
         let done = match course {
             Course::Whole => bytes.len(),
@@ -326,7 +327,7 @@ impl State {
         match kind {
             LockKind::Exclusive => {
                 let file = self.open(path, Access::Create).map_err(LockError::Io)?;
-                let written = self.write(file, b"1\n", 0);
+                let written = self.write(file, b"1\n", 0, &[]);
                 self.close(file);
                 written.map_err(LockError::Io)?;
                 self.locks.entry(path.to_owned()).or_default().exclusive = true;

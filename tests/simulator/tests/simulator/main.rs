@@ -3,3 +3,5 @@
 mod disk;
 mod disk_faults;
 mod log;
+mod samples;
+mod sqlite;
