@@ -10,6 +10,7 @@
 //! *Not modelled*: latency, the page cache being written back while no cut follows (nobody could tell), and its
 //! eviction after a failed sync.
 
+mod bytes;
 mod content;
 mod faults;
 mod history;

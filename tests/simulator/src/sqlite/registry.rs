@@ -38,7 +38,6 @@ pub(super) struct Node {
     pub memory: SharedMemory,
 }
 
-// SAFETY is not needed for this lock: what SQLite shares in the regions is between it and its own barriers.
 pub(super) type SharedNode = Arc<Mutex<Node>>;
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -84,15 +84,21 @@ impl SimSqlite {
     /// Everything in the database as a new process would find it now. It looks at a fork of the disk, which leaves no
     /// trace.
     pub fn content(&self) -> Result<Content, DatabaseError> {
-        let fork = Self::new(&self.registration.disk.fork(), &self.path, self.settings);
+        let settings = SqliteSettings { readers: 1, ..self.settings };
+        let fork = Self::new(&self.registration.disk.fork(), &self.path, settings);
         let content = wait(|| fork.read());
         fork.wait_until_closed();
         content
     }
 
+    /// Readers beside the sink, on the same disk: what they do is part of the run. They are closed before a crash, or
+    /// else [`Self::wait_until_closed`] waits for them to be dropped. To be called within a tokio runtime.
+    pub async fn reader(&self) -> Result<SqliteReader, DatabaseError> {
+        SqliteReader::open(&self.registration.name(&self.path), &self.settings).await
+    }
+
     async fn read(&self) -> Result<Content, DatabaseError> {
-        let settings = SqliteSettings { readers: 1, ..self.settings };
-        let reader = SqliteReader::open(&self.registration.name(&self.path), &settings).await?;
+        let reader = self.reader().await?;
         let content = read_all(&reader).await;
         reader.close().await;
         content

@@ -11,7 +11,10 @@ use orderflow_simulator::{
     disk::{DiskFaults, SimDisk},
     sqlite::{Content, SimSink, SimSqlite},
 };
-use orderflow_sinks::{Sink, database::sqlite::SqliteSettings};
+use orderflow_sinks::{
+    Sink,
+    database::{Audit, sqlite::SqliteSettings},
+};
 use orderflow_topics::embedded::disk::Disk;
 
 use crate::samples::{batch, checkpoint};
@@ -210,4 +213,73 @@ fn looking_at_the_rows_leaves_no_trace() {
         disk.operations()
     };
     assert_eq!(run(true), run(false));
+}
+
+/// Faults, kills and power cuts in any order: what was acknowledged stays. Returns how many crashes there were.
+fn crash_now_and_then(seed: u64, faults: &DiskFaults, expected: &[Content]) -> usize {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let (disk, database) = new(seed);
+    drop(database.open().unwrap());
+    database.wait_until_closed();
+    disk.power_cut();
+    let (mut applied, mut crashes) = (0, 0);
+    while applied < expected.len() - 1 {
+        disk.set_faults(faults.clone());
+        if let Ok(mut sink) = database.open() {
+            for _ in 0..rng.usize(..8) {
+                if applied < expected.len() - 1 && apply(&mut sink, applied as u64) {
+                    applied += 1;
+                }
+            }
+        }
+        database.wait_until_closed();
+        if rng.bool() {
+            disk.power_cut()
+        } else {
+            disk.process_crash()
+        }
+        disk.set_faults(DiskFaults::default());
+        crashes += 1;
+        let content = database.content().unwrap();
+        let under_way = expected.get(applied + 1) == Some(&content);
+        assert!(content == expected[applied] || under_way, "seed {seed}: {applied} batches were applied");
+    }
+    crashes
+}
+
+#[test]
+fn acknowledged_batches_survive_failing_writes_and_power_cuts() {
+    let expected = contents(20);
+    let faults =
+        DiskFaults { write_error: 0.02, read_error: 0.02, name_error: 0.02, ..DiskFaults::default() };
+    let crashes: usize = (0..40).map(|seed| crash_now_and_then(seed, &faults, &expected)).sum();
+    assert!(crashes > 100, "{crashes}");
+}
+
+/// Seeds 14, 19, 31 and 59 lose batches. A commit whose sync fails leaves its frames in the WAL. If closing the
+/// connection fails to move the WAL too, the next connection takes these frames for durable and writes behind them,
+/// though the disk may have lost them, and then what was written behind them is lost with them.
+#[test]
+#[ignore = "the sink does not yet write again what a failed sync has left in the WAL"]
+fn acknowledged_batches_survive_failing_syncs() {
+    let expected = contents(20);
+    let faults = DiskFaults { sync_error: 0.1, ..DiskFaults::default() };
+    for seed in 0..60 {
+        crash_now_and_then(seed, &faults, &expected);
+    }
+}
+
+#[tokio::test]
+async fn a_reader_beside_the_sink_sees_whole_batches() {
+    let (_disk, database) = new(3);
+    let mut sink = database.open().unwrap();
+    let reader = database.reader().await.unwrap();
+    for n in 0..12 {
+        assert_eq!(reader.checkpoint().await.unwrap(), checkpoint(n));
+        assert!(apply(&mut sink, n));
+    }
+    assert_eq!(reader.checkpoint().await.unwrap(), checkpoint(12));
+    reader.close().await;
+    drop(sink);
+    database.wait_until_closed();
 }
