@@ -179,3 +179,23 @@ fn a_disk_that_lies_is_found_out() {
     });
     assert!(caught.is_err(), "acknowledged records were lost and nobody noticed");
 }
+
+/// Nobody syncs the folder above that of a new log, so its name may be gone, and all acknowledged records with it.
+#[test]
+#[ignore = "opening a log does not yet make the name of its folder durable"]
+fn a_new_log_survives_a_power_cut_where_new_folders_may_vanish() {
+    for seed in 0..100 {
+        let mut run = Run::new(seed, &DiskFaults::default());
+        run.disk = SimDisk::new(seed);
+        run.disk.set_faults(DiskFaults { folders_vanish: true, ..DiskFaults::default() });
+        (run.log, run.steps) = run.reopen(SimDisk::power_cut);
+        poll_once(run.log.create(AT.topic, 1)).unwrap().unwrap();
+        run.append();
+        while run.steps.allocator.step() == Did::Work || run.steps.writer.step(1) == Did::Work {}
+        run.disk.power_cut();
+        assert!(
+            run.disk.files().iter().any(|(path, _)| path.starts_with("/log")),
+            "seed {seed}: the log is gone"
+        );
+    }
+}
