@@ -256,7 +256,7 @@ fn acknowledged_batches_survive_failing_writes_and_power_cuts() {
     assert!(crashes > 100, "{crashes}");
 }
 
-/// Seeds 14, 19, 31 and 59 lose batches. A commit whose sync fails leaves its frames in the WAL. If closing the
+/// About one seed in fifteen loses batches. A commit whose sync fails leaves its frames in the WAL. If closing the
 /// connection fails to move the WAL too, the next connection takes these frames for durable and writes behind them,
 /// though the disk may have lost them, and then what was written behind them is lost with them.
 #[test]
