@@ -1,8 +1,9 @@
-//! bring-up
+//! The database of a run: the real sink over SQLite, on the run's own disk, and sometimes slow.
+
 use std::{
-    collections::BTreeMap,
+    path::Path,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering::SeqCst},
     },
     time::Duration,
@@ -10,103 +11,95 @@ use std::{
 
 use async_trait::async_trait;
 use orderflow_runner::World;
-use orderflow_schemas::{Order, OrderId, Sku};
 use orderflow_sinks::{
     Checkpoint, EventBatch, Sink, SinkError,
-    database::{DatabaseError, HistoryEntry, Rows, StockItem},
+    database::{DatabaseError, sqlite::SqliteSettings},
 };
 
 use crate::{
-    check::{Checked, StoredRows},
-    disk::{Mount, SimDisk},
+    check::{Checked, broken},
+    disk::SimDisk,
+    process::DATA,
+    sqlite::{Content, SimSink, SimSqlite},
     world::SimWorld,
 };
 
-#[derive(Default)]
-struct Mem {
-    checkpoint: Checkpoint,
-    orders: BTreeMap<OrderId, Order>,
-    history: BTreeMap<(OrderId, u64), HistoryEntry>,
-    stock: BTreeMap<Sku, StockItem>,
-}
+/// Small, so that it is moved into the file often.
+const WAL_BYTES: u32 = 16 * 8192;
 
+/// The database, whoever writes to it.
 pub struct Database {
+    sqlite: SimSqlite,
     world: SimWorld,
     slow: f64,
-    seed: u64,
-    mem: Arc<Mutex<Mem>>,
-    applied: Arc<AtomicU64>,
-}
-
-struct MemSink {
-    mem: Arc<Mutex<Mem>>,
-    applied: Arc<AtomicU64>,
-    world: SimWorld,
     rng: fastrand::Rng,
-    slow: f64,
-}
-
-#[async_trait]
-impl Sink for MemSink {
-    fn name(&self) -> &'static str {
-        "database"
-    }
-    async fn checkpoint(&mut self) -> Result<Checkpoint, SinkError> {
-        Ok(self.mem.lock().unwrap_or_else(PoisonError::into_inner).checkpoint.clone())
-    }
-    async fn apply(&mut self, batch: &EventBatch, checkpoint: &Checkpoint) -> Result<(), SinkError> {
-        if self.rng.f64() < self.slow {
-            self.world.sleep(Duration::from_millis(500)).await;
-        }
-        let rows = Rows::of(batch)?;
-        let mut mem = self.mem.lock().unwrap_or_else(PoisonError::into_inner);
-        for order in rows.orders {
-            mem.orders.insert(order.id, (*order).clone());
-        }
-        for h in rows.history {
-            mem.history.insert((h.order_id, h.version), h);
-        }
-        for mut s in rows.stock {
-            if s.name.is_none()
-                && let Some(old) = mem.stock.get(&s.sku)
-            {
-                s.name = old.name.clone();
-                s.unit_price = old.unit_price;
-                s.currency = old.currency;
-            }
-            mem.stock.insert(s.sku.clone(), s);
-        }
-        mem.checkpoint = checkpoint.clone();
-        self.applied.fetch_add(1, SeqCst);
-        Ok(())
-    }
+    applied: Arc<AtomicU64>,
 }
 
 impl Database {
-    pub fn new(world: &SimWorld, slow: f64, seed: u64) -> Self {
-        Self { world: world.clone(), slow, seed, mem: Arc::default(), applied: Arc::default() }
+    /// The database on a disk that has a data directory; each batch is slow with this probability.
+    pub fn new(disk: &SimDisk, world: &SimWorld, slow: f64, seed: u64) -> Self {
+        let settings = SqliteSettings { wal_bytes: WAL_BYTES, ..SqliteSettings::default() };
+        Self {
+            sqlite: SimSqlite::new(disk, &Path::new(DATA).join("orders.sqlite"), settings),
+            world: world.clone(),
+            slow,
+            rng: fastrand::Rng::with_seed(seed),
+            applied: Arc::default(),
+        }
     }
-    pub fn open(&mut self, _: &SimDisk, _: &Mount) -> Result<Box<dyn Sink>, DatabaseError> {
-        self.seed += 1;
-        Ok(Box::new(MemSink {
-            mem: self.mem.clone(),
-            applied: self.applied.clone(),
-            world: self.world.clone(),
-            rng: fastrand::Rng::with_seed(self.seed),
-            slow: self.slow,
-        }))
+
+    /// Opens it to write.
+    pub fn open(&mut self) -> Result<Box<dyn Sink>, DatabaseError> {
+        let (world, rng, applied) = (self.world.clone(), self.rng.fork(), self.applied.clone());
+        Ok(Box::new(Driven { sink: self.sqlite.open()?, world, slow: self.slow, rng, applied }))
     }
-    pub fn close(&mut self) {}
+
+    /// Waits until nothing of a sink that was dropped runs on.
+    pub fn close(&self) {
+        self.sqlite.wait_until_closed();
+    }
+
+    /// How many batches were applied.
     pub fn applied(&self) -> u64 {
         self.applied.load(SeqCst)
     }
-    pub fn rows(&self, _: &SimDisk) -> Checked<StoredRows> {
-        let mem = self.mem.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(StoredRows {
-            checkpoint: mem.checkpoint.clone(),
-            orders: mem.orders.values().cloned().collect(),
-            history: mem.history.values().cloned().collect(),
-            stock: mem.stock.values().cloned().collect(),
-        })
+
+    /// All that is in it.
+    pub fn content(&self) -> Checked<Content> {
+        match self.sqlite.content() {
+            Ok(content) => Ok(content),
+            Err(error) => broken(format!("the database cannot be read: {error}")),
+        }
+    }
+}
+
+/// The sink, which counts and takes its time.
+struct Driven {
+    sink: SimSink,
+    world: SimWorld,
+    slow: f64,
+    rng: fastrand::Rng,
+    applied: Arc<AtomicU64>,
+}
+
+#[async_trait]
+impl Sink for Driven {
+    fn name(&self) -> &'static str {
+        self.sink.name()
+    }
+
+    async fn checkpoint(&mut self) -> Result<Checkpoint, SinkError> {
+        self.sink.checkpoint().await
+    }
+
+    async fn apply(&mut self, batch: &EventBatch, checkpoint: &Checkpoint) -> Result<(), SinkError> {
+        if self.slow > 0.0 && self.rng.f64() < self.slow {
+            let pause = Duration::from_millis(self.rng.u64(1..2_000));
+            self.world.sleep(pause).await;
+        }
+        self.sink.apply(batch, checkpoint).await?;
+        self.applied.fetch_add(1, SeqCst);
+        Ok(())
     }
 }

@@ -15,6 +15,7 @@ mod plan;
 mod process;
 mod report;
 mod simulation;
+pub mod sqlite;
 mod trace;
 mod wire;
 mod world;

@@ -9,12 +9,12 @@ mod happenings;
 mod lives;
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use orderflow_schemas::TopicPartition;
-use orderflow_topics::{Topics, Visibility};
+use orderflow_topics::{Topics, Visibility, embedded::disk::Disk};
 
 use crate::{
     at_once,
@@ -25,7 +25,7 @@ use crate::{
     executor::{Executor, Spawned, TaskId},
     ingest::Answers,
     plan::{Plan, Rules},
-    process::{Parts, Process, partitions},
+    process::{DATA, Parts, Process, partitions},
     trace::Trace,
     world::SimWorld,
 };
@@ -87,6 +87,7 @@ impl Simulation {
         let rules = Rules::version(&plan, 0);
         let partitions = partitions(&plan);
         let (spawned, disk) = (Spawned::default(), SimDisk::new(rng.u64(..)));
+        disk.create_dir(Path::new(DATA)).expect("the disk has no faults yet");
         let world = SimWorld::new(rng.u64(..), spawned.clone());
         let clients =
             Clients::new(rng.u64(..), plan.order_partitions, plan.stock_partitions, rules.statuses());
@@ -94,7 +95,7 @@ impl Simulation {
         trace.note(format!("seed {seed}: {plan:?}"));
         Self {
             mount: disk.mount(),
-            database: Database::new(&world, plan.slow_sink, rng.u64(..)),
+            database: Database::new(&disk, &world, plan.slow_sink, rng.u64(..)),
             checks: Checks::new(&plan, &rules, &partitions),
             executor: Executor::new(spawned),
             rng,
@@ -225,7 +226,7 @@ impl Simulation {
     }
 
     fn check_store(&mut self) -> Checked {
-        let rows = self.database.rows(&self.disk)?;
+        let rows = self.database.content()?;
         let truth = self.truth.clone();
         let truth = truth.lock().unwrap_or_else(PoisonError::into_inner);
         self.checks.check_store(&rows, &truth)

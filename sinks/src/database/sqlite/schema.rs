@@ -39,6 +39,10 @@ pub struct SqliteSettings {
     pub readers: u32,
     /// How long a reader waits for a connection, in milliseconds. Default 2,000.
     pub acquire_ms_max: u64,
+    /// The VFS of SQLite that has the files, by its name; default that of the system. Never in a configuration: it is
+    /// for programs that have registered one, such as the simulator.
+    #[serde(skip)]
+    pub vfs: Option<&'static str>,
 }
 
 impl Default for SqliteSettings {
@@ -50,19 +54,24 @@ impl Default for SqliteSettings {
             wal_bytes: 32 << 20,
             readers: 4,
             acquire_ms_max: 2_000,
+            vfs: None,
         }
     }
 }
 
 /// What all connections have in common.
 pub(super) fn options(path: &Path, settings: &SqliteSettings, cache_bytes: u32) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
+    let options = SqliteConnectOptions::new()
         .filename(path)
         .busy_timeout(std::time::Duration::from_secs(5))
         .pragma("cache_size", format!("-{}", cache_bytes / 1024))
         .pragma("temp_store", "memory")
         .pragma("mmap_size", settings.mmap_bytes.to_string())
-        .disable_statement_logging()
+        .disable_statement_logging();
+    match settings.vfs {
+        Some(name) => options.vfs(name),
+        None => options,
+    }
 }
 
 /// Connects for writing; creates the file if it is not there.

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use orderflow_processors::{OrderProcessor, StockProcessor};
 use orderflow_schemas::{OrderId, Partition, Source, Topic, TopicPartition, events::Holding};
 
-use super::{Checked, Decisions, Ledger, Numbers, Orders, Store, StoredRows, Truth, broken};
+use super::{Checked, Decisions, Ledger, Numbers, Orders, Store, Truth, broken};
 use crate::{
     ingest::Answer,
     plan::{Plan, Rules},
+    sqlite::Content,
 };
 
 /// The checks of a run.
@@ -74,7 +75,7 @@ impl Checks {
     }
 
     /// Checks what the store shows.
-    pub fn check_store(&mut self, rows: &StoredRows, truth: &Truth) -> Checked {
+    pub fn check_store(&mut self, rows: &Content, truth: &Truth) -> Checked {
         self.store.check(rows, |at| truth.of(at).len() as u64)
     }
 

@@ -19,7 +19,7 @@ pub use decisions::Decisions;
 pub use ledger::Ledger;
 pub use numbers::Numbers;
 pub use orders::Orders;
-pub use store::{Store, StoredRows};
+pub use store::Store;
 pub use truth::Truth;
 
 /// A promise that was broken.

@@ -9,25 +9,10 @@ use orderflow_schemas::{
     Offset, Order, OrderEvent, OrderId, Sku, StockEvent, TopicPartition,
     events::{Change, Movement, OrderChanged, ProductUpdated},
 };
-use orderflow_sinks::{
-    Checkpoint,
-    database::{HistoryEntry, StockItem},
-};
+use orderflow_sinks::database::{HistoryEntry, StockItem};
 
 use super::{Checked, broken};
-
-/// All that a store has, in the order of its keys.
-#[derive(Debug, Default)]
-pub struct StoredRows {
-    /// How far it says it is.
-    pub checkpoint: Checkpoint,
-    /// Its orders.
-    pub orders: Vec<Order>,
-    /// Its history.
-    pub history: Vec<HistoryEntry>,
-    /// Its stock.
-    pub stock: Vec<StockItem>,
-}
+use crate::sqlite::Content;
 
 #[derive(Debug)]
 enum Noted {
@@ -72,7 +57,7 @@ impl Store {
     }
 
     /// Compares what the store has; `ends` are the ends of what is durable.
-    pub fn check(&mut self, rows: &StoredRows, ends: impl Fn(TopicPartition) -> u64) -> Checked {
+    pub fn check(&mut self, rows: &Content, ends: impl Fn(TopicPartition) -> u64) -> Checked {
         for (at, mark) in &rows.checkpoint.0 {
             let before = self.shown.insert(*at, mark.next).unwrap_or_default();
             if mark.next < before {
@@ -142,7 +127,9 @@ impl Store {
     }
 
     fn levels(&mut self, offset: Offset, lines: &[Movement]) {
-        lines.iter().for_each(|line| drop(self.level(offset, &line.sku, line.levels)));
+        for line in lines {
+            self.level(offset, &line.sku, line.levels);
+        }
     }
 
     fn level(&mut self, version: Offset, sku: &Sku, levels: orderflow_schemas::Levels) -> &mut StockItem {

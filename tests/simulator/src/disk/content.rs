@@ -43,6 +43,9 @@ pub(super) struct Content {
     dirty: BTreeMap<usize, Vec<Sector>>,
     /// The lengths since the last sync, oldest first.
     lengths: Vec<usize>,
+    /// The file before it was last cut, while that is not durable. File systems cut a file wholly or not at all, and
+    /// never put what is written later where the bytes were that were cut off.
+    uncut: Option<Box<Content>>,
 }
 
 impl Content {
@@ -51,7 +54,7 @@ impl Content {
     }
 
     pub fn durable(&self) -> &[u8] {
-        &self.platter
+        self.uncut.as_ref().map_or(&self.platter, |uncut| uncut.durable())
     }
 
     pub fn write(&mut self, bytes: &[u8], position: usize) {
@@ -71,15 +74,33 @@ impl Content {
     /// Makes the file shorter, or longer with zeros.
     pub fn resize(&mut self, length: usize) {
         let old = self.cache.len();
-        if old != length {
+        if length < old {
+            self.uncut = Some(Box::new(self.clone()));
+            self.cut(length);
+        } else if length > old {
             self.cache.resize(length, 0);
             self.lengths.push(length);
-            self.changed(old.min(length)..old.max(length));
+            self.changed(old..length);
+        }
+    }
+
+    fn cut(&mut self, length: usize) {
+        self.cache.truncate(length);
+        self.platter.truncate(length);
+        self.lengths.iter_mut().for_each(|other| *other = length.min(*other));
+        self.lengths.push(length);
+        let end = length.div_ceil(SECTOR_BYTES);
+        self.dirty.retain(|sector, _| *sector < end);
+        if !length.is_multiple_of(SECTOR_BYTES)
+            && let Some(versions) = self.dirty.get_mut(&(end - 1))
+        {
+            versions.iter_mut().for_each(|version| version[length % SECTOR_BYTES..].fill(0));
         }
     }
 
     /// Makes all durable.
     pub fn sync(&mut self) {
+        self.uncut = None;
         for (sector, versions) in std::mem::take(&mut self.dirty) {
             if let Some(version) = versions.last() {
                 self.persist(sector, version);
@@ -91,6 +112,15 @@ impl Content {
 
     /// A sync that fails: each change is durable or not, and all are forgotten.
     pub fn fail_sync(&mut self, luck: Luck, rng: &mut Rng) {
+        if let Some(mut uncut) = self.uncut.take()
+            && !luck.keeps(rng)
+        {
+            uncut.fail_sync(luck, rng);
+            self.platter = uncut.platter;
+            self.dirty.clear();
+            self.lengths.clear();
+            return;
+        }
         let lengths = std::mem::take(&mut self.lengths);
         let length = luck.pick(rng, &lengths).copied().unwrap_or(self.platter.len());
         for (sector, versions) in std::mem::take(&mut self.dirty) {
@@ -112,6 +142,9 @@ impl Content {
             if let Some(byte) = bytes.get_mut(byte) {
                 *byte ^= 1 << (bit % 8);
             }
+        }
+        if let Some(uncut) = &mut self.uncut {
+            uncut.flip_bit(byte, bit);
         }
     }
 

@@ -17,7 +17,8 @@ pub struct Operations {
     pub syncs: u64,
     /// Calls about names.
     pub names: u64,
-    /// Of all of them, with names, positions, lengths and bytes written.
+    /// Of all of them, with names, positions, lengths and bytes written, those of SQLite's files excepted: they hold
+    /// random salts and how long a migration took.
     pub digest: u64,
 }
 

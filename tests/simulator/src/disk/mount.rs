@@ -103,6 +103,11 @@ impl Disk for Mount {
 }
 
 impl SimFile {
+    /// As [`DiskFile::write_at`], for bytes that are not the same in each run: the digest leaves them out.
+    pub fn write_unnoted(&self, bytes: &[u8], position: u64) -> io::Result<()> {
+        self.mount.with(|state| state.write(self.file, bytes, position, &[]))
+    }
+
     /// Sets the length, with zeros where it grows. Not durable before the next sync.
     pub fn set_len(&self, length: u64) -> io::Result<()> {
         self.mount.with(|state| state.resize(self.file, length))
@@ -119,7 +124,7 @@ impl DiskFile for SimFile {
     }
 
     fn write_at(&self, bytes: &[u8], position: u64) -> io::Result<()> {
-        self.mount.with(|state| state.write(self.file, bytes, position))
+        self.mount.with(|state| state.write(self.file, bytes, position, bytes))
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -1,4 +1,5 @@
-//! Everything a simulated disk consists of, and what each call does to it. Whoever calls holds the lock.
+//! Everything a simulated disk consists of, and what each call about names does to it; those about bytes are in
+//! [`super::bytes`]. Whoever calls holds the lock.
 
 use std::{
     collections::BTreeMap,
@@ -33,7 +34,7 @@ pub(super) enum Power {
 
 /// How a change goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Course {
+pub(super) enum Course {
     Whole,
     /// It fails, or the power goes during it: any part of it may be done.
     Part,
@@ -54,7 +55,7 @@ pub(super) struct State {
     pub history: History,
     pub generation: Generation,
     pub power: Power,
-    files: BTreeMap<FileId, Arc<Content>>,
+    pub files: BTreeMap<FileId, Arc<Content>>,
     files_made: u64,
     opens: BTreeMap<FileId, usize>,
     locks: BTreeMap<PathBuf, Holders>,
@@ -91,12 +92,18 @@ impl State {
         self.files.get(&file).expect("a file that is open or has a name is kept")
     }
 
-    fn content_mut(&mut self, file: FileId) -> &mut Content {
+    pub(super) fn content_mut(&mut self, file: FileId) -> &mut Content {
         Arc::make_mut(self.files.get_mut(&file).expect("a file that is open or has a name is kept"))
     }
 
     /// Begins a change: says how it goes, and counts it.
-    fn change(&mut self, kind: Kind, fault: f64, what: fmt::Arguments<'_>, bytes: &[u8]) -> Course {
+    pub(super) fn change(
+        &mut self,
+        kind: Kind,
+        fault: f64,
+        what: fmt::Arguments<'_>,
+        bytes: &[u8],
+    ) -> Course {
         self.history.note(kind, what, bytes);
         match &mut self.power {
             Power::OnFor(0) => {
@@ -109,19 +116,19 @@ impl State {
         if self.happens(fault) { Course::Part } else { Course::Whole }
     }
 
-    fn happens(&mut self, probability: f64) -> bool {
+    pub(super) fn happens(&mut self, probability: f64) -> bool {
         probability > 0.0 && self.rng.f64() < probability
     }
 
     /// Ends a change.
-    fn ended(&self, course: Course) -> io::Result<()> {
+    pub(super) fn ended(&self, course: Course) -> io::Result<()> {
         match course {
             Course::Whole => Ok(()),
             Course::Part => Err(self.failure()),
         }
     }
 
-    fn failure(&self) -> io::Error {
+    pub(super) fn failure(&self) -> io::Error {
         io::Error::other(if self.power == Power::Off { "the power is gone" } else { "the disk failed" })
     }
 
@@ -147,12 +154,9 @@ impl State {
         if self.names.has_folder(path) {
             return self.look(format_args!("find folder {}", path.display()));
         }
-        let vanish = self.faults.folders_vanish;
         self.rename_with(format_args!("make folder {}", path.display()), |names| {
             names.make_folder(path);
-            if !vanish {
-                names.sync_folders();
-            }
+            names.sync_folders();
         })
     }
 
@@ -236,88 +240,6 @@ impl State {
         self.ended(course)
     }
 
-    pub fn read(&mut self, file: FileId, buffer: &mut [u8], position: u64) -> io::Result<()> {
-        let what = format_args!("read {} at {position} of {}", buffer.len(), file.0);
-        self.history.note(Kind::Read, what, &[]);
-        if self.happens(self.faults.read_error) {
-            return Err(self.failure());
-        }
-        let bytes = self.content(file).bytes();
-        let position = usize::try_from(position).unwrap_or(usize::MAX);
-        let end = position.saturating_add(buffer.len());
-        buffer.copy_from_slice(bytes.get(position..end).ok_or(io::ErrorKind::UnexpectedEof)?);
-        Ok(())
-    }
-
-    pub fn write(&mut self, file: FileId, bytes: &[u8], position: u64) -> io::Result<()> {
-        let position = size(position)?;
-        let end = position.checked_add(bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
-        let what = format_args!("write {} at {position} of {}", bytes.len(), file.0);
-        let course = self.change(Kind::Write, self.faults.write_error, what, bytes);
-        self.has_room(file, end)?;
-        let done = match course {
-            Course::Whole => bytes.len(),
-            Course::Part => self.rng.usize(..=bytes.len()),
-        };
-        self.content_mut(file).write(&bytes[..done], position);
-        self.ended(course)
-    }
-
-    /// Sets the length. Not durable.
-    pub fn resize(&mut self, file: FileId, length: u64) -> io::Result<()> {
-        let length = size(length)?;
-        let what = format_args!("resize {} to {length}", file.0);
-        let course = self.change(Kind::Write, self.faults.write_error, what, &[]);
-        self.has_room(file, length)?;
-        if course == Course::Whole || self.rng.bool() {
-            self.content_mut(file).resize(length);
-        }
-        self.ended(course)
-    }
-
-    pub fn allocate(&mut self, file: FileId, length: u64) -> io::Result<()> {
-        let length = size(length)?;
-        let what = format_args!("allocate {length} for {}", file.0);
-        let course = self.change(Kind::Write, self.faults.write_error, what, &[]);
-        self.has_room(file, length)?;
-        let whole = course == Course::Whole;
-        if whole || self.rng.bool() {
-            let length = length.max(self.content(file).bytes().len());
-            self.content_mut(file).resize(length);
-        }
-        if whole && !self.faults.syncs_lie {
-            self.content_mut(file).sync();
-        }
-        self.ended(course)
-    }
-
-    pub fn sync(&mut self, file: FileId) -> io::Result<()> {
-        let what = format_args!("sync {}", file.0);
-        let course = self.change(Kind::Sync, self.faults.sync_error, what, &[]);
-        match (course, self.power) {
-            _ if self.faults.syncs_lie => {}
-            (Course::Whole, _) => self.content_mut(file).sync(),
-            // What a power cut leaves of a sync that has not returned is decided by the cut, unless it was complete.
-            (Course::Part, Power::Off) => {
-                if self.rng.bool() {
-                    self.content_mut(file).sync();
-                }
-            }
-            (Course::Part, _) => self.fail_sync(file),
-        }
-        self.ended(course)
-    }
-
-    fn fail_sync(&mut self, file: FileId) {
-        let luck = Luck::draw(&mut self.rng);
-        let content = self.files.get_mut(&file).expect("a file that is open is kept");
-        Arc::make_mut(content).fail_sync(luck, &mut self.rng);
-    }
-
-    pub fn flip_bit(&mut self, file: FileId, byte: usize, bit: u8) {
-        self.content_mut(file).flip_bit(byte, bit);
-    }
-
     pub fn lock(&mut self, path: &Path, kind: LockKind) -> Result<(), LockError> {
         let holders = self.locks.get(path).copied().unwrap_or_default();
         if holders.exclusive || (kind == LockKind::Exclusive && holders.shared > 0) {
@@ -326,7 +248,7 @@ impl State {
         match kind {
             LockKind::Exclusive => {
                 let file = self.open(path, Access::Create).map_err(LockError::Io)?;
-                let written = self.write(file, b"1\n", 0);
+                let written = self.write(file, b"1\n", 0, &[]);
                 self.close(file);
                 written.map_err(LockError::Io)?;
                 self.locks.entry(path.to_owned()).or_default().exclusive = true;
@@ -368,20 +290,9 @@ impl State {
         }
     }
 
-    fn has_room(&self, file: FileId, length: usize) -> io::Result<()> {
-        let growth = length.saturating_sub(self.content(file).bytes().len()) as u64;
-        let used = || self.files.values().map(|content| content.bytes().len() as u64).sum::<u64>();
-        let over = self.faults.bytes_max.is_some_and(|bytes_max| used() + growth > bytes_max);
-        if growth > 0 && (self.faults.full || over) { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
-    }
-
     /// Forgets files that have no name, on no platter either, and no handle.
     fn forget_unreachable(&mut self) {
         let (names, opens) = (&self.names, &self.opens);
         self.files.retain(|file, _| opens.contains_key(file) || names.may_reach(*file));
     }
-}
-
-fn size(bytes: u64) -> io::Result<usize> {
-    usize::try_from(bytes).map_err(|_| io::ErrorKind::FileTooLarge.into())
 }

@@ -169,7 +169,7 @@ impl Simulation {
         self.executor.crash(Group::Sink);
         self.database.close();
         self.note("the sink crashes and starts again".into());
-        match self.database.open(&self.disk, &self.mount) {
+        match self.database.open() {
             Ok(sink) => {
                 let (mut parts, process) = self.parts();
                 if let Some(process) = process {

@@ -35,7 +35,7 @@ impl Simulation {
             return if self.troubled { Ok(()) } else { broken(why) };
         }
         self.compare_with_truth(&log)?;
-        let sink = match self.database.open(&self.disk, &self.mount) {
+        let sink = match self.database.open() {
             Ok(sink) => sink,
             Err(error) => {
                 self.note(format!("the database cannot be opened: {error}"));
@@ -151,14 +151,14 @@ impl Simulation {
 
     /// The process is killed: what it wrote is in the page cache.
     pub(super) fn kill(&mut self) {
-        self.end_process();
         self.disk.process_crash();
+        self.end_process();
     }
 
     /// The power goes: what was not durable is lost, kept or torn.
     pub(super) fn lose_power(&mut self) {
-        self.end_process();
         self.disk.power_cut();
+        self.end_process();
         self.counts.power_cuts += 1;
     }
 

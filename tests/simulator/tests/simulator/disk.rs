@@ -71,6 +71,27 @@ fn unsynced_sectors_end_as_any_write_left_them_each_for_itself() {
 }
 
 #[test]
+fn a_file_is_cut_wholly_or_not_at_all() {
+    let mut seen = BTreeSet::new();
+    for seed in 0..300 {
+        let (disk, file) = disk_with_file(seed);
+        file.write_at(&[b'a'; 3 * SECTOR_BYTES], 0).unwrap();
+        file.sync().unwrap();
+        let file = disk.open(Path::new(FILE), Access::Create).unwrap();
+        file.write_at(&[b'b'; 2 * SECTOR_BYTES], 0).unwrap();
+        assert_eq!(disk.read_durable(Path::new(FILE)).unwrap(), [b'a'; 3 * SECTOR_BYTES]);
+        disk.power_cut();
+        let left = disk.read(Path::new(FILE)).unwrap();
+        assert!(left == [b'a'; 3 * SECTOR_BYTES] || !left.contains(&b'a'), "old and new are not mixed");
+        seen.insert((left.len(), left.first().copied()));
+    }
+    let full = 2 * SECTOR_BYTES;
+    for expected in [(full, Some(b'b')), (full, Some(0)), (0, None), (3 * SECTOR_BYTES, Some(b'a'))] {
+        assert!(seen.contains(&expected), "{expected:?} of {seen:?}");
+    }
+}
+
+#[test]
 fn names_are_lost_or_kept_unless_their_folder_was_synced() {
     let (mut made, mut renamed, mut removed) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for seed in 0..100 {
@@ -95,23 +116,6 @@ fn names_are_lost_or_kept_unless_their_folder_was_synced() {
     }
     assert_eq!(renamed, [b"old".to_vec(), b"new".to_vec()].into());
     assert_eq!((made.len(), removed.len()), (2, 2));
-}
-
-#[test]
-fn new_folders_survive_unless_they_may_vanish() {
-    let survive = |faults: DiskFaults| {
-        (0..50).all(|seed| {
-            let disk = SimDisk::new(seed);
-            disk.set_faults(faults.clone());
-            disk.create_dir(Path::new("/data/log")).unwrap();
-            disk.open(Path::new("/data/log/file"), Access::Create).unwrap();
-            disk.sync_dir(Path::new("/data/log")).unwrap();
-            disk.power_cut();
-            disk.read(Path::new("/data/log/file")).is_some()
-        })
-    };
-    assert!(survive(DiskFaults::default()));
-    assert!(!survive(DiskFaults { folders_vanish: true, ..DiskFaults::default() }));
 }
 
 #[test]

@@ -57,10 +57,10 @@ impl Run {
             0..50 => self.append(),
             50..74 => drop(self.steps.writer.step(1)),
             74..90 => drop(self.steps.allocator.step()),
-            90..94 => {
+            90..91 => {
                 while self.steps.allocator.step() == Did::Work || self.steps.writer.step(1) == Did::Work {}
             }
-            94 => self.crash(SimDisk::process_crash),
+            91..95 => self.crash(SimDisk::process_crash),
             95..97 => self.crash(SimDisk::power_cut),
             _ => {
                 self.disk.crash_after(self.rng.u64(..20));
@@ -113,7 +113,7 @@ impl Run {
                     return (log, steps);
                 }
                 Err(error) => {
-                    assert!(faults != DiskFaults::default(), "{error}");
+                    assert!(self.disk.faults() != DiskFaults::default(), "{error}");
                     self.refused += 1;
                     crash(&self.disk);
                     // The next attempt finds a disk that works.

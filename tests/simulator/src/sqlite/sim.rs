@@ -1,0 +1,154 @@
+//! The database sink for the simulation: each call is made and over within one poll.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+    thread,
+};
+
+use async_trait::async_trait;
+use orderflow_schemas::Order;
+use orderflow_sinks::{
+    Checkpoint, EventBatch, Sink, SinkError,
+    database::{
+        Audit as _, DatabaseError, HistoryEntry, StockItem,
+        sqlite::{SqliteReader, SqliteSettings, SqliteSink},
+    },
+};
+use tokio::runtime::{Builder, Runtime};
+
+use super::{registry::Registration, vfs};
+use crate::disk::SimDisk;
+
+/// A database file on a simulated disk.
+#[derive(Clone, Debug)]
+pub struct SimSqlite {
+    registration: Arc<Registration>,
+    path: PathBuf,
+    settings: SqliteSettings,
+}
+
+/// Everything in a database.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Content {
+    /// The orders, by id.
+    pub orders: Vec<Order>,
+    /// Their changes, by order and version.
+    pub history: Vec<HistoryEntry>,
+    /// The SKUs, by name.
+    pub stock: Vec<StockItem>,
+    /// How far the rows go.
+    pub checkpoint: Checkpoint,
+}
+
+/// The real sink, with calls that are over when they return, and nothing that runs on after an error.
+#[derive(Debug)]
+pub struct SimSink {
+    /// Dropped before the registration, without which it could not close its files.
+    sink: SqliteSink,
+    registration: Arc<Registration>,
+}
+
+impl SimSqlite {
+    /// The database file of this path, in a folder that exists; on the disk it is made by [`Self::open`]. The
+    /// settings' VFS is set here.
+    pub fn new(disk: &SimDisk, path: &Path, settings: SqliteSettings) -> Self {
+        vfs::register();
+        let settings = SqliteSettings { vfs: Some(vfs::NAME), ..settings };
+        Self { registration: Registration::new(disk), path: path.to_owned(), settings }
+    }
+
+    /// Opens the sink, after what is left of an earlier one has closed: drop that first.
+    pub fn open(&self) -> Result<SimSink, DatabaseError> {
+        self.wait_until_closed();
+        let registration = Arc::clone(&self.registration);
+        let opened =
+            wait(|| async { SqliteSink::open(&registration.name(&self.path), &self.settings).await });
+        if opened.is_err() {
+            self.wait_until_closed();
+        }
+        Ok(SimSink { sink: opened?, registration })
+    }
+
+    /// Waits until nothing of SQLite has a file of this disk open, so that nothing of it runs. A sink that lives
+    /// keeps its files open: drop it first.
+    pub fn wait_until_closed(&self) {
+        self.registration.wait_until_closed();
+    }
+
+    /// How many files SQLite has open.
+    pub fn files_open(&self) -> usize {
+        self.registration.files_open()
+    }
+
+    /// Everything in the database as a new process would find it now. It looks at a fork of the disk, which leaves no
+    /// trace.
+    pub fn content(&self) -> Result<Content, DatabaseError> {
+        let settings = SqliteSettings { readers: 1, ..self.settings };
+        let fork = Self::new(&self.registration.disk.fork(), &self.path, settings);
+        let content = wait(|| fork.read());
+        fork.wait_until_closed();
+        content
+    }
+
+    /// Readers beside the sink, on the same disk: what they do is part of the run. They are closed before a crash, or
+    /// else [`Self::wait_until_closed`] waits for them to be dropped. To be called within a tokio runtime.
+    pub async fn reader(&self) -> Result<SqliteReader, DatabaseError> {
+        SqliteReader::open(&self.registration.name(&self.path), &self.settings).await
+    }
+
+    async fn read(&self) -> Result<Content, DatabaseError> {
+        let reader = self.reader().await?;
+        let content = read_all(&reader).await;
+        reader.close().await;
+        content
+    }
+}
+
+async fn read_all(reader: &SqliteReader) -> Result<Content, DatabaseError> {
+    let mut content = Content { checkpoint: reader.checkpoint().await?, ..Content::default() };
+    reader.for_each_order(&mut |order| content.orders.push(order)).await?;
+    reader.for_each_history(&mut |entry| content.history.push(entry)).await?;
+    reader.for_each_stock(&mut |item| content.stock.push(item)).await?;
+    Ok(content)
+}
+
+impl SimSink {
+    /// After an error the sink has dropped its connection, which closes in a thread of its own. An event that cannot
+    /// be stored is no error of the connection.
+    fn settle<T>(&self, result: Result<T, SinkError>) -> Result<T, SinkError> {
+        if let Err(SinkError::Retry { .. } | SinkError::Stop { .. }) = &result {
+            self.registration.wait_until_closed();
+        }
+        result
+    }
+}
+
+#[async_trait]
+impl Sink for SimSink {
+    fn name(&self) -> &'static str {
+        self.sink.name()
+    }
+
+    async fn checkpoint(&mut self) -> Result<Checkpoint, SinkError> {
+        let result = wait(|| self.sink.checkpoint());
+        self.settle(result)
+    }
+
+    async fn apply(&mut self, batch: &EventBatch, checkpoint: &Checkpoint) -> Result<(), SinkError> {
+        let result = wait(|| self.sink.apply(batch, checkpoint));
+        self.settle(result)
+    }
+}
+
+/// Runs a future to its end, on a thread of its own, since the caller may be inside a runtime already.
+fn wait<F: Future<Output: Send>>(begin: impl FnOnce() -> F + Send) -> F::Output {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    let runtime = RUNTIME.get_or_init(|| {
+        Builder::new_current_thread().enable_all().build().expect("a runtime without threads needs nothing")
+    });
+    thread::scope(|scope| {
+        let ended = scope.spawn(|| runtime.block_on(begin())).join();
+        ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}

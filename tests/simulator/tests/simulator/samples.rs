@@ -1,0 +1,88 @@
+//! Batches of events for the database.
+
+use std::sync::Arc;
+
+use orderflow_schemas::{
+    Actor, Amount, CustomerId, Header, Levels, Offset, Order, OrderEvent, OrderId, Source, StockEvent,
+    Timestamp, Topic, TopicPartition,
+    envelope::Cause,
+    events::{Change, OrderChanged, ProductUpdated},
+};
+use orderflow_sinks::{Checkpoint, Event, EventBatch, EventRecord, Mark};
+use uuid::Uuid;
+
+const ORDERS: TopicPartition = TopicPartition::new(Topic::OrdersEvents, 0);
+const STOCK: TopicPartition = TopicPartition::new(Topic::StockEvents, 0);
+
+fn changed(n: u64) -> Event {
+    // Ten orders in turn, each with one version more in each round.
+    let version = n / 10 + 1;
+    let order = Order {
+        id: OrderId::from_uuid(Uuid::from_u128(
+            0x0190_0000_0000_7000_8000_0000_0000_0000 + u128::from(n % 10),
+        )),
+        customer_id: CustomerId::new(format!("customer-{}", n % 3)).unwrap(),
+        status: if version == 1 { "CREATED" } else { "RESERVED" }.parse().unwrap(),
+        version,
+        currency: "EUR".parse().unwrap(),
+        total: Some(Amount(2598)),
+        lines: Arc::new([]),
+        channel: None,
+        notes: Some("x".repeat(300).into()),
+        fail_reason: None,
+        failures: Arc::new([]),
+        idempotency_key: Some(format!("key-{}", n % 10).parse().unwrap()),
+        placed_at: Timestamp::from_micros(1_000),
+        created_at: Timestamp::from_micros(5_000),
+        updated_at: Timestamp::from_micros(5_000 + version as i64),
+    };
+    let change = if version == 1 { Change::Created } else { Change::Updated };
+    let event = OrderChanged {
+        order: Arc::new(order),
+        from: (version > 1).then(|| "CREATED".parse().unwrap()),
+        fingerprint: None,
+        reason: None,
+        due: None,
+        holding: Default::default(),
+        by: Actor::SYSTEM,
+    };
+    Event::Order(OrderEvent::Changed(change, event))
+}
+
+fn product(n: u64) -> Event {
+    Event::Stock(StockEvent::ProductUpdated(ProductUpdated {
+        sku: "A".parse().unwrap(),
+        name: format!("name {n}").into(),
+        unit_price: Amount(500),
+        currency: "EUR".parse().unwrap(),
+        levels: Levels { received: n, available: n, ..Levels::default() },
+        by: Actor::SYSTEM,
+    }))
+}
+
+fn record(at: TopicPartition, n: u64, event: Event) -> EventRecord {
+    let (offset, number, source) = (Offset(n), n + 1, Source::new("clock").unwrap());
+    let cause = Some(Cause { offset, source: source.clone(), number });
+    let time = Timestamp::from_micros(7);
+    let header = Header { source, number, time, cause, sent: Vec::new(), traceparent: None };
+    EventRecord { at, offset, cause: offset, header, event }
+}
+
+fn mark(next: u64) -> Mark {
+    Mark { next: Offset(next), number: next, unreadable: 0, cause: next.checked_sub(1).map(Offset) }
+}
+
+/// The n-th batch, of four changes of orders and one of a SKU, and the checkpoint after it.
+pub fn batch(n: u64) -> (EventBatch, Checkpoint) {
+    let orders = (4 * n..4 * n + 4).map(|n| record(ORDERS, n, changed(n)));
+    let records = orders.chain([record(STOCK, n, product(n))]).collect();
+    (EventBatch { records }, checkpoint(n + 1))
+}
+
+/// The checkpoint after so many batches.
+pub fn checkpoint(batches: u64) -> Checkpoint {
+    if batches == 0 {
+        return Checkpoint::default();
+    }
+    Checkpoint([(ORDERS, mark(4 * batches)), (STOCK, mark(batches))].into())
+}
