@@ -7,9 +7,12 @@
 mod answer;
 mod baskets;
 mod binary;
+pub mod history;
 mod http;
 mod records;
+mod settle;
 mod shop;
+mod shopper;
 mod stage;
 mod wait;
 
@@ -18,6 +21,8 @@ pub use baskets::{Basket, Baskets, units};
 pub use binary::{Ran, Running, binary, repository};
 pub use http::Client;
 pub use records::{Event, records};
+pub use settle::settle;
 pub use shop::{NOTHING, batch_line, change, find, levels, order, path_of, supply, wait_levels};
+pub use shopper::{Shopper, plenty};
 pub use stage::{Server, Stage};
 pub use wait::wait_until;

@@ -10,6 +10,7 @@ mod damage;
 mod disk_full;
 mod idempotency;
 mod inventory;
+mod kills;
 mod lifecycles;
 mod orders;
 mod prices;
