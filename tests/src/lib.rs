@@ -14,6 +14,7 @@ mod settle;
 mod shop;
 mod shopper;
 mod stage;
+mod tmpfs;
 mod wait;
 
 pub use answer::Answer;
@@ -23,6 +24,7 @@ pub use http::Client;
 pub use records::{Event, records};
 pub use settle::settle;
 pub use shop::{NOTHING, batch_line, change, find, levels, order, path_of, supply, wait_levels};
-pub use shopper::{Shopper, plenty};
+pub use shopper::{Shopper, open_shop};
 pub use stage::{Server, Stage};
+pub use tmpfs::Tmpfs;
 pub use wait::wait_until;

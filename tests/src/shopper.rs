@@ -21,8 +21,24 @@ const PLENTIES: usize = 4;
 const ORDERS_MAX: usize = 16;
 
 /// A SKU there is plenty of.
-pub fn plenty(n: usize) -> String {
+fn plenty(n: usize) -> String {
     format!("plenty-{}", n % PLENTIES)
+}
+
+/// Fills the catalogue: plenty of some, and nothing yet of what is to be scarce.
+#[track_caller]
+pub fn open_shop(server: &Server, scarce: &[String], history: &History) {
+    let admin = server.admin();
+    for sku in scarce.iter().cloned().chain((0..PLENTIES).map(plenty)) {
+        let product = json!({ "name": sku, "unit_price": 100, "currency": "EUR" });
+        admin.put(&format!("/products/{sku}"), &product).is(200);
+    }
+    for sku in (0..PLENTIES).map(plenty) {
+        let path = format!("/inventory/{sku}/receipts");
+        let operation = Operation::Receive { sku, units: 100_000 };
+        let receipt = json!({ "quantity": 100_000 });
+        history.record(usize::MAX, None, operation, || Ok(admin.post(&path, &receipt).is(200)));
+    }
 }
 
 /// A client with a memory.

@@ -5,17 +5,16 @@
 //! `ORDERFLOW_TEST_SEED` takes a run's choices again (the moments are the machine's).
 
 use std::{
+    collections::HashSet,
     sync::atomic::AtomicBool,
     time::{Duration, Instant},
 };
 
 use orderflow_tests::{
     Server, Shopper, Stage,
-    history::{Ending, Entry, History, Operation, check_all, is_linearizable},
-    plenty, settle, wait_until,
+    history::{Ending, Entry, History, Operation, Outcome, check_all, is_linearizable},
+    open_shop, settle, wait_until,
 };
-use serde_json::json;
-
 const SHOPPERS: usize = 6;
 /// After so many rounds another SKU is the scarce one, so that each has a history that is checked quickly.
 const ROUNDS_A_SKU: usize = 5;
@@ -26,23 +25,6 @@ fn from_environment<T: std::str::FromStr>(name: &str) -> Option<T> {
 
 fn scarce(round: usize) -> String {
     format!("scarce-{}", round / ROUNDS_A_SKU)
-}
-
-/// The catalogue, and plenty of some; nothing of what is to be scarce.
-fn open_shop(stage: &Stage, rounds: usize, history: &History) {
-    let server = stage.serve();
-    let admin = server.admin();
-    let skus = (0..4).map(plenty).chain((0..=rounds / ROUNDS_A_SKU).map(|n| scarce(n * ROUNDS_A_SKU)));
-    for sku in skus {
-        let product = json!({ "name": sku, "unit_price": 100, "currency": "EUR" });
-        admin.put(&format!("/products/{sku}"), &product).is(200);
-    }
-    for sku in (0..4).map(plenty) {
-        let operation = Operation::Receive { sku: sku.clone(), units: 100_000 };
-        let body = json!({ "quantity": 100_000 });
-        history.record(SHOPPERS, None, operation, || Ok(admin.post(&format!("/inventory/{sku}/receipts"), &body)));
-    }
-    server.stop();
 }
 
 /// Small segments and frequent snapshots in most rounds, so that kills meet switches of both.
@@ -67,7 +49,7 @@ fn kill_under_load(
         return;
     }
     let server = stage.serve();
-    let answers = history.len() + random.usize(SHOPPERS..80);
+    let answers = history.len() + random.usize(SHOPPERS..200);
     let (scarce, stop) = (scarce(round), AtomicBool::new(false));
     std::thread::scope(|scope| {
         for shopper in shoppers {
@@ -87,7 +69,10 @@ fn killed_a_hundred_times_at_random_moments_every_answer_was_true() {
     eprintln!("seed {seed}; ORDERFLOW_TEST_SEED={seed} takes it again");
     let (mut random, history, mut stage) = (fastrand::Rng::with_seed(seed), History::default(), Stage::new());
     let mut shoppers: Vec<_> = (0..SHOPPERS).map(|number| Shopper::new(number, seed)).collect();
-    open_shop(&stage, rounds, &history);
+    let server = stage.serve();
+    let skus: Vec<_> = (0..rounds).step_by(ROUNDS_A_SKU).map(scarce).collect();
+    open_shop(&server, &skus, &history);
+    server.stop();
     let started = Instant::now();
     for round in 0..rounds {
         vary(&mut stage, &mut random);
@@ -105,6 +90,42 @@ fn killed_a_hundred_times_at_random_moments_every_answer_was_true() {
         is_linearizable(&entries, &ending, &scarce(n)).unwrap();
     }
     eprintln!("checked after {:?}", started.elapsed());
+    there_was_something_to_check(&entries, &ending);
+    lies_are_found(entries, ending);
+}
+
+/// Answers were lost, requests were repeated after it, and stock was scarce.
+fn there_was_something_to_check(entries: &[Entry], ending: &Ending) {
+    let lost = |entry: &&Entry| entry.outcome == Outcome::Unknown && entry.key.is_some();
+    let lost: HashSet<_> = entries.iter().filter(lost).filter_map(|entry| entry.key.as_ref()).collect();
+    let answered = entries.iter().filter(|entry| entry.outcome.is_yes());
+    let repeated = answered.filter_map(|entry| entry.key.as_ref()).filter(|key| lost.contains(key)).count();
+    let failed = ending.orders.iter().filter(|order| order.status == "FAILED").count();
+    eprintln!("{} answers lost, {repeated} of them had by asking again; {failed} orders failed", lost.len());
+    assert!(repeated > 0 && failed > 0, "the load is not what it is meant to be");
+}
+
+/// The same history with one lie in it is not accepted.
+fn lies_are_found(mut entries: Vec<Entry>, ending: Ending) {
+    let told = |entry: &Entry| match &entry.outcome {
+        Outcome::Order(order) => Some(order.id.clone()),
+        _ => None,
+    };
+    let told: HashSet<_> = entries.iter().filter_map(told).collect();
+    let mut lossy = ending.clone();
+    lossy.orders.retain(|order| Some(&order.id) != told.iter().next());
+    check_all(&entries, &lossy).unwrap_err();
+
+    let is_receipt = |entry: &&mut Entry| match &entry.operation {
+        Operation::Receive { sku, .. } => *sku == scarce(0),
+        _ => false,
+    };
+    let receipt = entries.iter_mut().filter(is_receipt).find_map(|entry| match &mut entry.outcome {
+        Outcome::Levels(levels) => Some(levels),
+        _ => None,
+    });
+    receipt.expect("something was received").available += 1;
+    is_linearizable(&entries, &ending, &scarce(0)).unwrap_err();
 }
 
 /// Lets the server come to rest, looks at everything, and stops it.

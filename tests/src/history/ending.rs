@@ -60,17 +60,6 @@ impl Ending {
             movements: moved.map(|holder| (sku(&holder), Levels::of(&holder["levels"]))).collect(),
         }
     }
-
-    /// The order with this id.
-    pub fn order(&self, id: &str) -> Option<&Order> {
-        self.orders.iter().find(|order| order.id == id)
-    }
-
-    /// The orders under a customer's key.
-    pub fn under<'a>(&'a self, customer: &'a str, key: &'a str) -> impl Iterator<Item = &'a Order> {
-        let is_it = move |order: &&Order| order.customer == customer && order.key.as_deref() == Some(key);
-        self.orders.iter().filter(is_it)
-    }
 }
 
 impl Order {

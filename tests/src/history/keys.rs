@@ -4,10 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Ending, Entry, Operation, Outcome};
 
-/// All that was told under one key of a customer.
+/// The orders of one key of a customer.
 #[derive(Default)]
 struct Told<'a> {
+    /// Those that answers named.
     ids: BTreeSet<&'a str>,
+    /// Those that are there.
+    there: Vec<&'a str>,
 }
 
 /// All answers to one key name one order; it is there exactly once if anybody was told of it, else at most once; and
@@ -31,27 +34,24 @@ pub fn one_effect_a_key(history: &[Entry], ending: &Ending) -> Result<(), String
             return Err(format!("key {key} was answered {:?} before: {entry:?}", levels[key]));
         }
     }
-    for ((customer, key), told) in &keys {
-        is_one(customer, key, told, ending)?;
-    }
     for order in &ending.orders {
         let name = (order.customer.as_str(), order.key.as_deref().unwrap_or_default());
-        if !keys.contains_key(&name) {
-            return Err(format!("nobody asked for {order:?}"));
+        match keys.get_mut(&name) {
+            Some(told) => told.there.push(&order.id),
+            None => return Err(format!("nobody asked for {order:?}")),
         }
     }
-    Ok(())
+    keys.iter().try_for_each(|((customer, key), told)| is_one(customer, key, told))
 }
 
-fn is_one(customer: &str, key: &str, told: &Told<'_>, ending: &Ending) -> Result<(), String> {
-    let there: Vec<_> = ending.under(customer, key).map(|order| order.id.as_str()).collect();
-    if told.ids.len() > 1 {
-        return Err(format!("key {key} of {customer} was answered with several orders: {:?}", told.ids));
+fn is_one(customer: &str, key: &str, Told { ids, there }: &Told<'_>) -> Result<(), String> {
+    if ids.len() > 1 {
+        return Err(format!("key {key} of {customer} was answered with several orders: {ids:?}"));
     }
     if there.len() > 1 {
         return Err(format!("key {key} of {customer} has placed several orders: {there:?}"));
     }
-    match (told.ids.first(), there.first()) {
+    match (ids.first(), there.first()) {
         (Some(told), there) if there != Some(told) => {
             Err(format!("key {key} of {customer} was answered with {told}, and there is {there:?}"))
         }

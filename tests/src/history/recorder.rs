@@ -49,6 +49,11 @@ impl History {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
+    /// Whether there was such a request.
+    pub fn has(&self, is_it: impl FnMut(&Entry) -> bool) -> bool {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).iter().any(is_it)
+    }
+
     /// Whether none is.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

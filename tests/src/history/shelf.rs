@@ -8,7 +8,7 @@
 //! reader came with. Whether a request without an answer did anything to an order, the end tells; of a receipt
 //! without an answer it is not known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::{
     Ending, Entry, Levels, Operation, Order, Outcome,
@@ -87,6 +87,7 @@ pub fn is_linearizable(history: &[Entry], ending: &Ending, sku: &str) -> Result<
 
 fn intervals(history: &[Entry], ending: &Ending, sku: &str) -> Result<Vec<Interval<Does>>, String> {
     let end = history.iter().map(|entry| entry.completed + 1).max().unwrap_or_default();
+    let history = &about(history, ending, sku);
     let mut all = movements(history, sku);
     for order in ending.orders.iter().filter(|order| order.units(sku) > 0) {
         if order.lines.len() != 1 {
@@ -100,8 +101,22 @@ fn intervals(history: &[Entry], ending: &Ending, sku: &str) -> Result<Vec<Interv
     Ok(all)
 }
 
+/// The part of a history that is about a SKU and its orders.
+fn about<'a>(history: &'a [Entry], ending: &'a Ending, sku: &str) -> Vec<&'a Entry> {
+    let orders = ending.orders.iter().filter(|order| order.units(sku) > 0);
+    let orders: HashSet<&str> = orders.map(|order| order.id.as_str()).collect();
+    let is_about = |entry: &&Entry| match &entry.operation {
+        Operation::Place { lines, .. } => lines.iter().any(|(of, _)| of == sku),
+        Operation::Change { order, .. } | Operation::Read { order, .. } => orders.contains(order.as_str()),
+        Operation::Receive { sku: of, .. }
+        | Operation::Adjust { sku: of, .. }
+        | Operation::Look { sku: of, .. } => of == sku,
+    };
+    history.iter().filter(is_about).collect()
+}
+
 /// Receipts, corrections and looks.
-fn movements(history: &[Entry], sku: &str) -> Vec<Interval<Does>> {
+fn movements(history: &[&Entry], sku: &str) -> Vec<Interval<Does>> {
     let (mut all, mut keyed) = (Vec::new(), BTreeMap::<String, Vec<(&Entry, i64)>>::new());
     for entry in history {
         let delta = match &entry.operation {
@@ -147,14 +162,14 @@ fn movement(sendings: &[(&Entry, i64)]) -> Option<Interval<Does>> {
 }
 
 /// What stock said to an order.
-fn decision(history: &[Entry], order: &Order, end: u64) -> Result<Interval<Does>, String> {
-    let is_it = |entry: &&Entry| {
+fn decision(history: &[&Entry], order: &Order, end: u64) -> Result<Interval<Does>, String> {
+    let is_it = |entry: &&&Entry| {
         let Operation::Place { customer, .. } = &entry.operation else { return false };
         *customer == order.customer && entry.key == order.key
     };
     let invoked = history.iter().filter(is_it).map(|entry| entry.invoked).min();
     let Some(invoked) = invoked else { return Err(format!("nobody asked for {order:?}")) };
-    let decided = |entry: &&Entry| match &entry.outcome {
+    let decided = |entry: &&&Entry| match &entry.outcome {
         Outcome::Order(told) => told.id == order.id && told.version > 1,
         _ => false,
     };
@@ -169,14 +184,14 @@ fn decision(history: &[Entry], order: &Order, end: u64) -> Result<Interval<Does>
 }
 
 /// How an order gave its units up, if it did.
-fn resolution(history: &[Entry], order: &Order, end: u64) -> Result<Option<Interval<Does>>, String> {
+fn resolution(history: &[&Entry], order: &Order, end: u64) -> Result<Option<Interval<Does>>, String> {
     let units = order.lines[0].1;
     let (state, operation) = match order.status.as_str() {
         "CANCELED" => ("CANCELED", Does::Release(units)),
         "SHIPPED" | "DELIVERED" => ("SHIPPED", Does::Ship(units)),
         _ => return Ok(None),
     };
-    let asks = |entry: &&Entry| match &entry.operation {
+    let asks = |entry: &&&Entry| match &entry.operation {
         Operation::Change { order: id, to } => *id == order.id && to == state,
         _ => false,
     };
