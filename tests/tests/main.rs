@@ -6,6 +6,7 @@ mod bad_input;
 mod batches;
 mod command_line;
 mod crash;
+mod cuts;
 mod damage;
 mod disk_full;
 mod idempotency;
