@@ -117,7 +117,8 @@ impl Shopper {
             None => client,
         };
         let admin = keyed(server.admin()).with("content-type", "application/json");
-        let post = |path: &str, body: serde_json::Value| admin.try_send("POST", path, body.to_string().as_bytes());
+        let post =
+            |path: &str, body: serde_json::Value| admin.try_send("POST", path, body.to_string().as_bytes());
         match &request.operation {
             Operation::Place { customer, lines } => {
                 let mut client = keyed(server.customer(customer)).with("content-type", "application/json");
@@ -139,12 +140,20 @@ impl Shopper {
             }
             Operation::Look { sku, .. } => {
                 let position = self.moved.get(sku).map_or("", |(position, _)| position);
-                admin.with("orderflow-min-position", position).try_send("GET", &format!("/inventory/{sku}"), b"")
+                admin.with("orderflow-min-position", position).try_send(
+                    "GET",
+                    &format!("/inventory/{sku}"),
+                    b"",
+                )
             }
             Operation::Read { order, .. } => {
                 let mine = self.orders.iter().find(|mine| mine.id == *order);
                 let position = mine.map_or("", |mine| &mine.position);
-                admin.with("orderflow-min-position", position).try_send("GET", &format!("/orders/{order}"), b"")
+                admin.with("orderflow-min-position", position).try_send(
+                    "GET",
+                    &format!("/orders/{order}"),
+                    b"",
+                )
             }
         }
     }
@@ -213,7 +222,8 @@ impl Shopper {
 
     fn place_plenty(&mut self, hasty: bool) -> Request {
         let first = self.random.usize(..PLENTIES);
-        let lines = vec![(plenty(first), self.random.u64(1..=3)), (plenty(first + 1), self.random.u64(1..=3))];
+        let lines =
+            vec![(plenty(first), self.random.u64(1..=3)), (plenty(first + 1), self.random.u64(1..=3))];
         let operation = Operation::Place { customer: self.name(), lines };
         self.keyed(operation, hasty)
     }

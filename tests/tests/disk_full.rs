@@ -178,9 +178,7 @@ fn shop_while_it_is_full(
         disk.grow(256 * MIB);
         let (grown, before) = (history.now(), history.len());
         let goes_on = |entry: &Entry| entry.invoked > grown && entry.outcome.is_yes();
-        wait_until("they go on", || {
-            (history.len() > before + 200 && history.has(goes_on)).then_some(())
-        });
+        wait_until("they go on", || (history.len() > before + 200 && history.has(goes_on)).then_some(()));
         stop.store(true, Ordering::Relaxed);
         (keys, paths)
     })
@@ -214,7 +212,8 @@ fn a_disk_that_fills_up_under_load_says_so_and_goes_on_by_itself_when_it_is_larg
     stage.verify_clean();
     // The batches and the tea are judged above; the history does not have them.
     let entries = history.into_entries();
-    let theirs = |order: &Value| order["customer_id"].as_str().is_some_and(|name| name.starts_with("shopper-"));
+    let theirs =
+        |order: &Value| order["customer_id"].as_str().is_some_and(|name| name.starts_with("shopper-"));
     let orders: Vec<_> = orders.into_iter().filter(theirs).collect();
     let stock: Vec<_> = stock.into_iter().filter(|stock| stock["sku"] != "tea").collect();
     let mut ending = Ending::of(&stage, &orders, &stock);

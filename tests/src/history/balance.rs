@@ -37,10 +37,12 @@ pub fn stock_balances(history: &[Entry], ending: &Ending) -> Result<(), String> 
         }
     }
     let (received, lost) = came_and_went(history);
-    let skus: BTreeSet<&str> = received.keys().copied().chain(ending.stock.keys().map(String::as_str)).collect();
+    let skus: BTreeSet<&str> =
+        received.keys().copied().chain(ending.stock.keys().map(String::as_str)).collect();
     for sku in skus {
         let levels = ending.stock.get(sku).copied().unwrap_or_default();
-        let sums = (received.get(sku).copied().unwrap_or_default(), lost.get(sku).copied().unwrap_or_default());
+        let sums =
+            (received.get(sku).copied().unwrap_or_default(), lost.get(sku).copied().unwrap_or_default());
         is_the_sum(levels, sums, ending, sku).map_err(|why| format!("{sku}: {why}: {levels:?}"))?;
     }
     Ok(())
@@ -143,7 +145,10 @@ mod tests {
             end(&mut ending).available += counts;
             stock_balances(&history, &ending).unwrap();
         }
-        is_found(|history, _| history.push(receive("v", 2, 9, 10, levels(7, 1))), "7 acknowledged as received");
+        is_found(
+            |history, _| history.push(receive("v", 2, 9, 10, levels(7, 1))),
+            "7 acknowledged as received",
+        );
     }
 
     #[test]
@@ -156,15 +161,27 @@ mod tests {
 
     #[test]
     fn a_receipt_that_is_lost_or_counted_twice_is_found() {
-        is_found(|_, ending| *end(ending) = Levels { received: 4, available: 2, ..*end(ending) }, "as received");
-        is_found(|_, ending| *end(ending) = Levels { received: 10, available: 8, ..*end(ending) }, "as received");
-        is_found(|_, ending| *end(ending) = Levels { written_off: 2, available: 2, ..*end(ending) }, "as lost");
+        is_found(
+            |_, ending| *end(ending) = Levels { received: 4, available: 2, ..*end(ending) },
+            "as received",
+        );
+        is_found(
+            |_, ending| *end(ending) = Levels { received: 10, available: 8, ..*end(ending) },
+            "as received",
+        );
+        is_found(
+            |_, ending| *end(ending) = Levels { written_off: 2, available: 2, ..*end(ending) },
+            "as lost",
+        );
         is_found(|_, ending| ending.stock.clear(), "as received");
     }
 
     #[test]
     fn reservations_that_no_order_has_and_orders_without_a_reservation_are_found() {
-        is_found(|_, ending| *end(ending) = Levels { available: 2, reserved: 2, ..*end(ending) }, "orders have 1");
+        is_found(
+            |_, ending| *end(ending) = Levels { available: 2, reserved: 2, ..*end(ending) },
+            "orders have 1",
+        );
         is_found(|_, ending| ending.orders[1] = order("b", "RESERVED", 2), "orders have 2");
         is_found(|_, ending| ending.orders[0] = order("a", "SHIPPED", 5), "1 shipped");
     }

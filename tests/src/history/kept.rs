@@ -18,7 +18,9 @@ pub fn acknowledged_is_present(history: &[Entry], ending: &Ending) -> Result<(),
             Outcome::Named(id) if !orders.contains_key(id.as_str()) => {
                 return Err(format!("order {id} was acknowledged and is lost: {entry:?}"));
             }
-            Outcome::Order(told) => is_kept(told, &orders, &states).map_err(|why| format!("{why}: {entry:?}"))?,
+            Outcome::Order(told) => {
+                is_kept(told, &orders, &states).map_err(|why| format!("{why}: {entry:?}"))?
+            }
             _ => {}
         }
     }
@@ -55,7 +57,8 @@ mod tests {
     #[test]
     fn what_was_told_and_is_there_is_accepted_also_when_it_went_on() {
         let told = order("a", "RESERVED", 2);
-        let history = [place("k", 1, 2, Outcome::Order(told.clone())), place("l", 3, 4, Outcome::Named("b".into()))];
+        let history =
+            [place("k", 1, 2, Outcome::Order(told.clone())), place("l", 3, 4, Outcome::Named("b".into()))];
         let ending = ending(&[order("a", "CANCELED", 3), order("b", "RESERVED", 2)]);
         acknowledged_is_present(&history, &ending).unwrap();
     }

@@ -130,9 +130,7 @@ impl<M: Model> Search<'_, M> {
         let this = &self.history[n];
         self.pending.iter().take_while(|other| **other != n).any(|other| {
             let one = &self.history[*other];
-            one.completed == this.completed
-                && one.operation == this.operation
-                && !from.done.contains(other)
+            one.completed == this.completed && one.operation == this.operation && !from.done.contains(other)
         })
     }
 
@@ -230,16 +228,19 @@ mod tests {
         is_explained(&[(Write(1), 1, None), (Read(0), 2, Some(3)), (Read(1), 4, Some(5))]);
         is_explained(&[(Write(1), 1, None), (Read(0), 2, Some(3)), (Read(0), 4, Some(5))]);
         is_not_explained(&[(Read(1), 1, Some(2)), (Write(1), 3, None)]);
-        let twice = [(Write(1), 1, None), (Read(1), 2, Some(3)), (Write(2), 4, Some(5)), (Read(1), 6, Some(7))];
+        let twice =
+            [(Write(1), 1, None), (Read(1), 2, Some(3)), (Write(2), 4, Some(5)), (Read(1), 6, Some(7))];
         is_not_explained(&twice);
-        let again = [(Write(1), 1, Some(2)), (Write(1), 3, None), (Write(2), 4, Some(5)), (Read(1), 6, Some(7))];
+        let again =
+            [(Write(1), 1, Some(2)), (Write(1), 3, None), (Write(2), 4, Some(5)), (Read(1), 6, Some(7))];
         is_explained(&again);
     }
 
     #[test]
     fn readers_must_agree_on_the_order_of_writes() {
         let writes = [(Write(1), 1, Some(20)), (Write(2), 2, Some(20))];
-        let read = |first, second, at| [(Read(first), at, Some(at + 1)), (Read(second), at + 2, Some(at + 3))];
+        let read =
+            |first, second, at| [(Read(first), at, Some(at + 1)), (Read(second), at + 2, Some(at + 3))];
         is_explained(&[&writes[..], &read(1, 2, 3), &read(2, 2, 7)].concat());
         is_not_explained(&[&writes[..], &read(1, 2, 3), &read(1, 2, 7)].concat());
     }

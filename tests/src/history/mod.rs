@@ -7,8 +7,8 @@
 mod balance;
 mod ending;
 mod entry;
-mod keys;
 mod kept;
+mod keys;
 pub mod linear;
 mod recorder;
 #[cfg(test)]
@@ -19,8 +19,8 @@ mod versions;
 pub use balance::stock_balances;
 pub use ending::{Ending, Holds};
 pub use entry::{Entry, Levels, Operation, Order, Outcome};
-pub use keys::one_effect_a_key;
 pub use kept::acknowledged_is_present;
+pub use keys::one_effect_a_key;
 pub use recorder::History;
 pub use shelf::{Does, Shelf, is_linearizable};
 pub use versions::{reads_never_go_back, versions_count};

@@ -16,10 +16,15 @@ pub fn order(id: &str, status: &str, version: u64) -> Order {
 pub fn ending(orders: &[Order]) -> Ending {
     let changes = |order: &Order| -> Vec<Order> {
         let way = ["CREATED", "RESERVED", "ACCEPTED", "PREPARED", "SHIPPED"];
-        let passed = (1..order.version).map(|version| self::order(&order.id, way[version as usize - 1], version));
+        let passed =
+            (1..order.version).map(|version| self::order(&order.id, way[version as usize - 1], version));
         passed.chain([order.clone()]).collect()
     };
-    Ending { orders: orders.to_vec(), changes: orders.iter().flat_map(changes).collect(), ..Ending::default() }
+    Ending {
+        orders: orders.to_vec(),
+        changes: orders.iter().flat_map(changes).collect(),
+        ..Ending::default()
+    }
 }
 
 /// Levels with so many received and reserved.
@@ -32,7 +37,12 @@ pub fn levels(received: u64, reserved: u64) -> Outcome {
     Outcome::Levels(levels_of(received, reserved))
 }
 
-fn entry(key: Option<&str>, operation: Operation, (invoked, completed): (u64, u64), outcome: Outcome) -> Entry {
+fn entry(
+    key: Option<&str>,
+    operation: Operation,
+    (invoked, completed): (u64, u64),
+    outcome: Outcome,
+) -> Entry {
     Entry { client: 0, key: key.map(str::to_owned), operation, invoked, completed, outcome }
 }
 

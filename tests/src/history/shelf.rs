@@ -44,7 +44,9 @@ impl Model for Shelf {
 
     fn step(now: &Levels, does: &Does) -> Option<Levels> {
         match *does {
-            Does::Move(delta, told) => moved(*now, delta).filter(|after| told.is_none_or(|told| told == *after)),
+            Does::Move(delta, told) => {
+                moved(*now, delta).filter(|after| told.is_none_or(|told| told == *after))
+            }
             Does::Lack(units) => (now.available < units).then_some(*now),
             Does::Refuse(units, available) => {
                 (now.available == available && available < units).then_some(*now)
@@ -157,7 +159,8 @@ fn movement(sendings: &[(&Entry, i64)]) -> Option<Interval<Does>> {
         }
     }
     let perhaps = sendings.iter().any(|(entry, _)| entry.outcome == Outcome::Unknown);
-    let unknown = perhaps.then_some(Interval { operation: Does::Move(delta, None), invoked, completed: None });
+    let unknown =
+        perhaps.then_some(Interval { operation: Does::Move(delta, None), invoked, completed: None });
     refused.or(unknown)
 }
 
@@ -235,13 +238,15 @@ mod tests {
     #[test]
     fn the_last_one_goes_to_one_of_two() {
         let (a, b) = (order("a", "RESERVED", 2), failed("b", 0));
-        let history =
-            [receive("r", 1, 1, 2, levels(1, 0)), place("key-a", 3, 6, told(&a)), place("key-b", 4, 5, told(&b))];
+        let history = [
+            receive("r", 1, 1, 2, levels(1, 0)),
+            place("key-a", 3, 6, told(&a)),
+            place("key-b", 4, 5, told(&b)),
+        ];
         is_explained(&history, &[a.clone(), b], levels_of(1, 1));
         // Oversold: both got it.
         let b = order("b", "RESERVED", 2);
-        let oversold =
-            [history[0].clone(), history[1].clone(), place("key-b", 4, 5, told(&b))];
+        let oversold = [history[0].clone(), history[1].clone(), place("key-b", 4, 5, told(&b))];
         let end = Levels { received: 2, available: 0, reserved: 2, ..Levels::default() };
         is_not_explained(&oversold, &[a, b], end);
     }
