@@ -272,7 +272,11 @@ mod tests {
         let still = place("key-b", 7, 8, told(&failed("b", 0)));
         is_explained(&[&canceled[..], &[still]].concat(), &[a.clone(), failed("b", 0)], levels_of(1, 0));
         let again = place("key-b", 7, 8, told(&b));
-        is_explained(&[&canceled[..], &[again.clone()]].concat(), &[a.clone(), b.clone()], levels_of(1, 1));
+        is_explained(
+            &[&canceled[..], std::slice::from_ref(&again)].concat(),
+            &[a.clone(), b.clone()],
+            levels_of(1, 1),
+        );
         is_not_explained(&canceled, &[a], levels_of(1, 1));
         // Before anybody asked for the cancellation.
         let early = Entry { invoked: 4, completed: 4, ..again };
