@@ -7,10 +7,14 @@
 mod answer;
 mod baskets;
 mod binary;
+pub mod history;
 mod http;
 mod records;
+mod settle;
 mod shop;
+mod shopper;
 mod stage;
+mod tmpfs;
 mod wait;
 
 pub use answer::Answer;
@@ -18,6 +22,9 @@ pub use baskets::{Basket, Baskets, units};
 pub use binary::{Ran, Running, binary, repository};
 pub use http::Client;
 pub use records::{Event, records};
+pub use settle::settle;
 pub use shop::{NOTHING, batch_line, change, find, levels, order, path_of, supply, wait_levels};
+pub use shopper::{Shopper, open_shop};
 pub use stage::{Server, Stage};
+pub use tmpfs::Tmpfs;
 pub use wait::wait_until;

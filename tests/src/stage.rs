@@ -203,6 +203,11 @@ impl Server {
         self.wait().exits(0)
     }
 
+    /// Kills it while others still use this value.
+    pub fn kill_now(&self) {
+        self.running.signal(Signal::KILL);
+    }
+
     /// Kills it.
     pub fn kill(mut self) {
         self.running.kill();

@@ -200,6 +200,7 @@ impl Recovery<'_> {
         {
             return self.start_over(recovered, file);
         }
+        let file = &self.pad(file)?;
         if self.repair {
             self.repair_tail(file, &scanned, torn[0])?;
         }

@@ -118,7 +118,14 @@ impl<'a> Scan<'a> {
         }
         let left = usize::try_from(self.limit - self.at).unwrap_or(usize::MAX);
         let mut block = vec![0; length.max(self.block_bytes).min(left)];
-        self.file.read_at(&mut block, self.at - self.base)?;
+        match self.file.read_at(&mut block, self.at - self.base) {
+            // The padding of the last frame may be missing from a file that was cut short.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && block.len() > length => {
+                block.truncate(length);
+                self.file.read_at(&mut block, self.at - self.base)?;
+            }
+            read => read?,
+        }
         self.block = Bytes::from(block);
         self.block_at = self.at;
         Ok(Some(self.block.slice(..length)))

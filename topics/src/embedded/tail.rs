@@ -9,6 +9,7 @@ use super::{
     OpenError,
     disk::{Access, write_zeros},
     error::damage,
+    frame::ALIGNMENT,
     recovery::{Found, Recovered, Recovery},
     replay::Replay,
     scan::remains,
@@ -45,6 +46,22 @@ impl Recovery<'_> {
             torn.push(remains.end);
         }
         Ok(torn)
+    }
+
+    /// The file with its end where a frame may start. One that was cut short, as a copy may be, can end in the padding
+    /// of a whole frame; it gets that back, and the next segment a base that frames can have.
+    pub(super) fn pad(&self, file: &Found) -> Result<Found, OpenError> {
+        let length = file.length.next_multiple_of(ALIGNMENT as u64);
+        if !self.repair {
+            return Ok(file.clone());
+        }
+        if length > file.length {
+            let io = || OpenError::io("repair", &file.path);
+            let open = self.disk.open(&file.path, Access::Write).map_err(io())?;
+            write_zeros(&*open, file.length..length).map_err(io())?;
+            open.sync().map_err(io())?;
+        }
+        Ok(Found { length, ..file.clone() })
     }
 
     /// Zeroes what follows the last valid frame and makes all in front of it durable.
