@@ -135,6 +135,9 @@ pub struct Verify {
     /// Idempotency keys a partition remembered at most [default: 1000000]
     #[arg(long, env = "ORDERFLOW_KEYS_MAX", value_name = "N")]
     pub keys_max: Option<usize>,
+    /// A folder for temporary files, about 100 bytes for each change of an order [default: that of the system]
+    #[arg(long, value_name = "DIR")]
+    pub scratch: Option<PathBuf>,
 }
 
 /// A running server, or the data directory of a stopped one.

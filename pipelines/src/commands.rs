@@ -15,7 +15,7 @@ use crate::{
     },
     look, serve,
     settings::{Options, PipelineFile, Settings},
-    verify,
+    verify::{self, Room},
 };
 
 /// Carries out a command.
@@ -89,7 +89,11 @@ async fn run_bench(args: Bench) -> Result<()> {
 async fn run_verify(args: Verify) -> Result<()> {
     let options = Options { data: Some(args.data), keys_max: args.keys_max, ..Options::default() };
     let settings = Settings::resolve(options, PipelineFile::read(args.pipeline.as_deref())?)?;
-    let report = verify::run(&settings).await?;
+    let mut room = Room::default();
+    if let Some(scratch) = args.scratch {
+        room.scratch = scratch;
+    }
+    let report = verify::run(&settings, &room).await?;
     print(&report.to_string())?;
     match report.differences.count() {
         0 => Ok(()),
