@@ -130,7 +130,7 @@ impl<P: Processor> Runner<P> {
         let recovered = recover(&*self.topics, &self.processor, self.partition, &self.snapshots).await;
         let Recovered { mut book, events_folded } =
             recovered.map_err(|error| RunnerError::Recovery(input, error))?;
-        tracing::debug!(%input, next = %book.input_next, events_folded, "processor recovered");
+        tracing::info!(%input, next = %book.input_next, events_folded, "processor recovered");
         self.snapshot_at = book.input_next.0;
         ready();
         while !stop.is_cancelled() {
