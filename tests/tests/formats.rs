@@ -27,7 +27,7 @@ fn answers(server: &Server) -> Value {
     let orders = admin.list("/orders", 100);
     let history = |order: &Value| {
         let id = order["id"].as_str().unwrap();
-        admin.get(&format!("/orders/{id}/history")).is(200).json()
+        admin.get(&format!("/search/orders/{id}/history")).is(200).json()
     };
     let histories: Vec<Value> = orders.iter().map(history).collect();
     json!({ "orders": orders, "histories": histories, "stock": admin.list("/inventory", 100) })

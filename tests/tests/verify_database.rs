@@ -78,7 +78,7 @@ fn a_database_behind_the_log_lags_and_one_ahead_of_it_is_named() {
     }
     let verified = behind.verify_clean();
     assert!(
-        verified.contains("pending until the next start: 0 commands to decide, 80 events to show"),
+        verified.contains("pending until the next start: 0 commands to decide, 120 events to show"),
         "{verified}"
     );
     let server = behind.serve();

@@ -196,6 +196,6 @@ fn a_dead_letter_that_is_missing_or_changed_is_named() {
         |_| Vec::new(),
         &["dead.letters/0 has 0 letters about orders.commands/0, of 1 commands"],
     );
-    edited_once(&shop, letter, with("conjure", "conjurf"), &["has not the bytes there"]);
+    edited_once(&shop, letter, with("order.conjure\\\"", "order.conjurf\\\""), &["has not the bytes there"]);
     edited_once(&shop, letter, |_| vec!["{}".into()], &["dead.letters/0 offset 0: unreadable letter"]);
 }
