@@ -145,6 +145,9 @@ pub struct Verify {
     /// A folder for temporary files, about 100 bytes for each change of an order [default: that of the system]
     #[arg(long, value_name = "DIR")]
     pub scratch: Option<PathBuf>,
+    /// Bytes of changes of orders that are sorted in memory; the rest goes to the folder [default: 33554432]
+    #[arg(long, value_name = "BYTES")]
+    pub sort_bytes: Option<usize>,
 }
 
 /// A running server, or the data directory of a stopped one.

@@ -7,6 +7,7 @@
 mod contract;
 mod keys;
 pub mod orders;
+mod presized;
 pub mod stock;
 
 pub use contract::{Decision, Processor};

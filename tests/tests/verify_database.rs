@@ -107,3 +107,24 @@ fn a_log_is_verified_without_a_database_too() {
     let verified = stage.verify_clean();
     assert!(verified.contains(" 41 orders, 1 SKUs") && verified.contains("events to show"), "{verified}");
 }
+
+#[test]
+fn a_small_sort_buffer_finds_what_a_large_one_finds() {
+    let stage = Stage::new();
+    let server = stage.serve();
+    supply(&server.admin(), "tea", 100, 100_000);
+    (0..50).for_each(|round| place(&server, round));
+    server.stop();
+    // Room for two changes, so that thousands of runs are written and merged level by level.
+    let small = |stage: &Stage| stage.run_on_data(&["verify", "--sort-bytes", "200"]);
+    assert_eq!(small(&stage).exits(0).stdout, stage.verify_clean());
+    tamper(&stage, "UPDATE orders SET total = total + 1 WHERE idempotency_key LIKE 'r%-7'");
+    tamper(
+        &stage,
+        "DELETE FROM order_history WHERE version = 2 AND order_id IN (SELECT id FROM orders LIMIT 3)",
+    );
+    assert_eq!(small(&stage).exits(1).stdout, stage.verify().exits(1).stdout);
+    let scratch = stage.folder.path().join("none");
+    let ran = stage.run_on_data(&["verify", "--scratch", scratch.to_str().unwrap()]);
+    ran.fails_naming(&["orders cannot be sorted in", "--scratch"]);
+}

@@ -8,11 +8,12 @@ use orderflow_schemas::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::keys::Keys;
+use crate::{keys::Keys, presized};
 
 /// The state of one partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Orders {
+    #[serde(deserialize_with = "presized::map")]
     pub(super) active: HashMap<OrderId, Active>,
     pub(super) keys: Keys<OrderId>,
     pub(super) due: BTreeSet<(Timestamp, OrderId)>,
