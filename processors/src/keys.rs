@@ -10,8 +10,6 @@ use foldhash::HashMap;
 use orderflow_schemas::{Timestamp, commands::Fingerprint};
 use serde::{Deserialize, Serialize};
 
-use crate::presized;
-
 /// How long, in record time, a key is remembered.
 pub const REMEMBERED_FOR: Duration = Duration::from_secs(24 * 3600);
 
@@ -40,9 +38,7 @@ pub(crate) struct Remembered<T> {
 
 /// The keys, oldest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(bound(deserialize = "T: Deserialize<'de>"))]
 pub(crate) struct Keys<T> {
-    #[serde(deserialize_with = "presized::map")]
     known: HashMap<Digest, (Timestamp, Remembered<T>)>,
     order: VecDeque<(Timestamp, Digest)>,
     newest: Timestamp,

@@ -7,7 +7,6 @@
 mod contract;
 mod keys;
 pub mod orders;
-mod presized;
 pub mod stock;
 
 pub use contract::{Decision, Processor};

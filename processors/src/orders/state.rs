@@ -8,12 +8,11 @@ use orderflow_schemas::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{keys::Keys, presized};
+use crate::keys::Keys;
 
 /// The state of one partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Orders {
-    #[serde(deserialize_with = "presized::map")]
     pub(super) active: HashMap<OrderId, Active>,
     pub(super) keys: Keys<OrderId>,
     pub(super) due: BTreeSet<(Timestamp, OrderId)>,

@@ -7,14 +7,12 @@ use foldhash::HashMap;
 use orderflow_schemas::{Amount, Currency, Levels, OrderId, Sku, commands::ReleaseReason};
 use serde::{Deserialize, Serialize};
 
-use crate::{keys::Keys, presized};
+use crate::keys::Keys;
 
 /// The state of one partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stock {
-    #[serde(deserialize_with = "presized::map")]
     pub(super) items: HashMap<Sku, Item>,
-    #[serde(deserialize_with = "presized::map")]
     pub(super) reservations: HashMap<OrderId, Vec<Held>>,
     pub(super) resolved: Resolved,
     pub(super) keys: Keys<Levels>,
@@ -62,7 +60,6 @@ impl Resolution {
 /// The last resolutions, a bounded number, oldest forgotten first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Resolved {
-    #[serde(deserialize_with = "presized::map")]
     known: HashMap<OrderId, Resolution>,
     order: VecDeque<OrderId>,
 }
