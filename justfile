@@ -36,3 +36,7 @@ bench:
 # Write the published JSON Schemas anew.
 schemas:
     ORDERFLOW_WRITE_SCHEMAS=1 cargo test --workspace published_schemas
+
+# A data directory of today's formats, kept as a fixture under this name.
+fixture name:
+    ORDERFLOW_WRITE_FIXTURE={{ name }} cargo test --workspace --test main data_directories

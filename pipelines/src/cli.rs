@@ -30,6 +30,13 @@ pub enum Command {
     /// Put load on a running server and report throughput and latency
     Bench(Bench),
     /// Recompute everything from the log of a stopped server and compare every store with it
+    ///
+    /// It changes nothing. To verify a running server, verify a copy of its data directory. A snapshot of the file
+    /// system is as good as a stopped server. Copied file by file, the log must come last, so that it has all that
+    /// the rest has: first the database by its own means (sqlite3 data/orders.sqlite "VACUUM INTO
+    /// 'copy/orders.sqlite'"), then snapshots/, then log/, its files in the reverse order of their names. A database
+    /// that was copied after the log is ahead of it, and is named as such; what lies beyond the log is then counted
+    /// as unchecked.
     Verify(Verify),
     /// Print the records of a topic as JSON lines
     Tap(Tap),
@@ -135,6 +142,12 @@ pub struct Verify {
     /// Idempotency keys a partition remembered at most [default: 1000000]
     #[arg(long, env = "ORDERFLOW_KEYS_MAX", value_name = "N")]
     pub keys_max: Option<usize>,
+    /// A folder for temporary files, about 100 bytes for each change of an order [default: that of the system]
+    #[arg(long, value_name = "DIR")]
+    pub scratch: Option<PathBuf>,
+    /// Bytes of changes of orders that are sorted in memory; the rest goes to the folder [default: 33554432]
+    #[arg(long, value_name = "BYTES")]
+    pub sort_bytes: Option<usize>,
 }
 
 /// A running server, or the data directory of a stopped one.

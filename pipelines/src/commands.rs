@@ -15,7 +15,7 @@ use crate::{
     },
     look, serve,
     settings::{Options, PipelineFile, Settings},
-    verify,
+    verify::{self, Room},
 };
 
 /// Carries out a command.
@@ -89,7 +89,10 @@ async fn run_bench(args: Bench) -> Result<()> {
 async fn run_verify(args: Verify) -> Result<()> {
     let options = Options { data: Some(args.data), keys_max: args.keys_max, ..Options::default() };
     let settings = Settings::resolve(options, PipelineFile::read(args.pipeline.as_deref())?)?;
-    let report = verify::run(&settings).await?;
+    let Room { scratch, sort_bytes } = Room::default();
+    let room =
+        Room { scratch: args.scratch.unwrap_or(scratch), sort_bytes: args.sort_bytes.unwrap_or(sort_bytes) };
+    let report = verify::run(&settings, &room).await?;
     print(&report.to_string())?;
     match report.differences.count() {
         0 => Ok(()),

@@ -7,11 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use orderflow_tests::{Stage, batch_line, change, order, path_of, supply};
-use sqlx::{
-    Connection, Executor,
-    sqlite::{SqliteConnectOptions, SqliteConnection},
-};
+use orderflow_tests::{Stage, batch_line, change, order, path_of, supply, tamper};
 
 /// A stopped server's directory: 501 orders, one of them canceled, and everything shown.
 fn shop() -> Stage {
@@ -27,18 +23,6 @@ fn shop() -> Stage {
     server.stop();
     stage.verify_clean();
     stage
-}
-
-/// Changes the database behind the product's back.
-fn tamper(stage: &Stage, statement: &'static str) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let options = SqliteConnectOptions::new().filename(stage.data().join("orders.sqlite"));
-        let mut database = SqliteConnection::connect_with(&options).await.unwrap();
-        let changed = database.execute(statement).await.unwrap().rows_affected();
-        assert!(changed > 0, "`{statement}` changed nothing");
-        database.close().await.unwrap();
-    });
 }
 
 #[test]
@@ -160,8 +144,11 @@ fn index_files_and_snapshots_that_are_gone_or_broken_are_made_anew() {
             }
         }
     }
+    // The server goes on without them; that they are broken is not passed over in silence.
     let server = stage.serve();
     server.customer("ann").post("/orders", &order(&[("tea", 1)])).is(201);
     server.stop();
+    stage.verify().fails_naming(&["damaged snapshot", "it is shorter than its header"]);
+    std::fs::remove_dir_all(stage.data().join("snapshots")).unwrap();
     stage.verify_clean();
 }

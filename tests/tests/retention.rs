@@ -1,10 +1,6 @@
 //! Retention removes the beginning of the log; what is left is verified all the same.
 
-use orderflow_tests::{Server, Stage, batch_line, order, path_of, supply, wait_until};
-use sqlx::{
-    Connection, Executor,
-    sqlite::{SqliteConnectOptions, SqliteConnection},
-};
+use orderflow_tests::{Server, Stage, batch_line, order, path_of, supply, tamper, wait_until};
 
 /// Whether retention has removed the beginning of this topic, in every partition that has records.
 fn is_trimmed(server: &Server, stage: &Stage, topic: &str) -> bool {
@@ -25,18 +21,10 @@ fn order_many(server: &Server, round: u32) {
     server.admin().after(&answer).wait_decided();
 }
 
-/// Changes the newest order's row behind the product's back.
+/// Changes an order's row behind the product's back.
 fn damage(stage: &Stage, order: &str) {
     let id = order.strip_prefix("/orders/").unwrap().replace('-', "");
-    let statement = format!("UPDATE orders SET total = total + 1 WHERE lower(hex(id)) = '{id}'");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let options = SqliteConnectOptions::new().filename(stage.data().join("orders.sqlite"));
-        let mut database = SqliteConnection::connect_with(&options).await.unwrap();
-        let changed = database.execute(sqlx::AssertSqlSafe(statement)).await.unwrap().rows_affected();
-        assert_eq!(changed, 1);
-        database.close().await.unwrap();
-    });
+    tamper(stage, &format!("UPDATE orders SET total = total + 1 WHERE lower(hex(id)) = '{id}'"));
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub async fn run(demo: Demo) -> Result<()> {
     let ended = trade(&mut system, &demo, &counts).await;
     let stopped = system.stop().await;
     ended.and(stopped)?;
-    let report = verify::run(&settings).await?;
+    let report = verify::run(&settings, &verify::Room::default()).await?;
     eprint!("{report}");
     match report.differences.count() {
         0 => Ok(()),

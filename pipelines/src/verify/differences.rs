@@ -6,7 +6,7 @@ use std::fmt;
 const NAMED_MAX: usize = 20;
 
 /// Differences found.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Differences {
     named: Vec<String>,
     count: u64,
@@ -24,6 +24,13 @@ impl Differences {
     /// How many there are.
     pub fn count(&self) -> u64 {
         self.count
+    }
+
+    /// Adds those that another check has found.
+    pub(super) fn absorb(&mut self, other: Self) {
+        self.count += other.count;
+        let room = NAMED_MAX - self.named.len();
+        self.named.extend(other.named.into_iter().take(room));
     }
 }
 

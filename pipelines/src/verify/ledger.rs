@@ -1,10 +1,13 @@
 //! An independent ledger: what the levels of every SKU must be after every event, computed from what moved alone.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use anyhow::Result;
 use orderflow_schemas::{
-    Levels, Offset, OrderId, Partition, Record, Sku, StockEvent, TopicPartition,
+    Levels, Offset, OrderId, Record, Sku, StockEvent, TopicPartition,
     events::{Movement, StockChanged},
 };
 use orderflow_sinks::{Checkpoint, database::StockItem};
@@ -12,14 +15,17 @@ use orderflow_topics::Topics;
 
 use super::{Report, records::Records};
 
-/// The levels of every SKU, and the rows the database should have at its checkpoint.
-pub(super) struct Ledger<'a> {
-    checkpoint: &'a Checkpoint,
+/// The rows that the database should have.
+pub(super) type Rows = BTreeMap<Sku, StockItem>;
+
+/// The levels of every SKU of a partition, and the rows the database should have at its checkpoint.
+#[derive(Default)]
+struct Ledger {
     levels: HashMap<Sku, Levels>,
     open: HashMap<OrderId, u64>,
-    /// The partitions whose beginnings retention has removed: the first levels met there are taken as given.
-    pub(super) trimmed: BTreeSet<Partition>,
-    pub(super) rows: HashMap<Sku, StockItem>,
+    /// Whether retention has removed the partition's beginning: the first levels met are then taken as given.
+    trimmed: bool,
+    rows: Rows,
 }
 
 #[derive(Clone, Copy)]
@@ -29,51 +35,40 @@ enum Moved {
     Shipped,
 }
 
-impl<'a> Ledger<'a> {
-    pub(super) fn new(checkpoint: &'a Checkpoint) -> Self {
-        let (levels, open, rows) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Self { checkpoint, levels, open, trimmed: BTreeSet::new(), rows }
-    }
-
-    pub(super) fn len(&self) -> u64 {
-        self.levels.len() as u64
-    }
-
-    /// Takes in all events of a partition.
-    pub(super) async fn read(
-        &mut self,
-        topics: &dyn Topics,
-        at: TopicPartition,
-        report: &mut Report,
-    ) -> Result<()> {
-        let shown = self.checkpoint.mark(at).next;
-        let (mut records, mut number) = (Records::new(topics, at, Offset::ZERO).await?, 0);
-        self.open.clear();
-        if records.trimmed {
-            self.trimmed.insert(at.partition);
-        }
-        while let Some((offset, record)) = records.next().await? {
-            let record = match Record::<StockEvent>::decode(&record) {
-                Ok(record) => record,
-                Err(error) => {
-                    report.differences.add(|| format!("{at} offset {offset}: unreadable event: {error}"));
-                    continue;
-                }
-            };
-            if record.header.number <= number {
+/// Goes through all events of a partition.
+pub(super) async fn keep_ledger(
+    topics: Arc<dyn Topics>,
+    at: TopicPartition,
+    checkpoint: Arc<Checkpoint>,
+) -> Result<(Rows, Report)> {
+    let (mut ledger, mut report) = (Ledger::default(), Report::default());
+    let shown = checkpoint.mark(at).next;
+    let (mut records, mut number) = (Records::new(topics, at, Offset::ZERO).await?, 0);
+    ledger.trimmed = records.trimmed;
+    while let Some((offset, record)) = records.next().await? {
+        let record = match Record::<StockEvent>::decode(&record) {
+            Ok(record) => record,
+            Err(error) => {
+                report.differences.add(|| format!("{at} offset {offset}: unreadable event: {error}"));
                 continue;
             }
-            number = record.header.number;
-            self.take(at, offset, &record.data, report);
-            if offset < shown {
-                self.show(offset, &record.data);
-            } else {
-                report.lag += 1;
-            }
+        };
+        if record.header.number <= number {
+            continue;
         }
-        Ok(())
+        number = record.header.number;
+        ledger.take(at, offset, &record.data, &mut report);
+        if offset < shown {
+            ledger.show(offset, &record.data);
+        } else {
+            report.lag += 1;
+        }
     }
+    report.skus = ledger.levels.len() as u64;
+    Ok((ledger.rows, report))
+}
 
+impl Ledger {
     fn take(&mut self, at: TopicPartition, offset: Offset, event: &StockEvent, report: &mut Report) {
         match event {
             StockEvent::Received(changed) | StockEvent::Adjusted(changed) => {
@@ -96,8 +91,7 @@ impl<'a> Ledger<'a> {
                 self.resolve(at, offset, event.order_id, units(&event.lines), report);
             }
             StockEvent::ProductUpdated(event) => {
-                let trimmed = self.trimmed.contains(&at.partition);
-                let first = if trimmed { event.levels } else { Levels::default() };
+                let first = if self.trimmed { event.levels } else { Levels::default() };
                 self.levels.entry(event.sku.clone()).or_insert(first);
             }
             StockEvent::Refused(_) | StockEvent::Rejected(_) | StockEvent::Repeated(_) => {}
@@ -140,7 +134,7 @@ impl<'a> Ledger<'a> {
         there: Levels,
         report: &mut Report,
     ) {
-        let given = self.trimmed.contains(&at.partition) && !self.levels.contains_key(sku);
+        let given = self.trimmed && !self.levels.contains_key(sku);
         if !(given || expected == Some(there)) || !there.balance() {
             report.differences.add(|| {
                 format!("{at} offset {offset}: SKU {sku} has levels {there:?}, what moved gives {expected:?}")
@@ -151,7 +145,7 @@ impl<'a> Ledger<'a> {
 
     fn resolve(&mut self, at: TopicPartition, offset: Offset, id: OrderId, units: u64, report: &mut Report) {
         let open = self.open.get(&id).copied();
-        if open.is_none() && self.trimmed.contains(&at.partition) {
+        if open.is_none() && self.trimmed {
             return;
         }
         let left = open.unwrap_or(0).checked_sub(units);

@@ -1,5 +1,7 @@
 //! Reading a partition from its start, in bounded chunks.
 
+use std::{collections::VecDeque, sync::Arc};
+
 use anyhow::Result;
 use bytes::Bytes;
 use orderflow_schemas::{Offset, TopicPartition};
@@ -8,21 +10,21 @@ use orderflow_topics::{Topics, Visibility};
 const READ_BYTES: usize = 1 << 20;
 
 /// The records of a partition, one after the other.
-pub(super) struct Records<'a> {
-    topics: &'a dyn Topics,
+pub(super) struct Records {
+    topics: Arc<dyn Topics>,
     at: TopicPartition,
     next: Offset,
     /// Whether retention has removed the partition's beginning.
     pub(super) trimmed: bool,
-    chunk: std::collections::VecDeque<Bytes>,
+    chunk: VecDeque<Bytes>,
 }
 
-impl<'a> Records<'a> {
+impl Records {
     /// From `from` on, or from the first record that is still there.
-    pub(super) async fn new(topics: &'a dyn Topics, at: TopicPartition, from: Offset) -> Result<Self> {
+    pub(super) async fn new(topics: Arc<dyn Topics>, at: TopicPartition, from: Offset) -> Result<Self> {
         let start = topics.bounds(at, Visibility::Accepted).await?.start;
         let trimmed = start > Offset::ZERO;
-        Ok(Self { topics, at, next: from.max(start), trimmed, chunk: Default::default() })
+        Ok(Self { topics, at, next: from.max(start), trimmed, chunk: VecDeque::new() })
     }
 
     /// The next record and its offset; `None` at the end.

@@ -37,6 +37,16 @@ pub enum RecoveryError {
         /// Where the log ends.
         end: Offset,
     },
+    /// Nothing says what the state was where the log begins.
+    #[error(
+        "no snapshot that can be read goes on from offset {start} of {at}, before which retention has removed the log"
+    )]
+    NoBeginning {
+        /// The partition.
+        at: TopicPartition,
+        /// Where the log begins.
+        start: Offset,
+    },
     /// The processor, as configured, cannot go on from its state.
     #[error("{0}")]
     Objection(String),
@@ -61,7 +71,13 @@ pub async fn recover<P: Processor>(
     let snapshot = snapshots.load()?;
     let message_partitions = topics.partitions(P::MESSAGES);
     let mut book = snapshot.unwrap_or_else(|| Book::new(message_partitions));
-    let (_, events) = sides::<P>(partition);
+    let (input, events) = sides::<P>(partition);
+    for (at, next) in [(input, book.input_next), (events, book.events_next)] {
+        let start = topics.bounds(at, Visibility::Accepted).await?.start;
+        if next < start {
+            return Err(RecoveryError::NoBeginning { at, start });
+        }
+    }
     let mut events_folded = 0;
     loop {
         let chunk = topics.read(events, book.events_next, READ_BYTES, Visibility::Accepted).await?;
@@ -73,7 +89,6 @@ pub async fn recover<P: Processor>(
             events_folded += 1;
         }
     }
-    let (input, _) = sides::<P>(partition);
     for (at, next) in [(input, book.input_next), (events, book.events_next)] {
         let end = topics.bounds(at, Visibility::Accepted).await?.end;
         if next > end {

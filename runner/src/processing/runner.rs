@@ -23,6 +23,10 @@ use super::{
 use crate::{Instant, World, metric_names as names, world::until};
 use orderflow_sinks::DeadLetter;
 
+/// For how many bytes of the last snapshot a command must have been decided before the next one. A snapshot is of the
+/// whole state: with millions of active orders, one after a fixed number of commands would cost more than they do.
+const SNAPSHOT_BYTES_PER_COMMAND: u64 = 1024;
+
 /// How a runner works.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
@@ -31,7 +35,8 @@ pub struct Settings {
     /// What is decided is appended whenever there are so many bytes of it. A log must take this and what one command
     /// leads to at once.
     pub append_bytes: usize,
-    /// After how many commands a snapshot is stored.
+    /// After how many commands a snapshot is stored, or more if the state is large. So many events, about, are folded
+    /// at a start after a crash.
     pub snapshot_every: u64,
     /// After how long a snapshot is stored all the same, if anything was decided: the log can forget nothing that
     /// no snapshot stands for.
@@ -45,7 +50,7 @@ impl Default for Settings {
         Self {
             read_bytes: 128 << 10,
             append_bytes: 256 << 10,
-            snapshot_every: 250_000,
+            snapshot_every: 50_000,
             snapshot_within: Duration::from_secs(60),
             retry_after: Duration::from_millis(100),
         }
@@ -96,6 +101,7 @@ pub struct Runner<P: Processor> {
     storing: Option<oneshot::Receiver<()>>,
     last: Receipt,
     snapshot_at: u64,
+    snapshot_bytes: u64,
     snapshot_taken: Instant,
     /// The tick that was appended and not decided yet.
     ticking: Option<Offset>,
@@ -122,6 +128,7 @@ impl<P: Processor> Runner<P> {
             storing: None,
             last: Receipt(0),
             snapshot_at: 0,
+            snapshot_bytes: 0,
             snapshot_taken: world.instant(),
             ticking: None,
             world,
@@ -135,7 +142,7 @@ impl<P: Processor> Runner<P> {
         let recovered = recover(&*self.topics, &self.processor, self.partition, &self.snapshots).await;
         let Recovered { mut book, events_folded } =
             recovered.map_err(|error| RunnerError::Recovery(input, error))?;
-        tracing::debug!(%input, next = %book.input_next, events_folded, "processor recovered");
+        tracing::info!(%input, next = %book.input_next, events_folded, "processor recovered");
         self.snapshot_at = book.input_next.0;
         ready();
         while !stop.is_cancelled() {
@@ -178,8 +185,7 @@ impl<P: Processor> Runner<P> {
         if !self.append(book, output, stop).await? {
             return Ok(Step::Stopped);
         }
-        if book.input_next.0 - self.snapshot_at >= self.settings.snapshot_every || self.snapshot_is_late(book)
-        {
+        if self.snapshot_is_due(book) || self.snapshot_is_late(book) {
             self.store_snapshot(book).await?;
         }
         Ok(Step::Decided)
@@ -296,6 +302,11 @@ impl<P: Processor> Runner<P> {
         self.ticking.is_some_and(|tick| tick >= book.input_next)
     }
 
+    fn snapshot_is_due(&self, book: &Book<P::State>) -> bool {
+        let worth = self.snapshot_bytes / SNAPSHOT_BYTES_PER_COMMAND;
+        book.input_next.0 - self.snapshot_at >= self.settings.snapshot_every.max(worth)
+    }
+
     fn snapshot_is_late(&self, book: &Book<P::State>) -> bool {
         book.input_next.0 > self.snapshot_at
             && self.world.instant() - self.snapshot_taken >= self.settings.snapshot_within
@@ -327,6 +338,7 @@ impl<P: Processor> Runner<P> {
         self.pass_folded(book).await?;
         self.snapshot_at = book.input_next.0;
         let (bytes, next) = (Snapshots::encode(book), book.input_next);
+        self.snapshot_bytes = bytes.len() as u64;
         let (topics, snapshots, receipt) = (self.topics.clone(), self.snapshots.clone(), self.last);
         let holds = Holds::<P>::new(self.topics.clone(), self.partition);
         let (input, events) = sides::<P>(self.partition);

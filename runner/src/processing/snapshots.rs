@@ -136,7 +136,11 @@ impl Snapshots {
         }
     }
 
-    fn read<S: DeserializeOwned>(&self, offset: Offset) -> Result<Result<Book<S>, String>, SnapshotError> {
+    /// The book of the snapshot taken before `offset`, or why it cannot be read.
+    pub fn read<S: DeserializeOwned>(
+        &self,
+        offset: Offset,
+    ) -> Result<Result<Book<S>, String>, SnapshotError> {
         let path = self.path(offset);
         match read_file(&*self.disk, &path) {
             Ok(bytes) => Ok(Self::decode(&bytes)),
@@ -144,12 +148,13 @@ impl Snapshots {
         }
     }
 
-    fn path(&self, input_next: Offset) -> PathBuf {
+    /// The file of the snapshot taken before `input_next`.
+    pub fn path(&self, input_next: Offset) -> PathBuf {
         self.folder.join(format!("{:020}.snap", input_next.0))
     }
 
     /// The offsets of the snapshots there are, ascending.
-    fn list(&self) -> Result<Vec<Offset>, SnapshotError> {
+    pub fn list(&self) -> Result<Vec<Offset>, SnapshotError> {
         let failed = |error| SnapshotError { path: self.folder.clone(), error };
         let names = match self.disk.list(&self.folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

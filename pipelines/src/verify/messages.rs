@@ -1,0 +1,128 @@
+//! Commands as they came: the numbers of every source, and that processors sent what their commands lead to.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use anyhow::Result;
+use orderflow_schemas::{Arrival, Header, Offset, RawRecord, Source, Sources, TopicPartition};
+use orderflow_topics::Topics;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::{
+    Report,
+    records::Records,
+    repeats::{Repeat, Repeats},
+};
+
+/// A digest of the records from one source to one partition, in the order of their numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Link {
+    pub(super) number: u64,
+    digest: u64,
+}
+
+impl Link {
+    pub(super) fn add(&mut self, record: &[u8]) {
+        self.number += 1;
+        self.digest = self.digest.rotate_left(7) ^ xxh3_64(record).wrapping_mul(self.number | 1);
+    }
+}
+
+/// From which input to which partition.
+pub(super) type Links = BTreeMap<(Source, TopicPartition), Link>;
+
+/// What processors have sent, as deciding again gives it.
+#[derive(Debug, Default)]
+pub(super) struct Sent {
+    pub(super) links: Links,
+    /// The processors of which all messages are known: their inputs are whole and were decided again to the end.
+    pub(super) known: BTreeSet<Source>,
+}
+
+/// Checks the numbers of every source in a partition of commands, and that processors sent what they should have.
+pub(super) async fn compare_messages(
+    topics: Arc<dyn Topics>,
+    at: TopicPartition,
+    sent: Arc<Sent>,
+) -> Result<Report> {
+    let mut records = Records::new(topics, at, Offset::ZERO).await?;
+    if records.trimmed {
+        return Ok(Report::default());
+    }
+    let mut arrivals =
+        Arrivals { at, sources: Sources::default(), repeats: Repeats::default(), report: Report::default() };
+    let mut came = Links::new();
+    while let Some((offset, record)) = records.next().await? {
+        let header = match RawRecord::decode(&record) {
+            Ok(RawRecord { header, .. }) => header,
+            Err(error) => {
+                let differences = &mut arrivals.report.differences;
+                differences.add(|| format!("{at} offset {offset}: unreadable header: {error}"));
+                continue;
+            }
+        };
+        if arrivals.take(offset, &header, &record) && !header.source.is_transient() {
+            came.entry((header.source, at)).or_default().add(&record);
+        }
+    }
+    let mut report = arrivals.report;
+    compare(at, &sent, &came, &mut report);
+    Ok(report)
+}
+
+/// The sources of a partition as they are met.
+struct Arrivals {
+    at: TopicPartition,
+    sources: Sources,
+    repeats: Repeats,
+    report: Report,
+}
+
+impl Arrivals {
+    /// Whether the record is new.
+    fn take(&mut self, offset: Offset, header: &Header, record: &[u8]) -> bool {
+        let (at, differences) = (self.at, &mut self.report.differences);
+        let (source, found) = (header.source.as_str(), header.number);
+        match self.sources.arrival(header) {
+            Arrival::Repeat => {
+                match self.repeats.compare(header, record) {
+                    Repeat::Same => {}
+                    Repeat::Forgotten => self.report.unchecked += 1,
+                    Repeat::Other => differences.add(|| {
+                        format!(
+                            "{at} offset {offset}: number {found} of `{source}` comes again with other bytes"
+                        )
+                    }),
+                }
+                return false;
+            }
+            Arrival::Gap { expected } => differences.add(|| {
+                format!("{at} offset {offset}: `{source}` jumps to number {found}, expected {expected}")
+            }),
+            Arrival::Next => {}
+        }
+        self.repeats.remember(header, record);
+        self.sources.take(&header.source, header.number, header.time);
+        true
+    }
+}
+
+fn compare(at: TopicPartition, sent: &Sent, came: &Links, report: &mut Report) {
+    let to_here = |links: &Links| -> Vec<Source> {
+        links.keys().filter(|(_, to)| *to == at).map(|(source, _)| source.clone()).collect()
+    };
+    let sources: BTreeSet<Source> = to_here(&sent.links).into_iter().chain(to_here(came)).collect();
+    for source in sources.into_iter().filter(|source| sent.known.contains(source)) {
+        let key = (source, at);
+        let link = |links: &Links| links.get(&key).copied().unwrap_or_default();
+        let (there, should) = (link(came), link(&sent.links));
+        if there != should {
+            report.differences.add(|| {
+                let (source, has, should) = (key.0.as_str(), there.number, should.number);
+                format!("{at} has {has} messages from {source}, of {should} that follow from its commands, or others")
+            });
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What verification says in the end.
+
+use std::fmt;
+
+use super::Differences;
+
+/// What was verified, and what was found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Records read.
+    pub records: u64,
+    /// Orders found in the log.
+    pub orders: u64,
+    /// SKUs found in the log.
+    pub skus: u64,
+    /// Snapshots of processors that equal the fold of the log.
+    pub snapshots: u64,
+    /// Commands at the end of the log that were not decided before the server stopped. They are decided when it
+    /// starts again.
+    pub undecided: u64,
+    /// Events that the database does not show yet. It shows them when the server starts again.
+    pub lag: u64,
+    /// Commands that could not be read and became dead letters.
+    pub unreadable: u64,
+    /// Dead letters, those of sinks among them.
+    pub letters: u64,
+    /// Rows, snapshots and repeats of records that nothing in the log tells of any more, or not yet.
+    pub unchecked: u64,
+    /// All that is not as it must be.
+    pub differences: Differences,
+}
+
+impl Report {
+    /// Adds what the check of another part has found.
+    pub(super) fn absorb(&mut self, other: Self) {
+        self.records += other.records;
+        self.orders += other.orders;
+        self.skus += other.skus;
+        self.snapshots += other.snapshots;
+        self.undecided += other.undecided;
+        self.lag += other.lag;
+        self.unreadable += other.unreadable;
+        self.letters += other.letters;
+        self.unchecked += other.unchecked;
+        self.differences.absorb(other.differences);
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { records, orders, skus, snapshots, undecided, lag, .. } = self;
+        writeln!(f, "verified {records} records, {orders} orders, {skus} SKUs, {snapshots} snapshots")?;
+        if *undecided + *lag > 0 {
+            writeln!(
+                f,
+                "pending until the next start: {undecided} commands to decide, {lag} events to show"
+            )?;
+        }
+        if self.unreadable > 0 {
+            writeln!(f, "{} commands could not be read; see dead.letters", self.unreadable)?;
+        }
+        if self.letters > 0 {
+            writeln!(f, "{} dead letters", self.letters)?;
+        }
+        if self.unchecked > 0 {
+            let unchecked = self.unchecked;
+            writeln!(f, "unchecked: {unchecked} rows or snapshots follow from what the log does not have")?;
+        }
+        match self.differences.count() {
+            0 => writeln!(f, "no difference: the log is consistent and every store equals it"),
+            _ => write!(f, "{}", self.differences),
+        }
+    }
+}

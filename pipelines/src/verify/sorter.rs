@@ -1,0 +1,206 @@
+//! An external merge sort of entries, so that orders can be compared with a store in the order of their ids however
+//! many there are.
+//!
+//! *Memory*: one buffer of a bounded number of entries, and while merging one small read buffer a run. *Layout*: sorted
+//! runs of entries of a fixed size, in unnamed temporary files that vanish with the process. *Merging*: a level of runs
+//! that is full becomes one run of the next level, so the number of open files grows with the logarithm of the
+//! entries. Sorting crates were considered and need a codec, threads or names for their files; what is needed here is
+//! this page.
+
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    fs::File,
+    io::{self, BufReader, BufWriter, Read, Seek, Write},
+    path::{Path, PathBuf},
+};
+
+use super::entry::{ENTRY_BYTES, Entry};
+
+/// How many runs a level has at most.
+const RUNS_MAX: usize = 32;
+/// What is read of a run at once.
+const READ_BYTES: usize = 64 << 10;
+
+/// Takes entries in any order.
+#[derive(Debug)]
+pub(super) struct Sorter {
+    scratch: PathBuf,
+    buffer: Vec<Entry>,
+    entries_max: usize,
+    levels: Vec<Vec<Run>>,
+}
+
+/// Sorted entries in a file of their own.
+#[derive(Debug)]
+struct Run {
+    file: File,
+    entries: u64,
+}
+
+/// All entries, in sorted runs. They can be gone through as often as need be.
+#[derive(Debug)]
+pub(super) struct Sorted {
+    runs: Vec<Run>,
+}
+
+impl Sorter {
+    /// A sorter that keeps at most so many bytes of entries in memory and puts the rest into the folder `scratch`.
+    pub(super) fn new(scratch: &Path, bytes_max: usize) -> Self {
+        let entries_max = (bytes_max / size_of::<Entry>()).max(1);
+        Self { scratch: scratch.to_owned(), buffer: Vec::new(), entries_max, levels: Vec::new() }
+    }
+
+    /// Takes an entry.
+    pub(super) fn push(&mut self, entry: Entry) -> io::Result<()> {
+        self.buffer.push(entry);
+        if self.buffer.len() >= self.entries_max { self.spill() } else { Ok(()) }
+    }
+
+    /// Puts what is in memory into a run.
+    fn spill(&mut self) -> io::Result<()> {
+        self.buffer.sort_unstable();
+        let run = write_run(&self.scratch, self.buffer.drain(..).map(Ok))?;
+        self.add(0, run)
+    }
+
+    fn add(&mut self, level: usize, run: Run) -> io::Result<()> {
+        if self.levels.len() == level {
+            self.levels.push(Vec::new());
+        }
+        self.levels[level].push(run);
+        if self.levels[level].len() < RUNS_MAX {
+            return Ok(());
+        }
+        let mut full = Sorted { runs: std::mem::take(&mut self.levels[level]) };
+        let merged = write_run(&self.scratch, full.merge()?)?;
+        self.add(level + 1, merged)
+    }
+
+    /// All that was taken, sorted.
+    pub(super) fn finish(mut self) -> io::Result<Sorted> {
+        if !self.buffer.is_empty() {
+            self.spill()?;
+        }
+        Ok(Sorted { runs: self.levels.into_iter().flatten().collect() })
+    }
+}
+
+fn write_run(scratch: &Path, entries: impl Iterator<Item = io::Result<Entry>>) -> io::Result<Run> {
+    let mut out = BufWriter::with_capacity(READ_BYTES, tempfile::tempfile_in(scratch)?);
+    let mut count = 0;
+    for entry in entries {
+        out.write_all(&entry?.to_bytes())?;
+        count += 1;
+    }
+    Ok(Run { file: out.into_inner()?, entries: count })
+}
+
+impl Sorted {
+    /// Goes through all entries in their order.
+    pub(super) fn merge(&mut self) -> io::Result<Merge<'_>> {
+        let mut merge = Merge { runs: Vec::with_capacity(self.runs.len()), heads: BinaryHeap::new() };
+        for run in &self.runs {
+            (&run.file).rewind()?;
+            let reader = BufReader::with_capacity(READ_BYTES, &run.file);
+            merge.runs.push(Rest { reader, entries: run.entries });
+        }
+        for from in 0..merge.runs.len() {
+            merge.refill(from)?;
+        }
+        Ok(merge)
+    }
+}
+
+#[derive(Debug)]
+struct Rest<'a> {
+    reader: BufReader<&'a File>,
+    entries: u64,
+}
+
+/// All entries in their order.
+#[derive(Debug)]
+pub(super) struct Merge<'a> {
+    runs: Vec<Rest<'a>>,
+    heads: BinaryHeap<Reverse<(Entry, usize)>>,
+}
+
+impl Merge<'_> {
+    /// The next entry, which stays the next.
+    pub(super) fn peek(&self) -> Option<&Entry> {
+        self.heads.peek().map(|Reverse((entry, _))| entry)
+    }
+
+    fn refill(&mut self, from: usize) -> io::Result<()> {
+        let run = &mut self.runs[from];
+        if run.entries == 0 {
+            return Ok(());
+        }
+        run.entries -= 1;
+        let mut bytes = [0; ENTRY_BYTES];
+        run.reader.read_exact(&mut bytes)?;
+        self.heads.push(Reverse((Entry::from_bytes(&bytes), from)));
+        Ok(())
+    }
+}
+
+impl Iterator for Merge<'_> {
+    type Item = io::Result<Entry>;
+
+    fn next(&mut self) -> Option<io::Result<Entry>> {
+        let Reverse((entry, from)) = self.heads.pop()?;
+        Some(self.refill(from).map(|()| entry))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use orderflow_schemas::{Offset, OrderId};
+
+    use super::*;
+
+    fn entry(id: u128, offset: u64) -> Entry {
+        let (id, offset) = (OrderId::from_uuid(uuid::Uuid::from_u128(id)), Offset(offset));
+        let (order, change, status, from) = (1, 2, 3, u64::MAX);
+        let (created, shown) = (offset.0 % 2 == 0, offset.0 % 3 == 0);
+        Entry { id, offset, version: offset.0 % 7, order, change, status, from, created, shown }
+    }
+
+    /// Entries of many orders, as a log has them: those of one order far apart.
+    fn entries() -> Vec<Entry> {
+        let mut random = fastrand::Rng::with_seed(7);
+        (0..20_000).map(|offset| entry(u128::from(random.u16(..3_000)), offset)).collect()
+    }
+
+    fn sort(entries: &[Entry], entries_max: usize) -> Sorted {
+        let scratch = tempfile::tempdir().unwrap();
+        let mut sorter = Sorter::new(scratch.path(), entries_max * size_of::<Entry>());
+        for entry in entries {
+            sorter.push(*entry).unwrap();
+            assert!(sorter.buffer.len() < entries_max.max(2), "memory is bounded");
+            assert!(sorter.levels.iter().all(|level| level.len() < RUNS_MAX), "files are bounded");
+        }
+        sorter.finish().unwrap()
+    }
+
+    #[test]
+    fn a_small_buffer_gives_what_a_large_one_gives() {
+        let entries = entries();
+        let mut expected = entries.clone();
+        expected.sort_unstable();
+        for entries_max in [1, 7, 100, 1_000_000] {
+            let mut sorted = sort(&entries, entries_max);
+            for round in 0..2 {
+                let merged: Vec<Entry> = sorted.merge().unwrap().map(Result::unwrap).collect();
+                assert!(merged == expected, "a buffer of {entries_max}, round {round}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_sorted_is_nothing() {
+        let mut sorted = sort(&[], 10);
+        assert!(sorted.merge().unwrap().next().is_none());
+        assert!(sorted.merge().unwrap().peek().is_none());
+    }
+}

@@ -1,0 +1,76 @@
+//! The events of a partition as they were written, each once.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use bytes::Bytes;
+use orderflow_schemas::{Offset, RawRecord, TopicPartition};
+use orderflow_topics::Topics;
+
+use super::{
+    Report,
+    records::Records,
+    repeats::{Repeat, Repeats},
+};
+
+/// An event that is new.
+#[derive(Debug)]
+pub(super) struct WrittenEvent {
+    pub(super) offset: Offset,
+    /// `None` if it cannot be read.
+    pub(super) number: Option<u64>,
+    pub(super) bytes: Bytes,
+}
+
+/// The events of a partition without repeats, which are compared with what they repeat.
+pub(super) struct Written {
+    at: TopicPartition,
+    records: Records,
+    repeats: Repeats,
+    /// The number of the last event.
+    pub(super) number: u64,
+    /// The offset after the last event that was new.
+    pub(super) next: Offset,
+    /// Whether there are no more.
+    pub(super) ended: bool,
+}
+
+impl Written {
+    /// The events of `at` from `next` on, where the last one before had this number.
+    pub(super) async fn new(
+        topics: Arc<dyn Topics>,
+        at: TopicPartition,
+        next: Offset,
+        number: u64,
+    ) -> Result<Self> {
+        let records = Records::new(topics, at, next).await?;
+        Ok(Self { at, records, repeats: Repeats::default(), number, next, ended: false })
+    }
+
+    /// The next event; `None` at the end.
+    pub(super) async fn next(&mut self, report: &mut Report) -> Result<Option<WrittenEvent>> {
+        while let Some((offset, bytes)) = self.records.next().await? {
+            // An unreadable event is no repeat: as none is ever decided, its reader finds the difference.
+            let Ok(RawRecord { header, .. }) = RawRecord::decode(&bytes) else {
+                return Ok(Some(WrittenEvent { offset, number: None, bytes }));
+            };
+            if header.number > self.number {
+                self.repeats.remember(&header, &bytes);
+                (self.number, self.next) = (header.number, offset.next());
+                return Ok(Some(WrittenEvent { offset, number: Some(header.number), bytes }));
+            }
+            match self.repeats.compare(&header, &bytes) {
+                Repeat::Same => {}
+                Repeat::Forgotten => report.unchecked += 1,
+                Repeat::Other => {
+                    let (at, number) = (self.at, header.number);
+                    report
+                        .differences
+                        .add(|| format!("{at} offset {offset}: event {number} comes again with other bytes"));
+                }
+            }
+        }
+        self.ended = true;
+        Ok(None)
+    }
+}

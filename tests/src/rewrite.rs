@@ -1,0 +1,88 @@
+//! A log written anew, record by record, so that a test can change what no disk error would: the file is whole, and
+//! what it says is not.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use orderflow_schemas::{Offset, Topic, TopicPartition};
+use orderflow_topics::{Batch, EmbeddedLog, Topics, Visibility, embedded, partitions_of};
+
+use crate::Stage;
+
+/// How many records are appended at once; small enough for the smallest segments.
+const BATCH_RECORDS: usize = 200;
+
+/// A record as an edit sees it.
+#[derive(Debug)]
+pub struct Stored<'a> {
+    /// Its partition.
+    pub at: TopicPartition,
+    /// Its offset.
+    pub offset: u64,
+    /// Whether it is the last of its partition.
+    pub last: bool,
+    /// Its bytes, which these tests know to be text.
+    pub text: &'a str,
+}
+
+impl Stored<'_> {
+    /// Whether it is in this topic and has all these words.
+    pub fn is(&self, topic: Topic, words: &[&str]) -> bool {
+        self.at.topic == topic && words.iter().all(|word| self.text.contains(word))
+    }
+
+    /// The record as it was.
+    pub fn same(&self) -> Vec<String> {
+        vec![self.text.to_owned()]
+    }
+}
+
+/// Writes the log of a stopped server anew; `edit` says which records stand in the place of each.
+pub fn rewrite(stage: &Stage, edit: impl FnMut(&Stored<'_>) -> Vec<String>) {
+    let (old, new) = (stage.data().join("log"), stage.data().join("log.new"));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build();
+    runtime.expect("a runtime can be started").block_on(copy(&old, &new, edit));
+    std::fs::remove_dir_all(&old).expect("the old log can be removed");
+    std::fs::rename(&new, &old).expect("the new log can take its place");
+}
+
+async fn copy(old: &Path, new: &Path, mut edit: impl FnMut(&Stored<'_>) -> Vec<String>) {
+    let settings = embedded::Settings { segment_bytes: 4 << 20, ..embedded::Settings::default() };
+    let (old, _) = EmbeddedLog::open_read_only(old, settings.clone()).expect("the old log is whole");
+    let (new, _) = EmbeddedLog::open(new, settings).expect("a new log can be made");
+    for topic in Topic::ALL {
+        let partitions = old.partitions(topic);
+        if partitions > 0 {
+            new.create(topic, partitions).await.expect("a topic can be made");
+        }
+        for at in partitions_of(&old, topic) {
+            let records = read(&old, at).await;
+            let last = records.len().saturating_sub(1);
+            let edited: Vec<Bytes> = (0..)
+                .zip(&records)
+                .flat_map(|(n, record)| {
+                    let text = std::str::from_utf8(record).expect("records are JSON");
+                    edit(&Stored { at, offset: n as u64, last: n == last, text })
+                })
+                .map(Bytes::from)
+                .collect();
+            for records in edited.chunks(BATCH_RECORDS) {
+                let batch = Batch { at, records: records.to_vec() };
+                let appended = new.append(vec![batch]).await.expect("the new log takes it");
+                new.durable(appended.receipt).await.expect("the disk takes it");
+            }
+        }
+    }
+}
+
+async fn read(log: &EmbeddedLog, at: TopicPartition) -> Vec<Bytes> {
+    let mut records = Vec::new();
+    loop {
+        let from = Offset(records.len() as u64);
+        let chunk = log.read(at, from, 1 << 20, Visibility::Accepted).await.expect("the old log is whole");
+        if chunk.records.is_empty() {
+            return records;
+        }
+        records.extend(chunk.records);
+    }
+}

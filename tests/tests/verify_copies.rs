@@ -1,0 +1,77 @@
+//! Copies of a running server's directory, taken as `orderflow verify --help` says, are verified like a stopped one's.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use orderflow_tests::{
+    Client, Stage, batch_line, copy_file, copy_folder, execute, order, supply, wait_until,
+};
+
+/// Orders until it is told to stop.
+fn load(client: &Client, stop: &AtomicBool) {
+    for round in 0.. {
+        if stop.load(Ordering::Relaxed) {
+            return;
+        }
+        let lines: String =
+            (0..50).map(|n| batch_line(&format!("{round}-{n}"), &format!("c{n}"), "tea")).collect();
+        client.post_lines("/orders/batch", lines.as_bytes()).is(202);
+    }
+}
+
+/// The files of a folder, the last name first.
+fn newest_first(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    files.sort();
+    files.reverse();
+    files
+}
+
+/// The database by its own means, then the snapshots, then the log, its newest segment first.
+fn copy_in_order(from: &Path, to: &Path) {
+    fs::create_dir_all(to.join("log")).unwrap();
+    let copy = to.join("orders.sqlite");
+    execute(&from.join("orders.sqlite"), &format!("VACUUM INTO '{}'", copy.display()));
+    copy_folder(&from.join("snapshots"), &to.join("snapshots"));
+    for file in newest_first(&from.join("log")) {
+        copy_file(&file, &to.join("log").join(file.file_name().unwrap()));
+    }
+}
+
+#[test]
+fn copies_taken_in_order_under_load_are_clean_and_serve() {
+    let stage = Stage::new().with("segment_bytes", 1 << 20).with("snapshot_every", 200);
+    let server = stage.serve();
+    supply(&server.admin(), "tea", 100, 10_000_000);
+    let (stop, admin) = (AtomicBool::new(false), server.admin());
+    let mut copies = Vec::new();
+    std::thread::scope(|scope| {
+        scope.spawn(|| load(&admin, &stop));
+        let mut wanted = 0;
+        for _ in 0..3 {
+            wanted += 1_000;
+            wait_until("orders are in the database", || {
+                let total = server.admin().get("/orders?page=1&limit=1").is(200).json()["total"].as_u64();
+                (total >= Some(wanted)).then_some(())
+            });
+            let copy = Stage::new();
+            copy_in_order(stage.data(), copy.data());
+            copies.push(copy);
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    server.admin().wait_decided();
+    server.stop();
+    stage.verify_clean();
+    for copy in &copies {
+        copy.verify_clean();
+    }
+    let last = copies.pop().unwrap();
+    let server = last.serve();
+    server.customer("ann").post("/orders", &order(&[("tea", 1)])).is(201);
+    server.stop();
+    last.verify_clean();
+}
