@@ -8,7 +8,7 @@ use std::{
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::{Client, Ran, Running, wait_until};
+use crate::{Client, Database, Ran, Running, wait_until};
 
 /// Where a test plays: a data directory, gone at the end, and the settings of its servers.
 #[derive(Debug)]
@@ -45,6 +45,12 @@ impl Stage {
     #[must_use]
     pub fn pipeline(self, pipeline: impl Into<String>) -> Self {
         Self { pipeline: Some(pipeline.into()), ..self }
+    }
+
+    /// With this database in place of SQLite in the data directory.
+    #[must_use]
+    pub fn database(self, database: &Database) -> Self {
+        self.with("database", &database.url)
     }
 
     /// With this setting, such as `segment_bytes`, for servers started from now on.
@@ -122,7 +128,10 @@ impl Stage {
     pub fn verify(&self) -> Ran {
         let pipeline: Vec<&str> =
             self.pipeline.iter().flat_map(|name| ["--pipeline", name.as_str()]).collect();
-        self.run_on_data(&[&["verify"], pipeline.as_slice()].concat())
+        let arguments = [&["verify", "--data", self.data_text()], pipeline.as_slice()].concat();
+        let database: Vec<_> =
+            self.settings.iter().filter(|(name, _)| name == "ORDERFLOW_DATABASE").cloned().collect();
+        Running::start(&arguments, &database).wait()
     }
 
     /// Panics unless `orderflow verify` finds everything as it must be. What the database does not show yet at a

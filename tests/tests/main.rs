@@ -12,6 +12,7 @@ mod idempotency;
 mod inventory;
 mod lifecycles;
 mod orders;
+mod postgres;
 mod prices;
 mod reads;
 mod replay;
