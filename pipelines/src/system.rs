@@ -214,9 +214,8 @@ fn open_log(settings: &Settings) -> Result<Arc<EmbeddedLog>> {
 /// Opens the database in the background, so that a thread of its own has the priority of those there.
 async fn open_database(settings: &Settings, background: &Background, health: Part) -> Result<Database> {
     let (location, data) = (settings.database.clone(), settings.data.clone());
-    let handle = background.handle().clone();
-    let opening = move || handle.block_on(database::open(&location, data, health));
-    background.handle().spawn_blocking(opening).await?
+    let opening = async move { database::open(&location, data, health).await };
+    background.handle().spawn(opening).await?
 }
 
 async fn create_topics(topics: &dyn Topics, settings: &Settings) -> Result<()> {

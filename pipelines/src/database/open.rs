@@ -10,11 +10,12 @@ use orderflow_api::Part;
 use orderflow_sinks::{
     Sink, SinkError,
     database::{
-        Audit, Reader,
+        Audit, DatabaseError, Reader,
         postgres::{PostgresReader, PostgresSettings, PostgresSink},
         sqlite::{SqliteReader, SqliteSettings, SqliteSink},
     },
 };
+use tokio::{runtime::Handle, task::JoinError};
 
 use super::{Location, sink::DatabaseSink};
 
@@ -41,14 +42,23 @@ pub async fn open(location: &Location, data: PathBuf, health: Part) -> Result<Da
     Ok(Database { sink, reader })
 }
 
-/// Opens the writing side.
-pub(super) async fn open_sink(location: &Location, data: &Path) -> Result<Box<dyn Sink>, SinkError> {
+/// Opens the writing side, on a thread of its own that blocks: migrations cannot move between threads.
+pub(super) async fn open_sink(location: Location, data: PathBuf) -> Result<Box<dyn Sink>, SinkError> {
+    let handle = Handle::current();
+    let opened = tokio::task::spawn_blocking(move || handle.block_on(open_here(&location, &data))).await;
+    let panicked = |error: JoinError| SinkError::Stop { operation: "open the database", source: error.into() };
+    Ok(opened.map_err(panicked)??)
+}
+
+async fn open_here(location: &Location, data: &Path) -> Result<Box<dyn Sink>, DatabaseError> {
     match location {
         Location::DataDirectory => {
-            Ok(Box::new(SqliteSink::open(&data.join(FILE), &SqliteSettings::default()).await?))
+            let sink = SqliteSink::open(&data.join(FILE), &SqliteSettings::default()).await?;
+            Ok(Box::new(sink))
         }
         Location::Postgres(url) => {
-            Ok(Box::new(PostgresSink::open(url.reveal(), &PostgresSettings::default()).await?))
+            let sink = PostgresSink::open(url.reveal(), &PostgresSettings::default()).await?;
+            Ok(Box::new(sink))
         }
     }
 }

@@ -38,7 +38,7 @@ impl DatabaseSink {
     async fn open(&mut self) -> Result<&mut dyn Sink, SinkError> {
         let opened = match self.opened.take() {
             Some(opened) => opened,
-            None => open_sink(&self.location, &self.data).await?,
+            None => open_sink(self.location.clone(), self.data.clone()).await?,
         };
         Ok(self.opened.insert(opened).as_mut())
     }

@@ -67,7 +67,7 @@ fn the_database_of_another_log_is_refused() {
 /// Says on every connection that it is Postgres 9.6, and that the password was right.
 fn pretend_to_be_old(listener: &TcpListener) {
     let greet = |mut stream: TcpStream| -> std::io::Result<()> {
-        let mut message = |stream: &mut TcpStream| {
+        let message = |stream: &mut TcpStream| {
             let mut length = [0; 4];
             stream.read_exact(&mut length)?;
             let mut body = vec![0; u32::from_be_bytes(length) as usize - 4];
