@@ -43,9 +43,21 @@ impl FromRequestParts<Api> for Store {
     }
 }
 
-/// 500, with the cause in the log.
+/// 503 `database-unavailable` if the database may answer later, else 500. The cause goes to the log.
 pub fn failed(error: DatabaseError) -> Problem {
-    Problem::internal(error)
+    if !error.is_transient() {
+        return Problem::internal(error);
+    }
+    let retry_after_s = match &error {
+        // What made it unavailable was logged when it happened, and this comes with each request until it is back.
+        DatabaseError::Unavailable { retry_after } => retry_after.as_millis().div_ceil(1_000).max(1),
+        _ => {
+            tracing::warn!(%error, "the database could not answer a request");
+            1
+        }
+    };
+    let retry_after_s = u32::try_from(retry_after_s).unwrap_or(u32::MAX);
+    Problem::unavailable("database-unavailable", "the database cannot answer now", retry_after_s)
 }
 
 /// Orders that are over, for the write API: the processor has forgotten them, the database has not.
@@ -69,5 +81,31 @@ impl OrderLookup for StoredOrders {
             return Err(LookupError(format!("it is not yet at {at_least}")));
         }
         self.database.order(id).await.map_err(|error| LookupError(error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+
+    #[test]
+    fn a_database_that_may_answer_later_is_503_with_retry_after_and_any_other_error_is_500() {
+        let retry_after = |problem: Problem| {
+            use axum::response::IntoResponse;
+            problem.into_response().headers()[http::header::RETRY_AFTER].to_str().unwrap().to_owned()
+        };
+        let away = failed(DatabaseError::Unavailable { retry_after: Duration::from_millis(1_500) });
+        assert_eq!((away.status(), away.slug()), (StatusCode::SERVICE_UNAVAILABLE, "database-unavailable"));
+        assert_eq!(retry_after(away), "2");
+        let busy = DatabaseError::Query { operation: "list orders", source: sqlx::Error::PoolTimedOut };
+        let busy = failed(busy);
+        assert_eq!(busy.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(retry_after(busy), "1");
+        let wrong = DatabaseError::Damaged { table: "orders", column: "total", reason: "secret".into() };
+        let wrong = failed(wrong);
+        assert_eq!(wrong.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(!wrong.detail().contains("secret"), "a 5xx says nothing internal");
     }
 }

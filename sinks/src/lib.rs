@@ -9,7 +9,6 @@ pub mod database;
 pub mod dead_letter;
 pub mod intake;
 pub mod progress;
-#[cfg(test)]
 mod samples;
 
 pub use contract::{Checkpoint, Event, EventBatch, EventRecord, Mark, Sink, SinkError};

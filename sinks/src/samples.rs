@@ -1,14 +1,17 @@
-//! Events for the tests of this crate.
+//! Events for tests: those of this crate, and the conformance suite of databases.
 
 use std::sync::Arc;
 
+#[cfg(test)]
 use bytes::Bytes;
 use orderflow_schemas::{
-    Actor, Amount, CustomerId, Header, Levels, Offset, Order, OrderEvent, OrderId, OrderLine, Payload,
-    Record, Source, StockEvent, Timestamp, Topic, TopicPartition,
+    Actor, Amount, CustomerId, Header, Levels, Offset, Order, OrderEvent, OrderId, OrderLine, Source,
+    StockEvent, Timestamp, Topic, TopicPartition,
     envelope::Cause,
     events::{Change, Movement, OrderChanged, ProductUpdated, StockReserved},
 };
+#[cfg(test)]
+use orderflow_schemas::{Payload, Record};
 use uuid::Uuid;
 
 use crate::contract::{Checkpoint, Event, EventBatch, EventRecord, Mark, commands_of};
@@ -23,20 +26,24 @@ pub(crate) fn id(n: u32) -> OrderId {
 }
 
 pub(crate) fn order(n: u32, version: u64, status: &str) -> Order {
-    let line = OrderLine { sku: "A".parse().unwrap(), quantity: 2, unit_price: Some(Amount(1299)) };
+    let line = OrderLine {
+        sku: "A".parse().expect("a sample is valid"),
+        quantity: 2,
+        unit_price: Some(Amount(1299)),
+    };
     Order {
         id: id(n),
-        customer_id: CustomerId::new(format!("customer-{}", n % 3)).unwrap(),
-        status: status.parse().unwrap(),
+        customer_id: CustomerId::new(format!("customer-{}", n % 3)).expect("a sample is valid"),
+        status: status.parse().expect("a sample is valid"),
         version,
-        currency: "EUR".parse().unwrap(),
+        currency: "EUR".parse().expect("a sample is valid"),
         total: Some(Amount(2598)),
         lines: vec![line].into(),
         channel: Some("web".into()),
         notes: None,
         fail_reason: None,
         failures: Arc::new([]),
-        idempotency_key: Some(format!("key-{n}").parse().unwrap()),
+        idempotency_key: Some(format!("key-{n}").parse().expect("a sample is valid")),
         placed_at: Timestamp::from_micros(1_000 * i64::from(n)),
         created_at: Timestamp::from_micros(5_000),
         updated_at: Timestamp::from_micros(5_000 + version as i64),
@@ -45,7 +52,7 @@ pub(crate) fn order(n: u32, version: u64, status: &str) -> Order {
 
 pub(crate) fn changed(order: Order) -> OrderEvent {
     let change = if order.version == 1 { Change::Created } else { Change::Updated };
-    let from = (order.version > 1).then(|| "CREATED".parse().unwrap());
+    let from = (order.version > 1).then(|| "CREATED".parse().expect("a sample is valid"));
     let order = Arc::new(order);
     let event = OrderChanged {
         order,
@@ -65,24 +72,25 @@ pub(crate) fn levels(available: u64) -> Levels {
 
 pub(crate) fn product(sku: &str, name: &str, available: u64) -> StockEvent {
     StockEvent::ProductUpdated(ProductUpdated {
-        sku: sku.parse().unwrap(),
+        sku: sku.parse().expect("a sample is valid"),
         name: name.into(),
         unit_price: Amount(500),
-        currency: "EUR".parse().unwrap(),
+        currency: "EUR".parse().expect("a sample is valid"),
         levels: levels(available),
         by: Actor::SYSTEM,
     })
 }
 
 pub(crate) fn reserved(sku: &str, available: u64) -> StockEvent {
-    let line = Movement { sku: sku.parse().unwrap(), quantity: 1, levels: levels(available) };
+    let line =
+        Movement { sku: sku.parse().expect("a sample is valid"), quantity: 1, levels: levels(available) };
     StockEvent::Reserved(StockReserved { order_id: id(1), lines: vec![line], unit_prices: vec![Amount(500)] })
 }
 
 pub(crate) fn header(at: TopicPartition, number: u64) -> Header {
-    let source = Source::new("clock").unwrap();
+    let source = Source::new("clock").expect("a sample is valid");
     Header {
-        source: Source::processor(commands_of(at).unwrap()),
+        source: Source::processor(commands_of(at).expect("a sample is valid")),
         number,
         time: Timestamp::from_micros(7),
         cause: Some(Cause { offset: Offset(number * 10), source, number }),
@@ -91,6 +99,7 @@ pub(crate) fn header(at: TopicPartition, number: u64) -> Header {
     }
 }
 
+#[cfg(test)]
 pub(crate) fn bytes<T: Payload>(at: TopicPartition, number: u64, data: T) -> Bytes {
     Record { header: header(at, number), data }.encode()
 }

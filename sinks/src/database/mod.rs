@@ -5,9 +5,12 @@
 //! same for every database. [`sqlite`] stores them in the data directory. Another database is another module beside
 //! it, with a [`crate::Sink`], a [`Reader`] and an [`Audit`] of its own over the same row types.
 
+pub mod conformance;
 mod error;
+pub mod postgres;
 mod reader;
 mod rows;
+mod sql;
 pub mod sqlite;
 
 pub use error::DatabaseError;

@@ -7,8 +7,6 @@
 //! removed what the lost checkpoint had released. *Recovery*: SQLite's own; then the driver reads on from the
 //! checkpoint that is stored. *Order*: each upsert keeps the higher version, so a repeated batch changes nothing.
 
-mod convert;
-mod queries;
 mod reader;
 mod schema;
 mod statements;

@@ -82,7 +82,8 @@ pub(super) async fn connect(
 /// Opens the database for writing, creates it if it is not there and brings its tables up to date.
 pub(super) async fn open(path: &Path, settings: &SqliteSettings) -> Result<SqliteConnection, DatabaseError> {
     let mut connection = connect(path, settings).await?;
-    match MIGRATIONS.run(&mut connection).await {
+    // Not `run`, whose future the compiler does not see can be sent.
+    match MIGRATIONS.run_direct(None, &mut connection, false).await {
         Ok(()) => Ok(connection),
         Err(MigrateError::VersionMissing(found)) => {
             Err(DatabaseError::Newer { found, known: SCHEMA_VERSION })

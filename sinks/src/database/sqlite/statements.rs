@@ -3,10 +3,11 @@
 //! Measured with three indexes, 5,000 rows a transaction, orders inserted / updated a second: a statement a row
 //! 17k / 19k; one JSON array through `json_each` 89k / 104k; `VALUES` of 50 rows 136k / 211k, of 200 154k / 239k, of
 //! 1,000 170k / 258k. So `VALUES`, in chunks whose sizes are powers of two: few distinct statements, all of them
-//! prepared once. Columns that never change are not updated: doing so halves the rate, since their indexes are
-//! then written again.
+//! prepared once.
 
 use std::sync::Arc;
+
+use crate::database::sql::{CHECKPOINTS, ORDER_HISTORY, ORDERS, STOCK, Table};
 
 /// The largest chunk, in rows: 15 columns of it are far below the 32,766 values SQLite takes.
 const CHUNK_ROWS_MAX: usize = 512;
@@ -19,8 +20,9 @@ pub(super) struct Upsert {
 }
 
 impl Upsert {
-    fn new(insert: &str, columns: usize, conflict: &str) -> Self {
-        let row = format!("({})", vec!["?"; columns].join(","));
+    fn new(table: &Table) -> Self {
+        let row = format!("({})", vec!["?"; table.columns.len()].join(","));
+        let (insert, conflict) = (table.insert(), table.conflict);
         let sizes = (0..=CHUNK_ROWS_MAX.ilog2()).map(|power| 1usize << power);
         let statement = |rows| format!("{insert} VALUES {} {conflict}", vec![row.as_str(); rows].join(","));
         Self { by_size: sizes.map(|rows| statement(rows).into()).collect() }
@@ -47,39 +49,10 @@ pub(super) struct Upserts {
 impl Upserts {
     pub(super) fn new() -> Self {
         Self {
-            orders: Upsert::new(
-                "INSERT INTO orders (id, customer_id, status, version, currency, total, lines, channel, notes, \
-                 fail_reason, failures, idempotency_key, placed_at, created_at, updated_at)",
-                15,
-                "ON CONFLICT (id) DO UPDATE SET status = excluded.status, version = excluded.version, \
-                 total = excluded.total, lines = excluded.lines, fail_reason = excluded.fail_reason, \
-                 failures = excluded.failures, updated_at = excluded.updated_at \
-                 WHERE excluded.version > orders.version",
-            ),
-            history: Upsert::new(
-                "INSERT INTO order_history (order_id, version, type, status, from_status, at, by_role, by_subject, \
-                 reason, cause)",
-                10,
-                "ON CONFLICT (order_id, version) DO NOTHING",
-            ),
-            stock: Upsert::new(
-                "INSERT INTO stock (sku, version, received, available, reserved, shipped, written_off, name, \
-                 unit_price, currency)",
-                10,
-                "ON CONFLICT (sku) DO UPDATE SET version = excluded.version, received = excluded.received, \
-                 available = excluded.available, reserved = excluded.reserved, shipped = excluded.shipped, \
-                 written_off = excluded.written_off, name = coalesce(excluded.name, stock.name), \
-                 unit_price = coalesce(excluded.unit_price, stock.unit_price), \
-                 currency = coalesce(excluded.currency, stock.currency) \
-                 WHERE excluded.version > stock.version",
-            ),
-            checkpoints: Upsert::new(
-                "INSERT INTO checkpoints (topic, partition, next_offset, number, unreadable, cause)",
-                6,
-                "ON CONFLICT (topic, partition) DO UPDATE SET next_offset = excluded.next_offset, \
-                 number = excluded.number, unreadable = excluded.unreadable, cause = excluded.cause \
-                 WHERE excluded.next_offset >= checkpoints.next_offset",
-            ),
+            orders: Upsert::new(&ORDERS),
+            history: Upsert::new(&ORDER_HISTORY),
+            stock: Upsert::new(&STOCK),
+            checkpoints: Upsert::new(&CHECKPOINTS),
         }
     }
 }
@@ -90,7 +63,7 @@ mod tests {
 
     #[test]
     fn chunks_take_every_row_once_and_in_order() {
-        let upsert = Upsert::new("INSERT INTO t", 1, "");
+        let upsert = Upsert::new(&Table { name: "t", columns: &[("n", "bigint")], conflict: "" });
         let rows: Vec<usize> = (0..1_337).collect();
         let (mut rest, mut seen, mut sizes) = (rows.as_slice(), Vec::new(), Vec::new());
         while let Some((statement, chunk)) = upsert.next(&mut rest) {

@@ -4,17 +4,20 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use orderflow_schemas::{Order, TopicPartition};
-use sqlx::{AssertSqlSafe, Connection, Sqlite, SqliteConnection, query::Query, sqlite::SqliteArguments};
+use sqlx::{
+    AssertSqlSafe, Connection, Sqlite, SqliteConnection, query::Query, sqlite::SqliteArguments, types::Json,
+};
 
 use super::{
-    SqliteSettings,
-    convert::{failures_json, integer, lines_json},
-    queries, schema,
+    SqliteSettings, schema,
     statements::{Upsert, Upserts},
 };
 use crate::{
     contract::{Checkpoint, EventBatch, Mark, Sink, SinkError},
-    database::{DatabaseError, HistoryEntry, Rows, StockItem},
+    database::{
+        DatabaseError, HistoryEntry, Rows, StockItem,
+        sql::{CHECKPOINT, checkpoint_of, failures_of, integer},
+    },
 };
 
 type Statement<'a> = Query<'a, Sqlite, SqliteArguments>;
@@ -62,9 +65,10 @@ impl Sink for SqliteSink {
 
     async fn checkpoint(&mut self) -> Result<Checkpoint, SinkError> {
         let mut connection = self.take_connection().await?;
-        let checkpoint = queries::checkpoint(&mut connection).await?;
+        let rows = sqlx::query(CHECKPOINT).fetch_all(&mut connection).await;
+        let rows = rows.map_err(DatabaseError::query("read the checkpoint"))?;
         self.connection = Some(connection);
-        Ok(checkpoint)
+        Ok(checkpoint_of(&rows)?)
     }
 
     async fn apply(&mut self, batch: &EventBatch, checkpoint: &Checkpoint) -> Result<(), SinkError> {
@@ -108,17 +112,17 @@ async fn write_all<'r, T>(
 
 fn bind_order<'r>(order: &'r Order, statement: Statement<'r>) -> Statement<'r> {
     statement
-        .bind(order.id.as_uuid().as_bytes().as_slice())
+        .bind(order.id.as_uuid())
         .bind(order.customer_id.as_str())
         .bind(order.status.as_str())
         .bind(integer(order.version))
         .bind(order.currency.as_str())
         .bind(order.total.map(|total| integer(total.0)))
-        .bind(lines_json(order))
+        .bind(Json(&order.lines))
         .bind(order.channel.as_deref())
         .bind(order.notes.as_deref())
         .bind(order.fail_reason.as_deref())
-        .bind(failures_json(order))
+        .bind(failures_of(order).map(Json))
         .bind(order.idempotency_key.as_ref().map(|key| key.as_str()))
         .bind(order.placed_at.as_micros())
         .bind(order.created_at.as_micros())
@@ -127,7 +131,7 @@ fn bind_order<'r>(order: &'r Order, statement: Statement<'r>) -> Statement<'r> {
 
 fn bind_history<'r>(entry: &'r HistoryEntry, statement: Statement<'r>) -> Statement<'r> {
     statement
-        .bind(entry.order_id.as_uuid().into_bytes().to_vec())
+        .bind(entry.order_id.as_uuid())
         .bind(integer(entry.version))
         .bind(entry.change.kind())
         .bind(entry.status.as_str())

@@ -1,4 +1,4 @@
-//! Between Rust values and columns. What is read is checked: a file may have been changed by others.
+//! From columns to values. What is read is checked: a database may have been changed by others.
 
 use std::{fmt::Display, str::FromStr};
 
@@ -6,84 +6,95 @@ use compact_str::CompactString;
 use orderflow_schemas::{
     Actor, Amount, Levels, Offset, Order, OrderId, Role, Sku, Timestamp, TopicPartition, events::Change,
 };
-use sqlx::{Decode, Row, Sqlite, Type, sqlite::SqliteRow};
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
 use crate::{
     contract::Mark,
     database::{DatabaseError, HistoryEntry, StockItem},
 };
 
-/// A number as a column holds it. [`crate::database::Rows`] has refused what does not fit; offsets and counters
-/// never get so far.
-pub(super) fn integer(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
+/// A row of one database: a column by its name, or what is wrong with it. NULL is `None`.
+pub(in crate::database) trait Row: Send + Sync + Sized {
+    /// A text.
+    fn text(&self, column: &'static str) -> Result<Option<&str>, sqlx::Error>;
 
-pub(super) fn lines_json(order: &Order) -> String {
-    serde_json::to_string(&order.lines).expect("lines have string keys")
-}
+    /// A text that may hold any character.
+    fn words(&self, column: &'static str) -> Result<Option<CompactString>, sqlx::Error>;
 
-/// Almost no order has failures, so none is NULL.
-pub(super) fn failures_json(order: &Order) -> Option<String> {
-    let failures = Some(&order.failures).filter(|failures| !failures.is_empty());
-    failures.map(|failures| serde_json::to_string(failures).expect("failures have string keys"))
+    /// A number.
+    fn integer(&self, column: &'static str) -> Result<Option<i64>, sqlx::Error>;
+
+    /// An order's id.
+    fn id(&self, column: &'static str) -> Result<Uuid, sqlx::Error>;
+
+    /// A value that is stored as JSON.
+    fn json<T: DeserializeOwned + 'static>(&self, column: &'static str) -> Result<Option<T>, sqlx::Error>;
 }
 
 /// A row that is being read.
-pub(super) struct Columns<'r> {
-    pub(super) table: &'static str,
-    pub(super) row: &'r SqliteRow,
+pub(in crate::database) struct Columns<'r, R> {
+    pub(in crate::database) table: &'static str,
+    pub(in crate::database) row: &'r R,
 }
 
-impl<'r> Columns<'r> {
+impl<'r, R: Row> Columns<'r, R> {
     fn damaged(&self, column: &'static str, reason: impl Display) -> DatabaseError {
         DatabaseError::Damaged { table: self.table, column, reason: reason.to_string() }
     }
 
-    fn get<T: Decode<'r, Sqlite> + Type<Sqlite>>(&self, column: &'static str) -> Result<T, DatabaseError> {
-        self.row.try_get(column).map_err(|error| self.damaged(column, error))
+    /// What was read of a column that is never NULL.
+    fn present<T>(
+        &self,
+        column: &'static str,
+        read: Result<Option<T>, sqlx::Error>,
+    ) -> Result<T, DatabaseError> {
+        let value = read.map_err(|error| self.damaged(column, error))?;
+        value.ok_or_else(|| self.damaged(column, "it is NULL"))
+    }
+
+    fn text(&self, column: &'static str) -> Result<&'r str, DatabaseError> {
+        self.present(column, self.row.text(column))
     }
 
     fn parse<T: FromStr<Err: Display>>(&self, column: &'static str) -> Result<T, DatabaseError> {
-        self.get::<&str>(column)?.parse().map_err(|error: T::Err| self.damaged(column, error))
+        self.text(column)?.parse().map_err(|error: T::Err| self.damaged(column, error))
     }
 
     fn parse_some<T: FromStr<Err: Display>>(&self, column: &'static str) -> Result<Option<T>, DatabaseError> {
-        let text = self.get::<Option<&str>>(column)?;
+        let text = self.row.text(column).map_err(|error| self.damaged(column, error))?;
         text.map(str::parse).transpose().map_err(|error: T::Err| self.damaged(column, error))
     }
 
-    fn text(&self, column: &'static str) -> Result<Option<CompactString>, DatabaseError> {
-        Ok(self.get::<Option<&str>>(column)?.map(CompactString::from))
+    fn words(&self, column: &'static str) -> Result<Option<CompactString>, DatabaseError> {
+        self.row.words(column).map_err(|error| self.damaged(column, error))
     }
 
     fn count_some(&self, column: &'static str) -> Result<Option<u64>, DatabaseError> {
-        let number = self.get::<Option<i64>>(column)?;
+        let number = self.row.integer(column).map_err(|error| self.damaged(column, error))?;
         number.map(u64::try_from).transpose().map_err(|error| self.damaged(column, error))
     }
 
-    pub(super) fn count(&self, column: &'static str) -> Result<u64, DatabaseError> {
-        u64::try_from(self.get::<i64>(column)?).map_err(|error| self.damaged(column, error))
+    pub(in crate::database) fn count(&self, column: &'static str) -> Result<u64, DatabaseError> {
+        self.present(column, Ok(self.count_some(column)?))
     }
 
     fn time(&self, column: &'static str) -> Result<Timestamp, DatabaseError> {
-        self.get::<i64>(column).map(Timestamp::from_micros)
+        self.present(column, self.row.integer(column)).map(Timestamp::from_micros)
     }
 
     fn order_id(&self, column: &'static str) -> Result<OrderId, DatabaseError> {
-        let bytes = self.get::<&[u8]>(column)?;
-        uuid::Uuid::from_slice(bytes).map(OrderId::from_uuid).map_err(|error| self.damaged(column, error))
+        self.row.id(column).map(OrderId::from_uuid).map_err(|error| self.damaged(column, error))
     }
 
-    fn json<T: serde::de::DeserializeOwned>(
+    fn json_some<T: DeserializeOwned + 'static>(
         &self,
         column: &'static str,
-        text: &str,
-    ) -> Result<T, DatabaseError> {
-        serde_json::from_str(text).map_err(|error| self.damaged(column, error))
+    ) -> Result<Option<T>, DatabaseError> {
+        self.row.json(column).map_err(|error| self.damaged(column, error))
     }
 
-    pub(super) fn order(&self) -> Result<Order, DatabaseError> {
+    pub(in crate::database) fn order(&self) -> Result<Order, DatabaseError> {
         Ok(Order {
             id: self.order_id("id")?,
             customer_id: self.parse("customer_id")?,
@@ -91,11 +102,11 @@ impl<'r> Columns<'r> {
             version: self.count("version")?,
             currency: self.parse("currency")?,
             total: self.count_some("total")?.map(Amount),
-            lines: self.json("lines", self.get("lines")?)?,
-            channel: self.text("channel")?,
-            notes: self.text("notes")?,
-            fail_reason: self.text("fail_reason")?,
-            failures: self.json("failures", self.get::<Option<&str>>("failures")?.unwrap_or("[]"))?,
+            lines: self.present("lines", Ok(self.json_some("lines")?))?,
+            channel: self.words("channel")?,
+            notes: self.words("notes")?,
+            fail_reason: self.words("fail_reason")?,
+            failures: self.json_some("failures")?.unwrap_or_default(),
             idempotency_key: self.parse_some("idempotency_key")?,
             placed_at: self.time("placed_at")?,
             created_at: self.time("created_at")?,
@@ -103,8 +114,8 @@ impl<'r> Columns<'r> {
         })
     }
 
-    pub(super) fn history(&self) -> Result<HistoryEntry, DatabaseError> {
-        let kind = self.get::<&str>("type")?;
+    pub(in crate::database) fn history(&self) -> Result<HistoryEntry, DatabaseError> {
+        let kind = self.text("type")?;
         let change = Change::ALL.into_iter().find(|change| change.kind() == kind);
         Ok(HistoryEntry {
             order_id: self.order_id("order_id")?,
@@ -114,19 +125,19 @@ impl<'r> Columns<'r> {
             from: self.parse_some("from_status")?,
             at: self.time("at")?,
             by: self.actor()?,
-            reason: self.text("reason")?,
+            reason: self.words("reason")?,
             cause: self.count("cause").map(Offset)?,
         })
     }
 
     fn actor(&self) -> Result<Actor, DatabaseError> {
-        let name = self.get::<&str>("by_role")?;
+        let name = self.text("by_role")?;
         let role = if name == Role::System.as_str() { Some(Role::System) } else { Role::of_client(name) };
         let role = role.ok_or_else(|| self.damaged("by_role", name))?;
-        Ok(Actor { role, subject: self.get::<&str>("by_subject")?.into() })
+        Ok(Actor { role, subject: self.present("by_subject", Ok(self.words("by_subject")?))? })
     }
 
-    pub(super) fn stock(&self) -> Result<StockItem, DatabaseError> {
+    pub(in crate::database) fn stock(&self) -> Result<StockItem, DatabaseError> {
         Ok(StockItem {
             sku: self.parse::<Sku>("sku")?,
             version: self.count("version").map(Offset)?,
@@ -137,13 +148,13 @@ impl<'r> Columns<'r> {
                 shipped: self.count("shipped")?,
                 written_off: self.count("written_off")?,
             },
-            name: self.text("name")?,
+            name: self.words("name")?,
             unit_price: self.count_some("unit_price")?.map(Amount),
             currency: self.parse_some("currency")?,
         })
     }
 
-    pub(super) fn mark(&self) -> Result<(TopicPartition, Mark), DatabaseError> {
+    pub(in crate::database) fn mark(&self) -> Result<(TopicPartition, Mark), DatabaseError> {
         let partition = u16::try_from(self.count("partition")?);
         let partition = partition.map_err(|error| self.damaged("partition", error))?;
         let mark = Mark {

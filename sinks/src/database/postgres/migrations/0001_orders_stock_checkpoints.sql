@@ -1,0 +1,63 @@
+-- The names have no schema: the connection's search_path names it. Times are microseconds since the Unix epoch, money
+-- is minor units. COLLATE "C": keys are compared by their bytes, so lists come in the same order from every database
+-- and an upgrade of the system's collations damages no index.
+CREATE TABLE orders (
+    id              uuid   NOT NULL PRIMARY KEY,
+    customer_id     text   COLLATE "C" NOT NULL,
+    status          text   COLLATE "C" NOT NULL,
+    version         bigint NOT NULL,
+    currency        text   COLLATE "C" NOT NULL,
+    total           bigint,
+    lines           jsonb  NOT NULL,
+    channel         text,
+    notes           text,
+    fail_reason     text,
+    failures        jsonb,
+    idempotency_key text   COLLATE "C",
+    placed_at       bigint NOT NULL,
+    created_at      bigint NOT NULL,
+    updated_at      bigint NOT NULL
+);
+
+CREATE INDEX orders_by_customer ON orders (customer_id, id);
+CREATE INDEX orders_by_status ON orders (status, id);
+CREATE INDEX orders_by_idempotency_key ON orders (idempotency_key, id) WHERE idempotency_key IS NOT NULL;
+
+CREATE TABLE order_history (
+    order_id    uuid   NOT NULL,
+    version     bigint NOT NULL,
+    type        text   COLLATE "C" NOT NULL,
+    status      text   COLLATE "C" NOT NULL,
+    from_status text   COLLATE "C",
+    at          bigint NOT NULL,
+    by_role     text   COLLATE "C" NOT NULL,
+    by_subject  text   NOT NULL,
+    reason      text,
+    cause       bigint NOT NULL,
+    PRIMARY KEY (order_id, version)
+);
+
+-- version is the offset of the stock event that the row stands at; a SKU has one partition, so offsets order its rows.
+-- Levels change often and no index has them: room in each page lets a change stay there, without touching the index.
+CREATE TABLE stock (
+    sku         text   COLLATE "C" NOT NULL PRIMARY KEY,
+    version     bigint NOT NULL,
+    received    bigint NOT NULL,
+    available   bigint NOT NULL,
+    reserved    bigint NOT NULL,
+    shipped     bigint NOT NULL,
+    written_off bigint NOT NULL,
+    name        text,
+    unit_price  bigint,
+    currency    text   COLLATE "C"
+) WITH (fillfactor = 50);
+
+CREATE TABLE checkpoints (
+    topic       text   COLLATE "C" NOT NULL,
+    partition   bigint NOT NULL,
+    next_offset bigint NOT NULL,
+    number      bigint NOT NULL,
+    unreadable  bigint NOT NULL,
+    cause       bigint,
+    PRIMARY KEY (topic, partition)
+) WITH (fillfactor = 50);

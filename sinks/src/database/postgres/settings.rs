@@ -1,0 +1,114 @@
+//! What may be set, with its defaults.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+/// How Postgres is used. Where it is comes in a URL of its own, since that may hold a password.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PostgresSettings {
+    /// The schema that holds the tables; made if it is not there. Default `orderflow`.
+    pub schema: SchemaName,
+    /// Connections that read. Default 8.
+    pub readers: u32,
+    /// How long a read waits for a connection, in milliseconds. Default 2,000.
+    pub acquire_ms_max: u64,
+    /// How long connecting may take, in milliseconds. Default 5,000.
+    pub connect_ms_max: u64,
+    /// How long a read may take, in milliseconds. Verification has no such limit. Default 5,000.
+    pub read_ms_max: u64,
+    /// How long one statement of a batch may take, in milliseconds. Default 30,000.
+    pub write_ms_max: u64,
+    /// How long a writing statement waits for a lock, in milliseconds. Default 10,000.
+    pub lock_ms_max: u64,
+    /// After how long the server ends a transaction that this program says nothing in, in milliseconds: a process
+    /// that hangs then holds no lock that others wait for. Default 60,000.
+    pub idle_in_transaction_ms_max: u64,
+    /// How long opening waits for another process that migrates, in milliseconds. Default 120,000.
+    pub migrate_ms_max: u64,
+    /// After so many reads in a row that could not reach the server, others fail at once. Default 3.
+    pub breaker_failures: u32,
+    /// For how long they do, in milliseconds, until one read tries again. Default 1,000.
+    pub breaker_open_ms: u64,
+}
+
+impl Default for PostgresSettings {
+    fn default() -> Self {
+        Self {
+            schema: SchemaName::default(),
+            readers: 8,
+            acquire_ms_max: 2_000,
+            connect_ms_max: 5_000,
+            read_ms_max: 5_000,
+            write_ms_max: 30_000,
+            lock_ms_max: 10_000,
+            idle_in_transaction_ms_max: 60_000,
+            migrate_ms_max: 120_000,
+            breaker_failures: 3,
+            breaker_open_ms: 1_000,
+        }
+    }
+}
+
+/// A schema's name that needs no quotes anywhere: lower-case letters, digits and underscores, at most 63 of them, the
+/// first no digit, and none of the names Postgres keeps for itself.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct SchemaName(String);
+
+/// Why a text is no name of a schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a schema's name has 1 to 63 lower-case letters, digits and underscores, begins with no digit or `pg_`"
+)]
+pub struct InvalidSchemaName;
+
+impl SchemaName {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for SchemaName {
+    fn default() -> Self {
+        Self("orderflow".to_owned())
+    }
+}
+
+impl TryFrom<String> for SchemaName {
+    type Error = InvalidSchemaName;
+
+    fn try_from(name: String) -> Result<Self, InvalidSchemaName> {
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        let begins = name.bytes().next().is_some_and(|first| !first.is_ascii_digit());
+        let reserved = name.starts_with("pg_") || name == "information_schema";
+        let valid = begins && !reserved && name.len() <= 63 && name.bytes().all(allowed);
+        if valid { Ok(Self(name)) } else { Err(InvalidSchemaName) }
+    }
+}
+
+impl fmt::Display for SchemaName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_names_are_schemas() {
+        for name in ["orderflow", "_a1", "public", &"x".repeat(63)] {
+            assert_eq!(SchemaName::try_from(name.to_owned()).map(|name| name.0), Ok(name.to_owned()));
+        }
+        let long = "x".repeat(64);
+        for name in
+            ["", "1a", "Orders", "a b", "a;drop", "a\"", "ä", "a-b", "pg_x", "information_schema", &long]
+        {
+            assert_eq!(SchemaName::try_from(name.to_owned()), Err(InvalidSchemaName), "{name}");
+        }
+    }
+}
