@@ -5,17 +5,16 @@ use std::{
     sync::Arc,
 };
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use orderflow_api::Part;
 use orderflow_sinks::{
-    Sink, SinkError,
+    Sink,
     database::{
         Audit, DatabaseError, Reader,
         postgres::{PostgresReader, PostgresSettings, PostgresSink},
         sqlite::{SqliteReader, SqliteSettings, SqliteSink},
     },
 };
-use tokio::{runtime::Handle, task::JoinError};
 
 use super::{Location, sink::DatabaseSink};
 
@@ -35,22 +34,16 @@ pub async fn open(location: &Location, data: PathBuf, health: Part) -> Result<Da
     let sink = Box::new(DatabaseSink::new(location, data, health).await?);
     let reader: Arc<dyn Reader> = match location {
         Location::DataDirectory => Arc::new(SqliteReader::open(&file, &SqliteSettings::default()).await?),
+        // The sink has just tried the server and the password.
         Location::Postgres(url) => {
-            Arc::new(PostgresReader::open(url.reveal(), &PostgresSettings::default())?)
+            Arc::new(PostgresReader::unconnected(url.reveal(), &PostgresSettings::default())?)
         }
     };
     Ok(Database { sink, reader })
 }
 
-/// Opens the writing side, on a thread of its own that blocks: migrations cannot move between threads.
-pub(super) async fn open_sink(location: Location, data: PathBuf) -> Result<Box<dyn Sink>, SinkError> {
-    let handle = Handle::current();
-    let opened = tokio::task::spawn_blocking(move || handle.block_on(open_here(&location, &data))).await;
-    let panicked = |error: JoinError| SinkError::Stop { operation: "open the database", source: error.into() };
-    Ok(opened.map_err(panicked)??)
-}
-
-async fn open_here(location: &Location, data: &Path) -> Result<Box<dyn Sink>, DatabaseError> {
+/// Opens the writing side.
+pub(super) async fn open_sink(location: &Location, data: &Path) -> Result<Box<dyn Sink>, DatabaseError> {
     match location {
         Location::DataDirectory => {
             let sink = SqliteSink::open(&data.join(FILE), &SqliteSettings::default()).await?;
@@ -64,15 +57,19 @@ async fn open_here(location: &Location, data: &Path) -> Result<Box<dyn Sink>, Da
 }
 
 /// Opens the database of a stopped server to compare it with the log; `None` if it was never made.
-pub async fn open_audit(location: &Location, data: &Path) -> Result<Option<Box<dyn Audit>>> {
-    let path = data.join(FILE);
+pub async fn open_audit(
+    location: &Location,
+    data: &Path,
+) -> Result<Option<Box<dyn Audit>>, DatabaseError> {
+    let file = data.join(FILE);
     match location {
-        Location::DataDirectory if !path.exists() => Ok(None),
+        Location::DataDirectory if !file.exists() => Ok(None),
         Location::DataDirectory => {
-            Ok(Some(Box::new(SqliteReader::open(&path, &SqliteSettings::default()).await?)))
+            let reader = SqliteReader::open(&file, &SqliteSettings::default()).await?;
+            Ok(Some(Box::new(reader)))
         }
         Location::Postgres(url) => {
-            let reader = PostgresReader::open(url.reveal(), &PostgresSettings::default())?;
+            let reader = PostgresReader::open(url.reveal(), &PostgresSettings::default()).await?;
             Ok(Some(Box::new(reader)))
         }
     }

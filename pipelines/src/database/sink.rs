@@ -23,22 +23,22 @@ pub(super) struct DatabaseSink {
 impl DatabaseSink {
     /// Opens the database; if it is away, that is left for later. What no waiting can mend is an error.
     pub(super) async fn new(location: &Location, data: PathBuf, health: Part) -> Result<Self> {
-        let mut sink = Self { location: location.clone(), data, opened: None, health };
-        let opened = sink.open().await.map(drop);
-        sink.tell(&opened);
-        match opened {
-            Err(error @ SinkError::Retry { .. }) => {
+        let opened = match open_sink(location, &data).await {
+            Ok(opened) => Some(opened),
+            Err(error) if error.is_away() => {
                 tracing::warn!(%error, "the database is away; orders are taken, and it shows them once it is back");
+                None
             }
-            opened => opened.context("the database cannot be opened")?,
-        }
-        Ok(sink)
+            Err(error) => return Err(error).context("the database cannot be opened"),
+        };
+        health.set(if opened.is_some() { Status::Ready } else { Status::Waiting });
+        Ok(Self { location: location.clone(), data, opened, health })
     }
 
     async fn open(&mut self) -> Result<&mut dyn Sink, SinkError> {
         let opened = match self.opened.take() {
             Some(opened) => opened,
-            None => open_sink(self.location.clone(), self.data.clone()).await?,
+            None => open_sink(&self.location, &self.data).await?,
         };
         Ok(self.opened.insert(opened).as_mut())
     }

@@ -1,0 +1,11 @@
+//! What every database must do, done by Postgres.
+
+use orderflow_sinks::database::postgres::checks;
+use orderflow_tests::Cluster;
+
+#[test]
+fn postgres_keeps_the_contract_of_a_database() {
+    let cluster = Cluster::shared();
+    let database = cluster.database();
+    tokio::runtime::Runtime::new().unwrap().block_on(checks::run(&database.url));
+}
