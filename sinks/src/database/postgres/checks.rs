@@ -34,6 +34,30 @@ pub async fn run(url: &str) {
     server.clean().await;
 }
 
+/// Checks what happens while the server is away: `stop` stops it, `start` starts it again on the same data.
+pub async fn run_outage(url: &str, stop: impl AsyncFn(), start: impl AsyncFn()) {
+    let server = Server::new(url);
+    let (mut sink, reader) = (server.sink("outage").await, server.reader("outage").await);
+    let (batch, checkpoint) = one_order();
+    sink.apply(&batch, &checkpoint).await.expect("a batch can be applied");
+    stop().await;
+    let error = sink.apply(&batch, &checkpoint).await.expect_err("the server is away");
+    assert!(matches!(error, SinkError::Retry { .. }), "{error}");
+    for _ in 0..server.settings("outage").breaker_failures {
+        let error = reader.order(id(1)).await.expect_err("the server is away");
+        assert!(error.is_transient(), "{error}");
+    }
+    let error = reader.order(id(1)).await.expect_err("the server is away");
+    assert!(matches!(error, DatabaseError::Unavailable { .. }), "it was not asked again: {error}");
+    start().await;
+    while let Err(error) = reader.order(id(1)).await {
+        assert!(error.is_transient(), "{error}");
+        tokio::task::yield_now().await;
+    }
+    sink.apply(&batch, &checkpoint).await.expect("a new session is opened");
+    server.clean().await;
+}
+
 struct Server {
     /// With this run's name as the name of all its sessions.
     url: String,

@@ -18,7 +18,7 @@ pub struct PostgresSettings {
     pub connect_ms_max: u64,
     /// How long a read may take, in milliseconds. Verification has no such limit. Default 5,000.
     pub read_ms_max: u64,
-    /// How long one statement of a batch may take, in milliseconds. Default 30,000.
+    /// How long writing a batch may take, in milliseconds. Default 30,000.
     pub write_ms_max: u64,
     /// How long a writing statement waits for a lock, in milliseconds. Default 10,000.
     pub lock_ms_max: u64,

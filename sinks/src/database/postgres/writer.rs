@@ -1,4 +1,4 @@
-//! Writing: one connection, one transaction a batch, the checkpoint in it.
+//! Writing: one connection, one statement a batch, the checkpoint in it.
 
 use std::{fmt, time::Duration};
 
@@ -61,7 +61,8 @@ impl PostgresSink {
 
     async fn write(&mut self, rows: &Rows, checkpoint: &Checkpoint) -> Result<(), DatabaseError> {
         let mut connection = self.take_connection().await?;
-        let written = batch::write(&mut connection, rows, checkpoint, answer_limit(&self.settings)).await;
+        let limit = answer_limit(&self.settings);
+        let written = within(limit, batch::write(&mut connection, rows, checkpoint)).await;
         written.map_err(DatabaseError::query("write a batch"))?;
         self.connection = Some(connection);
         for (at, mark) in &checkpoint.0 {

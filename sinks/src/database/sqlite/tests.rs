@@ -84,6 +84,17 @@ async fn a_transaction_that_the_database_ended_itself_is_followed_by_others() {
 }
 
 #[tokio::test]
+async fn a_database_that_is_busy_is_tried_again_later() {
+    let Fixture { directory, .. } = fixture().await;
+    let options = SqliteConnectOptions::new().filename(file(directory.path()));
+    let mut first = raw(&file(directory.path())).await;
+    first.execute("BEGIN IMMEDIATE").await.unwrap();
+    let mut second = options.busy_timeout(std::time::Duration::ZERO).connect().await.unwrap();
+    let error = second.execute("BEGIN IMMEDIATE").await.unwrap_err();
+    assert!(DatabaseError::query("write")(error).is_transient());
+}
+
+#[tokio::test]
 async fn lists_are_served_by_an_index_and_never_sorted() {
     let Fixture { directory, .. } = fixture().await;
     let mut connection = raw(&file(directory.path())).await;
