@@ -3,12 +3,13 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::{Client, Database, Ran, Running, wait_until};
+use crate::{Client, Cluster, Database, Ran, Running, wait_until};
 
 /// Where a test plays: a data directory, gone at the end, and the settings of its servers.
 #[derive(Debug)]
@@ -18,6 +19,9 @@ pub struct Stage {
     data: PathBuf,
     settings: Vec<(String, String)>,
     pipeline: Option<String>,
+    /// Where the database is, if it is not in the data directory.
+    #[expect(dead_code, reason = "it runs as long as somebody has it")]
+    cluster: Option<Arc<Cluster>>,
 }
 
 impl Default for Stage {
@@ -27,12 +31,23 @@ impl Default for Stage {
 }
 
 impl Stage {
-    /// An empty data directory; servers on it have small segments, so that several are filled quickly.
+    /// An empty data directory; servers on it have small segments, so that several are filled quickly. With
+    /// `ORDERFLOW_TEST_DATABASE=postgres` every stage has its database in Postgres.
     pub fn new() -> Self {
         let folder = TempDir::with_prefix("orderflow-test-").expect("temporary directories can be made");
         let data = folder.path().join("data");
         let settings = vec![("ORDERFLOW_SEGMENT_BYTES".to_owned(), (4 << 20).to_string())];
-        Self { folder, data, settings, pipeline: None }
+        let stage = Self { folder, data, settings, pipeline: None, cluster: None };
+        let postgres = std::env::var("ORDERFLOW_TEST_DATABASE").is_ok_and(|database| database == "postgres");
+        if postgres { stage.on_postgres() } else { stage }
+    }
+
+    /// With a database of its own in the cluster that tests share.
+    #[must_use]
+    pub fn on_postgres(self) -> Self {
+        let cluster = Cluster::shared();
+        let stage = self.database(&cluster.database());
+        Self { cluster: Some(cluster), ..stage }
     }
 
     /// With another data directory.

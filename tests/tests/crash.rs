@@ -70,7 +70,7 @@ pub(crate) fn place(client: &Client, round: usize, acknowledged: &Acknowledged) 
 }
 
 /// Places batches until the server is gone.
-pub(crate) fn place_batches(client: &Client, round: usize, acknowledged: &Acknowledged) {
+fn place_batches(client: &Client, round: usize, acknowledged: &Acknowledged) {
     let client = client.with("content-type", "application/x-ndjson");
     for n in 0.. {
         let key = |line| format!("batch-{round}-{n}-{line}");

@@ -57,10 +57,7 @@ pub(super) async fn open_sink(location: &Location, data: &Path) -> Result<Box<dy
 }
 
 /// Opens the database of a stopped server to compare it with the log; `None` if it was never made.
-pub async fn open_audit(
-    location: &Location,
-    data: &Path,
-) -> Result<Option<Box<dyn Audit>>, DatabaseError> {
+pub async fn open_audit(location: &Location, data: &Path) -> Result<Option<Box<dyn Audit>>, DatabaseError> {
     let file = data.join(FILE);
     match location {
         Location::DataDirectory if !file.exists() => Ok(None),

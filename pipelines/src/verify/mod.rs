@@ -91,7 +91,8 @@ pub async fn run(settings: &Settings) -> Result<Report> {
     }
     let topics: Arc<dyn Topics> = Arc::new(log);
     let mut report = Report::default();
-    let audit = database::open_audit(&settings.database, data).await.context("the database cannot be opened")?;
+    let audit =
+        database::open_audit(&settings.database, data).await.context("the database cannot be opened")?;
     let checkpoint = match &audit {
         Some(audit) => audit.checkpoint().await?,
         None => Checkpoint::default(),

@@ -83,7 +83,8 @@ fn newest() -> Option<PathBuf> {
 /// A line of the list of accounts is `name:x:user:group:…`.
 fn account(name: &str) -> Option<Account> {
     let accounts = fs::read_to_string("/etc/passwd").ok()?;
-    let mut fields = accounts.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(":x:"))?.split(':');
+    let mut fields =
+        accounts.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(":x:"))?.split(':');
     let mut number = || fields.next()?.parse().ok();
     Some(Account { user: number()?, group: number()? })
 }

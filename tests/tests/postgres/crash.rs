@@ -3,9 +3,11 @@
 use orderflow_tests::{Cluster, Server, Stage, supply, wait_until};
 use serde_json::Value;
 
-use crate::crash::{Acknowledged, place, place_batches};
+use crate::crash::{Acknowledged, place};
 
 const KILLS: usize = 3;
+/// Orders that are placed at the same time.
+const AT_ONCE: usize = 4;
 /// Orders that are acknowledged between two kills, at least.
 const BETWEEN: usize = 150;
 
@@ -15,12 +17,14 @@ fn wait_more(acknowledged: &Acknowledged, more: usize) {
     wait_until("orders are acknowledged", || (acknowledged.count() >= wanted).then_some(()));
 }
 
-/// Places orders in two ways, does its worst meanwhile, and kills the server.
+/// Places orders for several customers at once, does its worst meanwhile, and kills the server.
 fn under_load(server: Server, round: usize, acknowledged: &Acknowledged, worst: impl FnOnce()) {
-    let (ann, admin) = (server.customer("ann"), server.admin());
+    let ann = server.customer("ann");
     std::thread::scope(|scope| {
-        scope.spawn(|| place(&ann, round, acknowledged));
-        scope.spawn(|| place_batches(&admin, round, acknowledged));
+        for n in 0..AT_ONCE {
+            let ann = &ann;
+            scope.spawn(move || place(ann, round * AT_ONCE + n, acknowledged));
+        }
         wait_more(acknowledged, BETWEEN);
         worst();
         server.kill();

@@ -35,9 +35,14 @@ fn the_whole_life_of_orders_is_read_from_postgres() {
     supply(&admin, "tea", 549, 10);
     supply(&admin, "milk", 120, 1);
 
-    let first = ann.with("idempotency-key", "k-1").post("/orders", &order(&[("tea", 2), ("milk", 1)])).is(201);
+    let first =
+        ann.with("idempotency-key", "k-1").post("/orders", &order(&[("tea", 2), ("milk", 1)])).is(201);
     let path = path_of(&first);
-    assert_eq!(ann.after(&first).get(&path).is(200).json(), first.json(), "its customer reads what was written");
+    assert_eq!(
+        ann.after(&first).get(&path).is(200).json(),
+        first.json(),
+        "its customer reads what was written"
+    );
     let short = bob.post("/orders", &order(&[("tea", 1), ("milk", 1)]));
     short.is_problem(409, "out-of-stock");
     let second = bob.post("/orders", &order(&[("tea", 3)])).is(201);
@@ -100,7 +105,11 @@ fn postgres_and_sqlite_show_the_same_of_one_log() {
     let server = stage.serve();
     let file = baskets.path.to_str().unwrap();
     let ran = stage.run(&["replay", file, "--stock", "90", "--url", &server.url()]).exits(0);
-    assert!(ran.stdout.contains(&format!("{} orders accepted, 0 rejected", baskets.all.len())), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains(&format!("{} orders accepted, 0 rejected", baskets.all.len())),
+        "{}",
+        ran.stdout
+    );
     let postgres = shown(&server);
     assert_eq!(postgres.0.len(), baskets.all.len());
     assert!(postgres.0.iter().any(|order| order["status"] == "FAILED"));
