@@ -2,7 +2,7 @@
 //! `cargo run --example postgres_loader -- postgres://user@host/database`.
 //!
 //! Each writes 50,000 orders as they are placed, with their stock, and as they are reserved, into a schema of its own
-//! on the same server, one commit a batch with `synchronous_commit=on`; they take turns, and the median of five is
+//! on the same server, one commit a batch with `synchronous_commit=on`; they take turns, and the median of three is
 //! printed. The loaders get rows that are ready; the sink makes them from events, as it must.
 
 #![expect(clippy::print_stdout, reason = "an example talks to its user")]
@@ -22,7 +22,7 @@ use orderflow_sinks::{
 };
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, PgConnection, postgres::PgConnectOptions};
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Loader {

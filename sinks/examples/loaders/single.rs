@@ -18,7 +18,7 @@ pub async fn single_statement(
     let orders: Vec<&Order> = rows.orders.iter().map(|order| &**order).collect();
     let sql = format!(
         "WITH o AS (INSERT INTO orders SELECT * FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::bigint[], \
-         $5::text[], $6::bigint[], $7::jsonb[], $8::text[], $9::text[], $10::text[], $11::jsonb[], $12::text[], \
+         $5::text[], $6::bigint[], $7::text[]::json[], $8::text[], $9::text[], $10::text[], $11::text[]::json[], $12::text[], \
          $13::bigint[], $14::bigint[], $15::bigint[]) {ORDERS_CONFLICT}), \
          h AS (INSERT INTO order_history SELECT * FROM UNNEST($16::uuid[], $17::bigint[], $18::text[], \
          $19::text[], $20::text[], $21::bigint[], $22::text[], $23::text[], $24::text[], $25::bigint[]) \

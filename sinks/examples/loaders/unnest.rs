@@ -5,9 +5,7 @@ use orderflow_sinks::{
     Checkpoint,
     database::{HistoryEntry, Rows, StockItem},
 };
-use sqlx::{
-    AssertSqlSafe, Connection, PgConnection, Postgres, postgres::PgArguments, query::Query, types::Json,
-};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres, postgres::PgArguments, query::Query};
 
 use super::{CHECKPOINTS_CONFLICT, ORDERS_CONFLICT, STOCK_CONFLICT};
 use crate::market::Outcome;
@@ -19,7 +17,7 @@ pub async fn unnest(connection: &mut PgConnection, rows: &Rows, checkpoint: &Che
     let mut transaction = connection.begin().await?;
     let sql = format!(
         "INSERT INTO orders SELECT * FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::text[], \
-         $6::bigint[], $7::jsonb[], $8::text[], $9::text[], $10::text[], $11::jsonb[], $12::text[], \
+         $6::bigint[], $7::text[]::json[], $8::text[], $9::text[], $10::text[], $11::text[]::json[], $12::text[], \
          $13::bigint[], $14::bigint[], $15::bigint[]) {ORDERS_CONFLICT}"
     );
     bind_orders(sqlx::query(AssertSqlSafe(sql)), &orders).execute(&mut *transaction).await?;
@@ -46,6 +44,10 @@ fn column<'r, R, T>(rows: &'r [R], value: impl Fn(&'r R) -> T) -> Vec<T> {
     rows.iter().map(value).collect()
 }
 
+fn json<T: serde::Serialize + ?Sized>(value: &T) -> String {
+    serde_json::to_string(value).expect("lines and failures have string keys")
+}
+
 fn number(number: u64) -> i64 {
     number as i64
 }
@@ -58,11 +60,11 @@ pub fn bind_orders(statement: Statement, rows: &[&Order]) -> Statement {
         .bind(column(rows, |order| number(order.version)))
         .bind(column(rows, |order| order.currency.as_str()))
         .bind(column(rows, |order| order.total.map(|total| number(total.0))))
-        .bind(column(rows, |order| Json(&order.lines)))
+        .bind(column(rows, |order| json(&*order.lines)))
         .bind(column(rows, |order| order.channel.as_deref()))
         .bind(column(rows, |order| order.notes.as_deref()))
         .bind(column(rows, |order| order.fail_reason.as_deref()))
-        .bind(column(rows, |order| (!order.failures.is_empty()).then(|| Json(&order.failures))))
+        .bind(column(rows, |order| (!order.failures.is_empty()).then(|| json(&*order.failures))))
         .bind(column(rows, |order| order.idempotency_key.as_ref().map(|key| key.as_str())))
         .bind(column(rows, |order| order.placed_at.as_micros()))
         .bind(column(rows, |order| order.created_at.as_micros()))

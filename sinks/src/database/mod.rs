@@ -2,8 +2,9 @@
 //!
 //! Four tables: `orders` (each as it stands), `order_history` (each change, the audit), `stock` (levels and
 //! catalogue) and `checkpoints` (how far the sink is, committed with the rows). [`rows`] turns events into rows, the
-//! same for every database. [`sqlite`] stores them in the data directory. Another database is another module beside
-//! it, with a [`crate::Sink`], a [`Reader`] and an [`Audit`] of its own over the same row types.
+//! same for every database; `sql` has the statements and conversions that all share. [`sqlite`] stores in the data
+//! directory, [`postgres`] on a server. Another database is another module beside them, with a [`crate::Sink`] and
+//! what it takes to run the shared statements; [`conformance`] says what it must do.
 
 pub mod conformance;
 mod error;

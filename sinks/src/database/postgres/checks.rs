@@ -140,7 +140,8 @@ fn one_order() -> (EventBatch, Checkpoint) {
 }
 
 async fn processes_that_start_together_take_turns(server: &Server) {
-    tokio::join!(server.sink("together"), server.sink("together"), server.sink("together"));
+    let open = || Box::pin(server.sink("together"));
+    tokio::join!(open(), open(), open());
 }
 
 async fn a_session_that_was_ended_is_replaced(server: &Server) {

@@ -7,7 +7,7 @@
 #[derive(Debug)]
 pub(in crate::database) struct Table {
     pub(in crate::database) name: &'static str,
-    /// The columns in the order in which they are bound, each with its type in Postgres.
+    /// The columns in the order in which they are bound, each with its type in Postgres as in `$1::type[]`.
     pub(in crate::database) columns: &'static [(&'static str, &'static str)],
     /// What to do with a row whose key is there.
     pub(in crate::database) conflict: &'static str,
@@ -30,11 +30,11 @@ pub(in crate::database) const ORDERS: Table = Table {
         ("version", "bigint"),
         ("currency", "text"),
         ("total", "bigint"),
-        ("lines", "jsonb"),
+        ("lines", "text[]::json"),
         ("channel", "text"),
         ("notes", "text"),
         ("fail_reason", "text"),
-        ("failures", "jsonb"),
+        ("failures", "text[]::json"),
         ("idempotency_key", "text"),
         ("placed_at", "bigint"),
         ("created_at", "bigint"),

