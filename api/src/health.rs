@@ -23,6 +23,8 @@ pub enum Status {
     Starting,
     /// It works.
     Ready,
+    /// Its store is away: what it shows is old or not there. It tries again and catches up by itself.
+    Waiting,
     /// It works no more; the log says why.
     Failed,
 }
@@ -55,7 +57,8 @@ impl Health {
         part
     }
 
-    /// How the whole is: failed if a part is, else starting if a part is, or if there are none yet.
+    /// How the whole is: failed if a part is, else starting if a part is, or if there are none yet, else waiting if
+    /// a part is.
     pub fn status(&self) -> Status {
         self.with(|parts| overall(parts))
     }
@@ -67,11 +70,16 @@ impl Health {
 }
 
 fn overall(parts: &BTreeMap<&'static str, Status>) -> Status {
-    if parts.values().any(|status| *status == Status::Failed) {
-        return Status::Failed;
+    let is_any = |wanted| parts.values().any(|status| *status == wanted);
+    if is_any(Status::Failed) {
+        Status::Failed
+    } else if parts.is_empty() || is_any(Status::Starting) {
+        Status::Starting
+    } else if is_any(Status::Waiting) {
+        Status::Waiting
+    } else {
+        Status::Ready
     }
-    let ready = !parts.is_empty() && parts.values().all(|status| *status == Status::Ready);
-    if ready { Status::Ready } else { Status::Starting }
 }
 
 #[derive(Serialize)]
@@ -85,12 +93,13 @@ struct PartView {
     status: Status,
 }
 
-/// `GET /health`: how each part is; 503 unless all are ready.
+/// `GET /health`: how each part is, for monitors; 503 unless all are ready.
 pub async fn show(State(api): State<Api>) -> Response {
     let parts = api.health.with(|parts| parts.clone());
     let status = overall(&parts);
     let parts = parts.into_iter().map(|(name, status)| (name, PartView { status })).collect();
-    (code(status), Json(HealthView { status, parts })).into_response()
+    let code = if status == Status::Ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (code, Json(HealthView { status, parts })).into_response()
 }
 
 /// `GET /health/live`: the process answers.
@@ -98,14 +107,18 @@ pub async fn live() -> Json<serde_json::Value> {
     Json(serde_json::json!({ "status": "live" }))
 }
 
-/// `GET /health/ready`: 503 until every part is ready.
+/// `GET /health/ready`, for load balancers: 503 until every part has started, and once one has failed. While a part
+/// waits for its store it is 200: orders are taken, and no other process on that store would do better.
 pub async fn ready(State(api): State<Api>) -> Response {
     let status = api.health.status();
-    (code(status), Json(PartView { status })).into_response()
+    (ready_code(status), Json(PartView { status })).into_response()
 }
 
-fn code(status: Status) -> StatusCode {
-    if status == Status::Ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
+fn ready_code(status: Status) -> StatusCode {
+    match status {
+        Status::Ready | Status::Waiting => StatusCode::OK,
+        Status::Starting | Status::Failed => StatusCode::SERVICE_UNAVAILABLE,
+    }
 }
 
 /// `GET /metrics`

@@ -406,6 +406,13 @@ async fn it_is_ready_when_every_part_is() {
     assert_eq!(fixture.get("/health/ready").await.status, StatusCode::SERVICE_UNAVAILABLE);
     sink.set(Status::Ready);
     assert_eq!(fixture.get("/health/ready").await.status, StatusCode::OK);
+    sink.set(Status::Waiting);
+    assert_eq!(fixture.get("/health/ready").await.status, StatusCode::OK, "orders are taken meanwhile");
+    let waiting = fixture.get("/health").await;
+    assert_eq!(waiting.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(waiting.json()["status"], "waiting");
+    log.set(Status::Starting);
+    assert_eq!(fixture.get("/health/ready").await.json()["status"], "starting");
     sink.set(Status::Failed);
     let health = fixture.get("/health").await;
     assert_eq!(health.status, StatusCode::SERVICE_UNAVAILABLE);

@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
+    database::DatabaseUrl,
     load::{bench::Mode, replay::Speed},
     settings::Options,
 };
@@ -64,6 +65,9 @@ pub struct Demo {
     /// Where to listen; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
     pub listen: std::net::SocketAddr,
+    /// An empty database: postgres://USER:PASSWORD@HOST/DATABASE [default: SQLite in the temporary directory]
+    #[arg(long, env = "ORDERFLOW_DATABASE", value_name = "URL", hide_env_values = true)]
+    pub database: Option<DatabaseUrl>,
 }
 
 /// `orderflow serve`
@@ -136,6 +140,9 @@ pub struct Verify {
     /// The data directory
     #[arg(long, env = "ORDERFLOW_DATA", default_value = "data", value_name = "DIR")]
     pub data: PathBuf,
+    /// The database it was shown in: postgres://USER:PASSWORD@HOST/DATABASE [default: SQLite in the data directory]
+    #[arg(long, env = "ORDERFLOW_DATABASE", value_name = "URL", hide_env_values = true)]
+    pub database: Option<DatabaseUrl>,
     /// The pipeline file the log was written under [default: order-tracking]
     #[arg(long, env = "ORDERFLOW_PIPELINE", value_name = "FILE")]
     pub pipeline: Option<PathBuf>,

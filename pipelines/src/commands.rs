@@ -87,7 +87,8 @@ async fn run_bench(args: Bench) -> Result<()> {
 }
 
 async fn run_verify(args: Verify) -> Result<()> {
-    let options = Options { data: Some(args.data), keys_max: args.keys_max, ..Options::default() };
+    let Verify { data, database, keys_max, .. } = args;
+    let options = Options { data: Some(data), database, keys_max, ..Options::default() };
     let settings = Settings::resolve(options, PipelineFile::read(args.pipeline.as_deref())?)?;
     let Room { scratch, sort_bytes } = Room::default();
     let room =

@@ -11,6 +11,8 @@ use orderflow_schemas::Lifecycle;
 use orderflow_topics::embedded;
 use serde::Deserialize;
 
+use crate::database::{DatabaseUrl, Location};
+
 /// Half of it is the largest append, which must hold what a processor decides at once.
 const SEGMENT_BYTES_MIN: u64 = 1 << 20;
 /// Idempotency keys a partition remembers unless set otherwise.
@@ -36,9 +38,9 @@ pub struct Options {
     /// Where to listen [default: 127.0.0.1:8080]; port 0 takes a free one
     #[arg(long, env = "ORDERFLOW_LISTEN", value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
-    /// The database [default: SQLite in the data directory]
+    /// The database: postgres://USER:PASSWORD@HOST/DATABASE [default: SQLite in the data directory]
     #[arg(long, env = "ORDERFLOW_DATABASE", value_name = "URL", hide_env_values = true)]
-    pub database: Option<String>,
+    pub database: Option<DatabaseUrl>,
     /// The log [default: embedded, in the data directory]
     #[arg(long, env = "ORDERFLOW_TOPICS", value_name = "URL", hide_env_values = true)]
     pub topics: Option<String>,
@@ -144,6 +146,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// Where to listen.
     pub listen: SocketAddr,
+    /// Where the database is.
+    pub database: Location,
     /// The lifecycle of orders.
     pub lifecycle: Arc<Lifecycle>,
     /// Partitions of the order topics.
@@ -170,12 +174,6 @@ impl Settings {
     /// Fills in the defaults and checks what can be checked without starting.
     pub fn resolve(options: Options, pipeline: PipelineFile) -> Result<Self> {
         let options = options.or(pipeline.options);
-        if let Some(url) = options.database.as_deref().filter(|url| *url != "sqlite") {
-            let scheme = url.split(':').next().unwrap_or_default();
-            bail!(
-                "--database {scheme}:… is not supported by this version; leave it out for SQLite in the data directory"
-            );
-        }
         if let Some(url) = &options.topics {
             let scheme = url.split(':').next().unwrap_or_default();
             bail!("--topics {scheme}:… is not supported by this version; leave it out for the embedded log");
@@ -203,6 +201,7 @@ impl Settings {
         Ok(Self {
             data: options.data.unwrap_or_else(|| "data".into()),
             listen: options.listen.unwrap_or_else(|| ([127, 0, 0, 1], 8080).into()),
+            database: Location::of(options.database)?,
             lifecycle: pipeline.lifecycle,
             order_partitions,
             stock_partitions,
@@ -238,9 +237,9 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), format!("{}\n[settings]\ncolour = 1\n", BUILT_IN[0].1)).unwrap();
         assert!(format!("{:#}", PipelineFile::read(Some(file.path())).unwrap_err()).contains("colour"));
-        let options = Options { database: Some("postgres://x".into()), ..Options::default() };
+        let options = Options { database: "mysql://x".parse().ok(), ..Options::default() };
         let error = Settings::resolve(options, PipelineFile::read(None).unwrap()).unwrap_err();
-        assert!(error.to_string().contains("postgres"), "{error}");
+        assert!(error.to_string().contains("mysql"), "{error}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A running system: all roles in one process, wired together, started and stopped in order.
 //!
-//! Start: log, database, processors and sink, then the API; it is ready when the processors have recovered. Stop:
-//! the API takes no more, what it took is appended, processors decide what is there and store snapshots, the sink
+//! Start: log, database, processors and sink, then the API; it is ready when the processors have recovered, and takes
+//! orders also while a database on another machine is away. Stop: the API takes no more, what it took is appended, processors decide what is there and store snapshots, the sink
 //! finishes its batch, the log makes everything durable. A part that fails stops the whole: what it was doing is in
 //! the log, and a restart goes on from there.
 
@@ -9,7 +9,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
 use axum::response::IntoResponse;
-use orderflow_api::{Api, Health, Status, StoredOrders};
+use orderflow_api::{Api, Health, Part, Status, StoredOrders};
 use orderflow_ingest::{
     Ingest,
     http::{Problem, insecure_no_auth, propagate_trace},
@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     background::Background,
-    database,
+    database::{self, Database},
     listener::BoundedListener,
     metrics_endpoint,
     processing::{Runner, Settings as RunnerSettings, Snapshots},
@@ -58,10 +58,9 @@ impl System {
         let topics: Arc<dyn Topics> = log.clone();
         create_topics(&*topics, settings).await?;
         let background = Background::start()?;
-        // Opened in the background, so that the database's own thread has its priority.
-        let (data, handle) = (settings.data.clone(), background.handle().clone());
-        let opening = move || handle.block_on(database::open(&data));
-        let database = background.handle().spawn_blocking(opening).await??;
+        let health = Health::default();
+        let (log_part, processors_part) = (health.part("log"), health.part("processors"));
+        let database = open_database(settings, &background, health.part("database")).await?;
         let events: Vec<TopicPartition> = [Topic::OrdersEvents, Topic::StockEvents]
             .into_iter()
             .flat_map(|topic| partitions_of(&*topics, topic))
@@ -69,9 +68,6 @@ impl System {
         let progress = Progress::new(events.iter().copied());
         let (stop_processors, stop_sinks) = (CancellationToken::new(), CancellationToken::new());
         let mut parts = JoinSet::new();
-        let health = Health::default();
-        let (log_part, processors_part, database_part) =
-            (health.part("log"), health.part("processors"), health.part("database"));
         let world: Arc<dyn World> = TokioWorld::new();
         let mut start = StartRunners {
             world: &world,
@@ -119,7 +115,7 @@ impl System {
         };
         system.listen(settings, api).await?;
         system.wait_recovered(recovered).await?;
-        for part in [log_part, processors_part, database_part] {
+        for part in [log_part, processors_part] {
             part.set(Status::Ready);
         }
         Ok(system)
@@ -217,6 +213,13 @@ fn open_log(settings: &Settings) -> Result<Arc<EmbeddedLog>> {
         tracing::warn!(bytes = cut.bytes, "a torn tail was cut; none of it was ever acknowledged");
     }
     Ok(Arc::new(log))
+}
+
+/// Opens the database in the background, so that a thread of its own has the priority of those there.
+async fn open_database(settings: &Settings, background: &Background, health: Part) -> Result<Database> {
+    let (location, data) = (settings.database.clone(), settings.data.clone());
+    let opening = async move { database::open(&location, data, health).await };
+    background.handle().spawn(opening).await?
 }
 
 async fn create_topics(topics: &dyn Topics, settings: &Settings) -> Result<()> {

@@ -95,7 +95,7 @@ impl Running {
         let handle =
             |file: &NamedTempFile| Stdio::from(file.reopen().expect("an open file can be opened again"));
         command.stdin(Stdio::null()).stdout(handle(&stdout)).stderr(handle(&stderr));
-        die_with_parent(&mut command);
+        die_with_parent(&mut command, Signal::KILL);
         let child = command.spawn().expect("the binary can be started");
         Self { child, stdout, stderr }
     }
@@ -144,11 +144,12 @@ impl Drop for Running {
     }
 }
 
+/// Sends this signal to the child when the thread that spawns it ends.
 #[expect(unsafe_code, reason = "the only way to run something in the child; what runs is one system call")]
-fn die_with_parent(command: &mut Command) {
+pub(crate) fn die_with_parent(command: &mut Command, signal: Signal) {
     // SAFETY: prctl is async-signal-safe, and the closure allocates nothing and takes no lock.
     unsafe {
-        command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?));
+        command.pre_exec(move || Ok(set_parent_process_death_signal(Some(signal))?));
     }
 }
 

@@ -3,12 +3,13 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::{Client, Ran, Running, wait_until};
+use crate::{Client, Cluster, Database, Ran, Running, wait_until};
 
 /// Where a test plays: a data directory, gone at the end, and the settings of its servers.
 #[derive(Debug)]
@@ -18,6 +19,9 @@ pub struct Stage {
     data: PathBuf,
     settings: Vec<(String, String)>,
     pipeline: Option<String>,
+    /// Where the database is, if it is not in the data directory.
+    #[expect(dead_code, reason = "it runs as long as somebody has it")]
+    cluster: Option<Arc<Cluster>>,
 }
 
 impl Default for Stage {
@@ -27,12 +31,23 @@ impl Default for Stage {
 }
 
 impl Stage {
-    /// An empty data directory; servers on it have small segments, so that several are filled quickly.
+    /// An empty data directory; servers on it have small segments, so that several are filled quickly. With
+    /// `ORDERFLOW_TEST_DATABASE=postgres` every stage has its database in Postgres.
     pub fn new() -> Self {
         let folder = TempDir::with_prefix("orderflow-test-").expect("temporary directories can be made");
         let data = folder.path().join("data");
         let settings = vec![("ORDERFLOW_SEGMENT_BYTES".to_owned(), (4 << 20).to_string())];
-        Self { folder, data, settings, pipeline: None }
+        let stage = Self { folder, data, settings, pipeline: None, cluster: None };
+        let postgres = std::env::var("ORDERFLOW_TEST_DATABASE").is_ok_and(|database| database == "postgres");
+        if postgres { stage.on_postgres() } else { stage }
+    }
+
+    /// With a database of its own in the cluster that tests share.
+    #[must_use]
+    pub fn on_postgres(self) -> Self {
+        let cluster = Cluster::shared();
+        let stage = self.database(&cluster.database());
+        Self { cluster: Some(cluster), ..stage }
     }
 
     /// With another data directory.
@@ -45,6 +60,12 @@ impl Stage {
     #[must_use]
     pub fn pipeline(self, pipeline: impl Into<String>) -> Self {
         Self { pipeline: Some(pipeline.into()), ..self }
+    }
+
+    /// With this database in place of SQLite in the data directory.
+    #[must_use]
+    pub fn database(self, database: &Database) -> Self {
+        self.with("database", &database.url)
     }
 
     /// With this setting, such as `segment_bytes`, for servers started from now on.
@@ -122,7 +143,10 @@ impl Stage {
     pub fn verify(&self) -> Ran {
         let pipeline: Vec<&str> =
             self.pipeline.iter().flat_map(|name| ["--pipeline", name.as_str()]).collect();
-        self.run_on_data(&[&["verify"], pipeline.as_slice()].concat())
+        let arguments = [&["verify", "--data", self.data_text()], pipeline.as_slice()].concat();
+        let database: Vec<_> =
+            self.settings.iter().filter(|(name, _)| name == "ORDERFLOW_DATABASE").cloned().collect();
+        Running::start(&arguments, &database).wait()
     }
 
     /// Panics unless `orderflow verify` finds everything as it must be. What the database does not show yet at a

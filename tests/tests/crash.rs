@@ -19,7 +19,7 @@ const COPIES: usize = 8;
 
 /// What clients were told is safe: the order's id where the answer had it, by customer and key.
 #[derive(Default)]
-struct Acknowledged {
+pub(crate) struct Acknowledged {
     orders: Mutex<BTreeMap<(String, String), Option<String>>>,
     count: AtomicUsize,
 }
@@ -30,13 +30,34 @@ impl Acknowledged {
         self.count.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.count.load(Ordering::Relaxed)
+    }
+
+    /// Panics unless each is there once, reserved, under the id that its client was told. All orders by customer and
+    /// key.
+    pub(crate) fn are_there_once<'a>(&self, all: &'a [Value]) -> HashMap<(&'a str, &'a str), &'a Value> {
+        let mut by_key: HashMap<(&str, &str), &Value> = HashMap::new();
+        for order in all {
+            assert_eq!((&order["status"], &order["version"]), (&"RESERVED".into(), &2.into()), "{order}");
+            let name = (order["customer_id"].as_str().unwrap(), order["idempotency_key"].as_str().unwrap());
+            assert!(by_key.insert(name, order).is_none(), "{name:?} is there twice");
+        }
+        for ((customer, key), id) in self.orders.lock().unwrap().iter() {
+            let order = by_key.get(&(customer.as_str(), key.as_str()));
+            let order =
+                order.unwrap_or_else(|| panic!("the order {key} of {customer} was acknowledged and is lost"));
+            assert!(
+                id.as_ref().is_none_or(|id| order["id"] == id.as_str()),
+                "{key} has become another order: {order}"
+            );
+        }
+        by_key
     }
 }
 
 /// Places orders one by one until the server is gone.
-fn place(client: &Client, round: usize, acknowledged: &Acknowledged) {
+pub(crate) fn place(client: &Client, round: usize, acknowledged: &Acknowledged) {
     let wanted = order(&[("tea", 1)]).to_string();
     let client = client.with("content-type", "application/json");
     for n in 0.. {
@@ -131,21 +152,7 @@ fn killed_ten_times_during_a_replay_it_loses_nothing_that_was_acknowledged() {
 
 /// Every order that was acknowledged is there once, reserved, under the id that its client was told.
 fn each_is_there_once(all: &[Value], baskets: &Baskets, acknowledged: &Acknowledged) {
-    let mut by_key: HashMap<(&str, &str), &Value> = HashMap::new();
-    for order in all {
-        assert_eq!((&order["status"], &order["version"]), (&"RESERVED".into(), &2.into()), "{order}");
-        let name = (order["customer_id"].as_str().unwrap(), order["idempotency_key"].as_str().unwrap());
-        assert!(by_key.insert(name, order).is_none(), "{name:?} is there twice");
-    }
-    for ((customer, key), id) in acknowledged.orders.lock().unwrap().iter() {
-        let order = by_key.get(&(customer.as_str(), key.as_str()));
-        let order =
-            order.unwrap_or_else(|| panic!("the order {key} of {customer} was acknowledged and is lost"));
-        assert!(
-            id.as_ref().is_none_or(|id| order["id"] == id.as_str()),
-            "{key} has become another order: {order}"
-        );
-    }
+    let by_key = acknowledged.are_there_once(all);
     let keys: HashMap<&str, usize> = by_key.keys().fold(HashMap::new(), |mut keys, (_, key)| {
         *keys.entry(*key).or_default() += 1;
         keys

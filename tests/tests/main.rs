@@ -15,6 +15,7 @@ mod inventory;
 mod kills;
 mod lifecycles;
 mod orders;
+mod postgres;
 mod prices;
 mod reads;
 mod replay;

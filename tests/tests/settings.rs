@@ -35,7 +35,8 @@ fn settings_that_make_no_sense_are_refused_by_name() {
         ("segment_bytes", "100", 1, "segment_bytes"),
         ("log_bytes_max", "5000000", 1, "bytes_max"),
         ("listen", "everywhere", 2, "everywhere"),
-        ("database", "postgres://me:secret@db/x", 1, "postgres"),
+        ("database", "mysql://me:secret@db/x", 1, "mysql"),
+        ("database", "me:secret@db/x", 1, "postgres://"),
         ("topics", "kafka://broker:9092", 1, "kafka"),
         ("pipeline", "no-such-pipeline", 1, "no-such-pipeline"),
     ] {

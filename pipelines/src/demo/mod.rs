@@ -25,8 +25,12 @@ use crate::{
 pub async fn run(demo: Demo) -> Result<()> {
     ensure!(demo.listen.ip().is_loopback(), "the demo has no accounts, so it listens on loopback only");
     let data = tempfile::Builder::new().prefix("orderflow-demo-").tempdir()?;
-    let options =
-        Options { data: Some(data.path().to_owned()), listen: Some(demo.listen), ..Options::default() };
+    let options = Options {
+        data: Some(data.path().to_owned()),
+        listen: Some(demo.listen),
+        database: demo.database.clone(),
+        ..Options::default()
+    };
     let settings = Settings::resolve(options, PipelineFile::read(None)?)?;
     metrics_endpoint::install();
     let mut system = System::start(&settings).await?;

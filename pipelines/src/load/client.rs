@@ -19,6 +19,9 @@ const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// How long an answer may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(120);
 
+/// How long to leave a store that has not caught up alone.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
 /// Where a server listens.
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -154,6 +157,8 @@ impl Client {
             if answer.status != StatusCode::SERVICE_UNAVAILABLE {
                 return answer.success().map(drop);
             }
+            // A store that is away says so at once.
+            tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
 

@@ -45,7 +45,9 @@ impl Default for Room {
 /// Verifies a data directory whose log was written under these settings.
 pub async fn run(settings: &Settings, room: &Room) -> Result<Report> {
     let topics = open_log(settings)?;
-    let audit = database::open_audit(&settings.data).await.context("the database cannot be opened")?;
+    let audit = database::open_audit(&settings.database, &settings.data)
+        .await
+        .context("the database cannot be opened")?;
     let mut report = Report::default();
     compare_processors(&topics, settings, &mut report).await?;
     compare_events(&topics, audit.as_deref(), room, &mut report).await?;

@@ -50,6 +50,9 @@ pub enum DatabaseError {
         /// When to try again.
         retry_after: Duration,
     },
+    /// There are no tables, or not those of this version: the writing side makes them when it opens the database.
+    #[error("the database does not have the tables of this program yet")]
+    NoTables,
     /// What was committed is gone: another server took over without it, or a backup was restored.
     #[error(
         "the database has lost what it had committed: {at} was at offset {committed} and is at {found}; restarted, \
@@ -85,12 +88,27 @@ impl DatabaseError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Query { source, .. } => is_transient(source),
-            Self::Unavailable { .. } => true,
+            Self::Unavailable { .. } | Self::NoTables => true,
             Self::Newer { .. }
             | Self::ServerTooOld { .. }
             | Self::Schema { .. }
             | Self::WentBack { .. }
             | Self::Damaged { .. } => false,
+        }
+    }
+
+    /// Whether the server is away, so that a program that has just started may wait for it, rather than refusing what
+    /// it was told: a user, a password, a certificate.
+    pub fn is_away(&self) -> bool {
+        match self {
+            Self::Query { source: sqlx::Error::Tls(_), .. } => false,
+            Self::Query { source: sqlx::Error::Database(error), .. } => {
+                let code = error.code();
+                code.is_some_and(|code| is_one_of(&POSTGRES_UNREACHABLE, &code) && !code.starts_with("28"))
+            }
+            Self::Query { source, .. } => is_unreachable(source),
+            Self::Unavailable { .. } => true,
+            _ => false,
         }
     }
 }
@@ -126,6 +144,12 @@ fn is_transient(error: &sqlx::Error) -> bool {
         }),
         _ => false,
     }
+}
+
+/// Whether the error says that there is no such table or column.
+pub(super) fn lacks_tables(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| matches!(&*code, "42P01" | "42703"))
 }
 
 /// Whether the error says that Postgres is away, rather than what it thinks of a statement.
@@ -179,8 +203,10 @@ mod tests {
     fn a_server_that_is_away_is_tried_again_and_a_lost_table_is_not() {
         let away = DatabaseError::query("x")(sqlx::Error::PoolTimedOut);
         assert!(matches!(SinkError::from(away), SinkError::Retry { .. }));
+        assert!(DatabaseError::query("x")(sqlx::Error::PoolTimedOut).is_away());
+        assert!(!DatabaseError::query("x")(sqlx::Error::Tls("no trust".into())).is_away());
         let damaged = DatabaseError::Damaged { table: "t", column: "c", reason: String::new() };
-        assert!(!damaged.is_transient());
+        assert!(!damaged.is_transient() && !damaged.is_away());
         assert!(matches!(SinkError::from(damaged), SinkError::Stop { .. }));
     }
 }

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::database::{
     DatabaseError,
-    error::is_unreachable,
+    error::{is_unreachable, lacks_tables},
     sql::{Select, Store, Value, Visit},
 };
 
@@ -56,6 +56,11 @@ impl PostgresReader {
         let first = connect::connect(url, settings, Purpose::Read).await?;
         connect::check_version(first.server_version_num())?;
         first.close().await.map_err(DatabaseError::query("close the first connection"))?;
+        Self::unconnected(url, settings)
+    }
+
+    /// The same without connecting: the server may be away, and the tables may not be there yet.
+    pub fn unconnected(url: &str, settings: &PostgresSettings) -> Result<Self, DatabaseError> {
         let pool = PgPoolOptions::new()
             .max_connections(settings.readers)
             .acquire_timeout(Duration::from_millis(settings.acquire_ms_max))
@@ -135,7 +140,10 @@ impl Store for PostgresReader {
             Err(error) if is_unreachable(error) => call.failed(Instant::now()),
             _ => call.succeeded(),
         }
-        read.map_err(DatabaseError::query(operation))
+        match read {
+            Err(error) if lacks_tables(&error) => Err(DatabaseError::NoTables),
+            read => read.map_err(DatabaseError::query(operation)),
+        }
     }
 
     async fn for_each_row(&self, text: &'static str, visit: Visit<'_, PgRow>) -> Result<(), DatabaseError> {
