@@ -25,6 +25,10 @@ lint:
 demo duration="20s":
     cargo run --bin orderflow -- demo --for {{ duration }}
 
+# Try the promises with fresh seeds for as long as one wants; a seed that breaks one is printed.
+simulate duration="10m" *args:
+    cargo run --release --bin orderflow -- simulate --for {{ duration }} {{ args }}
+
 # Serve from ./data on 127.0.0.1:8080, callers from headers.
 serve *args:
     cargo run --bin orderflow -- serve --insecure-no-auth {{ args }}

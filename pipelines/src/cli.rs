@@ -39,6 +39,8 @@ pub enum Command {
     /// that was copied after the log is ahead of it, and is named as such; what lies beyond the log is then counted
     /// as unchecked.
     Verify(Verify),
+    /// Try the promises: the real loops, log and sink on a simulated disk, clock and network, as a seed decides
+    Simulate(Simulate),
     /// Print the records of a topic as JSON lines
     Tap(Tap),
     /// Print topics, partitions and how far they are
@@ -155,6 +157,26 @@ pub struct Verify {
     /// Bytes of changes of orders that are sorted in memory; the rest goes to the folder [default: 33554432]
     #[arg(long, value_name = "BYTES")]
     pub sort_bytes: Option<usize>,
+}
+
+/// `orderflow simulate`
+#[derive(Args, Debug)]
+pub struct Simulate {
+    /// The seed, which decides everything [default: a fresh one]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Steps before everything is healed and must come to rest
+    #[arg(long, default_value_t = 2_000, value_name = "N")]
+    pub steps: u64,
+    /// How many seeds, from the first on
+    #[arg(long, default_value_t = 1, value_name = "N", conflicts_with = "duration")]
+    pub count: u64,
+    /// Go on with further seeds for so long
+    #[arg(long = "for", value_parser = humantime::parse_duration, value_name = "DURATION")]
+    pub duration: Option<Duration>,
+    /// Print every step of the seed to standard error
+    #[arg(long, conflicts_with_all = ["count", "duration"])]
+    pub trace: bool,
 }
 
 /// A running server, or the data directory of a stopped one.

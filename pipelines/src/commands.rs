@@ -15,6 +15,7 @@ use crate::{
     },
     look, serve,
     settings::{Options, PipelineFile, Settings},
+    simulate,
     verify::{self, Room},
 };
 
@@ -26,6 +27,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Replay(replay) => run_replay(replay).await,
         Command::Bench(bench) => run_bench(bench).await,
         Command::Verify(verify) => run_verify(verify).await,
+        Command::Simulate(args) => tokio::task::spawn_blocking(move || simulate::run(&args)).await?,
         Command::Tap(tap) => look::tap(tap).await,
         Command::Topics(place) => look::topics(place).await,
         Command::Pipeline(Pipeline::Check { file }) => check_pipeline(&file),

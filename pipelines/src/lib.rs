@@ -13,6 +13,7 @@ mod look;
 mod metrics_endpoint;
 mod serve;
 mod settings;
+mod simulate;
 mod system;
 mod verify;
 

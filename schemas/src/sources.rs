@@ -2,8 +2,9 @@
 //!
 //! Every record carries its source and a number that counts 1, 2, 3 … for that source and partition. A number that
 //! was taken before is a repeat and is skipped; a number too far ahead is a gap, and the reader stops. Transient
-//! sources (ingest processes, clocks) are forgotten once they have been silent for an hour of record time, so this
-//! memory is bounded; they start under a new name rather than speak again after so long.
+//! sources (ingest processes, clocks) are forgotten once they have been silent for an hour of record time and there are
+//! thousands of them, so this memory is bounded; they start under a new name rather than speak again after so long.
+//! Time alone does not make anybody forgotten: a clock that runs hours ahead and is put right would.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -16,6 +17,10 @@ use crate::{
 
 /// How long, in record time, a transient source is remembered after its last record.
 pub const SILENCE_MAX: Duration = Duration::from_secs(3600);
+
+/// So many sources are remembered however long they have been silent. A process has one for each partition and each
+/// half hour of silence, so these are many days of many processes.
+const REMEMBERED: usize = 4096;
 
 /// How often, in record time, silent sources are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -79,6 +84,9 @@ impl Sources {
 
     fn forget_silent(&mut self) {
         self.swept = self.newest;
+        if self.last.len() <= REMEMBERED {
+            return;
+        }
         let horizon = self.newest.minus(SILENCE_MAX);
         self.last.retain(|source, last| !source.is_transient() || last.time >= horizon);
     }
@@ -109,12 +117,23 @@ mod tests {
     }
 
     #[test]
-    fn silent_processes_are_forgotten_and_processors_never() {
+    fn of_many_the_silent_are_forgotten_and_processors_never() {
+        let mut sources = Sources::default();
+        sources.take(&Source::new("stock.commands/0").unwrap(), 1, at(10));
+        for n in 0..REMEMBERED {
+            sources.take(&Source::new(format!("ingest-{n}")).unwrap(), 1, at(10));
+        }
+        sources.take(&Source::new("ingest-z").unwrap(), 1, at(10 + 3601 + 60));
+        assert_eq!(sources.arrival(&header("ingest-0", 1)), Arrival::Next);
+        assert_eq!(sources.arrival(&header("ingest-z", 1)), Arrival::Repeat);
+        assert_eq!(sources.arrival(&header("stock.commands/0", 1)), Arrival::Repeat);
+    }
+
+    #[test]
+    fn nobody_is_forgotten_because_a_clock_was_wrong() {
         let mut sources = Sources::default();
         sources.take(&Source::new("ingest-a").unwrap(), 1, at(10));
-        sources.take(&Source::new("stock.commands/0").unwrap(), 1, at(10));
-        sources.take(&Source::new("ingest-b").unwrap(), 1, at(10 + 3601 + 60));
-        assert_eq!(sources.arrival(&header("ingest-a", 1)), Arrival::Next);
-        assert_eq!(sources.arrival(&header("stock.commands/0", 1)), Arrival::Repeat);
+        sources.take(&Source::new("ingest-b").unwrap(), 1, at(1_000_000));
+        assert_eq!(sources.arrival(&header("ingest-a", 2)), Arrival::Next);
     }
 }

@@ -141,6 +141,8 @@ pub struct SinkDriver {
     inputs: Vec<TopicPartition>,
     progress: Progress,
     settings: SinkDriverSettings,
+    /// How far the sink is.
+    applied: Checkpoint,
 }
 
 impl SinkDriver {
@@ -157,14 +159,14 @@ impl SinkDriver {
         for input in &inputs {
             topics.hold(&holder(&*sink), *input, Offset::ZERO);
         }
-        Self { world, topics, sink, inputs, progress, settings }
+        Self { world, topics, sink, inputs, progress, settings, applied: Checkpoint::default() }
     }
 
     /// Runs until `stop`, then finishes the batch it is applying and returns. Not to be dropped before.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), SinkDriverError> {
         let Some(checkpoint) = self.load(&stop).await? else { return Ok(()) };
         self.check(&checkpoint).await?;
-        self.publish(&checkpoint);
+        self.publish(checkpoint.clone());
         let reader = ReadAhead::new(&self, &checkpoint)?;
         let (sender, mut receiver) = mpsc::channel(1);
         // A task of its own, so that decoding and applying can have a core each. Cancelled when applying ends, for
@@ -241,6 +243,7 @@ impl SinkDriver {
                     break;
                 }
                 Err(error @ SinkError::Retry { .. }) => {
+                    self.tell_lag().await;
                     if backoff.pause(&error, stop).await == Step::Stopped {
                         return Ok(Step::Stopped);
                     }
@@ -251,7 +254,7 @@ impl SinkDriver {
                 },
             }
         }
-        self.publish(&read.checkpoint);
+        self.publish(read.checkpoint);
         metrics::counter!(APPLIED_RECORDS, "sink" => sink).increment(read.records as u64);
         metrics::histogram!(BATCH_RECORDS, "sink" => sink).record(read.records as f64);
         metrics::gauge!(LAG_RECORDS, "sink" => sink).set(read.behind as f64);
@@ -306,13 +309,24 @@ impl SinkDriver {
         Ok(Some(DeadLetter::new(&format!("sink/{sink}"), *at, *offset, reason.clone(), bytes)))
     }
 
+    /// Tells how far behind the sink is, also while its store is away and nothing is applied.
+    async fn tell_lag(&mut self) {
+        let mut lag = 0;
+        for at in &self.inputs {
+            let Ok(bounds) = self.topics.bounds(*at, Visibility::Durable).await else { return };
+            lag += bounds.end.0.saturating_sub(self.applied.mark(*at).next.0);
+        }
+        metrics::gauge!(LAG_RECORDS, "sink" => self.sink.name()).set(lag as f64);
+    }
+
     /// Tells readers and the log how far the sink is.
-    fn publish(&self, checkpoint: &Checkpoint) {
+    fn publish(&mut self, checkpoint: Checkpoint) {
         let holder = holder(&*self.sink);
         for input in &self.inputs {
             self.topics.hold(&holder, *input, checkpoint.mark(*input).next);
         }
-        self.progress.advance(checkpoint);
+        self.progress.advance(&checkpoint);
+        self.applied = checkpoint;
     }
 }
 

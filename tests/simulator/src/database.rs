@@ -52,7 +52,8 @@ impl Database {
     /// Opens it to write.
     pub fn open(&mut self) -> Result<Box<dyn Sink>, DatabaseError> {
         let (world, rng, applied) = (self.world.clone(), self.rng.fork(), self.applied.clone());
-        Ok(Box::new(Driven { sink: self.sqlite.open()?, world, slow: self.slow, rng, applied }))
+        let (sink, sqlite) = (Some(self.sqlite.open()?), self.sqlite.clone());
+        Ok(Box::new(Driven { sink, sqlite, world, slow: self.slow, rng, applied }))
     }
 
     /// Waits until nothing of a sink that was dropped runs on.
@@ -76,21 +77,37 @@ impl Database {
 
 /// The sink, which counts and takes its time.
 struct Driven {
-    sink: SimSink,
+    /// Until it is dropped.
+    sink: Option<SimSink>,
+    sqlite: SimSqlite,
     world: SimWorld,
     slow: f64,
     rng: fastrand::Rng,
     applied: Arc<AtomicU64>,
 }
 
+impl Driven {
+    fn sink(&mut self) -> &mut SimSink {
+        self.sink.as_mut().expect("taken only when dropped")
+    }
+}
+
+/// SQLite closes a connection in a thread of its own; nothing else may happen meanwhile.
+impl Drop for Driven {
+    fn drop(&mut self) {
+        drop(self.sink.take());
+        self.sqlite.wait_until_closed();
+    }
+}
+
 #[async_trait]
 impl Sink for Driven {
     fn name(&self) -> &'static str {
-        self.sink.name()
+        "database"
     }
 
     async fn checkpoint(&mut self) -> Result<Checkpoint, SinkError> {
-        self.sink.checkpoint().await
+        self.sink().checkpoint().await
     }
 
     async fn apply(&mut self, batch: &EventBatch, checkpoint: &Checkpoint) -> Result<(), SinkError> {
@@ -98,7 +115,7 @@ impl Sink for Driven {
             let pause = Duration::from_millis(self.rng.u64(1..2_000));
             self.world.sleep(pause).await;
         }
-        self.sink.apply(batch, checkpoint).await?;
+        self.sink().apply(batch, checkpoint).await?;
         self.applied.fetch_add(1, SeqCst);
         Ok(())
     }

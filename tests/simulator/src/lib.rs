@@ -11,6 +11,7 @@ mod database;
 pub mod disk;
 mod executor;
 mod ingest;
+mod many;
 mod plan;
 mod process;
 mod report;
@@ -25,6 +26,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+pub use many::simulate_many;
 pub use report::{Report, simulate};
 pub use simulation::Counts;
 

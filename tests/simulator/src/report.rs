@@ -53,7 +53,8 @@ pub fn simulate(seed: u64, steps: u64, loud: bool) -> Report {
         Err(panic) => Some(format!("panic: {}", words(&*panic))),
     };
     let trace = simulation.trace().lines().map(str::to_owned).filter(|_| broken.is_some()).collect();
-    Report { seed, counts: simulation.counts(), digest: simulation.trace().value(), broken, trace }
+    let (counts, digest) = (simulation.counts(), simulation.digest());
+    Report { seed, counts, digest, broken, trace }
 }
 
 /// What a panic said.

@@ -73,6 +73,8 @@ pub struct Simulation {
     troubled: bool,
     /// The bit that is the wrong way round.
     flipped: Option<(PathBuf, usize, u8)>,
+    /// Snapshots that were damaged and are still there.
+    damaged: Vec<PathBuf>,
     shift_s: i64,
     /// All is healed and nothing more is asked for.
     calm: bool,
@@ -93,6 +95,9 @@ impl Simulation {
             Clients::new(rng.u64(..), plan.order_partitions, plan.stock_partitions, rules.statuses());
         let mut trace = Trace::new(loud);
         trace.note(format!("seed {seed}: {plan:?}"));
+        if loud {
+            disk.keep_history();
+        }
         Self {
             mount: disk.mount(),
             database: Database::new(&disk, &world, plan.slow_sink, rng.u64(..)),
@@ -114,6 +119,7 @@ impl Simulation {
             counts: Counts::default(),
             troubled: false,
             flipped: None,
+            damaged: Vec::new(),
             shift_s: 0,
             calm: false,
             applied: 0,
@@ -131,6 +137,15 @@ impl Simulation {
     /// What happened last.
     pub fn trace(&self) -> &Trace {
         &self.trace
+    }
+
+    /// A digest of all that happened, of what was done to the disk and of all that is durable.
+    pub fn digest(&mut self) -> u64 {
+        self.trace.digest(&self.disk.operations().digest.to_le_bytes());
+        let truth = self.truth.clone();
+        let truth = truth.lock().unwrap_or_else(PoisonError::into_inner);
+        self.partitions.iter().flat_map(|at| truth.of(*at)).for_each(|record| self.trace.digest(record));
+        self.trace.value()
     }
 
     /// What it has come to so far.
@@ -168,6 +183,9 @@ impl Simulation {
 
     /// What every step ends with: whoever has failed goes, and all that is new is checked.
     fn settle(&mut self) -> Checked {
+        for line in self.disk.take_history() {
+            self.trace.detail(&line);
+        }
         if self.disk.is_down() {
             self.note("the power is gone in the middle of it".into());
             self.lose_power();

@@ -32,6 +32,13 @@ impl Trace {
         self.lines.push_back(line);
     }
 
+    /// Prints what is too much for the trace, if it is a loud one.
+    pub fn detail(&self, what: &str) {
+        if self.loud {
+            eprintln!("         {what}");
+        }
+    }
+
     /// Adds to the digest what has no line.
     pub fn digest(&mut self, bytes: &[u8]) {
         self.digest.update(bytes);

@@ -50,7 +50,6 @@ struct State {
     rng: fastrand::Rng,
     late: Vec<Vec<Batch>>,
     violation: Option<Violation>,
-    appends: u64,
 }
 
 /// The log behind the wire. Clones share it.
@@ -72,7 +71,7 @@ impl Wire {
         seed: u64,
     ) -> Self {
         let rng = fastrand::Rng::with_seed(seed);
-        let state = State { faults, rng, late: Vec::new(), violation: None, appends: 0 };
+        let state = State { faults, rng, late: Vec::new(), violation: None };
         Self { log, world, truth, state: Arc::new(Mutex::new(state)) }
     }
 
@@ -96,11 +95,6 @@ impl Wire {
     /// A record that was served and is not what was durable.
     pub fn violation(&self) -> Option<Violation> {
         self.lock().violation.clone()
-    }
-
-    /// How many appends were asked for.
-    pub fn appends(&self) -> u64 {
-        self.lock().appends
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -169,7 +163,6 @@ impl Topics for Wire {
     }
 
     async fn append(&self, batches: Vec<Batch>) -> Result<Appended, AppendError> {
-        self.lock().appends += 1;
         let mut under_way = UnderWay { wire: self, batches: Some(batches.clone()) };
         self.delay().await;
         let unknown = || AppendError::Unknown("the connection was lost".into());

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use orderflow_processors::{OrderProcessor, StockProcessor};
-use orderflow_schemas::{OrderId, Partition, Source, Topic, TopicPartition, events::Holding};
+use orderflow_schemas::{
+    CustomerId, IdempotencyKey, OrderId, Partition, Source, Topic, TopicPartition, events::Holding,
+};
 
 use super::{Checked, Decisions, Ledger, Numbers, Orders, Store, Truth, broken};
 use crate::{
@@ -89,7 +91,17 @@ impl Checks {
     }
 
     /// What must hold when all is at rest: of each acknowledged command, of messages, and of what orders hold.
-    pub fn check_rest<'a>(&self, acknowledged: impl Iterator<Item = &'a Answer>) -> Checked {
+    pub fn check_rest<'a>(
+        &self,
+        acknowledged: impl Iterator<Item = &'a Answer>,
+        keys: impl Iterator<Item = &'a (CustomerId, IdempotencyKey)>,
+    ) -> Checked {
+        for (customer, key) in keys {
+            if self.orders.under(customer, key).is_none() {
+                let (customer, key) = (customer.as_str(), key.as_str());
+                return broken(format!("key {key} of {customer} was acknowledged and has no order"));
+            }
+        }
         for answer in acknowledged {
             let Answer::Acknowledged { at, source, number, .. } = answer else { continue };
             let index = usize::from(at.partition.0);

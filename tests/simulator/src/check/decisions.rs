@@ -56,11 +56,6 @@ impl<P: Processor> Decisions<P> {
         (side(P::INPUT), side(P::EVENTS))
     }
 
-    /// The state after all events so far.
-    pub fn state(&self) -> &P::State {
-        &self.book.state
-    }
-
     /// Whether all of these commands are decided; what is left can only be repeats.
     pub fn is_done(&self, commands: &[Bytes]) -> bool {
         let decided = usize::try_from(self.book.input_next.0).unwrap_or(usize::MAX);

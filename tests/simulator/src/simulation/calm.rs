@@ -28,7 +28,7 @@ impl Simulation {
                 let truth = self.truth.clone();
                 let truth = truth.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 if self.checks.is_at_rest(&truth) {
-                    return self.checks.check_rest(self.clients.acknowledged().iter());
+                    return self.checks.check_rest(self.clients.acknowledged().iter(), self.clients.keys());
                 }
             }
             self.calm_step()?;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
-use orderflow_simulator::disk::{DiskFaults, SECTOR_BYTES, SimDisk};
+use orderflow_simulator::disk::{SECTOR_BYTES, SimDisk};
 use orderflow_topics::embedded::disk::{Access, Disk, DiskFile, LockError, LockKind};
 use proptest::prelude::*;
 

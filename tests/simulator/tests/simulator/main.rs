@@ -7,3 +7,4 @@ mod disk_faults;
 mod log;
 mod samples;
 mod sqlite;
+mod whole;

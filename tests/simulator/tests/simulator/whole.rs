@@ -1,0 +1,47 @@
+//! The whole system: the same seed is the same run, and no seed breaks a promise.
+
+use std::sync::Mutex;
+
+use orderflow_simulator::{Report, simulate, simulate_many};
+
+const STEPS: u64 = 2_000;
+
+/// Runs the seeds; panics with the report of one that broke a promise.
+fn run(seeds: impl Iterator<Item = u64> + Send) -> Vec<Report> {
+    let reports = Mutex::new(Vec::new());
+    simulate_many(seeds, STEPS, |report| {
+        let well = report.broken.is_none();
+        reports.lock().unwrap().push(report);
+        well
+    });
+    let reports = reports.into_inner().unwrap();
+    if let Some(broken) = reports.iter().find(|report| report.broken.is_some()) {
+        panic!("{broken}\nagain: orderflow simulate --seed {} --steps {STEPS} --trace", broken.seed);
+    }
+    reports
+}
+
+#[test]
+fn the_same_seed_is_the_same_run_to_the_byte() {
+    for seed in [3, 29, 57] {
+        assert_eq!(simulate(seed, STEPS, false), simulate(seed, STEPS, false));
+    }
+    assert_ne!(simulate(1, 300, false).digest, simulate(2, 300, false).digest);
+}
+
+#[test]
+fn fixed_seeds_break_no_promise() {
+    let reports = run(1..=120);
+    let sum = |of: fn(&Report) -> u64| reports.iter().map(of).sum::<u64>();
+    // What did not happen was not tried.
+    assert!(sum(|report| report.counts.acknowledged as u64) > 5_000);
+    assert!(sum(|report| report.counts.orders as u64) > 2_000);
+    assert!(sum(|report| report.counts.power_cuts) > 300);
+    assert!(sum(|report| report.counts.failures) > 100);
+}
+
+#[test]
+fn fresh_seeds_break_no_promise() {
+    let first = fastrand::u64(1_000_000..u64::from(u32::MAX));
+    run(first..first + 80);
+}
