@@ -29,7 +29,8 @@ fn every_command_has_help() {
         .take_while(|line| !line.is_empty())
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    for command in ["demo", "serve", "replay", "bench", "verify", "tap", "topics", "pipeline", "completions"]
+    for command in
+        ["demo", "serve", "replay", "bench", "verify", "simulate", "tap", "topics", "pipeline", "completions"]
     {
         assert!(commands.contains(&command), "{help}");
     }
@@ -193,4 +194,16 @@ fn the_demo_ends_by_itself_and_balances() {
     assert!(orders.is_some_and(|line| !line.contains(" 0 orders")), "{}", ran.stderr);
     let folder = ran.stderr.lines().find_map(|line| line.split_once("data in ")).unwrap().1;
     assert!(!std::path::Path::new(folder).exists(), "the demo left {folder} behind");
+}
+
+#[test]
+fn a_simulated_seed_is_the_same_run_each_time_and_is_told_in_a_line() {
+    let stage = Stage::new();
+    let arguments = ["simulate", "--seed", "3", "--steps", "500"];
+    let (first, again) = (stage.run(&arguments).exits(0).stdout, stage.run(&arguments).exits(0).stdout);
+    let line = |text: &str| text.lines().find(|line| line.starts_with("seed 3: ")).map(str::to_owned);
+    assert!(line(&first).is_some_and(|line| line.contains("digest")), "{first}");
+    assert_eq!(line(&first), line(&again));
+    let traced = stage.run(&["simulate", "--seed", "3", "--steps", "50", "--trace"]).exits(0);
+    assert!(traced.stderr.contains("the process starts"), "{}", traced.stderr);
 }
