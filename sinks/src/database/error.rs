@@ -36,6 +36,14 @@ pub enum DatabaseError {
         /// What is wrong.
         source: Box<sqlx::migrate::MigrateError>,
     },
+    /// What SQLite wrote before could not be made durable, so nothing may be written behind it.
+    #[error("{path}: cannot be made durable: {source}")]
+    Wal {
+        /// The WAL.
+        path: String,
+        /// What the disk said.
+        source: std::io::Error,
+    },
     /// The database refused or failed.
     #[error("{operation}: {source}")]
     Query {
@@ -88,7 +96,7 @@ impl DatabaseError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Query { source, .. } => is_transient(source),
-            Self::Unavailable { .. } | Self::NoTables => true,
+            Self::Unavailable { .. } | Self::NoTables | Self::Wal { .. } => true,
             Self::Newer { .. }
             | Self::ServerTooOld { .. }
             | Self::Schema { .. }
@@ -175,6 +183,7 @@ impl From<DatabaseError> for SinkError {
                 Self::Retry { operation, source: source.into() }
             }
             DatabaseError::Query { operation, source } => Self::Stop { operation, source: source.into() },
+            DatabaseError::Wal { .. } => Self::Retry { operation: "open the database", source: error.into() },
             other => Self::Stop { operation: "use the database", source: other.into() },
         }
     }

@@ -113,7 +113,6 @@ impl Plan {
                 read_error: perhaps(rng, &[0.001, 0.02]),
                 write_error: perhaps(rng, &[0.005, 0.05]),
                 sync_error: perhaps(rng, &[0.01, 0.1]),
-                sync_spares: Some("sqlite"),
                 name_error: perhaps(rng, &[0.01, 0.1]),
                 full: rng.u8(..4) == 0,
                 ..DiskFaults::default()

@@ -4,14 +4,16 @@
 //! guessed at. The three secondary indexes of `orders` are what the lists of the API need and no more: measured, they
 //! take inserts from 356k to 154k rows a second and updates from 305k to 239k.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
+use orderflow_topics::embedded::disk::Disk;
 use sqlx::{
     ConnectOptions, SqliteConnection,
     migrate::{MigrateError, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
+use super::wal;
 use crate::database::DatabaseError;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/database/sqlite/migrations");
@@ -74,11 +76,13 @@ pub(super) fn options(path: &Path, settings: &SqliteSettings, cache_bytes: u32) 
     }
 }
 
-/// Connects for writing; creates the file if it is not there.
+/// Connects for writing, with a WAL that is durable; creates the file if it is not there.
 pub(super) async fn connect(
+    disk: &Arc<dyn Disk>,
     path: &Path,
     settings: &SqliteSettings,
 ) -> Result<SqliteConnection, DatabaseError> {
+    wal::make_durable(disk, path).await?;
     let options = options(path, settings, settings.write_cache_bytes)
         .create_if_missing(true)
         .page_size(PAGE_BYTES)
@@ -89,8 +93,12 @@ pub(super) async fn connect(
 }
 
 /// Opens the database for writing, creates it if it is not there and brings its tables up to date.
-pub(super) async fn open(path: &Path, settings: &SqliteSettings) -> Result<SqliteConnection, DatabaseError> {
-    let mut connection = connect(path, settings).await?;
+pub(super) async fn open(
+    disk: &Arc<dyn Disk>,
+    path: &Path,
+    settings: &SqliteSettings,
+) -> Result<SqliteConnection, DatabaseError> {
+    let mut connection = connect(disk, path, settings).await?;
     // Not `run`, whose future the compiler does not see can be sent.
     match MIGRATIONS.run_direct(None, &mut connection, false).await {
         Ok(()) => Ok(connection),

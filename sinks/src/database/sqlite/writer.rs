@@ -1,9 +1,13 @@
 //! Writing: one connection, one transaction a batch, the checkpoint in it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use orderflow_schemas::{Order, TopicPartition};
+use orderflow_topics::embedded::disk::{Disk, RealDisk};
 use sqlx::{
     AssertSqlSafe, Connection, Sqlite, SqliteConnection, query::Query, sqlite::SqliteArguments, types::Json,
 };
@@ -25,35 +29,67 @@ type Statement<'a> = Query<'a, Sqlite, SqliteArguments>;
 /// The database sink over SQLite.
 #[derive(Debug)]
 pub struct SqliteSink {
+    disk: Arc<dyn Disk>,
     path: PathBuf,
     settings: SqliteSettings,
-    /// `None` after an error or a write that was dropped. SQLite ends a transaction by itself when the disk is full,
-    /// and the connection does not learn of it: only a new one is sure to be in none.
+    /// `None` after an error. SQLite ends a transaction by itself when the disk is full, and the connection does not
+    /// learn of it: only a new one is sure to be in none.
     connection: Option<SqliteConnection>,
-    upserts: Upserts,
+    /// False after a call that was dropped, which the connection may still be at.
+    idle: bool,
+    upserts: Arc<Upserts>,
 }
 
 impl SqliteSink {
     /// Opens the database file, creates it if it is not there and brings its tables up to date.
     pub async fn open(path: &Path, settings: &SqliteSettings) -> Result<Self, DatabaseError> {
-        let connection = Some(schema::open(path, settings).await?);
-        Ok(Self { path: path.to_owned(), settings: *settings, connection, upserts: Upserts::new() })
+        Self::open_on(Arc::new(RealDisk), path, settings).await
     }
 
-    /// Takes the connection, a new one if need be. Whoever has used it without an error puts it back.
-    async fn take_connection(&mut self) -> Result<SqliteConnection, DatabaseError> {
-        match self.connection.take() {
-            Some(connection) => Ok(connection),
-            None => schema::connect(&self.path, &self.settings).await,
+    /// As [`Self::open`], on a disk that knows the files by the names SQLite's VFS has for them. No other sink has
+    /// this file, and one that was dropped during a call is at its end.
+    pub async fn open_on(
+        disk: Arc<dyn Disk>,
+        path: &Path,
+        settings: &SqliteSettings,
+    ) -> Result<Self, DatabaseError> {
+        let connection = Some(schema::open(&disk, path, settings).await?);
+        let (path, settings) = (path.to_owned(), *settings);
+        Ok(Self { disk, path, settings, connection, idle: true, upserts: Arc::new(Upserts::new()) })
+    }
+
+    /// The connection, a new one if need be. Whoever has used it says so with [`Self::used`].
+    async fn connection(&mut self) -> Result<&mut SqliteConnection, DatabaseError> {
+        if !self.idle
+            && let Some(busy) = &mut self.connection
+        {
+            // Answered after what the dropped call began; a worker that is gone is at its end too.
+            let _ = busy.ping().await;
+            self.connection = None;
+        }
+        self.idle = false;
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => schema::connect(&self.disk, &self.path, &self.settings).await?,
+        };
+        Ok(self.connection.insert(connection))
+    }
+
+    /// Ends a call; after an error the connection goes.
+    fn used<T>(&mut self, result: &Result<T, DatabaseError>) {
+        self.idle = true;
+        if result.is_err() {
+            self.connection = None;
         }
     }
 
     async fn write(&mut self, rows: &Rows, checkpoint: &Checkpoint) -> Result<(), DatabaseError> {
-        let mut connection = self.take_connection().await?;
-        let written = write_batch(&mut connection, &self.upserts, rows, checkpoint).await;
-        written.map_err(DatabaseError::query("write a batch"))?;
-        self.connection = Some(connection);
-        Ok(())
+        let upserts = Arc::clone(&self.upserts);
+        let connection = self.connection().await?;
+        let written = write_batch(connection, &upserts, rows, checkpoint).await;
+        let written = written.map_err(DatabaseError::query("write a batch"));
+        self.used(&written);
+        written
     }
 }
 
@@ -64,11 +100,11 @@ impl Sink for SqliteSink {
     }
 
     async fn checkpoint(&mut self) -> Result<Checkpoint, SinkError> {
-        let mut connection = self.take_connection().await?;
-        let rows = sqlx::query(CHECKPOINT).fetch_all(&mut connection).await;
-        let rows = rows.map_err(DatabaseError::query("read the checkpoint"))?;
-        self.connection = Some(connection);
-        Ok(checkpoint_of(&rows)?)
+        let connection = self.connection().await?;
+        let rows = sqlx::query(CHECKPOINT).fetch_all(connection).await;
+        let rows = rows.map_err(DatabaseError::query("read the checkpoint"));
+        self.used(&rows);
+        Ok(checkpoint_of(&rows?)?)
     }
 
     async fn apply(&mut self, batch: &EventBatch, checkpoint: &Checkpoint) -> Result<(), SinkError> {

@@ -69,7 +69,7 @@ impl State {
 
     pub fn sync(&mut self, file: FileId) -> io::Result<()> {
         let what = format_args!("sync {}", file.0);
-        let course = self.change(Kind::Sync, self.sync_error(file), what, &[]);
+        let course = self.change(Kind::Sync, self.faults.sync_error, what, &[]);
         match (course, self.power) {
             _ if self.faults.syncs_lie => {}
             (Course::Whole, _) => self.content_mut(file).sync(),
@@ -82,13 +82,6 @@ impl State {
             (Course::Part, _) => self.fail_sync(file),
         }
         self.ended(course)
-    }
-
-    fn sync_error(&self, file: FileId) -> f64 {
-        let is_spared = |part: &str| {
-            self.names.files().any(|(path, id)| id == file && path.to_string_lossy().contains(part))
-        };
-        if self.faults.sync_spares.is_some_and(is_spared) { 0.0 } else { self.faults.sync_error }
     }
 
     fn fail_sync(&mut self, file: FileId) {

@@ -11,8 +11,6 @@ pub struct DiskFaults {
     /// A sync of a file fails. Each sector that was not durable is then durable or not, and the page cache calls all
     /// of them clean, as Linux does: no later sync writes them, though reads show them until the power goes.
     pub sync_error: f64,
-    /// Syncs of files in whose path this is never fail.
-    pub sync_spares: Option<&'static str>,
     /// A call about names fails: open, rename, remove, list, make or sync a folder, lock. Half of those that change
     /// something have done it.
     pub name_error: f64,

@@ -7,6 +7,7 @@
 //! of a migration), and nothing depends on them. *Shared memory* of the WAL mode is memory of the generation and dies
 //! with it, as that of a killed machine does.
 
+mod door;
 mod file;
 mod locks;
 mod registry;

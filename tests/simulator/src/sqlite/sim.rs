@@ -17,7 +17,7 @@ use orderflow_sinks::{
 };
 use tokio::runtime::{Builder, Runtime};
 
-use super::{registry::Registration, vfs};
+use super::{door::Door, registry::Registration, vfs};
 use crate::disk::SimDisk;
 
 /// A database file on a simulated disk.
@@ -62,8 +62,8 @@ impl SimSqlite {
     pub fn open(&self) -> Result<SimSink, DatabaseError> {
         self.wait_until_closed();
         let registration = Arc::clone(&self.registration);
-        let opened =
-            wait(|| async { SqliteSink::open(&registration.name(&self.path), &self.settings).await });
+        let path = registration.name(&self.path);
+        let opened = wait(|| SqliteSink::open_on(Arc::new(Door), &path, &self.settings));
         if opened.is_err() {
             self.wait_until_closed();
         }
