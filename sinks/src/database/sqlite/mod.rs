@@ -4,8 +4,9 @@
 //! writes, a small pool reads; readers see whole batches only. *Durability*: `synchronous=FULL`, one fsync a batch.
 //! NORMAL was measured and is no faster at the batch sizes of a sink, and after a power cut it may lose the last
 //! transactions: the sink would then apply them again from its older checkpoint, but by then the log may have
-//! removed what the lost checkpoint had released. A sync that fails loses nothing either: `wal.rs`. *Recovery*: SQLite's
-//! own; then the driver reads on from the checkpoint that is stored. *Order*: each upsert keeps the higher version, so a repeated batch changes nothing.
+//! removed what the lost checkpoint had released. What a sync that fails leaves in the WAL: `wal.rs`. *Recovery*:
+//! SQLite's own; then the driver reads on from the checkpoint that is stored. *Order*: each upsert keeps the higher
+//! version, so a repeated batch changes nothing.
 
 mod reader;
 mod schema;

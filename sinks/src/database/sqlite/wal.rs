@@ -8,9 +8,10 @@
 //! *Readers* see what they saw. *Writers* there are none: the last connection that wrote is idle or closing, and closing
 //! writes only to the file and may remove the WAL.
 //!
-//! *The file itself* is not written again: what a checkpoint wrote there stays in the WAL until a sync of the file has
-//! succeeded, and the next checkpoint writes it again. Nor could it be: closing any handle of that file would end the
-//! locks that SQLite has on it in this process. On the WAL it has none.
+//! *Not covered*: the file itself. What a checkpoint wrote there stays in the WAL until a sync of the file has succeeded,
+//! and the next checkpoint writes it again; but one that a reader holds back counts its pages as moved without a sync,
+//! and if the next sync fails, while readers stay connected, nothing writes them again. To rewrite the file here was
+//! rejected: closing any handle of it would end the locks that SQLite has on it in this process. On the WAL it has none.
 
 use std::{
     io,
