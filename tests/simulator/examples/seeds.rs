@@ -1,0 +1,53 @@
+//! Runs seeds until one breaks a promise: `seeds --seeds 1..100 --steps 2000`, the end not included.
+//!
+//! Says `clean`, or `broken SEED: WORDS` and exits with 1. The test of mutations drives it.
+
+use std::{
+    io::{self, Write},
+    ops::Range,
+    process::ExitCode,
+};
+
+/// What is to run.
+struct Asked {
+    seeds: Range<u64>,
+    steps: u64,
+}
+
+fn parse(arguments: impl Iterator<Item = String>) -> Option<Asked> {
+    let mut asked = Asked { seeds: 1..101, steps: 2_000 };
+    let mut arguments = arguments;
+    while let Some(name) = arguments.next() {
+        let value = arguments.next()?;
+        match name.as_str() {
+            "--seeds" => {
+                let (from, to) = value.split_once("..")?;
+                asked.seeds = from.parse().ok()?..to.parse().ok()?;
+            }
+            "--steps" => asked.steps = value.parse().ok()?,
+            _ => return None,
+        }
+    }
+    Some(asked)
+}
+
+fn main() -> io::Result<ExitCode> {
+    let Some(Asked { mut seeds, steps }) = parse(std::env::args().skip(1)) else {
+        writeln!(io::stderr(), "usage: seeds [--seeds FROM..TO] [--steps N]")?;
+        return Ok(ExitCode::from(2));
+    };
+    let broken = seeds.find_map(|seed| {
+        let report = orderflow_simulator::simulate(seed, steps, false);
+        report.broken.map(|words| (seed, words))
+    });
+    match broken {
+        Some((seed, words)) => {
+            writeln!(io::stdout(), "broken {seed}: {words}")?;
+            Ok(ExitCode::FAILURE)
+        }
+        None => {
+            writeln!(io::stdout(), "clean")?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
