@@ -67,7 +67,16 @@ impl Copied {
     pub fn build(&self) -> PathBuf {
         let profile = profile_dir();
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into()));
-        cargo.args(["build", "--workspace", "--example", PROGRAM, "--offline", "--locked", "--profile"]);
+        cargo.args([
+            "build",
+            "--workspace",
+            "--example",
+            PROGRAM,
+            "--offline",
+            "--locked",
+            "--quiet",
+            "--profile",
+        ]);
         let name = profile.file_name().and_then(|name| name.to_str()).unwrap();
         cargo.arg(if name == "debug" { "dev" } else { name });
         // What cargo tells this test of its package would make build scripts that look at it, as ring's does, run again.

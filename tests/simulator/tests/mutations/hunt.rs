@@ -4,7 +4,8 @@ use std::{path::Path, process::Command};
 
 /// A bug that survives so many seeds is not noticed.
 const SEEDS_MAX: u64 = 400;
-const STEPS: u64 = 2_000;
+/// How long a seed runs before everything is healed.
+pub const STEPS: u64 = 2_000;
 
 /// A seed that shows a bug.
 pub struct Found {
@@ -12,6 +13,13 @@ pub struct Found {
     pub seeds: u64,
     /// What the simulator said.
     pub words: String,
+}
+
+impl Found {
+    /// As a line of a table has it.
+    pub fn shown(&self) -> (String, &str) {
+        (self.seeds.to_string(), &self.words)
+    }
 }
 
 /// Runs seeds with a bug until one breaks that does not break without it.
@@ -43,5 +51,5 @@ fn first_broken(program: &Path, mutant: Option<&str>, from: u64, to: u64) -> Opt
     else {
         panic!("seeds {from}..{to}: {} {}", output.status, String::from_utf8_lossy(&output.stderr));
     };
-    Some((seed.parse().unwrap(), words.chars().take(200).collect()))
+    Some((seed.parse().unwrap(), words.lines().next().unwrap_or_default().chars().take(160).collect()))
 }
