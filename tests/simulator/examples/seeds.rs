@@ -1,25 +1,53 @@
-//! bring-up
-#![allow(clippy::print_stdout)]
-fn main() {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let n = |i: usize, d: u64| args.get(i).map_or(d, |a| a.parse().unwrap());
-    let (from, count, steps) = (n(0, 1), n(1, 1), n(2, 2000));
-    let loud = args.len() > 3;
-    let begun = std::time::Instant::now();
-    let mut bad = 0;
-    for seed in from..from + count {
-        let report = orderflow_simulator::simulate(seed, steps, loud);
-        println!(
-            "{seed} {:016x} {}",
-            report.digest,
-            report.broken.as_deref().unwrap_or("").chars().take(300).collect::<String>()
-        );
-        if report.broken.is_some() {
-            bad += 1;
-            if count == 1 {
-                println!("{report}");
+//! Runs seeds until one breaks a promise: `seeds --seeds 1..100 --steps 2000`, the end not included.
+//!
+//! Says `clean`, or `broken SEED: WORDS` and exits with 1. The test of mutations drives it.
+
+use std::{
+    io::{self, Write},
+    ops::Range,
+    process::ExitCode,
+};
+
+/// What is to run.
+struct Asked {
+    seeds: Range<u64>,
+    steps: u64,
+}
+
+fn parse(arguments: impl Iterator<Item = String>) -> Option<Asked> {
+    let mut asked = Asked { seeds: 1..101, steps: 2_000 };
+    let mut arguments = arguments;
+    while let Some(name) = arguments.next() {
+        let value = arguments.next()?;
+        match name.as_str() {
+            "--seeds" => {
+                let (from, to) = value.split_once("..")?;
+                asked.seeds = from.parse().ok()?..to.parse().ok()?;
             }
+            "--steps" => asked.steps = value.parse().ok()?,
+            _ => return None,
         }
     }
-    println!("{count} seeds, {bad} bad, {:?}", begun.elapsed());
+    Some(asked)
+}
+
+fn main() -> io::Result<ExitCode> {
+    let Some(Asked { mut seeds, steps }) = parse(std::env::args().skip(1)) else {
+        writeln!(io::stderr(), "usage: seeds [--seeds FROM..TO] [--steps N]")?;
+        return Ok(ExitCode::from(2));
+    };
+    let broken = seeds.find_map(|seed| {
+        let report = orderflow_simulator::simulate(seed, steps, false);
+        report.broken.map(|words| (seed, words))
+    });
+    match broken {
+        Some((seed, words)) => {
+            writeln!(io::stdout(), "broken {seed}: {words}")?;
+            Ok(ExitCode::FAILURE)
+        }
+        None => {
+            writeln!(io::stdout(), "clean")?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
 }

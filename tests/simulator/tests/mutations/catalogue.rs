@@ -1,0 +1,68 @@
+//! The bugs there are, as text, and how they get into a source file.
+
+use std::{fs, path::Path};
+
+use serde::Deserialize;
+
+/// All deliberate bugs.
+#[derive(Debug, Deserialize)]
+pub struct Catalogue {
+    /// One after the other.
+    #[serde(rename = "mutation")]
+    pub mutations: Vec<Mutation>,
+}
+
+/// A deliberate bug.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mutation {
+    /// What chooses it.
+    pub name: String,
+    /// What it breaks, in words.
+    pub breaks: String,
+    /// Where.
+    #[serde(rename = "edit")]
+    edits: Vec<Edit>,
+}
+
+/// A change of a file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Edit {
+    file: String,
+    find: String,
+    put: String,
+}
+
+impl Catalogue {
+    /// The one that is kept beside the tests.
+    pub fn read() -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("mutations.toml");
+        toml::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+    }
+
+    /// The text of a file with every bug in it that is in that file, each off until it is asked for.
+    pub fn mutate(&self, file: &str, text: String) -> String {
+        let mut text = text;
+        for mutation in &self.mutations {
+            for edit in mutation.edits.iter().filter(|edit| edit.file == file) {
+                text = edit.apply(&mutation.name, &text);
+            }
+        }
+        text
+    }
+
+    /// The files that have bugs.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        self.mutations.iter().flat_map(|mutation| &mutation.edits).map(|edit| edit.file.as_str())
+    }
+}
+
+impl Edit {
+    fn apply(&self, name: &str, text: &str) -> String {
+        let times = text.matches(&self.find).count();
+        assert_eq!(times, 1, "mutation `{name}`: its text must be in {} once; look there again", self.file);
+        let chosen = format!("std::env::var_os(\"ORDERFLOW_MUTANT\").is_some_and(|m| m == \"{name}\")");
+        text.replacen(&self.find, &self.put.replace("MUTANT", &chosen), 1)
+    }
+}

@@ -1,0 +1,52 @@
+//! Does the simulator notice bugs? Each deliberate one of `mutations.toml` must break a seed that is clean without it.
+//!
+//! All are built into one program, in a copy of the sources, and chosen when it runs (mutant schemata: Untch, Offutt
+//! and Harrold, 1993): so there is one build, which takes all that is not of this workspace from the build that made
+//! this test. The code itself knows nothing of them.
+
+#![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
+
+mod catalogue;
+mod copy;
+mod hunt;
+
+use std::{
+    io::{Write, stderr},
+    sync::{Mutex, PoisonError},
+    thread,
+};
+
+use catalogue::Catalogue;
+use copy::Copied;
+use hunt::{Found, STEPS, hunt};
+
+#[test]
+fn every_deliberate_bug_breaks_a_seed() {
+    let catalogue = Catalogue::read();
+    let program = Copied::make(&catalogue).build();
+    let left = Mutex::new(catalogue.mutations.iter().enumerate());
+    let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let ended = Mutex::new(Vec::new());
+    // Each is a process of its own, and as many run at once as there are cores.
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while let Some((n, mutation)) = next() {
+                    let found = hunt(&program, &mutation.name);
+                    ended.lock().unwrap_or_else(PoisonError::into_inner).push((n, mutation, found));
+                }
+            });
+        }
+    });
+    let mut ended = ended.into_inner().unwrap();
+    ended.sort_by_key(|(n, ..)| *n);
+    let mut out = stderr().lock();
+    writeln!(out, "| bug | seeds of {STEPS} steps | what the simulator says |\n|---|---|---|").unwrap();
+    for (_, mutation, found) in &ended {
+        let (seeds, words) = found.as_ref().map_or(("none".into(), ""), Found::shown);
+        writeln!(out, "| {} | {seeds} | {words} |", mutation.breaks).unwrap();
+    }
+    let survivors = ended.iter().filter(|(.., found)| found.is_none());
+    let survivors: Vec<_> = survivors.map(|(_, mutation, _)| &mutation.name).collect();
+    assert!(survivors.is_empty(), "the simulator does not notice {survivors:?}");
+}
