@@ -230,8 +230,12 @@ impl Simulation {
         let mut files: Vec<PathBuf> = self.disk.files().into_iter().map(|(path, _)| path).collect();
         files.retain(|path| path.starts_with(PathBuf::from(DATA).join("log")));
         files.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
-        // The last is preallocated, the one before is written, and the one before that may not be vouched for.
-        files.truncate(files.len().saturating_sub(3));
+        // A segment is sealed, and vouched for, once the next one has durably begun.
+        let begun = |path: &PathBuf| {
+            self.disk.read_durable(path).is_some_and(|bytes| bytes.iter().take(8).any(|byte| *byte != 0))
+        };
+        let sealed = files.windows(2).filter(|pair| begun(&pair[1])).count();
+        files.truncate(sealed);
         if files.is_empty() {
             return Ok(());
         }

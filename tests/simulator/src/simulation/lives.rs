@@ -32,14 +32,14 @@ impl Simulation {
         };
         if let Err(why) = process::create_topics(&log, &self.plan) {
             self.note(format!("the topics cannot be made: {why}"));
-            return if self.troubled { Ok(()) } else { broken(why) };
+            return if self.is_troubled() { Ok(()) } else { broken(why) };
         }
         self.compare_with_truth(&log)?;
         let sink = match self.database.open() {
             Ok(sink) => sink,
             Err(error) => {
                 self.note(format!("the database cannot be opened: {error}"));
-                return if self.troubled { Ok(()) } else { broken(error.to_string()) };
+                return if self.is_troubled() { Ok(()) } else { broken(error.to_string()) };
             }
         };
         let (seed, truth, answers) = (self.rng.u64(..), self.truth.clone(), self.answers.clone());
@@ -57,11 +57,16 @@ impl Simulation {
         self.check_store()
     }
 
+    /// Whether the disk may be to blame.
+    fn is_troubled(&self) -> bool {
+        self.troubled || self.disk.is_down()
+    }
+
     fn failed_to_start(&mut self, error: &OpenError) -> Checked {
         self.note(format!("the log cannot be opened: {error}"));
         let excused = match error {
             OpenError::Damaged { .. } => self.flipped.is_some(),
-            OpenError::Io { .. } => self.troubled || self.disk.is_down(),
+            OpenError::Io { .. } => self.is_troubled(),
             _ => false,
         };
         if excused { Ok(()) } else { broken(format!("the log cannot be opened: {error}")) }
