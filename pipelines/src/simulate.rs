@@ -46,7 +46,7 @@ pub fn run(args: &Simulate) -> Result<()> {
     simulate_many((0..count).map(|n| first.wrapping_add(n)), args.steps, |report| {
         total.add(&report);
         // Whoever reads the output may have seen enough; the exit code says the rest.
-        if report.broken.is_some() || args.count == 1 {
+        if report.broken.is_some() || count == 1 {
             let _ = writeln!(io::stdout(), "{report}");
         }
         args.duration.is_none_or(|duration| begun.elapsed() < duration)

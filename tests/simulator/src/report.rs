@@ -8,6 +8,7 @@ use std::{
 use crate::{
     check::Violation,
     simulation::{Counts, Simulation},
+    trace::without_numbers,
 };
 
 /// What a run came to.
@@ -49,7 +50,7 @@ pub fn simulate(seed: u64, steps: u64, loud: bool) -> Report {
     let ended = catch_unwind(AssertUnwindSafe(|| simulation.run(steps)));
     let broken = match ended {
         Ok(Ok(())) => None,
-        Ok(Err(Violation(what))) => Some(what),
+        Ok(Err(Violation(what))) => Some(without_numbers(&what)),
         Err(panic) => Some(format!("panic: {}", words(&*panic))),
     };
     let trace = simulation.trace().lines().map(str::to_owned).filter(|_| broken.is_some()).collect();

@@ -94,7 +94,7 @@ impl Simulation {
         let clients =
             Clients::new(rng.u64(..), plan.order_partitions, plan.stock_partitions, rules.statuses());
         let mut trace = Trace::new(loud);
-        trace.note(format!("seed {seed}: {plan:?}"));
+        trace.note(&format!("seed {seed}: {plan:?}"));
         if loud {
             disk.keep_history();
         }
@@ -251,7 +251,7 @@ impl Simulation {
     }
 
     fn note(&mut self, what: String) {
-        self.trace.note(format!("{:>6} {what}", self.counts.steps));
+        self.trace.note(&format!("{:>6} {what}", self.counts.steps));
     }
 
     /// What starting a part of the process takes.

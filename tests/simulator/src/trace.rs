@@ -21,7 +21,8 @@ impl Trace {
     }
 
     /// Adds a line.
-    pub fn note(&mut self, line: String) {
+    pub fn note(&mut self, line: &str) {
+        let line = without_numbers(line);
         if self.loud {
             eprintln!("{line}");
         }
@@ -53,4 +54,12 @@ impl Trace {
     pub fn lines(&self) -> impl Iterator<Item = &str> {
         self.lines.iter().map(String::as_str)
     }
+}
+
+/// SQLite's names of files begin with a number that no other run of this process has; what a run says must not.
+pub fn without_numbers(words: &str) -> String {
+    let mut parts = words.split("/sim-");
+    let mut said = parts.next().unwrap_or_default().to_owned();
+    parts.for_each(|part| said.push_str(part.trim_start_matches(|c: char| c.is_ascii_digit())));
+    said
 }

@@ -17,8 +17,8 @@ pub struct Operations {
     pub syncs: u64,
     /// Calls about names.
     pub names: u64,
-    /// Of all of them, with names, positions, lengths and bytes written, those of SQLite's files excepted: they hold
-    /// random salts and how long a migration took.
+    /// Of all of them, with names, positions, lengths and bytes written, those of SQLite's files and of
+    /// snapshots excepted: they hold random salts, how long a migration took, and hash maps in any order.
     pub digest: u64,
 }
 
@@ -63,7 +63,7 @@ impl History {
         (operations.digest, &line, bytes).hash(&mut hasher);
         operations.digest = hasher.finish();
         if let Some(lines) = &mut self.lines {
-            lines.push(line);
+            lines.push(format!("{line} {:016x}", operations.digest));
         }
     }
 }
