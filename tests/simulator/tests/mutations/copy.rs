@@ -55,7 +55,7 @@ impl Copied {
             match String::from_utf8(bytes) {
                 Ok(text) => {
                     let text = catalogue.mutate(file.to_str().unwrap(), text);
-                    put(&place(&root, file), text.as_bytes());
+                    put(&place(&root, file), of_another_version(file, text).as_bytes());
                 }
                 Err(error) => put(&place(&root, file), error.as_bytes()),
             }
@@ -94,6 +94,24 @@ impl Copied {
             .unwrap();
         assert!(built.success(), "the sources with the bugs in {} do not build", self.root.display());
         profile.join("examples").join(PROGRAM)
+    }
+}
+
+/// Gives the copy's packages a version of their own: what cargo builds of a package is named by its version and not by
+/// where it lies, and nothing with bugs in it may be taken for what is built of the sources.
+fn of_another_version(file: &Path, text: String) -> String {
+    let version = format!("version = \"{}\"", env!("CARGO_PKG_VERSION"));
+    let other = format!("version = \"{}-mutated\"", env!("CARGO_PKG_VERSION"));
+    match file.to_str() {
+        Some("Cargo.toml") => text.replacen(&version, &other, 1),
+        Some("Cargo.lock") => {
+            let packages = text.split("[[package]]").map(|package| {
+                let own = package.trim_start().starts_with("name = \"orderflow-");
+                if own { package.replacen(&version, &other, 1) } else { package.to_owned() }
+            });
+            packages.collect::<Vec<_>>().join("[[package]]")
+        }
+        _ => text,
     }
 }
 
