@@ -29,6 +29,21 @@ fn the_same_seed_is_the_same_run_to_the_byte() {
     assert_ne!(simulate(1, 300, false).digest, simulate(2, 300, false).digest);
 }
 
+/// Bugs that were in the product, each with a seed that finds it: put back, it breaks that seed (`mutations.toml`).
+const FOUND: [(&str, u64); 3] = [
+    ("a snapshot passed over events of a second runner that it had not decided itself", 37),
+    ("retention could begin before a reader had said what it needs", 1),
+    ("a clock that was hours ahead made readers forget sources, whose next record was then a gap", 2),
+];
+
+#[test]
+fn seeds_that_found_bugs_break_no_promise() {
+    for (bug, seed) in FOUND {
+        let report = simulate(seed, STEPS, false);
+        assert!(report.broken.is_none(), "again: {bug}\n{report}");
+    }
+}
+
 #[test]
 fn fixed_seeds_break_no_promise() {
     let reports = run(1..=120);
