@@ -24,6 +24,12 @@ impl<E, M> Decision<E, M> {
     }
 }
 
+/// What a processor remembers, and how snapshots have it.
+pub trait State: Default + Clone + Serialize + DeserializeOwned + Send + Sync {
+    /// The state as snapshots of format 1 have it.
+    type Format1: DeserializeOwned + Into<Self>;
+}
+
 /// A deterministic function of one topic partition.
 ///
 /// The same commands in the same order give the same events and messages, to the byte, whoever runs it and when.
@@ -36,7 +42,7 @@ pub trait Processor: Send + Sync + 'static {
     /// What it sends.
     type Message: Payload + Send + Sync;
     /// The fold of its events.
-    type State: Default + Clone + Serialize + DeserializeOwned + Send + Sync;
+    type State: State;
 
     /// The topic it reads.
     const INPUT: Topic;

@@ -7,8 +7,8 @@
 use std::{collections::VecDeque, ops::Range};
 
 use anyhow::Result;
+use orderflow_processors::State;
 use orderflow_schemas::{Offset, TopicPartition};
-use serde::de::DeserializeOwned;
 
 use super::Report;
 use crate::processing::{Book, Snapshots};
@@ -31,7 +31,7 @@ impl Kept {
     }
 
     /// The oldest snapshot from which the fold can go on in a log that has these commands and events.
-    pub(super) fn start<S: DeserializeOwned>(
+    pub(super) fn start<S: State>(
         &mut self,
         commands: &Range<Offset>,
         events: &Range<Offset>,
@@ -48,7 +48,7 @@ impl Kept {
     }
 
     /// Compares the snapshot at this point of the fold, if there is one.
-    pub(super) fn meet<S: DeserializeOwned + PartialEq>(
+    pub(super) fn meet<S: State + PartialEq>(
         &mut self,
         fold: &Book<S>,
         events_next: Offset,
@@ -86,7 +86,7 @@ impl Kept {
     }
 
     /// Names those that the fold never comes to.
-    pub(super) fn finish<S: DeserializeOwned>(mut self, end: Offset, report: &mut Report) -> Result<()> {
+    pub(super) fn finish<S: State>(mut self, end: Offset, report: &mut Report) -> Result<()> {
         while let Some(offset) = self.waiting.pop_front() {
             if self.read::<S>(offset, report)?.is_none() {
                 continue;
@@ -101,7 +101,7 @@ impl Kept {
     }
 
     /// The book of a snapshot; `None`, and the damage named, if it cannot be read.
-    fn read<S: DeserializeOwned>(&self, offset: Offset, report: &mut Report) -> Result<Option<Book<S>>> {
+    fn read<S: State>(&self, offset: Offset, report: &mut Report) -> Result<Option<Book<S>>> {
         let path = self.snapshots.path(offset);
         let why = match self.snapshots.read::<S>(offset)? {
             Ok(book) if book.input_next == offset => return Ok(Some(book)),

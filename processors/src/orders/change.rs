@@ -1,6 +1,6 @@
 //! Moving an order along its lifecycle, because somebody asks or because its time has come.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use compact_str::CompactString;
 use orderflow_schemas::{
@@ -11,7 +11,7 @@ use orderflow_schemas::{
 };
 
 use super::{
-    DUE_PER_TICK_MAX, Decided, LINES_PER_TICK_MAX, Messages, OrderProcessor, Orders, rejected, state::Active,
+    DUE_PER_TICK_MAX, Decided, LINES_PER_TICK_MAX, Messages, OrderProcessor, Orders, kept::Active, rejected,
 };
 use crate::Decision;
 
@@ -33,7 +33,7 @@ impl OrderProcessor {
             (self.lifecycle.find(change.status.as_str()).is_none()).then(|| change.status.as_str().into());
         let reason = change.reason.clone().or(word);
         let step = Move { by: &change.by, reason, release: ReleaseReason::Canceled, time };
-        let (event, messages) = self.transition(active, transition, step);
+        let (event, messages) = self.transition(&active, transition, step);
         Decision::sending(event, messages)
     }
 
@@ -42,10 +42,10 @@ impl OrderProcessor {
         &'a self,
         state: &'a Orders,
         change: &ChangeStatus,
-    ) -> Result<(&'a Active, &'a Transition), Box<CommandRejected>> {
+    ) -> Result<(Cow<'a, Active>, &'a Transition), Box<CommandRejected>> {
         let refuse =
             |code, detail: &str| Box::new(rejected("order.change_status", change.order_id, code, detail));
-        let Some(active) = state.active.get(&change.order_id) else {
+        let Some(active) = state.find(change.order_id) else {
             return Err(refuse(Rejection::UnknownOrder, "no active order has this id"));
         };
         let (order, role) = (&active.order, change.by.role);
@@ -84,14 +84,14 @@ impl OrderProcessor {
         let mut decision = Decision { events: Vec::new(), messages: Vec::new() };
         let mut lines = 0;
         for (_, id) in state.due.iter().take_while(|(due, _)| *due <= time).take(DUE_PER_TICK_MAX) {
-            let active = state.active.get(id).expect("what is due is active");
+            let active = state.find(*id).expect("what is due is active");
             if lines >= LINES_PER_TICK_MAX {
                 break;
             }
             lines += active.order.lines.len();
             let from = self.lifecycle.find(active.order.status.as_str());
             let Some((_, transition)) = from.and_then(|from| self.lifecycle.on_time(from)) else {
-                decision.events.push(without_timer(active, time));
+                decision.events.push(without_timer(&active, time));
                 continue;
             };
             let step = Move {
@@ -100,7 +100,7 @@ impl OrderProcessor {
                 release: ReleaseReason::Expired,
                 time,
             };
-            let (event, messages) = self.transition(active, transition, step);
+            let (event, messages) = self.transition(&active, transition, step);
             decision.events.push(event);
             decision.messages.extend(messages);
         }

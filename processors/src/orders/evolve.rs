@@ -5,7 +5,10 @@ use orderflow_schemas::{
     events::{Change, OrderChanged},
 };
 
-use super::{OrderProcessor, Orders, state::Active};
+use super::{
+    OrderProcessor, Orders,
+    kept::{Active, Kept},
+};
 use crate::keys::{Digest, Remembered};
 
 impl OrderProcessor {
@@ -18,8 +21,8 @@ impl OrderProcessor {
                 state.put(*change, changed);
             }
             OrderEvent::StockReplied(reply) => {
-                if let Some(active) = state.active.get_mut(&reply.order_id) {
-                    active.replies.push((reply.partition, reply.outcome.clone()));
+                if let Some(kept) = state.active.get_mut(&reply.order_id) {
+                    kept.get_mut().replies.push((reply.partition, reply.outcome.clone()));
                 }
             }
             OrderEvent::Ticked(_) | OrderEvent::Rejected(_) | OrderEvent::Repeated(_) => {}
@@ -48,9 +51,9 @@ impl Orders {
                 due: changed.due,
                 replies: Vec::new(),
             };
-            self.active.insert(id, active)
+            self.active.insert(id, Kept::new(active))
         };
-        if let Some(due) = before.and_then(|before| before.due) {
+        if let Some(due) = before.and_then(|before| before.get().due) {
             self.due.remove(&(due, id));
         }
         if let Some(due) = changed.due.filter(|_| !ended) {

@@ -6,6 +6,8 @@
 
 mod change;
 mod evolve;
+mod format_1;
+mod kept;
 mod place;
 mod reply;
 mod state;
@@ -14,6 +16,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use kept::Standing;
 use orderflow_schemas::{
     Lifecycle, Order, OrderCommand, OrderEvent, OrderId, Partition, RoutingHash, StockCommand, Timestamp,
     Topic,
@@ -76,9 +79,19 @@ impl Processor for OrderProcessor {
     }
 
     fn objection(&self, state: &Orders) -> Option<String> {
-        let stranded = |active: &state::Active| Some((self.stranded(active)?, active.order.id));
-        let (why, id) = state.active.values().find_map(stranded)?;
-        Some(format!("lifecycle `{}` {why}, which order {id} is in", self.lifecycle.name))
+        // Orders stand in few ways, many in each.
+        let mut sound = None;
+        for (id, kept) in &state.active {
+            let standing = kept.standing();
+            if sound == Some(standing) {
+                continue;
+            }
+            if let Some(why) = self.stranded(standing) {
+                return Some(format!("lifecycle `{}` {why}, which order {id} is in", self.lifecycle.name));
+            }
+            sound = Some(standing);
+        }
+        None
     }
 
     fn gauges(&self, state: &Orders) -> Vec<(&'static str, u64)> {
@@ -91,17 +104,16 @@ impl Processor for OrderProcessor {
 }
 
 impl OrderProcessor {
-    /// Why the lifecycle leads this order nowhere, if it does.
-    fn stranded(&self, active: &state::Active) -> Option<String> {
-        let status = &active.order.status;
-        let Some(id) = self.lifecycle.find(status.as_str()) else {
+    /// Why the lifecycle leads orders that stand so nowhere, if it does.
+    fn stranded(&self, (status, holding): Standing<'_>) -> Option<String> {
+        let Some(id) = self.lifecycle.find(status) else {
             return Some(format!("has no state `{status}`"));
         };
         if self.lifecycle.state(id).outcome.is_some() {
             return Some(format!("ends with the state `{status}`"));
         }
         let goes_on = |held| self.lifecycle.on_reply(id, held).is_some();
-        let waits = active.holding == Holding::Asked && !(goes_on(true) && goes_on(false));
+        let waits = holding == Holding::Asked && !(goes_on(true) && goes_on(false));
         waits.then(|| format!("awaits no answer from stock in the state `{status}`"))
     }
 

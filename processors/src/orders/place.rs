@@ -58,7 +58,7 @@ fn repeated(state: &Orders, place: &PlaceOrder, time: Timestamp) -> Option<Decid
         let refusal = rejected("order.place", place.order_id, Rejection::IdempotencyKeyReused, detail);
         return Some(Decision::event(OrderEvent::Rejected(refusal)));
     }
-    let order = state.get(known.value).cloned();
+    let order = state.get(known.value);
     let repeated = OrderRepeated { requested: place.order_id, order_id: known.value, order };
     Some(Decision::event(OrderEvent::Repeated(repeated)))
 }

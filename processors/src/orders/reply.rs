@@ -13,7 +13,7 @@ use orderflow_schemas::{
     order::{Failure, Problem},
 };
 
-use super::{Decided, Messages, OrderProcessor, Orders, place::total, rejected, state::Active};
+use super::{Decided, Messages, OrderProcessor, Orders, kept::Active, place::total, rejected};
 use crate::Decision;
 
 type Replies<'a> = Vec<(Partition, &'a ReservationOutcome)>;
@@ -25,8 +25,7 @@ impl OrderProcessor {
             let refusal = rejected("stock.reply", reply.order_id, Rejection::UnexpectedReply, detail);
             Decision::event(OrderEvent::Rejected(refusal))
         };
-        let Some(active) =
-            state.active.get(&reply.order_id).filter(|active| active.holding == Holding::Asked)
+        let Some(active) = state.find(reply.order_id).filter(|active| active.holding == Holding::Asked)
         else {
             return unexpected();
         };
@@ -40,7 +39,7 @@ impl OrderProcessor {
         }
         let mut replies: Replies<'_> = active.replies.iter().map(|(at, outcome)| (*at, outcome)).collect();
         replies.push((reply.partition, &reply.outcome));
-        self.all_replied(active, &replies, time).unwrap_or_else(unexpected)
+        self.all_replied(&active, &replies, time).unwrap_or_else(unexpected)
     }
 
     /// The end of the reservation; `None` if the lifecycle has no way on, which its check rules out.

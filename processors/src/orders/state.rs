@@ -1,31 +1,25 @@
 //! What the order processor remembers: active orders, keys and what is due when.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 use foldhash::HashMap;
-use orderflow_schemas::{
-    Order, OrderId, Partition, Timestamp, commands::ReservationOutcome, events::Holding,
-};
+use orderflow_schemas::{Order, OrderId, Timestamp, events::Holding};
 use serde::{Deserialize, Serialize};
 
-use crate::keys::Keys;
+use super::{
+    format_1::Format1,
+    kept::{Active, Kept},
+};
+use crate::{State, bulk, keys::Keys};
 
 /// The state of one partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Orders {
-    pub(super) active: HashMap<OrderId, Active>,
+    #[serde(deserialize_with = "bulk::map")]
+    pub(super) active: HashMap<OrderId, Kept>,
     pub(super) keys: Keys<OrderId>,
+    #[serde(deserialize_with = "bulk::sorted_set")]
     pub(super) due: BTreeSet<(Timestamp, OrderId)>,
-}
-
-/// An order that is not in a final state.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Active {
-    pub(super) order: Arc<Order>,
-    pub(super) holding: Holding,
-    pub(super) due: Option<Timestamp>,
-    /// The answers so far, while stock is asked.
-    pub(super) replies: Vec<(Partition, ReservationOutcome)>,
 }
 
 impl Orders {
@@ -35,12 +29,23 @@ impl Orders {
     }
 
     /// The active order of this id.
-    pub fn get(&self, id: OrderId) -> Option<&Arc<Order>> {
-        self.active.get(&id).map(|active| &active.order)
+    pub fn get(&self, id: OrderId) -> Option<Arc<Order>> {
+        self.find(id).map(|active| active.order.clone())
     }
 
     /// All active orders, in no particular order, with what they have with stock.
-    pub fn iter(&self) -> impl Iterator<Item = (&Arc<Order>, Holding)> {
-        self.active.values().map(|active| (&active.order, active.holding))
+    pub fn iter(&self) -> impl Iterator<Item = (Arc<Order>, Holding)> {
+        self.active.values().map(|kept| {
+            let active = kept.get();
+            (active.order.clone(), active.holding)
+        })
     }
+
+    pub(super) fn find(&self, id: OrderId) -> Option<Cow<'_, Active>> {
+        self.active.get(&id).map(Kept::get)
+    }
+}
+
+impl State for Orders {
+    type Format1 = Format1;
 }

@@ -32,10 +32,17 @@ impl Shop {
     }
 
     fn take(&mut self, command: OrderCommand) -> Decided {
+        // What went through a snapshot decides and folds the same.
+        let snapshot = postcard::to_stdvec(&self.state).unwrap();
+        let mut recovered: Orders = postcard::from_bytes(&snapshot).unwrap();
         let decided = self.processor.decide(&self.state, &command, self.now);
+        assert_eq!(self.processor.decide(&recovered, &command, self.now), decided);
         for event in &decided.events {
             self.processor.evolve(&mut self.state, event, self.now);
+            self.processor.evolve(&mut recovered, event, self.now);
         }
+        assert_eq!(recovered, self.state);
+        assert_eq!(self.processor.objection(&recovered), self.processor.objection(&self.state));
         decided
     }
 

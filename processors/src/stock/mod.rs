@@ -6,6 +6,7 @@
 //! after each event: received = available + reserved + shipped + written off.
 
 mod evolve;
+mod format_1;
 mod receive;
 mod reserve;
 mod resolve;

@@ -7,12 +7,14 @@ use foldhash::HashMap;
 use orderflow_schemas::{Amount, Currency, Levels, OrderId, Sku, commands::ReleaseReason};
 use serde::{Deserialize, Serialize};
 
-use crate::keys::Keys;
+use super::format_1::Format1;
+use crate::{State, bulk, keys::Keys};
 
 /// The state of one partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stock {
     pub(super) items: HashMap<Sku, Item>,
+    #[serde(deserialize_with = "bulk::map")]
     pub(super) reservations: HashMap<OrderId, Vec<Held>>,
     pub(super) resolved: Resolved,
     pub(super) keys: Keys<Levels>,
@@ -60,6 +62,7 @@ impl Resolution {
 /// The last resolutions, a bounded number, oldest forgotten first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Resolved {
+    #[serde(deserialize_with = "bulk::map")]
     known: HashMap<OrderId, Resolution>,
     order: VecDeque<OrderId>,
 }
@@ -78,6 +81,10 @@ impl Resolved {
             self.known.remove(&oldest);
         }
     }
+}
+
+impl State for Stock {
+    type Format1 = Format1;
 }
 
 impl Stock {

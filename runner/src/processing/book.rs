@@ -132,6 +132,12 @@ impl<S: Default> Book<S> {
 }
 
 impl<S> Book<S> {
+    /// The same book with another form of its state.
+    pub(super) fn map_state<T>(self, form: impl FnOnce(S) -> T) -> Book<T> {
+        let Self { state, input_next, events_next, event_number, sent, sources } = self;
+        Book { state: form(state), input_next, events_next, event_number, sent, sources }
+    }
+
     /// Decides the command at `offset` of the processor's input.
     pub fn decide<P: Processor<State = S>>(
         &mut self,

@@ -1,9 +1,10 @@
 //! Snapshots of a processor's book, as files.
 //!
 //! *Layout*: `<data>/snapshots/<input topic>/<partition>/<input offset, 20 digits>.snap`: magic, format version,
-//! CRC-32C of all that follows, length of the body, the offsets to go on from; then the book in postcard. *Durability*: written beside, fsynced, renamed, folder
-//! fsynced. *Order*: the runner stores one only once all that led to it is durable. Several are kept; one that is
-//! damaged or of an unknown format is passed over for the one before, with a warning.
+//! CRC-32C of all that follows, length of the body, the offsets to go on from; then the book in postcard. Format 2 is
+//! written, format 1 is read too. *Durability*: written beside, fsynced, renamed, folder fsynced. *Order*: the runner
+//! stores one only once all that led to it is durable. Several are kept; one that is damaged or of an unknown format is
+//! passed over for the one before, with a warning.
 
 use std::{
     io,
@@ -12,14 +13,15 @@ use std::{
 };
 
 use crc_fast::{CrcAlgorithm, checksum};
+use orderflow_processors::State;
 use orderflow_schemas::{Offset, TopicPartition};
 use orderflow_topics::embedded::disk::{Access, Disk, RealDisk, read_file};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 
 use super::book::Book;
 
 const MAGIC: &[u8; 8] = b"ORDFSNAP";
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const HEADER_BYTES: usize = 40;
 /// How many snapshots of a partition are kept.
 pub const KEPT: usize = 2;
@@ -52,7 +54,7 @@ impl Snapshots {
     }
 
     /// Turns a book into the bytes of a snapshot.
-    pub fn encode<S: Serialize>(book: &Book<S>) -> Vec<u8> {
+    pub fn encode<S: State>(book: &Book<S>) -> Vec<u8> {
         let mut bytes = vec![0; HEADER_BYTES];
         bytes = postcard::to_extend(book, bytes).expect("a book is made of what postcard can write");
         let length = (bytes.len() - HEADER_BYTES) as u64;
@@ -67,14 +69,18 @@ impl Snapshots {
     }
 
     /// Reads a snapshot's bytes back, or says why they are none.
-    pub fn decode<S: DeserializeOwned>(bytes: &[u8]) -> Result<Book<S>, String> {
+    pub fn decode<S: State>(bytes: &[u8]) -> Result<Book<S>, String> {
         let header = Header::read(bytes)?;
         if header.length != (bytes.len() - HEADER_BYTES) as u64
             || header.crc != checksum(CrcAlgorithm::Crc32Iscsi, &bytes[16..]) as u32
         {
             return Err("its checksum is wrong".to_owned());
         }
-        postcard::from_bytes(&bytes[HEADER_BYTES..]).map_err(|error| error.to_string())
+        let body = &bytes[HEADER_BYTES..];
+        match header.format {
+            1 => decode_body::<Book<S::Format1>>(body).map(|book| book.map_state(Into::into)),
+            _ => decode_body(body),
+        }
     }
 
     /// As [`Self::store`], from async code.
@@ -109,7 +115,7 @@ impl Snapshots {
     }
 
     /// The book of the newest snapshot that can be read.
-    pub fn load<S: DeserializeOwned>(&self) -> Result<Option<Book<S>>, SnapshotError> {
+    pub fn load<S: State>(&self) -> Result<Option<Book<S>>, SnapshotError> {
         for offset in self.list()?.into_iter().rev() {
             match self.read(offset)? {
                 Ok(book) => return Ok(Some(book)),
@@ -137,10 +143,7 @@ impl Snapshots {
     }
 
     /// The book of the snapshot taken before `offset`, or why it cannot be read.
-    pub fn read<S: DeserializeOwned>(
-        &self,
-        offset: Offset,
-    ) -> Result<Result<Book<S>, String>, SnapshotError> {
+    pub fn read<S: State>(&self, offset: Offset) -> Result<Result<Book<S>, String>, SnapshotError> {
         let path = self.path(offset);
         match read_file(&*self.disk, &path) {
             Ok(bytes) => Ok(Self::decode(&bytes)),
@@ -167,8 +170,13 @@ impl Snapshots {
     }
 }
 
+fn decode_body<B: DeserializeOwned>(bytes: &[u8]) -> Result<B, String> {
+    postcard::from_bytes(bytes).map_err(|error| error.to_string())
+}
+
 /// The fixed part of a snapshot.
 struct Header {
+    format: u32,
     crc: u32,
     length: u64,
     input_next: Offset,
@@ -185,10 +193,12 @@ impl Header {
         if &header[..8] != MAGIC {
             return Err("it is no snapshot".to_owned());
         }
-        if word(8) != FORMAT {
-            return Err(format!("its format is {}, this program reads {FORMAT}", word(8)));
+        let format = word(8);
+        if !(1..=FORMAT).contains(&format) {
+            return Err(format!("its format is {format}, this program reads 1 to {FORMAT}"));
         }
         Ok(Self {
+            format,
             crc: word(12),
             length: long(16),
             input_next: Offset(long(24)),
@@ -201,19 +211,20 @@ impl Header {
 mod tests {
     use std::fs;
 
+    use orderflow_processors::stock::Stock;
     use orderflow_schemas::Topic;
 
     use super::*;
 
-    fn book(input_next: u64) -> Book<Vec<u8>> {
-        Book { state: vec![1, 2, 3], input_next: Offset(input_next), ..Book::new(2) }
+    fn book(input_next: u64) -> Book<Stock> {
+        Book { input_next: Offset(input_next), ..Book::new(2) }
     }
 
     #[test]
     fn damaged_snapshot_is_passed_over_for_the_one_before() {
         let data = tempfile::tempdir().unwrap();
         let snapshots = Snapshots::new(data.path(), TopicPartition::new(Topic::OrdersCommands, 3));
-        assert_eq!(snapshots.load::<Vec<u8>>().unwrap(), None);
+        assert_eq!(snapshots.load::<Stock>().unwrap(), None);
         for offset in [10, 20, 30] {
             snapshots.store(Offset(offset), &Snapshots::encode(&book(offset))).unwrap();
         }

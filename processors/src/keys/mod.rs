@@ -4,11 +4,16 @@
 //! 128 bits of BLAKE3 over its scope and its text: a client can choose keys, but not ones that collide with another
 //! scope's.
 
-use std::{collections::VecDeque, time::Duration};
+mod format_1;
 
-use foldhash::HashMap;
+use std::{collections::VecDeque, hash::BuildHasher, time::Duration};
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 use orderflow_schemas::{Timestamp, commands::Fingerprint};
 use serde::{Deserialize, Serialize};
+
+pub(crate) use self::format_1::Format1;
 
 /// How long, in record time, a key is remembered.
 pub const REMEMBERED_FOR: Duration = Duration::from_secs(24 * 3600);
@@ -36,32 +41,79 @@ pub(crate) struct Remembered<T> {
     pub(crate) value: T,
 }
 
-/// The keys, oldest first.
+/// A key and what it stands for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Entry<T> {
+    since: Timestamp,
+    digest: Digest,
+    value: Remembered<T>,
+}
+
+/// The keys. Their entries are numbered as they come; a table finds an entry's number by its digest.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(from = "Stored<T>")]
 pub(crate) struct Keys<T> {
-    known: HashMap<Digest, (Timestamp, Remembered<T>)>,
-    order: VecDeque<(Timestamp, Digest)>,
+    /// Oldest first.
+    entries: VecDeque<Entry<T>>,
     newest: Timestamp,
     /// How many were forgotten because there were too many.
     pub(crate) crowded_out: u64,
+    /// The number of the oldest entry, or of the next one if there is none. Numbers wrap around.
+    #[serde(skip)]
+    oldest: u32,
+    #[serde(skip)]
+    numbers: HashTable<u32>,
+    #[serde(skip)]
+    hasher: RandomState,
+}
+
+/// The keys as they are stored.
+#[derive(Deserialize)]
+struct Stored<T> {
+    entries: VecDeque<Entry<T>>,
+    newest: Timestamp,
+    crowded_out: u64,
+}
+
+impl<T> From<Stored<T>> for Keys<T> {
+    fn from(Stored { entries, newest, crowded_out }: Stored<T>) -> Self {
+        let mut keys = Self { entries, newest, crowded_out, ..Self::default() };
+        keys.numbers.reserve(keys.entries.len(), |_| unreachable!("the table is empty"));
+        for (number, entry) in (0..).zip(&keys.entries) {
+            let hash = keys.hasher.hash_one(entry.digest);
+            keys.numbers.insert_unique(hash, number, |_| unreachable!("the table has room"));
+        }
+        keys
+    }
 }
 
 impl<T> Default for Keys<T> {
     fn default() -> Self {
         Self {
-            known: HashMap::default(),
-            order: VecDeque::new(),
+            entries: VecDeque::new(),
             newest: Timestamp::default(),
             crowded_out: 0,
+            oldest: 0,
+            numbers: HashTable::new(),
+            hasher: RandomState::default(),
         }
     }
 }
+
+impl<T: PartialEq> PartialEq for Keys<T> {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.entries, self.newest, self.crowded_out) == (&other.entries, other.newest, other.crowded_out)
+    }
+}
+
+impl<T: Eq> Eq for Keys<T> {}
 
 impl<T> Keys<T> {
     /// What a key stands for at `time`.
     pub(crate) fn get(&self, digest: Digest, time: Timestamp) -> Option<&Remembered<T>> {
         let horizon = self.newest.max(time).minus(REMEMBERED_FOR);
-        self.known.get(&digest).filter(|(since, _)| *since >= horizon).map(|(_, value)| value)
+        let entry = &self.entries[self.place(digest)?];
+        (entry.since >= horizon).then_some(&entry.value)
     }
 
     /// Remembers a key that stands for nothing at `time`, and forgets what is too old or too much.
@@ -75,26 +127,46 @@ impl<T> Keys<T> {
         self.newest = self.newest.max(time);
         let horizon = self.newest.minus(REMEMBERED_FOR);
         // The old go first: one of them may be this very key.
-        while self.order.front().is_some_and(|(since, _)| *since < horizon) {
+        while self.entries.front().is_some_and(|oldest| oldest.since < horizon) {
             self.forget_oldest();
         }
-        if self.known.insert(digest, (self.newest, value)).is_none() {
-            self.order.push_back((self.newest, digest));
+        match self.place(digest) {
+            Some(place) => self.entries[place].value = value,
+            None => self.push(Entry { since: self.newest, digest, value }),
         }
-        while self.order.len() > keys_max {
+        while self.entries.len() > keys_max {
             self.forget_oldest();
             self.crowded_out += 1;
         }
     }
 
+    /// Where among the entries a key is.
+    fn place(&self, digest: Digest) -> Option<usize> {
+        let place = |number: u32| number.wrapping_sub(self.oldest) as usize;
+        let is_it = |number: &u32| self.entries[place(*number)].digest == digest;
+        self.numbers.find(self.hasher.hash_one(digest), is_it).map(|number| place(*number))
+    }
+
+    fn push(&mut self, entry: Entry<T>) {
+        let (hash, number) =
+            (self.hasher.hash_one(entry.digest), self.oldest.wrapping_add(self.entries.len() as u32));
+        self.entries.push_back(entry);
+        let (entries, oldest, hasher) = (&self.entries, self.oldest, &self.hasher);
+        let rehash = |number: &u32| hasher.hash_one(entries[number.wrapping_sub(oldest) as usize].digest);
+        self.numbers.insert_unique(hash, number, rehash);
+    }
+
     fn forget_oldest(&mut self) {
-        if let Some((_, oldest)) = self.order.pop_front() {
-            self.known.remove(&oldest);
+        let Some(entry) = self.entries.pop_front() else { return };
+        let hash = self.hasher.hash_one(entry.digest);
+        if let Ok(found) = self.numbers.find_entry(hash, |number| *number == self.oldest) {
+            found.remove();
         }
+        self.oldest = self.oldest.wrapping_add(1);
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.order.len()
+        self.entries.len()
     }
 }
 
@@ -150,6 +222,24 @@ mod tests {
         remember(&mut keys, "b", DAY + 1);
         assert!(keys.get(Digest::of("c", "a"), at(1)).is_none());
         assert!(keys.get(Digest::of("c", "b"), at(1)).is_some());
+    }
+
+    #[test]
+    fn keys_are_found_again_after_a_snapshot_and_when_their_numbers_wrap_around() {
+        let mut keys = Keys { oldest: u32::MAX - 50, ..Keys::default() };
+        for second in 0..200 {
+            remember(&mut keys, &second.to_string(), second);
+            if second == 100 {
+                assert!(keys.oldest < 100, "they have wrapped around");
+                let bytes = postcard::to_stdvec(&keys).unwrap();
+                let back = postcard::from_bytes(&bytes).unwrap();
+                assert_eq!(keys, back);
+                keys = back;
+            }
+            let found =
+                (0..=second).filter(|key| keys.get(Digest::of("c", &key.to_string()), at(second)).is_some());
+            assert_eq!(found.collect::<Vec<_>>(), ((second - 2).max(0)..=second).collect::<Vec<_>>());
+        }
     }
 
     #[test]
