@@ -65,6 +65,8 @@ pub struct Plan {
     pub wire: WireFaults,
     /// What the disk does while it fails.
     pub disk: DiskFaults,
+    /// How often a power cut damages what it leaves of a sector that was not durable.
+    pub unsynced_flips: f64,
     /// How often a batch takes long.
     pub slow_sink: f64,
     /// What happens how often.
@@ -117,6 +119,8 @@ impl Plan {
                 full: rng.u8(..4) == 0,
                 ..DiskFaults::default()
             },
+            // Drawn aside, so that seeds that once found a bug go on as they did, but for this.
+            unsynced_flips: perhaps(&mut rng.clone().fork(), &[0.1, 0.7]),
             slow_sink: perhaps(rng, &[0.1, 0.7]),
             weights,
             pace: one_of(rng, &[1, 3, 10]),

@@ -79,7 +79,7 @@ pub struct Process {
     pub steps: Steps,
     /// The log as the loops see it.
     pub wire: Wire,
-    /// How long until it is full of commands: where clients hand them in.
+    /// Where clients hand in commands, by the partition they are for.
     queues: BTreeMap<TopicPartition, Queue>,
     runners: BTreeMap<u64, TopicPartition>,
     last_runner: u64,
@@ -242,7 +242,7 @@ impl Process {
     }
 
     /// Hands a command to ingest.
-    pub fn ask(&self, at: TopicPartition) -> Option<&Queue> {
+    pub fn queue(&self, at: TopicPartition) -> Option<&Queue> {
         self.queues.get(&at)
     }
 

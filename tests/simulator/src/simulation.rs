@@ -90,6 +90,7 @@ impl Simulation {
         let partitions = partitions(&plan);
         let (spawned, disk) = (Spawned::default(), SimDisk::new(rng.u64(..)));
         disk.create_dir(Path::new(DATA)).expect("the disk has no faults yet");
+        disk.set_unsynced_flips(plan.unsynced_flips);
         let world = SimWorld::new(rng.u64(..), spawned.clone());
         let clients =
             Clients::new(rng.u64(..), plan.order_partitions, plan.stock_partitions, rules.statuses());
@@ -142,25 +143,20 @@ impl Simulation {
     /// A digest of all that happened, of what was done to the disk and of all that is durable.
     pub fn digest(&mut self) -> u64 {
         self.trace.digest(&self.disk.operations().digest.to_le_bytes());
-        let truth = self.truth.clone();
-        let truth = truth.lock().unwrap_or_else(PoisonError::into_inner);
+        let truth = lock(&self.truth);
         self.partitions.iter().flat_map(|at| truth.of(*at)).for_each(|record| self.trace.digest(record));
         self.trace.value()
     }
 
     /// What it has come to so far.
     pub fn counts(&self) -> Counts {
-        let truth = self.truth();
+        let truth = lock(&self.truth);
         Counts {
             records: truth.len(),
             orders: self.checks.orders.iter().count(),
             acknowledged: self.clients.acknowledged().len(),
             ..self.counts
         }
-    }
-
-    fn truth(&self) -> MutexGuard<'_, Truth> {
-        self.truth.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn step(&mut self) -> Checked {
@@ -206,27 +202,25 @@ impl Simulation {
             let faults = self.disk.faults();
             self.disk.set_faults(DiskFaults::default());
             let observed = {
-                let mut truth = self.truth();
+                let mut truth = lock(&self.truth);
                 truth.observe(&*log, &self.partitions)
             };
             self.disk.set_faults(faults);
             if self.flipped.is_none() {
                 observed?;
             }
-            let truth = self.truth.clone();
-            let truth = truth.lock().unwrap_or_else(PoisonError::into_inner);
+            let truth = lock(&self.truth);
             self.checks.check(&truth)?;
             let length = truth.len() as u64;
             self.trace.digest(&length.to_le_bytes());
         }
         let answers = self.answers.take();
-        let truth = self.truth.clone();
-        let truth = truth.lock().unwrap_or_else(PoisonError::into_inner);
+        let truth = lock(&self.truth);
         self.clients.take(answers, &truth)
     }
 
     fn ends_moved(&self, log: &dyn Topics) -> bool {
-        let truth = self.truth();
+        let truth = lock(&self.truth);
         self.partitions.iter().any(|at| {
             let bounds = at_once(log.bounds(*at, Visibility::Durable));
             bounds.is_ok_and(|bounds| bounds.end.0 != truth.of(*at).len() as u64)
@@ -245,8 +239,7 @@ impl Simulation {
 
     fn check_store(&mut self) -> Checked {
         let rows = self.database.content()?;
-        let truth = self.truth.clone();
-        let truth = truth.lock().unwrap_or_else(PoisonError::into_inner);
+        let truth = lock(&self.truth);
         self.checks.check_store(&rows, &truth)
     }
 
@@ -265,4 +258,8 @@ impl Simulation {
         };
         (parts, self.process.as_mut())
     }
+}
+
+fn lock(truth: &Mutex<Truth>) -> MutexGuard<'_, Truth> {
+    truth.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -136,7 +136,8 @@ impl Wire {
     }
 }
 
-/// An append under way: when its caller crashes, it may still be done.
+/// An append under way: when its caller crashes, it may still be done. Once its caller knows that it was rejected it
+/// may not: then its numbers are given to other records.
 struct UnderWay<'a> {
     wire: &'a Wire,
     batches: Option<Vec<Batch>>,
@@ -173,8 +174,10 @@ impl Topics for Wire {
         } else if self.chance(|faults| faults.lost_answer) {
             self.write(batches).await.and(Err(unknown()))
         } else if self.chance(|faults| faults.twice) {
-            let first = self.write(batches.clone()).await?;
-            Ok(self.write(batches).await.unwrap_or(first))
+            match self.write(batches.clone()).await {
+                Ok(first) => Ok(self.write(batches).await.unwrap_or(first)),
+                refused => refused,
+            }
         } else {
             let appended = self.write(batches.clone()).await;
             if appended.is_ok() && self.chance(|faults| faults.again_later) {

@@ -83,10 +83,8 @@ impl Checks {
 
     /// Whether every durable command is decided, and the store has shown all.
     pub fn is_at_rest(&self, truth: &Truth) -> bool {
-        let orders = self.order_decisions.iter().map(|decisions| (decisions.sides().0, decisions));
-        let stock = self.stock_decisions.iter().map(|decisions| (decisions.sides().0, decisions));
-        orders.into_iter().all(|(input, decisions)| decisions.is_done(truth.of(input)))
-            && stock.into_iter().all(|(input, decisions)| decisions.is_done(truth.of(input)))
+        self.order_decisions.iter().all(|decisions| decisions.is_done(truth.of(decisions.sides().0)))
+            && self.stock_decisions.iter().all(|decisions| decisions.is_done(truth.of(decisions.sides().0)))
             && self.store.is_complete()
     }
 

@@ -131,10 +131,26 @@ impl Content {
         self.platter.resize(length, 0);
     }
 
-    /// The power goes: what is durable is all there is.
-    pub fn lose_power(&mut self, luck: Luck, rng: &mut Rng) {
+    /// The power goes: what is durable is all there is. Of what was not durable before, sectors are damaged with a
+    /// probability of `damage`.
+    pub fn lose_power(&mut self, luck: Luck, damage: f64, rng: &mut Rng) {
+        let durable = if damage > 0.0 { self.durable().to_vec() } else { Vec::new() };
         self.fail_sync(luck, rng);
+        if damage > 0.0 {
+            self.damage_what_differs(&durable, damage, rng);
+        }
         self.cache.clone_from(&self.platter);
+    }
+
+    /// Turns over one bit of some of the sectors, in a byte that is not as it was.
+    fn damage_what_differs(&mut self, durable: &[u8], probability: f64, rng: &mut Rng) {
+        for (sector, bytes) in self.platter.chunks_mut(SECTOR_BYTES).enumerate() {
+            let before = sector_of(durable, sector);
+            let new: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at] != before[*at]).collect();
+            if !new.is_empty() && rng.f64() < probability {
+                bytes[new[rng.usize(..new.len())]] ^= 1 << rng.u8(..8);
+            }
+        }
     }
 
     pub fn flip_bit(&mut self, byte: usize, bit: u8) {

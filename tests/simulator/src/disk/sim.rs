@@ -60,6 +60,12 @@ impl SimDisk {
         self.shared.lock().faults.clone()
     }
 
+    /// From now on a power cut turns over, with this probability, one bit in each sector of which it leaves what was
+    /// not durable; in a byte that is not as the durable one was.
+    pub fn set_unsynced_flips(&self, probability: f64) {
+        self.shared.lock().unsynced_flips = probability;
+    }
+
     /// Lets the power go after so many changes more: the one after them is done in part, or not, or wholly, and fails;
     /// from then on everything fails and changes nothing, until [`Self::power_cut`] or [`Self::process_crash`].
     pub fn crash_after(&self, changes: u64) {

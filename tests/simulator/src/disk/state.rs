@@ -55,6 +55,8 @@ pub(super) struct State {
     pub history: History,
     pub generation: Generation,
     pub power: Power,
+    /// How likely a power cut is to turn over a bit in a sector of which it leaves what was not durable.
+    pub unsynced_flips: f64,
     pub files: BTreeMap<FileId, Arc<Content>>,
     files_made: u64,
     opens: BTreeMap<FileId, usize>,
@@ -70,6 +72,7 @@ impl State {
             history: History::default(),
             generation: 0,
             power: Power::On,
+            unsynced_flips: 0.0,
             files: BTreeMap::new(),
             files_made: 0,
             opens: BTreeMap::new(),
@@ -286,7 +289,7 @@ impl State {
         self.end_processes();
         for content in self.files.values_mut() {
             let luck = Luck::draw(&mut self.rng);
-            Arc::make_mut(content).lose_power(luck, &mut self.rng);
+            Arc::make_mut(content).lose_power(luck, self.unsynced_flips, &mut self.rng);
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use orderflow_runner::World;
 
-use super::Simulation;
+use super::{Simulation, lock};
 use crate::{
     check::{Checked, broken},
     disk::DiskFaults,
@@ -25,8 +25,7 @@ impl Simulation {
         for _ in 0..STEPS_MAX {
             if self.is_at_rest() {
                 self.check_store()?;
-                let truth = self.truth.clone();
-                let truth = truth.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                let truth = lock(&self.truth);
                 if self.checks.is_at_rest(&truth) {
                     return self.checks.check_rest(self.clients.acknowledged().iter(), self.clients.keys());
                 }

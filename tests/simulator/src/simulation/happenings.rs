@@ -55,7 +55,7 @@ impl Simulation {
         };
         let (request, at, command) = self.clients.ask(&self.checks.orders);
         let kind = command.kind();
-        if let Some(queue) = process.ask(at) {
+        if let Some(queue) = process.queue(at) {
             queue.push(request, command);
         }
         self.note(format!("request {request}: {kind} to {at}"));
@@ -155,7 +155,8 @@ impl Simulation {
     fn add_runner(&mut self) -> Checked {
         let at = self.partitions[self.rng.usize(..self.partitions.len())];
         let (mut parts, process) = self.parts();
-        if let Some(process) = process.filter(|process| process.ask(at).is_some() && !process.is_stopping()) {
+        if let Some(process) = process.filter(|process| process.queue(at).is_some() && !process.is_stopping())
+        {
             process.start_runner(&mut parts, at);
             self.note(format!("one more runner of {at}"));
         }

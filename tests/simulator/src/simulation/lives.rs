@@ -10,7 +10,7 @@ use orderflow_topics::{
     embedded::{Did, OpenError},
 };
 
-use super::Simulation;
+use super::{Simulation, lock};
 use crate::{
     at_once_or_never,
     check::{Checked, broken},
@@ -77,15 +77,14 @@ impl Simulation {
         let faults = self.disk.faults();
         self.disk.set_faults(DiskFaults::default());
         let checked = {
-            let mut truth = self.truth();
+            let mut truth = lock(&self.truth);
             truth.compare(log, &self.partitions).and_then(|()| truth.observe(log, &self.partitions))
         };
         self.disk.set_faults(faults);
         if self.flipped.is_none() {
             checked?;
         }
-        let truth = self.truth.clone();
-        let truth = truth.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let truth = lock(&self.truth);
         self.checks.check(&truth)?;
         // Where batches are not written together, messages may be there without the events that vouch for them.
         if std::mem::take(&mut self.upgrade) && !self.plan.wire.one_by_one && self.flipped.is_none() {

@@ -183,6 +183,25 @@ fn a_flipped_bit_is_seen_and_survives() {
     assert_eq!(disk.read(Path::new(FILE)).unwrap(), [0, 8]);
 }
 
+#[test]
+fn a_power_cut_damages_only_what_was_not_durable() {
+    let mut damaged = 0;
+    for seed in 0..200 {
+        let (disk, file) = disk_with_file(seed);
+        disk.set_unsynced_flips(0.5);
+        file.write_at(&[7; 3000], 0).unwrap();
+        file.sync().unwrap();
+        file.write_at(&[9; 1000], 900).unwrap();
+        disk.power_cut();
+        let bytes = disk.read(Path::new(FILE)).unwrap();
+        assert!(bytes[..900].iter().chain(&bytes[1900..]).all(|byte| *byte == 7), "seed {seed}");
+        let wrong: Vec<&u8> = bytes[900..1900].iter().filter(|byte| ![7, 9].contains(*byte)).collect();
+        assert!(wrong.iter().all(|byte| (**byte ^ 9).count_ones() == 1), "seed {seed}: {wrong:?}");
+        damaged += wrong.len();
+    }
+    assert!(damaged > 50, "{damaged}");
+}
+
 #[derive(Clone, Debug)]
 enum Action {
     Write { at: u64, length: usize, byte: u8 },

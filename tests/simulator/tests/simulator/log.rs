@@ -45,6 +45,7 @@ fn poll_once<F: Future>(future: F) -> Option<F::Output> {
 impl Run {
     fn new(seed: u64, faults: &DiskFaults) -> Self {
         let disk = SimDisk::new(seed);
+        disk.set_unsynced_flips(if seed.is_multiple_of(2) { 0.5 } else { 0.0 });
         let (log, steps, _) = EmbeddedLog::open_stepped(Arc::new(disk.mount()), "/log", settings()).unwrap();
         poll_once(log.create(AT.topic, 1)).unwrap().unwrap();
         disk.set_faults(faults.clone());

@@ -26,6 +26,7 @@ fn settings() -> SqliteSettings {
 
 fn new(seed: u64) -> (SimDisk, SimSqlite) {
     let disk = SimDisk::new(seed);
+    disk.set_unsynced_flips(if seed.is_multiple_of(2) { 0.5 } else { 0.0 });
     disk.create_dir(Path::new("/data")).unwrap();
     let database = SimSqlite::new(&disk, Path::new("/data/orders.sqlite"), settings());
     (disk, database)
