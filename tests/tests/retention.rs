@@ -1,17 +1,8 @@
 //! Retention removes the beginning of the log; what is left is verified all the same.
 
-use orderflow_tests::{Server, Stage, batch_line, order, path_of, supply, tamper, wait_until};
-
-/// Whether retention has removed the beginning of this topic, in every partition that has records.
-fn is_trimmed(server: &Server, stage: &Stage, topic: &str) -> bool {
-    let listed = stage.run(&["topics", "--url", &server.url()]).exits(0).stdout;
-    let bounds = |line: &str| {
-        let mut numbers = line.split_whitespace().skip(2).map(|number| number.parse::<u64>().unwrap());
-        (numbers.next().unwrap(), numbers.next().unwrap())
-    };
-    let lines = listed.lines().filter(|line| line.split_whitespace().next() == Some(topic));
-    lines.map(bounds).all(|(start, end)| start > 0 || end == 0)
-}
+use orderflow_tests::{
+    Server, Stage, batch_line, forgetful, order, order_until_trimmed, path_of, supply, tamper,
+};
 
 /// Orders of many customers; `round` tells their keys from others'.
 fn order_many(server: &Server, round: u32) {
@@ -29,18 +20,11 @@ fn damage(stage: &Stage, order: &str) {
 
 #[test]
 fn a_log_without_its_beginning_is_verified_as_far_as_it_tells() {
-    let stage = Stage::new()
-        .with("segment_bytes", 1 << 20)
-        .with("retention_bytes", 1 << 20)
-        .with("snapshot_every", 100);
+    let stage = forgetful();
     let server = stage.serve();
     supply(&server.admin(), "tea", 100, 1_000_000);
-    let mut rounds = 0..;
-    wait_until("retention has removed the beginnings", || {
-        order_many(&server, rounds.next().unwrap());
-        let topics = ["orders.commands", "orders.events", "stock.commands", "stock.events"];
-        topics.iter().all(|topic| is_trimmed(&server, &stage, topic)).then_some(())
-    });
+    let topics = ["orders.commands", "orders.events", "stock.commands", "stock.events"];
+    order_until_trimmed(&server, &stage, &topics, |round| order_many(&server, round));
     // Of the last orders the log tells everything.
     let newest = server.customer("ann").post("/orders", &order(&[("tea", 1)])).is(201);
     server.admin().after(&newest).wait_decided();

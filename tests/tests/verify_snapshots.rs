@@ -6,7 +6,7 @@ use std::{
 };
 
 use crc_fast::{CrcAlgorithm, checksum};
-use orderflow_tests::{Server, Stage, batch_line, order, supply, wait_until};
+use orderflow_tests::{Server, Stage, batch_line, forgetful, order, order_until_trimmed, supply, wait_until};
 
 /// Where the checksum of a snapshot stands, and from where on it counts.
 const CRC: std::ops::Range<usize> = 12..16;
@@ -146,20 +146,10 @@ fn without_snapshots_a_whole_log_is_enough_and_a_shortened_one_is_a_clear_error(
     server.customer("ann").post("/orders", &order(&[("tea", 1)])).is(201);
     server.stop();
 
-    let stage = Stage::new()
-        .with("segment_bytes", 1 << 20)
-        .with("retention_bytes", 1 << 20)
-        .with("snapshot_every", 100);
+    let stage = forgetful();
     let server = stage.serve();
     supply(&server.admin(), "tea", 100, 1_000_000);
-    let mut rounds = 0..;
-    wait_until("retention has removed the beginnings", || {
-        place(&server, rounds.next().unwrap());
-        let listed = stage.run(&["topics", "--url", &server.url()]).exits(0).stdout;
-        let begins = |line: &&str| line.split_whitespace().nth(2).is_some_and(|start| start != "0");
-        (listed.lines().filter(|line| line.starts_with("orders.events")).filter(begins).count() == 4)
-            .then_some(())
-    });
+    order_until_trimmed(&server, &stage, &["orders.events"], |round| place(&server, round));
     server.stop();
     stage.verify_clean();
     for path in snapshots(&stage).into_iter().flatten() {
