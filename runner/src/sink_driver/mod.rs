@@ -257,7 +257,7 @@ impl SinkDriver {
         self.publish(read.checkpoint);
         metrics::counter!(APPLIED_RECORDS, "sink" => sink).increment(read.records as u64);
         metrics::histogram!(BATCH_RECORDS, "sink" => sink).record(read.records as f64);
-        metrics::gauge!(LAG_RECORDS, "sink" => sink).set(read.behind as f64);
+        self.tell_lag().await;
         Ok(Step::Applied)
     }
 

@@ -22,8 +22,6 @@ pub(super) struct Read {
     pub(super) checkpoint: Checkpoint,
     pub(super) records: usize,
     pub(super) bytes: usize,
-    /// Durable records after these, when they were read.
-    pub(super) behind: u64,
 }
 
 impl Read {
@@ -132,18 +130,6 @@ impl ReadAhead {
         }
         read.checkpoint =
             Checkpoint(self.intakes.iter().map(|intake| (intake.at(), intake.mark())).collect());
-        read.behind = self.behind().await?;
         Ok(read)
-    }
-
-    /// Durable records that have not been read.
-    async fn behind(&self) -> Result<u64, SinkDriverError> {
-        let mut behind = 0;
-        for intake in &self.intakes {
-            let bounds = self.topics.bounds(intake.at(), Visibility::Durable).await;
-            let bounds = bounds.map_err(|source| SinkDriverError::Read { sink: self.sink, source })?;
-            behind += bounds.end.0.saturating_sub(intake.mark().next.0);
-        }
-        Ok(behind)
     }
 }
