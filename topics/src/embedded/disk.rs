@@ -91,6 +91,13 @@ pub trait DiskFile: fmt::Debug + Send + Sync + 'static {
     /// Fills `buffer` from `position` on, or fails.
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<()>;
 
+    /// So many bytes from `position` on.
+    fn read_vec_at(&self, length: usize, position: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        self.read_at(&mut bytes, position)?;
+        Ok(bytes)
+    }
+
     /// Writes all of `bytes` at `position`.
     fn write_at(&self, bytes: &[u8], position: u64) -> io::Result<()>;
 
@@ -196,6 +203,21 @@ impl DiskFile for File {
         self.read_exact_at(buffer, position)
     }
 
+    /// To zero memory first costs about as much as to copy from the page cache.
+    fn read_vec_at(&self, length: usize, position: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(length);
+        while bytes.len() < length {
+            let next = position + bytes.len() as u64;
+            match rustix::io::pread(self, rustix::buffer::spare_capacity(&mut bytes), next) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        bytes.truncate(length);
+        Ok(bytes)
+    }
+
     fn write_at(&self, bytes: &[u8], position: u64) -> io::Result<()> {
         self.write_all_at(bytes, position)
     }
@@ -229,12 +251,9 @@ pub(super) fn write_zeros(file: &dyn DiskFile, range: std::ops::Range<u64>) -> i
     Ok(())
 }
 
-/// The whole file.
 /// The bytes of a whole file.
 pub fn read_file(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
     let file = disk.open(path, Access::Read)?;
     let length = usize::try_from(file.len()?).map_err(io::Error::other)?;
-    let mut bytes = vec![0; length];
-    file.read_at(&mut bytes, 0)?;
-    Ok(bytes)
+    file.read_vec_at(length, 0)
 }

@@ -117,16 +117,15 @@ impl<'a> Scan<'a> {
             return Ok(Some(self.block.slice(start..start + length)));
         }
         let left = usize::try_from(self.limit - self.at).unwrap_or(usize::MAX);
-        let mut block = vec![0; length.max(self.block_bytes).min(left)];
-        match self.file.read_at(&mut block, self.at - self.base) {
+        let (position, most) = (self.at - self.base, length.max(self.block_bytes).min(left));
+        let block = match self.file.read_vec_at(most, position) {
             // The padding of the last frame may be missing from a file that was cut short.
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && block.len() > length => {
-                block.truncate(length);
-                self.file.read_at(&mut block, self.at - self.base)?;
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && most > length => {
+                self.file.read_vec_at(length, position)
             }
-            read => read?,
-        }
-        self.block = Bytes::from(block);
+            read => read,
+        };
+        self.block = Bytes::from(block?);
         self.block_at = self.at;
         Ok(Some(self.block.slice(..length)))
     }
