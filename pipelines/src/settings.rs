@@ -68,7 +68,7 @@ pub struct Options {
     /// Idempotency keys a partition remembers at most, the newest [default: 1000000]
     #[arg(long, env = "ORDERFLOW_KEYS_MAX", value_name = "N")]
     pub keys_max: Option<usize>,
-    /// Commands between two snapshots of a processor, more when its state is large [default: 50000]
+    /// Commands between two snapshots of a processor, more when its state is large [default: 100000]
     #[arg(long, env = "ORDERFLOW_SNAPSHOT_EVERY", value_name = "N")]
     pub snapshot_every: Option<u64>,
     /// Seconds a synchronous call waits for its decision before it is answered 202 [default: 10]
@@ -208,7 +208,7 @@ impl Settings {
             log,
             keys_max: options.keys_max.unwrap_or(KEYS_MAX),
             resolved_max: RESOLVED_MAX,
-            snapshot_every: options.snapshot_every.unwrap_or(50_000).max(1),
+            snapshot_every: options.snapshot_every.unwrap_or(100_000).max(1),
             decision_within: Duration::from_secs(options.decision_within_s.unwrap_or(10)),
             body_bytes_max: options.body_bytes_max.unwrap_or(1 << 20),
             connections_max: options.connections_max.unwrap_or(4096).max(1),

@@ -25,7 +25,7 @@ impl<E, M> Decision<E, M> {
 }
 
 /// What a processor remembers, and how snapshots have it.
-pub trait State: Default + Clone + Serialize + DeserializeOwned + Send + Sync {
+pub trait State: Default + Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The state as snapshots of format 1 have it.
     type Format1: DeserializeOwned + Into<Self>;
 }

@@ -42,7 +42,7 @@ pub(crate) struct Remembered<T> {
 }
 
 /// A key and what it stands for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Entry<T> {
     since: Timestamp,
     digest: Digest,

@@ -21,18 +21,20 @@ pub(super) struct Active {
 /// What of an order is read without opening it: its status, and what it has with stock.
 pub(super) type Standing<'a> = (&'a str, Holding);
 
-/// An active order. In snapshots it is a string of bytes: its [`Standing`], then itself, in postcard.
+/// An active order, cheap to clone. In snapshots it is a string of bytes: its [`Standing`], then itself, in postcard.
 #[derive(Clone, Debug)]
 pub(super) enum Kept {
-    Open(Box<Active>),
-    Packed(Box<[u8]>),
+    Open(Arc<Active>),
+    Packed(Arc<[u8]>),
 }
 
+/// What most orders take, packed.
+const PACKED_BYTES: usize = 512;
 const SOUND: &str = "a snapshot's format and checksum stand for its orders";
 
 impl Kept {
     pub(super) fn new(active: Active) -> Self {
-        Self::Open(Box::new(active))
+        Self::Open(Arc::new(active))
     }
 
     pub(super) fn standing(&self) -> Standing<'_> {
@@ -55,7 +57,7 @@ impl Kept {
             *self = Self::new(open(bytes));
         }
         match self {
-            Self::Open(active) => active,
+            Self::Open(active) => Arc::make_mut(active),
             Self::Packed(_) => unreachable!("it was opened above"),
         }
     }
@@ -79,7 +81,8 @@ impl Serialize for Kept {
         match self {
             Self::Packed(bytes) => serializer.serialize_bytes(bytes),
             Self::Open(active) => {
-                let packed = postcard::to_stdvec(&(self.standing(), active));
+                let packed =
+                    postcard::to_extend(&(self.standing(), active), Vec::with_capacity(PACKED_BYTES));
                 serializer.serialize_bytes(&packed.map_err(serde::ser::Error::custom)?)
             }
         }
@@ -88,6 +91,7 @@ impl Serialize for Kept {
 
 impl<'de> Deserialize<'de> for Kept {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        serde_bytes::deserialize(deserializer).map(Self::Packed)
+        let bytes: &[u8] = serde_bytes::deserialize(deserializer)?;
+        Ok(Self::Packed(bytes.into()))
     }
 }

@@ -50,7 +50,7 @@ impl Default for Settings {
         Self {
             read_bytes: 128 << 10,
             append_bytes: 256 << 10,
-            snapshot_every: 50_000,
+            snapshot_every: 100_000,
             snapshot_within: Duration::from_secs(60),
             retry_after: Duration::from_millis(100),
         }
@@ -97,8 +97,8 @@ pub struct Runner<P: Processor> {
     snapshots: Snapshots,
     settings: Settings,
     ticks: Ticks,
-    /// Ends when the snapshot that is being stored is stored, or has failed.
-    storing: Option<oneshot::Receiver<()>>,
+    /// Gives the bytes of the snapshot that is being stored once it is stored, or nothing if it fails.
+    storing: Option<oneshot::Receiver<u64>>,
     last: Receipt,
     snapshot_at: u64,
     snapshot_bytes: u64,
@@ -302,7 +302,10 @@ impl<P: Processor> Runner<P> {
         self.ticking.is_some_and(|tick| tick >= book.input_next)
     }
 
-    fn snapshot_is_due(&self, book: &Book<P::State>) -> bool {
+    fn snapshot_is_due(&mut self, book: &Book<P::State>) -> bool {
+        if self.is_storing() {
+            return false;
+        }
         let worth = self.snapshot_bytes / SNAPSHOT_BYTES_PER_COMMAND;
         book.input_next.0 - self.snapshot_at >= self.settings.snapshot_every.max(worth)
     }
@@ -329,26 +332,24 @@ impl<P: Processor> Runner<P> {
         }
     }
 
-    /// Stores a snapshot beside the loop, unless the last one is still being stored.
+    /// Stores a snapshot beside the loop, unless the last one is still being stored. What the loop waits for is a copy
+    /// of the book; orders are shared with it.
     async fn store_snapshot(&mut self, book: &mut Book<P::State>) -> Result<(), RunnerError> {
         self.snapshot_taken = self.world.instant();
-        if self.storing.as_mut().is_some_and(is_under_way) {
+        if self.is_storing() {
             return Ok(());
         }
         self.pass_folded(book).await?;
         self.snapshot_at = book.input_next.0;
-        let (bytes, next) = (Snapshots::encode(book), book.input_next);
-        self.snapshot_bytes = bytes.len() as u64;
+        let (copy, room) = (book.clone(), self.snapshot_bytes);
         let (topics, snapshots, receipt) = (self.topics.clone(), self.snapshots.clone(), self.last);
         let holds = Holds::<P>::new(self.topics.clone(), self.partition);
         let (input, events) = sides::<P>(self.partition);
-        let events_next = book.events_next;
-        let (done, storing) = oneshot::channel::<()>();
+        let (stored, storing) = oneshot::channel();
         self.storing = Some(storing);
         self.world.spawn(Box::pin(async move {
-            let _done = done;
             // A snapshot of what a power cut could take back would be ahead of its own log.
-            for (at, next) in [(input, next), (events, events_next)] {
+            for (at, next) in [(input, copy.input_next), (events, copy.events_next)] {
                 let Some(last) = next.0.checked_sub(1) else { continue };
                 if topics.wait_beyond(at, Offset(last), Visibility::Durable).await.is_err() {
                     return;
@@ -357,8 +358,12 @@ impl<P: Processor> Runner<P> {
             if topics.durable(receipt).await.is_err() {
                 return;
             }
-            match snapshots.keep(next, bytes).await.and_then(|()| holds.renew(&snapshots)) {
-                Ok(()) => counter!(names::SNAPSHOTS_STORED, "topic" => P::INPUT.as_str()).increment(1),
+            match snapshots.keep(copy, room).await.and_then(|bytes| holds.renew(&snapshots).map(|()| bytes)) {
+                Ok(bytes) => {
+                    counter!(names::SNAPSHOTS_STORED, "topic" => P::INPUT.as_str()).increment(1);
+                    // Nobody waits for it any more when the process ends.
+                    let _ = stored.send(bytes);
+                }
                 Err(error) => tracing::error!(%error, "snapshot not stored; the log is kept longer"),
             }
         }));
@@ -393,18 +398,26 @@ impl<P: Processor> Runner<P> {
         }
     }
 
+    /// Whether a snapshot is being stored; notes how large it was once it is.
+    fn is_storing(&mut self) -> bool {
+        let Some(storing) = &mut self.storing else { return false };
+        match storing.try_recv() {
+            Err(oneshot::error::TryRecvError::Empty) => return true,
+            Ok(bytes) => self.snapshot_bytes = bytes,
+            Err(oneshot::error::TryRecvError::Closed) => {}
+        }
+        self.storing = None;
+        false
+    }
+
     /// Waits for the snapshot that is being stored.
     async fn stored(&mut self) {
-        if let Some(storing) = self.storing.take() {
-            // An error is its end: nothing is ever sent.
-            drop(storing.await);
+        if let Some(storing) = self.storing.take()
+            && let Ok(bytes) = storing.await
+        {
+            self.snapshot_bytes = bytes;
         }
     }
-}
-
-/// Whether nobody has ended it.
-fn is_under_way(storing: &mut oneshot::Receiver<()>) -> bool {
-    matches!(storing.try_recv(), Err(oneshot::error::TryRecvError::Empty))
 }
 
 /// Tells the log which records the kept snapshots still need.

@@ -53,9 +53,10 @@ impl Snapshots {
         Self { disk, folder }
     }
 
-    /// Turns a book into the bytes of a snapshot.
-    pub fn encode<S: State>(book: &Book<S>) -> Vec<u8> {
-        let mut bytes = vec![0; HEADER_BYTES];
+    /// Turns a book into the bytes of a snapshot, about so many as there is `room` for; it may be more.
+    pub fn encode<S: State>(book: &Book<S>, room: usize) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(HEADER_BYTES + room);
+        bytes.resize(HEADER_BYTES, 0);
         bytes = postcard::to_extend(book, bytes).expect("a book is made of what postcard can write");
         let length = (bytes.len() - HEADER_BYTES) as u64;
         bytes[..8].copy_from_slice(MAGIC);
@@ -83,14 +84,20 @@ impl Snapshots {
         }
     }
 
-    /// As [`Self::store`], from async code.
-    pub(super) async fn keep(&self, input_next: Offset, bytes: Vec<u8>) -> Result<(), SnapshotError> {
+    /// Encodes and stores a book, from async code; its bytes. The last one's had so many.
+    pub(super) async fn keep<S: State>(&self, book: Book<S>, last: u64) -> Result<u64, SnapshotError> {
+        let (this, path) = (self.clone(), self.path(book.input_next));
+        let keep = move || {
+            // Most grow; one that outgrows its room is copied.
+            let room = usize::try_from(last + last / 8).unwrap_or(0);
+            let bytes = Self::encode(&book, room);
+            this.store(book.input_next, &bytes).map(|()| bytes.len() as u64)
+        };
         if !self.disk.blocks() {
-            return self.store(input_next, &bytes);
+            return keep();
         }
-        let (this, path) = (self.clone(), self.path(input_next));
-        let stored = tokio::task::spawn_blocking(move || this.store(input_next, &bytes)).await;
-        stored.map_err(|error| SnapshotError { path, error: io::Error::other(error) })?
+        let kept = tokio::task::spawn_blocking(keep).await;
+        kept.map_err(|error| SnapshotError { path, error: io::Error::other(error) })?
     }
 
     /// Stores a snapshot taken before `input_next` and removes those no longer kept.
@@ -226,7 +233,7 @@ mod tests {
         let snapshots = Snapshots::new(data.path(), TopicPartition::new(Topic::OrdersCommands, 3));
         assert_eq!(snapshots.load::<Stock>().unwrap(), None);
         for offset in [10, 20, 30] {
-            snapshots.store(Offset(offset), &Snapshots::encode(&book(offset))).unwrap();
+            snapshots.store(Offset(offset), &Snapshots::encode(&book(offset), 0)).unwrap();
         }
         assert_eq!(snapshots.list().unwrap(), [Offset(20), Offset(30)]);
         assert_eq!(snapshots.load().unwrap(), Some(book(30)));

@@ -182,7 +182,7 @@ async fn a_snapshot_ahead_of_the_log_is_refused_by_name() {
     let data = tempfile::tempdir().unwrap();
     let snapshots = Snapshots::new(data.path(), COMMANDS);
     let ahead = Book::<Orders> { input_next: Offset(9), ..Book::new(2) };
-    snapshots.store(Offset(9), &Snapshots::encode(&ahead)).unwrap();
+    snapshots.store(Offset(9), &Snapshots::encode(&ahead, 0)).unwrap();
     let topics = log(data.path()).await;
     let error = recover(&*topics, &tracking(), PARTITION, &snapshots).await.unwrap_err().to_string();
     assert!(error.contains("orders.commands/0") && error.contains("goes to offset 9"), "{error}");
