@@ -36,5 +36,5 @@ pub use shop::{NOTHING, batch_line, change, find, levels, order, path_of, supply
 pub use shopper::{Shopper, open_shop};
 pub use stage::{Server, Stage};
 pub use tmpfs::Tmpfs;
-pub use trimmed::{forgetful, order_until_trimmed};
+pub use trimmed::{bounds, forgetful, order_until_trimmed};
 pub use wait::wait_until;

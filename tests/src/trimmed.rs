@@ -7,23 +7,29 @@ pub fn forgetful() -> Stage {
     Stage::new().with("segment_bytes", 1 << 20).with("retention_bytes", 1 << 20).with("snapshot_every", 100)
 }
 
-/// Orders, round by round, until retention has removed the beginning of these topics.
-pub fn order_until_trimmed(server: &Server, stage: &Stage, topics: &[&str], mut order: impl FnMut(u32)) {
-    let mut round = 0;
+/// Orders, round by round, until retention has removed the beginning of these topics; how many rounds it took.
+pub fn order_until_trimmed(
+    server: &Server,
+    stage: &Stage,
+    topics: &[&str],
+    mut order: impl FnMut(u32),
+) -> u32 {
+    let mut rounds = 0;
     wait_until("retention has removed the beginnings", || {
-        order(round);
-        round += 1;
-        topics.iter().all(|topic| is_trimmed(server, stage, topic)).then_some(())
+        order(rounds);
+        rounds += 1;
+        let is_trimmed =
+            |topic: &&str| bounds(server, stage, topic).iter().all(|(start, end)| start > &0 || end == &0);
+        topics.iter().all(is_trimmed).then_some(())
     });
+    rounds
 }
 
-/// Whether retention has removed the beginning of this topic, in every partition that has records.
-fn is_trimmed(server: &Server, stage: &Stage, topic: &str) -> bool {
+/// The first offset and the end of each partition of a topic, as `orderflow topics` shows them.
+pub fn bounds(server: &Server, stage: &Stage, topic: &str) -> Vec<(u64, u64)> {
     let listed = stage.run(&["topics", "--url", &server.url()]).exits(0).stdout;
-    let columns = listed.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let mut ours = columns.filter(|columns| columns.first() == Some(&topic));
-    ours.all(|columns| match columns[..] {
-        [_, _, start, end, ..] => start != "0" || end == "0",
-        _ => panic!("no bounds in {columns:?}"),
-    })
+    let rows = listed.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let ours = rows.filter(|columns| columns.first() == Some(&topic));
+    let number = |text: &str| text.parse().unwrap_or_else(|_| panic!("no offset: {text}"));
+    ours.map(|columns| (number(columns[2]), number(columns[3]))).collect()
 }

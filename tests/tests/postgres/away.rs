@@ -1,7 +1,8 @@
 //! Postgres goes away and comes back: orders are taken and decided all the time, and what was missed is shown then.
 
 use orderflow_tests::{
-    Answer, Client, Cluster, Server, Stage, batch_line, find, order, path_of, supply, wait_until,
+    Answer, Client, Cluster, Server, Stage, batch_line, bounds, find, forgetful, order, order_until_trimmed,
+    path_of, settle, supply, wait_until,
 };
 
 /// Panics unless it says that the database cannot be asked now, and when to ask again.
@@ -103,6 +104,46 @@ fn a_server_stops_in_order_while_postgres_is_away_and_shows_all_after_the_next_s
     assert!(behind.contains("events to show"), "{behind}");
     let server = stage.serve();
     all_is_shown(&server, &path, &placed, &last);
+    server.stop();
+    stage.verify_clean();
+}
+
+#[test]
+fn retention_removes_nothing_that_a_database_that_is_away_has_not_shown() {
+    let cluster = Cluster::start();
+    let database = cluster.database();
+    let stage = forgetful().database(&database);
+    let server = stage.serve();
+    let admin = server.admin();
+    supply(&admin, "tea", 100, 1_000_000);
+    let order_many = |key: &str| {
+        let lines: String =
+            (0..500).map(|n| batch_line(&format!("{key}-{n}"), &format!("c{n}"), "tea")).collect();
+        admin.post_lines("/orders/batch", lines.as_bytes()).is(202);
+    };
+    let enough = order_until_trimmed(&server, &stage, &["orders.events"], |round| {
+        order_many(&format!("before-{round}"));
+        settle(&admin);
+    });
+    cluster.kill();
+    let shown = bounds(&server, &stage, "orders.events");
+    // Twice what has let retention remove the beginning, and decided, since stock is asked in between.
+    (0..2 * enough).for_each(|round| order_many(&format!("away-{round}")));
+    let last = server.customer("c0").post("/orders", &order(&[("tea", 1)])).is(201);
+    let kept = bounds(&server, &stage, "orders.events");
+    for ((_, shown), (start, end)) in shown.iter().zip(&kept) {
+        assert!(start <= shown && end > shown, "{shown} were shown at least, {start} to {end} are kept");
+    }
+    cluster.run();
+    wait_until("the last order is shown", || (admin.get(&path_of(&last)).status == 200).then_some(()));
+    settle(&admin);
+    let removed = |(now, then): (&(u64, u64), &(u64, u64))| now.0 > then.1;
+    let mut rounds = 0..;
+    wait_until("retention goes on", || {
+        order_many(&format!("after-{}", rounds.next().unwrap()));
+        settle(&admin);
+        bounds(&server, &stage, "orders.events").iter().zip(&shown).all(removed).then_some(())
+    });
     server.stop();
     stage.verify_clean();
 }
