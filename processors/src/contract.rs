@@ -26,8 +26,14 @@ impl<E, M> Decision<E, M> {
 
 /// What a processor remembers, and how snapshots have it.
 pub trait State: Default + Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// The state as snapshots of format 1 have it.
+    /// The state as snapshots of format 1 have it. Postcard has no names, so it reads them only as long as nothing in
+    /// it changes: whoever changes a type keeps the old one for this.
     type Format1: DeserializeOwned + Into<Self>;
+
+    /// Reads what is read only when it is needed; why it cannot be.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// A deterministic function of one topic partition.

@@ -52,9 +52,15 @@ fn change_byte(path: &Path, from_end: usize, checksummed: bool) {
     let at = bytes.len() - from_end;
     bytes[at] ^= 1;
     if checksummed {
-        let crc = checksum(CrcAlgorithm::Crc32Iscsi, &bytes[CRC.end..]) as u32;
-        bytes[CRC].copy_from_slice(&crc.to_le_bytes());
+        write_checksummed(path, bytes);
+    } else {
+        fs::write(path, bytes).unwrap();
     }
+}
+
+fn write_checksummed(path: &Path, mut bytes: Vec<u8>) {
+    let crc = checksum(CrcAlgorithm::Crc32Iscsi, &bytes[CRC.end..]) as u32;
+    bytes[CRC].copy_from_slice(&crc.to_le_bytes());
     fs::write(path, bytes).unwrap();
 }
 
@@ -90,6 +96,31 @@ fn verify_names_every_snapshot_that_is_not_the_fold_of_the_log() {
     stage.verify().fails_naming(&["damaged snapshot", name(&ahead)]);
 }
 
+#[test]
+fn an_order_of_a_snapshot_that_was_changed_is_named() {
+    let stage = shop(Stage::new());
+    let orders = |path: &PathBuf| path.to_str().unwrap().contains("orders.commands");
+    let newest: Vec<PathBuf> = snapshots(&stage).into_iter().filter_map(|mut files| files.pop()).collect();
+    let path = newest.into_iter().find(orders).unwrap();
+    let whole = fs::read(&path).unwrap();
+    let places: Vec<usize> =
+        whole.windows(8).enumerate().filter(|(_, word)| word == b"RESERVED").map(|(at, _)| at).collect();
+    // In front of the order and in it: another letter, a character that is none, another length.
+    for (place, byte, change) in [(0, 7, b'X'), (1, 7, b'X'), (0, 7, 0xff), (1, 7, 0xff), (1, -1, 3)] {
+        let mut bytes = whole.clone();
+        bytes[places[place].checked_add_signed(byte).unwrap()] = change;
+        write_checksummed(&path, bytes);
+        stage.verify().fails_naming(&["damaged snapshot", name(&path)]);
+    }
+    // What stands in front cannot be read: the snapshot is passed over.
+    let mut bytes = whole.clone();
+    bytes[places[0]] = 0xff;
+    write_checksummed(&path, bytes);
+    let server = stage.serve();
+    assert_eq!(passed_over(&server).len(), 1);
+    place(&server, 3);
+}
+
 /// What a server said about snapshots it passed over.
 fn passed_over(server: &Server) -> Vec<String> {
     let said = server.stderr();
@@ -114,13 +145,9 @@ fn a_damaged_newest_snapshot_falls_back_to_the_one_before_and_is_named() {
     }
     place(&server, 3);
     server.stop();
-    // What was damaged is named until it is replaced by newer ones.
-    stage.verify().fails_naming(&["damaged snapshot"]);
-    let server = stage.serve();
-    place(&server, 4);
-    server.stop();
+    // Recovery has replaced what was damaged.
     let verified = stage.verify_clean();
-    assert!(verified.contains(" 500 orders"), "{verified}");
+    assert!(verified.contains(" 400 orders"), "{verified}");
 }
 
 #[test]

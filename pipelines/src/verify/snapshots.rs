@@ -104,8 +104,11 @@ impl Kept {
     fn read<S: State>(&self, offset: Offset, report: &mut Report) -> Result<Option<Book<S>>> {
         let path = self.snapshots.path(offset);
         let why = match self.snapshots.read::<S>(offset)? {
-            Ok(book) if book.input_next == offset => return Ok(Some(book)),
-            Ok(book) => format!("it is of offset {}", book.input_next),
+            Ok(book) if book.input_next != offset => format!("it is of offset {}", book.input_next),
+            Ok(book) => match book.state.check() {
+                Ok(()) => return Ok(Some(book)),
+                Err(why) => why,
+            },
             Err(why) => why,
         };
         report.differences.add(|| format!("damaged snapshot {}: {why}", path.display()));

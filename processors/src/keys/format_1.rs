@@ -26,3 +26,28 @@ impl<T: Copy> From<Format1<T>> for Keys<T> {
         Stored { entries, newest: old.newest, crowded_out: old.crowded_out }.into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use orderflow_schemas::commands::Fingerprint;
+
+    use super::*;
+
+    #[test]
+    fn keys_of_format_1_are_read_back_in_their_order() {
+        let mut keys = Keys::default();
+        for n in 0..20u8 {
+            let value = Remembered { fingerprint: Fingerprint(u128::from(n)), value: n };
+            let time = Timestamp::from_micros(i64::from(n / 3));
+            keys.remember(Digest::of("c", &n.to_string()), value, time, 15);
+        }
+        // The fields of format 1, one after the other.
+        let known: HashMap<_, _> =
+            keys.entries.iter().map(|entry| (entry.digest, (entry.since, entry.value))).collect();
+        let order: VecDeque<_> = keys.entries.iter().map(|entry| (entry.since, entry.digest)).collect();
+        let bytes = postcard::to_stdvec(&(known, order, keys.newest, keys.crowded_out)).unwrap();
+        let old: Format1<u8> = postcard::from_bytes(&bytes).unwrap();
+        assert_eq!(Keys::from(old), keys);
+        assert_eq!((keys.len(), keys.crowded_out), (15, 5));
+    }
+}

@@ -142,9 +142,8 @@ impl<T> Keys<T> {
 
     /// Where among the entries a key is.
     fn place(&self, digest: Digest) -> Option<usize> {
-        let place = |number: u32| number.wrapping_sub(self.oldest) as usize;
-        let is_it = |number: &u32| self.entries[place(*number)].digest == digest;
-        self.numbers.find(self.hasher.hash_one(digest), is_it).map(|number| place(*number))
+        let is_it = |number: &u32| self.entries[place(*number, self.oldest)].digest == digest;
+        self.numbers.find(self.hasher.hash_one(digest), is_it).map(|number| place(*number, self.oldest))
     }
 
     fn push(&mut self, entry: Entry<T>) {
@@ -152,7 +151,7 @@ impl<T> Keys<T> {
             (self.hasher.hash_one(entry.digest), self.oldest.wrapping_add(self.entries.len() as u32));
         self.entries.push_back(entry);
         let (entries, oldest, hasher) = (&self.entries, self.oldest, &self.hasher);
-        let rehash = |number: &u32| hasher.hash_one(entries[number.wrapping_sub(oldest) as usize].digest);
+        let rehash = |number: &u32| hasher.hash_one(entries[place(*number, oldest)].digest);
         self.numbers.insert_unique(hash, number, rehash);
     }
 
@@ -168,6 +167,11 @@ impl<T> Keys<T> {
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
+}
+
+/// Where the entry of this number is, behind the oldest one's.
+fn place(number: u32, oldest: u32) -> usize {
+    number.wrapping_sub(oldest) as usize
 }
 
 #[cfg(test)]

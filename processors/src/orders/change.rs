@@ -11,7 +11,7 @@ use orderflow_schemas::{
 };
 
 use super::{
-    DUE_PER_TICK_MAX, Decided, LINES_PER_TICK_MAX, Messages, OrderProcessor, Orders, kept::Active, rejected,
+    DUE_PER_TICK_MAX, Decided, LINES_PER_TICK_MAX, Messages, OrderProcessor, Orders, packed::Active, rejected,
 };
 use crate::Decision;
 

@@ -7,7 +7,7 @@ use orderflow_schemas::{
 
 use super::{
     OrderProcessor, Orders,
-    kept::{Active, Kept},
+    packed::{Active, MaybePacked},
 };
 use crate::keys::{Digest, Remembered};
 
@@ -51,7 +51,7 @@ impl Orders {
                 due: changed.due,
                 replies: Vec::new(),
             };
-            self.active.insert(id, Kept::new(active))
+            self.active.insert(id, MaybePacked::new(active))
         };
         if let Some(due) = before.and_then(|before| before.get().due) {
             self.due.remove(&(due, id));

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::{
     Orders,
-    kept::{Active, Kept},
+    packed::{Active, MaybePacked},
 };
 use crate::keys;
 
@@ -22,7 +22,7 @@ pub struct Format1 {
 
 impl From<Format1> for Orders {
     fn from(old: Format1) -> Self {
-        let active = old.active.into_iter().map(|(id, active)| (id, Kept::new(active))).collect();
+        let active = old.active.into_iter().map(|(id, active)| (id, MaybePacked::new(active))).collect();
         Self { active, keys: old.keys.into(), due: old.due }
     }
 }

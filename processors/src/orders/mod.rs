@@ -7,7 +7,7 @@
 mod change;
 mod evolve;
 mod format_1;
-mod kept;
+mod packed;
 mod place;
 mod reply;
 mod state;
@@ -16,7 +16,6 @@ mod tests;
 
 use std::sync::Arc;
 
-use kept::Standing;
 use orderflow_schemas::{
     Lifecycle, Order, OrderCommand, OrderEvent, OrderId, Partition, RoutingHash, StockCommand, Timestamp,
     Topic,
@@ -25,6 +24,7 @@ use orderflow_schemas::{
     lifecycle::StockEffect,
     order::OrderLine,
 };
+use packed::Standing;
 pub use state::Orders;
 
 use crate::{Decision, Processor};

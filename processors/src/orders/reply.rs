@@ -13,7 +13,7 @@ use orderflow_schemas::{
     order::{Failure, Problem},
 };
 
-use super::{Decided, Messages, OrderProcessor, Orders, kept::Active, place::total, rejected};
+use super::{Decided, Messages, OrderProcessor, Orders, packed::Active, place::total, rejected};
 use crate::Decision;
 
 type Replies<'a> = Vec<(Partition, &'a ReservationOutcome)>;

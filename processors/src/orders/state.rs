@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     format_1::Format1,
-    kept::{Active, Kept},
+    packed::{Active, MaybePacked},
 };
 use crate::{State, bulk, keys::Keys};
 
@@ -16,7 +16,7 @@ use crate::{State, bulk, keys::Keys};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Orders {
     #[serde(deserialize_with = "bulk::map")]
-    pub(super) active: HashMap<OrderId, Kept>,
+    pub(super) active: HashMap<OrderId, MaybePacked>,
     pub(super) keys: Keys<OrderId>,
     #[serde(deserialize_with = "bulk::sorted_set")]
     pub(super) due: BTreeSet<(Timestamp, OrderId)>,
@@ -42,10 +42,22 @@ impl Orders {
     }
 
     pub(super) fn find(&self, id: OrderId) -> Option<Cow<'_, Active>> {
-        self.active.get(&id).map(Kept::get)
+        self.active.get(&id).map(MaybePacked::get)
     }
 }
 
 impl State for Orders {
     type Format1 = Format1;
+
+    fn check(&self) -> Result<(), String> {
+        let checked = |(id, order): (&OrderId, &MaybePacked)| {
+            let active = order.try_get().map_err(|why| format!("order {id}: {why}"))?;
+            if active.order.id == *id {
+                Ok(())
+            } else {
+                Err(format!("order {id}: it is {}", active.order.id))
+            }
+        };
+        self.active.iter().try_for_each(checked)
+    }
 }

@@ -1,12 +1,13 @@
 //! An active order in memory: open, or packed as a snapshot had it, until somebody needs it.
 //!
 //! Most orders wait for hours or days until somebody moves them. To open all of them would be most of the time of a
-//! restart with millions of orders, and most of its memory afterwards.
+//! restart with millions of orders, and most of its memory afterwards. A packed order goes into the next snapshot as
+//! it came, so a format of snapshots with another order must open all orders of the one before when it reads them.
 
 use std::{borrow::Cow, sync::Arc};
 
 use orderflow_schemas::{Order, Partition, Timestamp, commands::ReservationOutcome, events::Holding};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// An order that is not in a final state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,8 +24,9 @@ pub(super) type Standing<'a> = (&'a str, Holding);
 
 /// An active order, cheap to clone. In snapshots it is a string of bytes: its [`Standing`], then itself, in postcard.
 #[derive(Clone, Debug)]
-pub(super) enum Kept {
+pub(super) enum MaybePacked {
     Open(Arc<Active>),
+    /// Its standing can be read, at least; that is seen to when it is read back.
     Packed(Arc<[u8]>),
 }
 
@@ -32,29 +34,34 @@ pub(super) enum Kept {
 const PACKED_BYTES: usize = 512;
 const SOUND: &str = "a snapshot's format and checksum stand for its orders";
 
-impl Kept {
+impl MaybePacked {
     pub(super) fn new(active: Active) -> Self {
         Self::Open(Arc::new(active))
     }
 
     pub(super) fn standing(&self) -> Standing<'_> {
         match self {
-            Self::Open(active) => (active.order.status.as_str(), active.holding),
+            Self::Open(active) => standing(active),
             Self::Packed(bytes) => postcard::take_from_bytes(bytes).expect(SOUND).0,
         }
     }
 
     pub(super) fn get(&self) -> Cow<'_, Active> {
+        self.try_get().expect(SOUND)
+    }
+
+    /// The order, or why its bytes are none.
+    pub(super) fn try_get(&self) -> Result<Cow<'_, Active>, String> {
         match self {
-            Self::Open(active) => Cow::Borrowed(active),
-            Self::Packed(bytes) => Cow::Owned(open(bytes)),
+            Self::Open(active) => Ok(Cow::Borrowed(active)),
+            Self::Packed(bytes) => open(bytes).map(Cow::Owned),
         }
     }
 
     /// Opens it, to be changed.
     pub(super) fn get_mut(&mut self) -> &mut Active {
         if let Self::Packed(bytes) = self {
-            *self = Self::new(open(bytes));
+            *self = Self::new(open(bytes).expect(SOUND));
         }
         match self {
             Self::Open(active) => Arc::make_mut(active),
@@ -63,35 +70,44 @@ impl Kept {
     }
 }
 
-fn open(bytes: &[u8]) -> Active {
-    let (_, active): (Standing<'_>, Active) = postcard::from_bytes(bytes).expect(SOUND);
-    active
+fn standing(active: &Active) -> Standing<'_> {
+    (active.order.status.as_str(), active.holding)
 }
 
-impl PartialEq for Kept {
+fn open(bytes: &[u8]) -> Result<Active, String> {
+    let ((said, active), rest): ((Standing<'_>, Active), _) =
+        postcard::take_from_bytes(bytes).map_err(|error| error.to_string())?;
+    if said != standing(&active) || !rest.is_empty() {
+        return Err(format!("order {} is not what stands in front of it", active.order.id));
+    }
+    Ok(active)
+}
+
+impl PartialEq for MaybePacked {
     fn eq(&self, other: &Self) -> bool {
-        self.get() == other.get()
+        self.try_get().is_ok_and(|one| other.try_get().is_ok_and(|other| one == other))
     }
 }
 
-impl Eq for Kept {}
+impl Eq for MaybePacked {}
 
-impl Serialize for Kept {
+impl Serialize for MaybePacked {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Packed(bytes) => serializer.serialize_bytes(bytes),
             Self::Open(active) => {
                 let packed =
-                    postcard::to_extend(&(self.standing(), active), Vec::with_capacity(PACKED_BYTES));
+                    postcard::to_extend(&(standing(active), active), Vec::with_capacity(PACKED_BYTES));
                 serializer.serialize_bytes(&packed.map_err(serde::ser::Error::custom)?)
             }
         }
     }
 }
 
-impl<'de> Deserialize<'de> for Kept {
+impl<'de> Deserialize<'de> for MaybePacked {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let bytes: &[u8] = serde_bytes::deserialize(deserializer)?;
+        let bytes = <&[u8]>::deserialize(deserializer)?;
+        postcard::take_from_bytes::<Standing<'_>>(bytes).map_err(de::Error::custom)?;
         Ok(Self::Packed(bytes.into()))
     }
 }
