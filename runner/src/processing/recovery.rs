@@ -57,6 +57,8 @@ pub enum RecoveryError {
 pub struct Recovered<S> {
     /// The book.
     pub book: Book<S>,
+    /// Before which command the snapshot was taken; the first one if there was none.
+    pub snapshot_at: Offset,
     /// How many events were folded on top of the snapshot.
     pub events_folded: u64,
 }
@@ -71,6 +73,7 @@ pub async fn recover<P: Processor>(
     let snapshot = snapshots.load()?;
     let message_partitions = topics.partitions(P::MESSAGES);
     let mut book = snapshot.unwrap_or_else(|| Book::new(message_partitions));
+    let snapshot_at = book.input_next;
     let (input, events) = sides::<P>(partition);
     for (at, next) in [(input, book.input_next), (events, book.events_next)] {
         let start = topics.bounds(at, Visibility::Accepted).await?.start;
@@ -97,6 +100,6 @@ pub async fn recover<P: Processor>(
     }
     match processor.objection(&book.state) {
         Some(objection) => Err(RecoveryError::Objection(objection)),
-        None => Ok(Recovered { book, events_folded }),
+        None => Ok(Recovered { book, snapshot_at, events_folded }),
     }
 }

@@ -100,7 +100,9 @@ pub struct Runner<P: Processor> {
     /// Gives the bytes of the snapshot that is being stored once it is stored, or nothing if it fails.
     storing: Option<oneshot::Receiver<u64>>,
     last: Receipt,
+    /// Before which command the last snapshot was taken, and which of them the last one is that was stored.
     snapshot_at: u64,
+    stored_at: u64,
     snapshot_bytes: u64,
     snapshot_taken: Instant,
     /// The tick that was appended and not decided yet.
@@ -128,6 +130,7 @@ impl<P: Processor> Runner<P> {
             storing: None,
             last: Receipt(0),
             snapshot_at: 0,
+            stored_at: 0,
             snapshot_bytes: 0,
             snapshot_taken: world.instant(),
             ticking: None,
@@ -138,13 +141,16 @@ impl<P: Processor> Runner<P> {
     /// Recovers, then runs until `stop`; stores a snapshot at the end. `ready` is called once recovery is done.
     pub async fn run(mut self, stop: CancellationToken, ready: impl FnOnce()) -> Result<(), RunnerError> {
         let (input, _) = sides::<P>(self.partition);
+        self.snapshots.remove_unfinished()?;
         self.hold()?;
         let recovered = recover(&*self.topics, &self.processor, self.partition, &self.snapshots).await;
-        let Recovered { mut book, events_folded } =
+        let Recovered { mut book, snapshot_at, events_folded } =
             recovered.map_err(|error| RunnerError::Recovery(input, error))?;
         tracing::info!(%input, next = %book.input_next, events_folded, "processor recovered");
-        self.snapshot_at = book.input_next.0;
+        (self.snapshot_at, self.stored_at) = (snapshot_at.0, snapshot_at.0);
         ready();
+        // What was folded need not be folded again, and the log need not keep it.
+        self.store_snapshot(&mut book).await?;
         while !stop.is_cancelled() {
             match self.step(&mut book, &stop).await? {
                 Step::Decided => self.catch_up_with_time(&book, &stop).await?,
@@ -263,6 +269,7 @@ impl<P: Processor> Runner<P> {
     async fn wait(&mut self, book: &mut Book<P::State>, stop: &CancellationToken) -> Result<(), RunnerError> {
         let (input, _) = sides::<P>(self.partition);
         self.tell(book);
+        self.is_storing();
         let due = self.processor.next_due(&book.state).filter(|_| !self.is_ticking(book));
         let tick = async {
             match due {
@@ -271,7 +278,7 @@ impl<P: Processor> Runner<P> {
             }
         };
         let snapshot = async {
-            if book.input_next.0 > self.snapshot_at {
+            if book.input_next.0 > self.stored_at {
                 let late = self.snapshot_taken + self.settings.snapshot_within;
                 self.world.sleep(late.saturating_sub(self.world.instant())).await;
             } else {
@@ -311,7 +318,7 @@ impl<P: Processor> Runner<P> {
     }
 
     fn snapshot_is_late(&self, book: &Book<P::State>) -> bool {
-        book.input_next.0 > self.snapshot_at
+        book.input_next.0 > self.stored_at
             && self.world.instant() - self.snapshot_taken >= self.settings.snapshot_within
     }
 
@@ -332,11 +339,11 @@ impl<P: Processor> Runner<P> {
         }
     }
 
-    /// Stores a snapshot beside the loop, unless the last one is still being stored. What the loop waits for is a copy
-    /// of the book; orders are shared with it.
+    /// Stores a snapshot beside the loop, unless there is nothing new to store or the last one is still being stored.
+    /// What the loop waits for is a copy of the book, which shares the orders.
     async fn store_snapshot(&mut self, book: &mut Book<P::State>) -> Result<(), RunnerError> {
         self.snapshot_taken = self.world.instant();
-        if self.is_storing() {
+        if self.is_storing() || book.input_next.0 <= self.stored_at {
             return Ok(());
         }
         self.pass_folded(book).await?;
@@ -376,9 +383,7 @@ impl<P: Processor> Runner<P> {
 
     async fn finish(&mut self, book: &mut Book<P::State>) -> Result<(), RunnerError> {
         self.stored().await;
-        if book.input_next.0 > self.snapshot_at {
-            self.store_snapshot(book).await?;
-        }
+        self.store_snapshot(book).await?;
         self.stored().await;
         Ok(())
     }
@@ -403,7 +408,8 @@ impl<P: Processor> Runner<P> {
         let Some(storing) = &mut self.storing else { return false };
         match storing.try_recv() {
             Err(oneshot::error::TryRecvError::Empty) => return true,
-            Ok(bytes) => self.snapshot_bytes = bytes,
+            Ok(bytes) => (self.stored_at, self.snapshot_bytes) = (self.snapshot_at, bytes),
+            // It was not stored, which has been logged.
             Err(oneshot::error::TryRecvError::Closed) => {}
         }
         self.storing = None;
@@ -415,7 +421,7 @@ impl<P: Processor> Runner<P> {
         if let Some(storing) = self.storing.take()
             && let Ok(bytes) = storing.await
         {
-            self.snapshot_bytes = bytes;
+            (self.stored_at, self.snapshot_bytes) = (self.snapshot_at, bytes);
         }
     }
 }

@@ -53,9 +53,9 @@ impl Snapshots {
         Self { disk, folder }
     }
 
-    /// Turns a book into the bytes of a snapshot, about so many as there is `room` for; it may be more.
-    pub fn encode<S: State>(book: &Book<S>, room: usize) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(HEADER_BYTES + room);
+    /// Turns a book into the bytes of a snapshot. `capacity` is room for about as many; it may be wrong.
+    pub fn encode<S: State>(book: &Book<S>, capacity: usize) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(HEADER_BYTES + capacity);
         bytes.resize(HEADER_BYTES, 0);
         bytes = postcard::to_extend(book, bytes).expect("a book is made of what postcard can write");
         let length = (bytes.len() - HEADER_BYTES) as u64;
@@ -84,14 +84,17 @@ impl Snapshots {
         }
     }
 
-    /// Encodes and stores a book, from async code; its bytes. The last one's had so many.
-    pub(super) async fn keep<S: State>(&self, book: Book<S>, last: u64) -> Result<u64, SnapshotError> {
-        let (this, path) = (self.clone(), self.path(book.input_next));
+    /// Encodes and stores a book, from async code. Returns how many bytes it took; `bytes_last` is how many the one
+    /// before took.
+    pub(super) async fn keep<S: State>(&self, book: Book<S>, bytes_last: u64) -> Result<u64, SnapshotError> {
+        let (this, next) = (self.clone(), book.input_next);
+        let path = self.path(next);
         let keep = move || {
             // Most grow; one that outgrows its room is copied.
-            let room = usize::try_from(last + last / 8).unwrap_or(0);
-            let bytes = Self::encode(&book, room);
-            this.store(book.input_next, &bytes).map(|()| bytes.len() as u64)
+            let capacity = usize::try_from(bytes_last + bytes_last / 8).unwrap_or(0);
+            let bytes = Self::encode(&book, capacity);
+            drop(book);
+            this.store(next, &bytes).map(|()| bytes.len() as u64)
         };
         if !self.disk.blocks() {
             return keep();
@@ -117,6 +120,19 @@ impl Snapshots {
         for old in all.iter().rev().skip(KEPT) {
             let path = self.path(*old);
             self.disk.remove(&path).map_err(|error| SnapshotError { path, error })?;
+        }
+        Ok(())
+    }
+
+    /// Removes what was left of snapshots that were being stored when a process ended.
+    pub(super) fn remove_unfinished(&self) -> Result<(), SnapshotError> {
+        for name in self.names()?.into_iter().filter(|name| name.ends_with(".tmp")) {
+            let path = self.folder.join(name);
+            match self.disk.remove(&path) {
+                // Another process of this partition was faster.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => removed.map_err(|error| SnapshotError { path, error })?,
+            }
         }
         Ok(())
     }
@@ -165,15 +181,18 @@ impl Snapshots {
 
     /// The offsets of the snapshots there are, ascending.
     pub fn list(&self) -> Result<Vec<Offset>, SnapshotError> {
-        let failed = |error| SnapshotError { path: self.folder.clone(), error };
-        let names = match self.disk.list(&self.folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            names => names.map_err(failed)?,
-        };
-        let offset = |name: &String| name.strip_suffix(".snap")?.parse().ok().map(Offset);
-        let mut offsets: Vec<Offset> = names.iter().filter_map(offset).collect();
+        let offset = |name: String| name.strip_suffix(".snap")?.parse().ok().map(Offset);
+        let mut offsets: Vec<Offset> = self.names()?.into_iter().filter_map(offset).collect();
         offsets.sort_unstable();
         Ok(offsets)
+    }
+
+    /// The files in the folder; none if it was never made.
+    fn names(&self) -> Result<Vec<String>, SnapshotError> {
+        match self.disk.list(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            names => names.map_err(|error| SnapshotError { path: self.folder.clone(), error }),
+        }
     }
 }
 
@@ -225,6 +244,19 @@ mod tests {
 
     fn book(input_next: u64) -> Book<Stock> {
         Book { input_next: Offset(input_next), ..Book::new(2) }
+    }
+
+    #[test]
+    fn what_was_left_half_stored_is_removed() {
+        let data = tempfile::tempdir().unwrap();
+        let snapshots = Snapshots::new(data.path(), TopicPartition::new(Topic::OrdersCommands, 3));
+        snapshots.remove_unfinished().unwrap();
+        snapshots.store(Offset(10), &Snapshots::encode(&book(10), 0)).unwrap();
+        let left = snapshots.path(Offset(20)).with_extension("tmp");
+        fs::write(&left, b"half").unwrap();
+        snapshots.remove_unfinished().unwrap();
+        assert!(!left.exists());
+        assert_eq!(snapshots.load().unwrap(), Some(book(10)));
     }
 
     #[test]
