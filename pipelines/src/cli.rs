@@ -37,7 +37,7 @@ pub enum Command {
     /// the rest has: first the database by its own means (sqlite3 data/orders.sqlite "VACUUM INTO
     /// 'copy/orders.sqlite'"), then snapshots/, then log/, its files in the reverse order of their names. A database
     /// that was copied after the log is ahead of it, and is named as such; what lies beyond the log is then counted
-    /// as unchecked.
+    /// as unchecked. A newest segment that was written to while it was copied may be called damaged: copy log/ again.
     Verify(Verify),
     /// Try the promises: the real loops, log and sink on a simulated disk, clock and network, as a seed decides
     Simulate(Simulate),

@@ -311,8 +311,9 @@ async fn upkeep(log: &Arc<EmbeddedLog>, world: &dyn World) -> Result<()> {
     let log = log.clone();
     let now_ms = u64::try_from(world.now().as_micros() / 1000).unwrap_or(0);
     let removed = tokio::task::spawn_blocking(move || log.retain(now_ms)).await?;
-    if let Err(error) = removed {
-        tracing::warn!(%error, "retention could not remove a segment");
+    match removed {
+        Ok(removed) => tracing::debug!(?removed, "retention has looked"),
+        Err(error) => tracing::warn!(%error, "retention could not remove a segment"),
     }
     Ok(())
 }

@@ -31,5 +31,7 @@ pub fn bounds(server: &Server, stage: &Stage, topic: &str) -> Vec<(u64, u64)> {
     let rows = listed.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     let ours = rows.filter(|columns| columns.first() == Some(&topic));
     let number = |text: &str| text.parse().unwrap_or_else(|_| panic!("no offset: {text}"));
-    ours.map(|columns| (number(columns[2]), number(columns[3]))).collect()
+    let bounds: Vec<_> = ours.map(|columns| (number(columns[2]), number(columns[3]))).collect();
+    assert!(!bounds.is_empty(), "{topic} is not in {listed}");
+    bounds
 }

@@ -112,7 +112,7 @@ fn a_server_stops_in_order_while_postgres_is_away_and_shows_all_after_the_next_s
 fn retention_removes_nothing_that_a_database_that_is_away_has_not_shown() {
     let cluster = Cluster::start();
     let database = cluster.database();
-    let stage = forgetful().database(&database);
+    let stage = forgetful().database(&database).with("log", "warn,orderflow_pipelines=debug");
     let server = stage.serve();
     let admin = server.admin();
     supply(&admin, "tea", 100, 1_000_000);
@@ -130,6 +130,9 @@ fn retention_removes_nothing_that_a_database_that_is_away_has_not_shown() {
     // Twice what has let retention remove the beginning, and decided, since stock is asked in between.
     (0..2 * enough).for_each(|round| order_many(&format!("away-{round}")));
     let last = server.customer("c0").post("/orders", &order(&[("tea", 1)])).is(201);
+    let looks = || server.stderr().matches("retention has looked").count();
+    let before = looks();
+    wait_until("retention has looked again", || (looks() >= before + 2).then_some(()));
     let kept = bounds(&server, &stage, "orders.events");
     for ((_, shown), (start, end)) in shown.iter().zip(&kept) {
         assert!(start <= shown && end > shown, "{shown} were shown at least, {start} to {end} are kept");

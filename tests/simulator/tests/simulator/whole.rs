@@ -29,7 +29,8 @@ fn the_same_seed_is_the_same_run_to_the_byte() {
     assert_ne!(simulate(1, 300, false).digest, simulate(2, 300, false).digest);
 }
 
-/// Bugs that were in the product, each with a seed that finds it: put back, it breaks that seed (`mutations.toml`).
+/// Bugs that seeds have found, each with one that finds it. Put back, those of the product break their seed again
+/// (`mutations.toml`).
 const FOUND: [(&str, u64); 4] = [
     ("a snapshot passed over events of a second runner that it had not decided itself", 37),
     ("retention could begin before a reader had said what it needs", 1),
