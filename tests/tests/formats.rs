@@ -40,6 +40,12 @@ fn tell(stage: &Stage) -> Value {
     supply(&server.admin(), "jam", 250, 3);
     let path = path_of(&server.customer("ann").post("/orders", &order(&[("tea", 2), ("jam", 1)])).is(201));
     change(&server.admin(), &path, "ACCEPTED").is(200);
+    // Keys, orders that are due some day and a reservation that is resolved, for the snapshots.
+    let lines: String = (0..10).map(|n| batch_line(&format!("early{n}"), &format!("c{n}"), "tea")).collect();
+    let answer = server.admin().post_lines("/orders/batch", lines.as_bytes()).is(202);
+    server.admin().after(&answer).wait_decided();
+    let path = path_of(&server.customer("cem").post("/orders", &order(&[("tea", 3)])).is(201));
+    change(&server.customer("cem"), &path, "CANCELED").is(200);
     server.stop();
     let server = stage.serve();
     let path = path_of(&server.customer("bob").post("/orders", &order(&[("tea", 1)])).is(201));
