@@ -5,7 +5,7 @@ use std::{
     net::{TcpListener, TcpStream},
 };
 
-use orderflow_tests::{Cluster, Database, Ran, Running, Stage, supply};
+use orderflow_tests::{Cluster, Database, Ran, Running, Stage, settle, supply};
 
 /// Starts a server that must refuse to, and says all these words.
 #[track_caller]
@@ -58,6 +58,8 @@ fn the_database_of_another_log_is_refused() {
     let stage = Stage::new().database(&database);
     let server = stage.serve();
     supply(&server.admin(), "tea", 100, 1);
+    // A database that shows nothing yet belongs to nobody.
+    settle(&server.admin());
     server.stop();
     stage.verify_clean();
     is_refused(&Stage::new().database(&database), &["do not belong together"]);
