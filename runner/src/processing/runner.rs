@@ -100,9 +100,11 @@ pub struct Runner<P: Processor> {
     /// Gives the bytes of the snapshot that is being stored once it is stored, or nothing if it fails.
     storing: Option<oneshot::Receiver<u64>>,
     last: Receipt,
-    /// Before which command the last snapshot was taken, and which of them the last one is that was stored.
+    /// Before which command the last snapshot was taken, stored or not.
     snapshot_at: u64,
+    /// Before which command the last one was taken that is stored.
     stored_at: u64,
+    /// The bytes of that one; none if it was stored before the start.
     snapshot_bytes: u64,
     snapshot_taken: Instant,
     /// The tick that was appended and not decided yet.
@@ -269,7 +271,7 @@ impl<P: Processor> Runner<P> {
     async fn wait(&mut self, book: &mut Book<P::State>, stop: &CancellationToken) -> Result<(), RunnerError> {
         let (input, _) = sides::<P>(self.partition);
         self.tell(book);
-        self.is_storing();
+        self.note_stored();
         let due = self.processor.next_due(&book.state).filter(|_| !self.is_ticking(book));
         let tick = async {
             match due {
@@ -348,7 +350,7 @@ impl<P: Processor> Runner<P> {
         }
         self.pass_folded(book).await?;
         self.snapshot_at = book.input_next.0;
-        let (copy, room) = (book.clone(), self.snapshot_bytes);
+        let (copy, bytes_last) = (book.clone(), self.snapshot_bytes);
         let (topics, snapshots, receipt) = (self.topics.clone(), self.snapshots.clone(), self.last);
         let holds = Holds::<P>::new(self.topics.clone(), self.partition);
         let (input, events) = sides::<P>(self.partition);
@@ -365,7 +367,11 @@ impl<P: Processor> Runner<P> {
             if topics.durable(receipt).await.is_err() {
                 return;
             }
-            match snapshots.keep(copy, room).await.and_then(|bytes| holds.renew(&snapshots).map(|()| bytes)) {
+            match snapshots
+                .keep(copy, bytes_last)
+                .await
+                .and_then(|bytes| holds.renew(&snapshots).map(|()| bytes))
+            {
                 Ok(bytes) => {
                     counter!(names::SNAPSHOTS_STORED, "topic" => P::INPUT.as_str()).increment(1);
                     // Nobody waits for it any more when the process ends.
@@ -403,17 +409,22 @@ impl<P: Processor> Runner<P> {
         }
     }
 
-    /// Whether a snapshot is being stored; notes how large it was once it is.
+    /// Whether a snapshot is being stored.
     fn is_storing(&mut self) -> bool {
-        let Some(storing) = &mut self.storing else { return false };
+        self.note_stored();
+        self.storing.is_some()
+    }
+
+    /// Notes what became of the snapshot that was being stored, if that is known.
+    fn note_stored(&mut self) {
+        let Some(storing) = &mut self.storing else { return };
         match storing.try_recv() {
-            Err(oneshot::error::TryRecvError::Empty) => return true,
+            Err(oneshot::error::TryRecvError::Empty) => return,
             Ok(bytes) => (self.stored_at, self.snapshot_bytes) = (self.snapshot_at, bytes),
             // It was not stored, which has been logged.
             Err(oneshot::error::TryRecvError::Closed) => {}
         }
         self.storing = None;
-        false
     }
 
     /// Waits for the snapshot that is being stored.
