@@ -21,8 +21,8 @@ impl OrderProcessor {
                 state.put(*change, changed);
             }
             OrderEvent::StockReplied(reply) => {
-                if let Some(kept) = state.active.get_mut(&reply.order_id) {
-                    kept.get_mut().replies.push((reply.partition, reply.outcome.clone()));
+                if let Some(order) = state.active.get_mut(&reply.order_id) {
+                    order.get_mut().replies.push((reply.partition, reply.outcome.clone()));
                 }
             }
             OrderEvent::Ticked(_) | OrderEvent::Rejected(_) | OrderEvent::Repeated(_) => {}

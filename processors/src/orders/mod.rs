@@ -81,8 +81,8 @@ impl Processor for OrderProcessor {
     fn objection(&self, state: &Orders) -> Option<String> {
         // Orders stand in few ways, many in each.
         let mut sound = None;
-        for (id, kept) in &state.active {
-            let standing = kept.standing();
+        for (id, order) in &state.active {
+            let standing = order.standing();
             if sound == Some(standing) {
                 continue;
             }

@@ -35,8 +35,8 @@ impl Orders {
 
     /// All active orders, in no particular order, with what they have with stock.
     pub fn iter(&self) -> impl Iterator<Item = (Arc<Order>, Holding)> {
-        self.active.values().map(|kept| {
-            let active = kept.get();
+        self.active.values().map(|order| {
+            let active = order.get();
             (active.order.clone(), active.holding)
         })
     }

@@ -241,7 +241,7 @@ impl Process {
         self.runners.values().filter(|input| input.partition == at.partition).count() > 1
     }
 
-    /// Hands a command to ingest.
+    /// Where commands of a partition are handed to ingest.
     pub fn queue(&self, at: TopicPartition) -> Option<&Queue> {
         self.queues.get(&at)
     }
