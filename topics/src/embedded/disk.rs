@@ -91,7 +91,7 @@ pub trait DiskFile: fmt::Debug + Send + Sync + 'static {
     /// Fills `buffer` from `position` on, or fails.
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<()>;
 
-    /// So many bytes from `position` on.
+    /// So many bytes from `position` on, or fails; a file that ends before is [`io::ErrorKind::UnexpectedEof`].
     fn read_vec_at(&self, length: usize, position: u64) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; length];
         self.read_at(&mut bytes, position)?;
@@ -256,4 +256,27 @@ pub fn read_file(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
     let file = disk.open(path, Access::Read)?;
     let length = usize::try_from(file.len()?).map_err(io::Error::other)?;
     file.read_vec_at(length, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_gives_the_bytes_that_were_asked_for_and_no_fewer() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let bytes: Vec<u8> = (0..100_000).map(|n| (n % 251) as u8).collect();
+        std::fs::write(&path, &bytes).unwrap();
+        let file = RealDisk.open(&path, Access::Read).unwrap();
+        for (length, position) in [(0, 0), (1, 0), (1_000, 7), (99_993, 7), (0, 100_000)] {
+            let read = file.read_vec_at(length, position as u64).unwrap();
+            assert_eq!(read, bytes[position..position + length]);
+        }
+        for (length, position) in [(100_001, 0), (2, 99_999), (1, 100_000)] {
+            let error = file.read_vec_at(length, position).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        }
+        assert_eq!(read_file(&RealDisk, &path).unwrap(), bytes);
+    }
 }
