@@ -11,7 +11,10 @@ use orderflow_schemas::Lifecycle;
 use orderflow_topics::embedded;
 use serde::Deserialize;
 
-use crate::database::{DatabaseUrl, Location};
+use crate::{
+    database::{DatabaseUrl, Location},
+    processing,
+};
 
 /// Half of it is the largest append, which must hold what a processor decides at once.
 const SEGMENT_BYTES_MIN: u64 = 1 << 20;
@@ -208,7 +211,10 @@ impl Settings {
             log,
             keys_max: options.keys_max.unwrap_or(KEYS_MAX),
             resolved_max: RESOLVED_MAX,
-            snapshot_every: options.snapshot_every.unwrap_or(100_000).max(1),
+            snapshot_every: options
+                .snapshot_every
+                .unwrap_or(processing::Settings::default().snapshot_every)
+                .max(1),
             decision_within: Duration::from_secs(options.decision_within_s.unwrap_or(10)),
             body_bytes_max: options.body_bytes_max.unwrap_or(1 << 20),
             connections_max: options.connections_max.unwrap_or(4096).max(1),
