@@ -19,6 +19,10 @@ impl Content {
         self.0.extend_from_slice(&number.to_le_bytes());
     }
 
+    fn signed(&mut self, number: i64) {
+        self.0.extend_from_slice(&number.to_le_bytes());
+    }
+
     fn text(&mut self, text: &str) {
         self.number(text.len() as u64);
         self.0.extend_from_slice(text.as_bytes());
@@ -56,7 +60,7 @@ pub fn of_order(
     }
     content.optional(channel, Content::text);
     content.optional(notes, Content::text);
-    content.optional(placed_at, |content, time| content.number(time.as_micros().unsigned_abs()));
+    content.optional(placed_at, |content, time| content.signed(time.as_micros()));
     content.digest()
 }
 
@@ -72,7 +76,7 @@ pub fn of_receipt(sku: &Sku, quantity: u32) -> Fingerprint {
 pub fn of_adjustment(sku: &Sku, delta: i64, reason: &str) -> Fingerprint {
     let mut content = Content::of(b'a');
     content.text(sku.as_str());
-    content.0.extend_from_slice(&delta.to_le_bytes());
+    content.signed(delta);
     content.text(reason);
     content.digest()
 }

@@ -5,6 +5,8 @@ use std::{fmt, str::FromStr};
 use compact_str::CompactString;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use unicode_normalization::is_nfc;
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 use uuid::Uuid;
 
 use crate::{hash::RoutingHash, topic::Partition};
@@ -50,11 +52,18 @@ impl fmt::Display for OrderId {
     }
 }
 
-impl FromStr for OrderId {
-    type Err = uuid::Error;
+/// The text is no UUID as RFC 9562 writes one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a UUID, such as 0190aaaa-0000-7000-8000-000000000001")]
+pub struct InvalidOrderId;
 
+impl FromStr for OrderId {
+    type Err = InvalidOrderId;
+
+    /// Reads the form of RFC 9562, with hyphens, and no other.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Uuid::try_parse(text).map(Self)
+        let is_hyphenated = text.len() == uuid::fmt::Hyphenated::LENGTH;
+        Uuid::try_parse(text).ok().filter(|_| is_hyphenated).map(Self).ok_or(InvalidOrderId)
     }
 }
 
@@ -80,6 +89,12 @@ pub enum InvalidName {
     /// It has a control character, or white space where none may be.
     #[error("must not contain control characters or white space")]
     Character,
+    /// It has a character nobody can see, or one that Unicode does not know: general category Cf or Cn.
+    #[error("must not contain invisible or unassigned characters")]
+    Invisible,
+    /// Another text looks the same.
+    #[error("must be in Unicode normalization form C")]
+    NotNormalized,
 }
 
 fn check(text: &str, bytes_max: usize) -> Result<(), InvalidName> {
@@ -89,11 +104,25 @@ fn check(text: &str, bytes_max: usize) -> Result<(), InvalidName> {
     if text.len() > bytes_max {
         return Err(InvalidName::TooLong(bytes_max));
     }
-    let wrong = |c: char| c.is_control() || c.is_whitespace();
-    if text.contains(wrong) { Err(InvalidName::Character) } else { Ok(()) }
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) { Ok(()) } else { check_characters(text) }
 }
 
-/// A name of at most `MAX` bytes without white space. `Kind` keeps different names apart.
+/// Names are compared as given, so two that look the same must be the same: what cannot be seen is refused, and what
+/// can be written in two ways must be written in the one of form C (Unicode Standard Annex 15).
+fn check_characters(text: &str) -> Result<(), InvalidName> {
+    if text.contains(|c: char| c.is_control() || c.is_whitespace()) {
+        return Err(InvalidName::Character);
+    }
+    let is_invisible =
+        |c: char| matches!(c.general_category(), GeneralCategory::Format | GeneralCategory::Unassigned);
+    if text.contains(is_invisible) {
+        return Err(InvalidName::Invisible);
+    }
+    if is_nfc(text) { Ok(()) } else { Err(InvalidName::NotNormalized) }
+}
+
+/// A name of at most `MAX` bytes: visible characters in Unicode normalization form C, compared as given. `Kind` keeps
+/// different names apart.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name<Kind, const MAX: usize>(CompactString, std::marker::PhantomData<Kind>);
 
@@ -217,5 +246,44 @@ mod tests {
         assert_eq!(Sku::new("a\n"), Err(InvalidName::Character));
         assert_eq!(Sku::new("x".repeat(65)), Err(InvalidName::TooLong(64)));
         assert!(Sku::new("Größe-42").is_ok());
+    }
+
+    #[test]
+    fn names_that_look_the_same_are_the_same() {
+        for invisible in [
+            "a\u{200b}",   // zero width space
+            "\u{feff}a",   // byte order mark
+            "a\u{202e}b",  // right-to-left override
+            "a\u{2066}b",  // left-to-right isolate
+            "a\u{200f}",   // right-to-left mark
+            "a\u{ad}b",    // soft hyphen
+            "a\u{2060}",   // word joiner
+            "a\u{e0041}",  // tag
+            "a\u{378}",    // unassigned
+            "a\u{10ffff}", // a noncharacter
+        ] {
+            assert_eq!(Sku::new(invisible), Err(InvalidName::Invisible), "{}", invisible.escape_unicode());
+        }
+        for control in ["a\0", "\u{7f}", "a\u{85}", "a\u{a0}b", "a\u{2028}", "a\u{3000}"] {
+            assert_eq!(Sku::new(control), Err(InvalidName::Character), "{}", control.escape_unicode());
+        }
+        // The same word, composed and decomposed; and a sign that has a canonical twin.
+        assert!(Sku::new("caf\u{e9}").is_ok());
+        assert_eq!(Sku::new("cafe\u{301}"), Err(InvalidName::NotNormalized));
+        assert_eq!(Sku::new("\u{212b}"), Err(InvalidName::NotNormalized));
+        for fine in ["日本語", "한국", "Ω", "ﬁ", "🍞", "a'b\"c\\d/e%f?g#h", ".", ".."] {
+            assert!(Sku::new(fine).is_ok(), "{fine}");
+        }
+    }
+
+    #[test]
+    fn ids_of_orders_have_one_form() {
+        let id = "0190aaaa-0000-7000-8000-00000000000a";
+        assert_eq!(id.parse::<OrderId>().unwrap().to_string(), id);
+        assert_eq!(id.to_uppercase().parse::<OrderId>().unwrap().to_string(), id);
+        let (simple, braced, urn) = (id.replace('-', ""), format!("{{{id}}}"), format!("urn:uuid:{id}"));
+        for wrong in ["", "17", &simple, &braced, &urn, "0190aaaa00007-000-8000-00000000000a"] {
+            assert_eq!(wrong.parse::<OrderId>(), Err(InvalidOrderId), "{wrong}");
+        }
     }
 }

@@ -1,26 +1,36 @@
-//! Points in time: microseconds since the Unix epoch inside, RFC 3339 UTC in JSON.
+//! Points in time: microseconds since the Unix epoch inside, RFC 3339 in JSON, written in UTC.
 
 use std::{fmt, str::FromStr, time::Duration};
 
+use jiff::{
+    SignedDuration,
+    civil::{Date, DateTime, Time},
+    tz::Offset,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// Microseconds since 1970-01-01T00:00:00Z. Nothing in this crate makes one from a clock.
+/// Microseconds since 1970-01-01T00:00:00Z, negative before it. Nothing in this crate makes one from a clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
-/// The text is no RFC 3339 time, or outside the years 1970 to 9999.
+/// The text is no RFC 3339 time, or in UTC outside the years 0000 to 9999.
 #[derive(Debug, thiserror::Error)]
-#[error("not an RFC 3339 time between 1970 and 9999, such as 2026-01-31T12:00:00Z")]
+#[error("not an RFC 3339 time, such as 2026-01-31T12:00:00Z, in the years 0000 to 9999 of UTC")]
 pub struct InvalidTimestamp;
 
+/// Microseconds of a day.
+const DAY: i64 = 86_400_000_000;
+
 impl Timestamp {
-    /// 9999-12-30T00:00:00Z: the last midnight that every offset from UTC can still write with four digits.
-    pub const MAX: Self = Self(253_402_128_000_000_000);
+    /// 0000-01-01T00:00:00Z: the first time that RFC 3339 can write.
+    pub const MIN: Self = Self(-62_167_219_200_000_000);
+    /// 9999-12-31T23:59:59.999999Z: the last.
+    pub const MAX: Self = Self(253_402_300_799_999_999);
 
     /// From microseconds since the epoch, clamped to what a time can be.
     pub fn from_micros(micros: i64) -> Self {
-        Self(micros.clamp(0, Self::MAX.0))
+        Self(micros.clamp(Self::MIN.0, Self::MAX.0))
     }
 
     /// Microseconds since the epoch.
@@ -28,36 +38,93 @@ impl Timestamp {
         self.0
     }
 
-    /// This time and `duration` more.
+    /// This time and `duration` more, at most [`Self::MAX`].
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
         Self::from_micros(self.0.saturating_add(micros))
     }
 
-    /// This time less `duration`, not before the epoch.
+    /// This time less `duration`, at least [`Self::MIN`].
     #[must_use]
     pub fn minus(self, duration: Duration) -> Self {
         let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
         Self::from_micros(self.0.saturating_sub(micros))
     }
+
+    /// The date and the time of day in UTC.
+    fn civil(self) -> DateTime {
+        let utc =
+            |micros| jiff::Timestamp::from_microsecond(micros).map(|time| Offset::UTC.to_datetime(time));
+        // jiff's own timestamps end 26 hours before the year 9999 does, so that every offset can show them.
+        utc(self.0)
+            .or_else(|_| utc(self.0 - 2 * DAY)?.checked_add(SignedDuration::from_hours(48)))
+            .expect("a timestamp is within the years 0000 to 9999")
+    }
 }
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = jiff::Timestamp::from_microsecond(self.0).expect("a timestamp is in jiff's range");
-        fmt::Display::fmt(&time, f)
+        write!(f, "{}Z", self.civil())
     }
 }
 
 impl FromStr for Timestamp {
     type Err = InvalidTimestamp;
 
+    /// Reads a `date-time` of RFC 3339, section 5.6, and nothing else that ISO 8601 may allow. What is smaller than a
+    /// microsecond is cut off. There are no leap seconds: second 60 is refused.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let time: jiff::Timestamp = text.parse().map_err(|_| InvalidTimestamp)?;
-        let micros = time.as_microsecond();
-        if (0..=Self::MAX.0).contains(&micros) { Ok(Self(micros)) } else { Err(InvalidTimestamp) }
+        parse(text.as_bytes()).filter(|time| (Self::MIN..=Self::MAX).contains(time)).ok_or(InvalidTimestamp)
     }
+}
+
+fn parse(text: &[u8]) -> Option<Timestamp> {
+    let (date_and_time, rest) = text.split_at_checked("0000-00-00T00:00:00".len())?;
+    let mut at = 0;
+    let mut next = |digits: usize, after: &[u8]| {
+        let value = number(&date_and_time[at..at + digits]);
+        let ends_well = after.is_empty() || after.contains(&date_and_time[at + digits]);
+        at += digits + 1;
+        value.filter(|_| ends_well)
+    };
+    let (year, month, day) = (next(4, b"-")?, next(2, b"-")?, next(2, b"Tt")?);
+    let (hour, minute, second) = (next(2, b":")?, next(2, b":")?, next(2, b"")?);
+    let (fraction, offset) = fraction(rest)?;
+    let small = |number: i16| i8::try_from(number).ok();
+    let date = Date::new(year, small(month)?, small(day)?).ok()?;
+    let time = Time::new(small(hour)?, small(minute)?, small(second)?, 0).ok()?;
+    let since = DateTime::from_parts(date, time).duration_since(DateTime::constant(1970, 1, 1, 0, 0, 0, 0));
+    Some(Timestamp((since.as_secs() - offset_seconds(offset)?) * 1_000_000 + fraction))
+}
+
+fn number(digits: &[u8]) -> Option<i16> {
+    digits
+        .iter()
+        .try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + i16::from(digit - b'0')))
+}
+
+/// The microseconds of `time-secfrac`, if there is one, and what follows it.
+fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
+    let Some(digits) = text.strip_prefix(b".") else { return Some((0, text)) };
+    let length = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, rest) = digits.split_at(length);
+    let micros =
+        (0..6).fold(0, |micros, at| micros * 10 + i64::from(digits.get(at).map_or(0, |digit| digit - b'0')));
+    (length > 0).then_some((micros, rest))
+}
+
+/// The seconds that local time is before UTC's, of a `time-offset`.
+fn offset_seconds(text: &[u8]) -> Option<i64> {
+    let (sign, hour, minute) = match *text {
+        [b'Z' | b'z'] => return Some(0),
+        [b'+', h1, h2, b':', m1, m2] => (1, [h1, h2], [m1, m2]),
+        [b'-', h1, h2, b':', m1, m2] => (-1, [h1, h2], [m1, m2]),
+        _ => return None,
+    };
+    let hour = number(&hour).filter(|hour| *hour < 24)?;
+    let minute = number(&minute).filter(|minute| *minute < 60)?;
+    Some(sign * (i64::from(hour) * 3600 + i64::from(minute) * 60))
 }
 
 impl Serialize for Timestamp {
@@ -99,17 +166,93 @@ mod tests {
 
     proptest! {
         #[test]
-        fn text_and_time_are_the_same_thing(micros in 0..=Timestamp::MAX.0) {
+        fn text_and_time_are_the_same_thing(micros in Timestamp::MIN.0..=Timestamp::MAX.0) {
             let time = Timestamp::from_micros(micros);
             prop_assert_eq!(time.to_string().parse::<Timestamp>().unwrap(), time);
+        }
+
+        #[test]
+        fn any_text_is_a_time_or_refused(text in r"[0-9TtZz:.+\- \[\]é]{0,40}") {
+            if let Ok(time) = text.parse::<Timestamp>() {
+                prop_assert_eq!(time.to_string().parse::<Timestamp>().unwrap(), time);
+            }
+        }
+
+        #[test]
+        fn a_time_with_one_byte_changed_is_never_read_as_another_form(
+            micros in Timestamp::MIN.0..=Timestamp::MAX.0, at: prop::sample::Index, byte in " -~",
+        ) {
+            let text = Timestamp::from_micros(micros).to_string();
+            let at = at.index(text.len());
+            let changed = format!("{}{byte}{}", &text[..at], &text[at + 1..]);
+            let is_same_form = byte.bytes().all(|byte| byte.is_ascii_digit()) && text.as_bytes()[at].is_ascii_digit();
+            let is_same = changed.eq_ignore_ascii_case(&text);
+            prop_assert!(is_same_form || is_same || changed.parse::<Timestamp>().is_err(), "{}", changed);
         }
     }
 
     #[test]
-    fn offsets_are_turned_into_utc_and_nonsense_is_refused() {
-        let time: Timestamp = "2017-01-01T12:53:26+01:00".parse().unwrap();
-        assert_eq!(time.to_string(), "2017-01-01T11:53:26Z");
-        for wrong in ["", "now", "2017-13-01T00:00:00Z", "1969-12-31T23:59:59Z", "2017-01-01"] {
+    fn offsets_are_turned_into_utc() {
+        for (given, utc) in [
+            ("2017-01-01T12:53:26+01:00", "2017-01-01T11:53:26Z"),
+            ("2017-01-01t12:53:26z", "2017-01-01T12:53:26Z"),
+            ("2017-01-01T00:00:00-23:59", "2017-01-01T23:59:00Z"),
+            ("2017-01-01T00:00:00-00:00", "2017-01-01T00:00:00Z"),
+            ("2017-01-01T00:00:00.5Z", "2017-01-01T00:00:00.5Z"),
+            ("2017-01-01T00:00:00.1234567890123Z", "2017-01-01T00:00:00.123456Z"),
+            ("1969-12-31T23:59:59.25Z", "1969-12-31T23:59:59.25Z"),
+            ("2024-02-29T00:00:00Z", "2024-02-29T00:00:00Z"),
+            ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"),
+            ("9999-12-31T23:59:59.999999999Z", "9999-12-31T23:59:59.999999Z"),
+            ("9999-12-31T23:59:59+12:00", "9999-12-31T11:59:59Z"),
+            ("0000-01-01T00:00:00Z", "0000-01-01T00:00:00Z"),
+            ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(given.parse::<Timestamp>().unwrap().to_string(), utc, "{given}");
+        }
+        assert_eq!("0000-01-01T00:00:00Z".parse::<Timestamp>().unwrap(), Timestamp::MIN);
+        assert_eq!("9999-12-31T23:59:59.999999Z".parse::<Timestamp>().unwrap(), Timestamp::MAX);
+    }
+
+    #[test]
+    fn what_is_no_rfc_3339_time_is_refused() {
+        for wrong in [
+            "",
+            "now",
+            "2017-13-01T00:00:00Z",
+            "2017-02-29T00:00:00Z",
+            "2017-00-01T00:00:00Z",
+            "2017-01-01",
+            "2017-01-01T00Z",
+            "2017-01-01T00:00Z",
+            "2017-01-01T00:00:00",
+            "2017-01-01 00:00:00Z",
+            "2017-01-01T24:00:00Z",
+            "2017-01-01T00:60:00Z",
+            "2017-01-01T00:00:60Z",
+            "2016-12-31T23:59:60Z",
+            "2017-01-01T00:00:00.Z",
+            "2017-01-01T00:00:00,5Z",
+            "2017-01-01T00:00:00+25:59",
+            "2017-01-01T00:00:00+24:00",
+            "2017-01-01T00:00:00+01:60",
+            "2017-01-01T00:00:00+01",
+            "2017-01-01T00:00:00+0100",
+            "2017-01-01T00:00:00+01:00:00",
+            "2017-01-01T00:00:00Z[UTC]",
+            "2017-01-01T00:00:00+01:00[Europe/Berlin]",
+            "20170101T000000Z",
+            "2017-W01-1T00:00:00Z",
+            "2017-001T00:00:00Z",
+            "+002017-01-01T00:00:00Z",
+            "-0001-01-01T00:00:00Z",
+            "17-01-01T00:00:00Z",
+            " 2017-01-01T00:00:00Z",
+            "2017-01-01T00:00:00Z ",
+            "9999-12-31T23:59:59-00:01",
+            "0000-01-01T00:00:00+00:01",
+            "2017-01-01T00:00:0\u{0660}Z",
+        ] {
             assert!(wrong.parse::<Timestamp>().is_err(), "{wrong}");
         }
     }

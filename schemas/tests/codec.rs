@@ -16,7 +16,7 @@ fn text() -> impl Strategy<Value = compact_str::CompactString> {
 }
 
 fn time() -> impl Strategy<Value = Timestamp> {
-    (0..=Timestamp::MAX.as_micros()).prop_map(Timestamp::from_micros)
+    (Timestamp::MIN.as_micros()..=Timestamp::MAX.as_micros()).prop_map(Timestamp::from_micros)
 }
 
 fn order_id() -> impl Strategy<Value = OrderId> {
