@@ -1,18 +1,24 @@
 //! Orders and their history.
 
+use std::fmt::Display;
+
 use axum::{
     Json,
     extract::State,
     response::{IntoResponse, Response},
 };
-use http::header;
-use orderflow_ingest::http::{Caller, Problem, Query, query::invalid};
+use http::{HeaderMap, StatusCode, header};
+use orderflow_ingest::http::{
+    Caller, Problem, Query,
+    etag::{Tags, etag},
+    query::invalid,
+};
 use orderflow_schemas::{CustomerId, IdempotencyKey, Lifecycle, Order, OrderId, Role, Status, Timestamp};
 use orderflow_sinks::database::{HistoryEntry, OrderFilter};
 use serde::Deserialize;
 
 use crate::{
-    lists::{List, Paging},
+    lists::{List, ListId, Paging},
     paths::Id,
     state::Api,
     store::{self, Store},
@@ -41,11 +47,26 @@ pub struct PagingQuery {
     pub(crate) page: Option<u32>,
 }
 
-/// `GET /orders/{id}`
-pub async fn show(Id(id): Id<OrderId>, caller: Caller, store: Store) -> Result<Response, Problem> {
+/// `GET /orders/{id}`: 304 if the client has this version, 412 if it wanted another.
+pub async fn show(
+    Id(id): Id<OrderId>,
+    caller: Caller,
+    headers: HeaderMap,
+    store: Store,
+) -> Result<Response, Problem> {
     let order = find(id, &caller, &store).await?;
-    let etag = format!("\"{}\"", order.version);
-    Ok(([(header::ETAG, etag)], Json(order)).into_response())
+    let version = order.version;
+    let etag = [(header::ETAG, etag(version))];
+    let is_stale = |versions: Vec<u64>| !versions.contains(&version);
+    if Tags::if_match(&headers)?.and_then(Tags::strong).is_some_and(is_stale) {
+        let detail = format!("the order has version {version}");
+        let problem = Problem::new(StatusCode::PRECONDITION_FAILED, "stale-version", detail);
+        return Ok((etag, problem.with_member("version", version)).into_response());
+    }
+    if Tags::if_none_match(&headers)?.is_some_and(|tags| tags.matches_weakly(version)) {
+        return Ok((StatusCode::NOT_MODIFIED, etag).into_response());
+    }
+    Ok((etag, Json(order)).into_response())
 }
 
 /// `GET /orders`
@@ -80,7 +101,8 @@ pub async fn history(
     caller: Caller,
     store: Store,
 ) -> Result<Json<List<HistoryEntry>>, Problem> {
-    let paging = Paging::new(query.limit, query.cursor.as_deref(), query.page)?;
+    let list = ListId::new("history", [Some(id)]);
+    let paging = Paging::new(list, query.limit, query.cursor.as_deref(), query.page)?;
     find(id, &caller, &store).await?;
     let read = store.0.history(id, &paging.slice()).await;
     paging.answer(read, |entry| entry.version, store.0.count_history(id)).await.map(Json)
@@ -108,10 +130,26 @@ async fn answer(
     caller: &Caller,
     Store(store): &Store,
 ) -> Result<Json<List<Order>>, Problem> {
-    let paging = Paging::new(query.limit, query.cursor.as_deref(), query.page)?;
+    let (limit, cursor, page) = (query.limit, query.cursor.clone(), query.page);
     let filter = filter(lifecycle, query, caller)?;
+    let paging = Paging::new(list_of(&filter), limit, cursor.as_deref(), page)?;
     let read = store.orders(&filter, &paging.slice()).await;
     paging.answer(read, |order| order.id, store.count_orders(&filter)).await.map(Json)
+}
+
+fn list_of(filter: &OrderFilter) -> ListId {
+    let OrderFilter { status, customer_id, from, to, idempotency_key } = filter;
+    let text = |value: Option<&dyn Display>| value.map(ToString::to_string);
+    ListId::new(
+        "orders",
+        [
+            text(status.as_ref().map(|status| status as _)),
+            text(customer_id.as_ref().map(|id| id as _)),
+            text(from.as_ref().map(|time| time as _)),
+            text(to.as_ref().map(|time| time as _)),
+            text(idempotency_key.as_ref().map(|key| key as _)),
+        ],
+    )
 }
 
 /// The filter asked for; a customer's is always narrowed to their own orders.

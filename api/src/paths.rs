@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
-use orderflow_ingest::http::Problem;
+use orderflow_ingest::http::{PathPart, Problem, path::not_text};
 use orderflow_schemas::{CustomerId, OrderId, Partition, Sku, Topic, TopicPartition};
 
 /// A value in a path, and the slug of the problem when it is none.
@@ -32,8 +32,7 @@ impl<T: InPath, S: Send + Sync> FromRequestParts<S> for Id<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let path = Path::<String>::from_request_parts(parts, state).await;
-        let Path(text) = path.map_err(|error| Problem::bad_request(T::INVALID, error.to_string()))?;
+        let PathPart(text) = PathPart::from_request_parts(parts, state).await?;
         let invalid = |error| Problem::bad_request(T::INVALID, format!("`{text}` in the path: {error}"));
         text.parse().map(Self).map_err(invalid)
     }
@@ -47,8 +46,7 @@ impl<S: Send + Sync> FromRequestParts<S> for At {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let path = Path::<(String, String)>::from_request_parts(parts, state).await;
-        let Path((topic, partition)) =
-            path.map_err(|error| Problem::bad_request("invalid-path", error.to_string()))?;
+        let Path((topic, partition)) = path.map_err(|error| not_text(&error))?;
         let topic: Topic = topic.parse().map_err(|error: orderflow_schemas::UnknownTopic| {
             Problem::not_found("unknown-topic", error.to_string())
         })?;

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use compact_str::CompactString;
-use orderflow_ingest::http::{self, Caller, FieldError, Problem, Query};
-use orderflow_schemas::{
-    Amount, Currency, Levels, OrderLine, Sku,
-    limits::{LINES_MAX, QUANTITY_MAX},
+use orderflow_ingest::{
+    WantedRequest,
+    http::{self, Caller, Problem, Query},
+    wanted,
 };
+use orderflow_schemas::{Amount, Currency, Levels, OrderLine, Sku};
 use orderflow_sinks::database::{Catalogue, StockItem};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::{
-    lists::{List, Paging},
+    lists::{List, ListId, Paging},
     orders::PagingQuery,
     paths::Id,
     store::{self, Store},
@@ -77,13 +78,6 @@ pub async fn show_product(Id(sku): Id<Sku>, _: Caller, store: Store) -> Result<J
     item.map(|item| Json(item.into())).ok_or_else(|| unknown(&sku))
 }
 
-/// What somebody may want to order.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Wanted {
-    lines: Vec<OrderLine>,
-}
-
 /// Whether it could be had now. Nothing is reserved by asking.
 #[derive(Debug, Serialize)]
 pub struct Availability {
@@ -102,34 +96,20 @@ struct LineAvailability {
 pub async fn check_availability(
     _: Caller,
     Store(store): Store,
-    http::Json(wanted): http::Json<Wanted>,
+    http::Json(request): http::Json<WantedRequest>,
 ) -> Result<Json<Availability>, Problem> {
-    check(&wanted)?;
-    let skus: Vec<Sku> = wanted.lines.iter().map(|line| line.sku.clone()).collect();
+    let wanted = wanted(request)?;
+    let skus: Vec<Sku> = wanted.iter().map(|line| line.sku.clone()).collect();
     let stock = store.stock_of(&skus).await.map_err(store::failed)?;
     Ok(Json(availability(wanted, &stock)))
 }
 
-fn check(wanted: &Wanted) -> Result<(), Problem> {
-    let mut errors = Vec::new();
-    if wanted.lines.is_empty() || wanted.lines.len() > LINES_MAX {
-        errors.push(FieldError::new("/lines", format!("must be 1 to {LINES_MAX} lines")));
-    }
-    for (at, line) in wanted.lines.iter().enumerate().take(LINES_MAX) {
-        if !(1..=QUANTITY_MAX).contains(&line.quantity) {
-            let detail = format!("must be 1 to {QUANTITY_MAX}");
-            errors.push(FieldError::new(format!("/lines/{at}/quantity"), detail));
-        }
-    }
-    if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(errors)) }
-}
-
 /// Lines of one SKU must be there together.
-fn availability(wanted: Wanted, stock: &[StockItem]) -> Availability {
+fn availability(wanted: Vec<OrderLine>, stock: &[StockItem]) -> Availability {
     let levels: BTreeMap<&Sku, u64> = stock.iter().map(|item| (&item.sku, item.levels.available)).collect();
     let of = |sku: &Sku| levels.get(sku).copied().unwrap_or(0);
     let mut sums: BTreeMap<&Sku, u64> = BTreeMap::new();
-    for line in &wanted.lines {
+    for line in &wanted {
         *sums.entry(&line.sku).or_default() += u64::from(line.quantity);
     }
     let available = sums.iter().all(|(sku, sum)| *sum <= of(sku));
@@ -138,7 +118,7 @@ fn availability(wanted: Wanted, stock: &[StockItem]) -> Availability {
         sku: line.sku,
         requested: line.quantity,
     };
-    Availability { available, lines: wanted.lines.into_iter().map(line).collect() }
+    Availability { available, lines: wanted.into_iter().map(line).collect() }
 }
 
 async fn find(sku: &Sku, Store(store): &Store) -> Result<Option<StockItem>, Problem> {
@@ -154,7 +134,11 @@ async fn list(
     query: &PagingQuery,
     Store(store): &Store,
 ) -> Result<List<StockItem>, Problem> {
-    let paging = Paging::new(query.limit, query.cursor.as_deref(), query.page)?;
+    let id = match which {
+        Catalogue::All => ListId::new::<&str, 0>("inventory", []),
+        Catalogue::Products => ListId::new::<&str, 0>("products", []),
+    };
+    let paging = Paging::new(id, query.limit, query.cursor.as_deref(), query.page)?;
     let read = store.stocks(which, &paging.slice()).await;
     paging.answer(read, |item| item.sku.clone(), store.count_stocks(which)).await
 }

@@ -12,6 +12,8 @@ mod process;
 mod requests;
 mod table;
 
+use orderflow_ingest::http;
+
 pub use machine::machine;
 pub use numbers::{grouped, mebibytes, median, milliseconds, percent};
 pub use process::{Server, Usage, orderflow, repository};

@@ -15,17 +15,13 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::{
-    http::{Problem, position, with_position},
+    http::{Problem, etag::etag, position, with_position},
     preconditions::{IDEMPOTENT_REPLAYED, PREFERENCE_APPLIED},
 };
 
 /// Where a client can see the order.
 fn location(order: OrderId) -> HeaderValue {
     HeaderValue::try_from(format!("/orders/{order}")).expect("a UUID is ASCII")
-}
-
-fn etag(version: u64) -> HeaderValue {
-    HeaderValue::try_from(format!("\"{version}\"")).expect("digits are ASCII")
 }
 
 /// A JSON answer.

@@ -3,7 +3,7 @@
 //! BLAKE3, its first 128 bits, over the normalised fields in a fixed order. Each text is preceded by its length and
 //! each optional field by whether it is there, so no two requests run together to the same bytes.
 
-use orderflow_schemas::{Amount, Currency, OrderLine, Sku, Timestamp, commands::Fingerprint};
+use orderflow_schemas::{Amount, Currency, IdempotencyKey, OrderLine, Sku, Timestamp, commands::Fingerprint};
 
 /// What is about to be digested.
 struct Content(Vec<u8>);
@@ -40,6 +40,16 @@ impl Content {
         let (first, _) = hash.as_bytes().split_first_chunk().expect("a BLAKE3 hash has 32 bytes");
         Fingerprint(u128::from_be_bytes(*first))
     }
+}
+
+/// The key of a line that has none, in a request that has one. It is a digest, so no key that a client chose is the
+/// same by chance.
+pub fn key_of_line(request: &IdempotencyKey, line: u64) -> IdempotencyKey {
+    let mut content = Content::of(b'l');
+    content.text(request.as_str());
+    content.number(line);
+    let Fingerprint(digest) = content.digest();
+    IdempotencyKey::new(format!("line-{digest:032x}")).expect("a digest in hex is a short name")
 }
 
 /// The digest of an order to place.

@@ -26,6 +26,9 @@ mod tests;
 mod validate;
 
 pub use lookup::{LookupError, OrderLookup};
+pub use preconditions::{no_conditions, no_key};
+pub use requests::WantedRequest;
 pub use routes::routes;
 pub use service::Ingest;
 pub use settings::Settings;
+pub use validate::wanted;

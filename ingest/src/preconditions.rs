@@ -1,10 +1,18 @@
-//! What a write's headers ask for: `Idempotency-Key`, `Prefer`, `If-Match`.
+//! What a write's headers ask for: `Idempotency-Key`, `Prefer`, `If-Match`. What a call cannot do is refused, and never
+//! promised in silence.
 
-use axum::extract::FromRequestParts;
-use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
+use axum::{
+    extract::{FromRequestParts, Request},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderName, Method, header, request::Parts};
 use orderflow_schemas::IdempotencyKey;
 
-use crate::{http::Problem, validate};
+use crate::{
+    http::{Problem, etag::Tags, headers},
+    validate,
+};
 
 /// Makes a repeat harmless.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -15,38 +23,76 @@ pub const PREFER: HeaderName = HeaderName::from_static("prefer");
 /// Which wishes were granted.
 pub const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
-/// What a write's headers ask for.
+/// `Idempotency-Key`, on a call that takes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Preconditions {
-    /// `Idempotency-Key`.
-    pub key: Option<IdempotencyKey>,
-    /// `Prefer: respond-async`.
-    pub respond_async: bool,
-    /// The version in `If-Match`.
-    pub if_version: Option<u64>,
-}
+pub struct Key(pub Option<IdempotencyKey>);
 
-impl<S: Send + Sync> FromRequestParts<S> for Preconditions {
+impl<S: Send + Sync> FromRequestParts<S> for Key {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let headers = &parts.headers;
-        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        let key = headers.get(IDEMPOTENCY_KEY).map(|value| validate::idempotency_key(&text(value)));
-        let if_version = headers.get(header::IF_MATCH).map(|value| validate::if_match(&text(value)));
-        Ok(Self {
-            key: key.transpose()?,
-            respond_async: prefers_async(headers),
-            if_version: if_version.transpose()?.flatten(),
-        })
+        let key = headers::single(&parts.headers, &IDEMPOTENCY_KEY)?;
+        key.map(validate::idempotency_key).transpose().map(Self)
     }
 }
 
-fn prefers_async(headers: &HeaderMap) -> bool {
-    let values = headers.get_all(PREFER).iter().filter_map(|value| value.to_str().ok());
-    let mut preferences = values.flat_map(|value| value.split(','));
-    preferences.any(|preference| {
-        let name = preference.split(';').next().unwrap_or_default();
-        name.trim().eq_ignore_ascii_case("respond-async")
-    })
+/// Whether the client would rather not wait for the decision: `Prefer: respond-async`, RFC 7240.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RespondAsync(pub bool);
+
+impl<S: Send + Sync> FromRequestParts<S> for RespondAsync {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let lines = headers::lines(&parts.headers, &PREFER)?;
+        let mut preferences = lines.iter().flat_map(|line| line.split(','));
+        let is_async = preferences.any(|preference| {
+            let name = preference.split(';').next().unwrap_or_default();
+            name.trim().eq_ignore_ascii_case("respond-async")
+        });
+        Ok(Self(is_async))
+    }
+}
+
+/// The versions in `If-Match`; `None` if any will do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IfMatch(pub Option<Vec<u64>>);
+
+impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(Self(Tags::if_match(&parts.headers)?.and_then(Tags::strong)))
+    }
+}
+
+/// Middleware for calls that take no `Idempotency-Key`: 400 if it is there. Calls that only read repeat it harmlessly.
+pub async fn no_key(request: Request, next: Next) -> Response {
+    unless_there(&[IDEMPOTENCY_KEY], request, next).await
+}
+
+/// Middleware for calls that take no conditions: 400 if there is one.
+pub async fn no_conditions(request: Request, next: Next) -> Response {
+    unless_there(&[header::IF_MATCH, header::IF_NONE_MATCH], request, next).await
+}
+
+/// Middleware for calls whose only condition can be `If-Match`: 400 if there is another.
+pub async fn no_if_none_match(request: Request, next: Next) -> Response {
+    unless_there(&[header::IF_NONE_MATCH], request, next).await
+}
+
+async fn unless_there(names: &[HeaderName], request: Request, next: Next) -> Response {
+    match refuse(names, request.method(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+fn refuse(names: &[HeaderName], method: &Method, given: &HeaderMap) -> Result<(), Problem> {
+    match names.iter().find(|name| !method.is_safe() && given.contains_key(*name)) {
+        Some(name) => {
+            Err(headers::invalid(name, "is not taken by this call, and would promise what is not done"))
+        }
+        None => Ok(()),
+    }
 }

@@ -8,6 +8,8 @@ use std::{fmt, ops::RangeInclusive};
 use compact_str::CompactString;
 use serde::{Deserialize, Deserializer, de};
 
+use crate::http::Object;
+
 /// A JSON number that should be an integer: `None` if it has a fraction or is beyond 64 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Whole(pub Option<i64>);
@@ -54,7 +56,7 @@ pub struct OrderRequest {
     /// What its prices are in.
     pub currency: CompactString,
     /// What is ordered.
-    pub lines: Vec<LineRequest>,
+    pub lines: Vec<Object<LineRequest>>,
     /// Whose order it is; a customer's own when absent.
     pub customer_id: Option<CompactString>,
     /// Makes a repeat harmless; the header `Idempotency-Key` says the same.
@@ -77,6 +79,14 @@ pub struct LineRequest {
     pub quantity: Whole,
     /// The price of one unit in minor units.
     pub unit_price: Option<Whole>,
+}
+
+/// The body of `POST /check-availability`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WantedRequest {
+    /// The lines of the order that somebody may place.
+    pub lines: Vec<Object<LineRequest>>,
 }
 
 /// The body of `PATCH /orders/{id}/status`.

@@ -6,37 +6,38 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
+    middleware::from_fn,
     routing::{delete, patch, post, put},
 };
-use tower_http::decompression::RequestDecompressionLayer;
 
 use crate::{
     handlers::{orders, products, status, stock},
+    preconditions::{no_conditions, no_if_none_match, no_key},
     service::Ingest,
     stream,
 };
 
 /// The routes of the write API.
 pub fn routes(ingest: Arc<Ingest>) -> Router {
-    let body_bytes_max = ingest.settings.body_bytes_max;
-    let streams = Router::new()
+    let keyed = Router::new()
+        .route("/orders", post(orders::place))
         .route("/orders/batch", post(stream::orders))
         .route("/inventory/batch", post(stream::receipts))
-        .route("/products/batch", post(stream::products))
-        .layer(DefaultBodyLimit::disable())
-        .layer(RequestDecompressionLayer::new().gzip(true).zstd(true).pass_through_unaccepted(true));
-    Router::new()
-        .route("/orders", post(orders::place))
+        .route("/inventory/{sku}/receipts", post(stock::receive))
+        .route("/inventory/{sku}/adjustments", post(stock::adjust))
+        .route_layer(from_fn(no_conditions));
+    let conditional = Router::new()
         .route("/orders/{id}", delete(status::cancel))
         .route("/orders/{id}/status", patch(status::change))
         .route("/orders/{id}/cancel", post(status::cancel))
         .route("/orders/{id}/approve", post(status::approve))
         .route("/orders/{id}/reject", post(status::reject))
-        .route("/inventory/{sku}/receipts", post(stock::receive))
-        .route("/inventory/{sku}/adjustments", post(stock::adjust))
+        .route_layer(from_fn(no_key))
+        .route_layer(from_fn(no_if_none_match));
+    let plain = Router::new()
+        .route("/products/batch", post(stream::products).put(products::set))
         .route("/products/{sku}", put(products::set))
-        .layer(DefaultBodyLimit::max(body_bytes_max))
-        .merge(streams)
-        .with_state(ingest)
+        .route_layer(from_fn(no_key))
+        .route_layer(from_fn(no_conditions));
+    keyed.merge(conditional).merge(plain).with_state(ingest)
 }

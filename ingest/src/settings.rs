@@ -8,9 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// The largest body, in bytes. Streams of lines have no such limit. Default: 1 MiB.
-    pub body_bytes_max: usize,
-    /// The longest line of a stream, in bytes. Default: 256 KiB.
+    /// The longest line of a stream, in bytes without its end. Default: 256 KiB.
     pub line_bytes_max: usize,
     /// Requests that may wait to be appended, for each partition. Over it: 503 `overloaded`. Default: 4096.
     pub queue_requests_max: usize,
@@ -43,7 +41,6 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            body_bytes_max: 1 << 20,
             line_bytes_max: 256 << 10,
             queue_requests_max: 4096,
             queue_bytes_max: 16 << 20,

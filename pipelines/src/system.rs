@@ -8,11 +8,11 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
-use axum::response::IntoResponse;
+use axum::{Extension, response::IntoResponse};
 use orderflow_api::{Api, Health, Part, Status, StoredOrders};
 use orderflow_ingest::{
     Ingest,
-    http::{Problem, insecure_no_auth, propagate_trace},
+    http::{BodyLimit, Problem, host::require_host, insecure_no_auth, propagate_trace},
 };
 use orderflow_processors::{OrderProcessor, Processor, StockProcessor};
 use orderflow_runner::{TokioWorld, World};
@@ -88,7 +88,6 @@ impl System {
 
         let lookup = StoredOrders::new(database.reader.clone(), progress.clone());
         let ingest_settings = orderflow_ingest::Settings {
-            body_bytes_max: settings.body_bytes_max,
             decision_ms_max: u64::try_from(settings.decision_within.as_millis()).unwrap_or(u64::MAX),
             ..Default::default()
         };
@@ -132,6 +131,8 @@ impl System {
             .fallback(no_such_route)
             .method_not_allowed_fallback(no_such_method)
             .layer(callers)
+            .layer(axum::middleware::from_fn(require_host))
+            .layer(Extension(BodyLimit(settings.body_bytes_max)))
             .layer(tower_http::catch_panic::CatchPanicLayer::custom(|_| {
                 Problem::internal("a handler panicked").into_response()
             }))

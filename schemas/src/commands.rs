@@ -95,15 +95,22 @@ pub struct ChangeStatus {
     pub order_id: OrderId,
     /// The state asked for, or a courier's word for it.
     pub status: Status,
-    /// Only if the order still has this version.
+    /// Only if the order has one of these versions.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub if_version: Option<u64>,
+    pub if_match: Option<Vec<u64>>,
     /// Why, in the caller's words.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schemars(with = "Option<String>")]
     pub reason: Option<CompactString>,
     /// Who asks.
     pub by: Actor,
+}
+
+impl ChangeStatus {
+    /// Whether an order of another version than this was meant.
+    pub fn is_stale(&self, version: u64) -> bool {
+        self.if_match.as_ref().is_some_and(|versions| !versions.contains(&version))
+    }
 }
 
 /// What one stock partition says to a reservation.

@@ -95,6 +95,9 @@ pub enum InvalidName {
     /// Another text looks the same.
     #[error("must be in Unicode normalization form C")]
     NotNormalized,
+    /// It is `.` or `..`, which mean something else in a path, percent-encoded or not.
+    #[error("must not be . or ..")]
+    Dots,
 }
 
 fn check(text: &str, bytes_max: usize) -> Result<(), InvalidName> {
@@ -103,6 +106,9 @@ fn check(text: &str, bytes_max: usize) -> Result<(), InvalidName> {
     }
     if text.len() > bytes_max {
         return Err(InvalidName::TooLong(bytes_max));
+    }
+    if matches!(text, "." | "..") {
+        return Err(InvalidName::Dots);
     }
     if text.bytes().all(|byte| byte.is_ascii_graphic()) { Ok(()) } else { check_characters(text) }
 }
@@ -271,8 +277,11 @@ mod tests {
         assert!(Sku::new("caf\u{e9}").is_ok());
         assert_eq!(Sku::new("cafe\u{301}"), Err(InvalidName::NotNormalized));
         assert_eq!(Sku::new("\u{212b}"), Err(InvalidName::NotNormalized));
-        for fine in ["日本語", "한국", "Ω", "ﬁ", "🍞", "a'b\"c\\d/e%f?g#h", ".", ".."] {
+        for fine in ["日本語", "한국", "Ω", "ﬁ", "🍞", "a'b\"c\\d/e%f?g#h", "...", ".a"] {
             assert!(Sku::new(fine).is_ok(), "{fine}");
+        }
+        for dots in [".", ".."] {
+            assert_eq!(Sku::new(dots), Err(InvalidName::Dots));
         }
     }
 

@@ -14,17 +14,17 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
-/// The text is no RFC 3339 time, or in UTC outside the years 0000 to 9999.
+/// The text is no RFC 3339 time, or in UTC outside the years 0001 to 9999.
 #[derive(Debug, thiserror::Error)]
-#[error("not an RFC 3339 time, such as 2026-01-31T12:00:00Z, in the years 0000 to 9999 of UTC")]
+#[error("not an RFC 3339 time, such as 2026-01-31T12:00:00Z, in the years 0001 to 9999 of UTC")]
 pub struct InvalidTimestamp;
 
 /// Microseconds of a day.
 const DAY: i64 = 86_400_000_000;
 
 impl Timestamp {
-    /// 0000-01-01T00:00:00Z: the first time that RFC 3339 can write.
-    pub const MIN: Self = Self(-62_167_219_200_000_000);
+    /// 0001-01-01T00:00:00Z: the first.
+    pub const MIN: Self = Self(-62_135_596_800_000_000);
     /// 9999-12-31T23:59:59.999999Z: the last.
     pub const MAX: Self = Self(253_402_300_799_999_999);
 
@@ -59,7 +59,7 @@ impl Timestamp {
         // jiff's own timestamps end 26 hours before the year 9999 does, so that every offset can show them.
         utc(self.0)
             .or_else(|_| utc(self.0 - 2 * DAY)?.checked_add(SignedDuration::from_hours(48)))
-            .expect("a timestamp is within the years 0000 to 9999")
+            .expect("a timestamp is within the years 0001 to 9999")
     }
 }
 
@@ -205,12 +205,11 @@ mod tests {
             ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"),
             ("9999-12-31T23:59:59.999999999Z", "9999-12-31T23:59:59.999999Z"),
             ("9999-12-31T23:59:59+12:00", "9999-12-31T11:59:59Z"),
-            ("0000-01-01T00:00:00Z", "0000-01-01T00:00:00Z"),
             ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
         ] {
             assert_eq!(given.parse::<Timestamp>().unwrap().to_string(), utc, "{given}");
         }
-        assert_eq!("0000-01-01T00:00:00Z".parse::<Timestamp>().unwrap(), Timestamp::MIN);
+        assert_eq!("0001-01-01T00:00:00Z".parse::<Timestamp>().unwrap(), Timestamp::MIN);
         assert_eq!("9999-12-31T23:59:59.999999Z".parse::<Timestamp>().unwrap(), Timestamp::MAX);
     }
 
@@ -250,7 +249,8 @@ mod tests {
             " 2017-01-01T00:00:00Z",
             "2017-01-01T00:00:00Z ",
             "9999-12-31T23:59:59-00:01",
-            "0000-01-01T00:00:00+00:01",
+            "0001-01-01T00:00:00+00:01",
+            "0000-12-31T23:59:59Z",
             "2017-01-01T00:00:0\u{0660}Z",
         ] {
             assert!(wrong.parse::<Timestamp>().is_err(), "{wrong}");

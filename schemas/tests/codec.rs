@@ -89,9 +89,9 @@ fn order() -> impl Strategy<Value = Order> {
 fn order_command() -> impl Strategy<Value = OrderCommand> {
     prop_oneof![
         place().prop_map(OrderCommand::Place),
-        (order_id(), name(), option::of(any::<u64>()), option::of(text()), actor()).prop_map(
-            |(order_id, status, if_version, reason, by)| {
-                OrderCommand::ChangeStatus(ChangeStatus { order_id, status, if_version, reason, by })
+        (order_id(), name(), option::of(vec(any::<u64>(), 0..3)), option::of(text()), actor()).prop_map(
+            |(order_id, status, if_match, reason, by)| {
+                OrderCommand::ChangeStatus(ChangeStatus { order_id, status, if_match, reason, by })
             }
         ),
         (order_id(), vec(failure(), 0..3)).prop_map(|(order_id, failures)| OrderCommand::StockReply(

@@ -50,7 +50,7 @@ fn commands(count: usize) -> Commands {
         commands.push(&OrderCommand::ChangeStatus(ChangeStatus {
             order_id: OrderId::from_uuid(Uuid::nil()),
             status: Status::new("ACCEPTED").unwrap(),
-            if_version: None,
+            if_match: None,
             reason: None,
             by: orderflow_schemas::Actor::SYSTEM,
         }));

@@ -13,7 +13,7 @@ use crate::{
     appender::Commands,
     decisions::{Decided, Decision},
     http::{Caller, Json, Problem, Trace},
-    preconditions::{IDEMPOTENT_REPLAYED, Preconditions},
+    preconditions::{IDEMPOTENT_REPLAYED, Key, RespondAsync},
     requests::OrderRequest,
     service::Ingest,
     validate::{self, Owner},
@@ -25,23 +25,24 @@ pub async fn place(
     State(ingest): State<Arc<Ingest>>,
     caller: Caller,
     Trace(trace): Trace,
-    wishes: Preconditions,
+    Key(key): Key,
+    RespondAsync(respond_async): RespondAsync,
     Json(request): Json<OrderRequest>,
 ) -> Result<Response, Problem> {
     let owner = Owner::of(&caller)?;
-    let command = validate::place(request, wishes.key, &owner, &caller, Uuid::now_v7())?;
+    let command = validate::place(request, key, &owner, &caller, Uuid::now_v7())?;
     let (id, keyed) = (command.order_id, command.idempotency.is_some());
     let at = ingest.partition_of_order(id);
     let command = Commands::of(&OrderCommand::Place(command));
     // Under a key the order may be one that was placed before, and only its decision tells which.
-    if wishes.respond_async && !keyed {
+    if respond_async && !keyed {
         let placed = ingest.append(at, command, trace).await?;
         return Ok(answers::as_preferred(answers::accepted(id, &Position::of(at, placed.first))));
     }
     let (placed, decision) = ingest.decide(at, command, trace).await?;
     match decision {
         None => Ok(answers::accepted(id, &Position::of(at, placed.first))),
-        Some(decision) if wishes.respond_async => {
+        Some(decision) if respond_async => {
             let seen = answers::seen(at, decision.cause);
             which(decision, &seen).map(answers::as_preferred)
         }

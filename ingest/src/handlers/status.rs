@@ -19,7 +19,7 @@ use crate::{
     appender::Commands,
     decisions::{Decided, Decision},
     http::{Caller, Json, PathPart, Problem, Trace, body::OptionalJson},
-    preconditions::Preconditions,
+    preconditions::IfMatch,
     requests::{ActionRequest, StatusRequest},
     service::Ingest,
     validate,
@@ -32,11 +32,11 @@ pub async fn change(
     PathPart(id): PathPart,
     caller: Caller,
     Trace(trace): Trace,
-    wishes: Preconditions,
+    IfMatch(if_match): IfMatch,
     Json(request): Json<StatusRequest>,
 ) -> Result<Response, Problem> {
     let id = validate::order_id(&id)?;
-    let command = validate::change_status(id, request, wishes.if_version, &caller, &ingest.lifecycle)?;
+    let command = validate::change_status(id, request, if_match, &caller, &ingest.lifecycle)?;
     carry_out(&ingest, command, &caller, trace).await
 }
 
@@ -64,7 +64,7 @@ pub struct Action {
     id: OrderId,
     caller: Caller,
     trace: TraceParent,
-    if_version: Option<u64>,
+    if_match: Option<Vec<u64>>,
     request: ActionRequest,
 }
 
@@ -77,18 +77,18 @@ impl FromRequest<Arc<Ingest>> for Action {
         let PathPart(id) = PathPart::from_request_parts(&mut parts, state).await?;
         let id = validate::order_id(&id)?;
         let Trace(trace) = Trace::from_request_parts(&mut parts, state).await?;
-        let Preconditions { if_version, .. } = Preconditions::from_request_parts(&mut parts, state).await?;
+        let IfMatch(if_match) = IfMatch::from_request_parts(&mut parts, state).await?;
         let request = Request::from_parts(parts, body);
         let OptionalJson(request) = OptionalJson::from_request(request, state).await?;
         let (ingest, request) = (Arc::clone(state), request.unwrap_or_default());
-        Ok(Self { ingest, id, caller, trace, if_version, request })
+        Ok(Self { ingest, id, caller, trace, if_match, request })
     }
 }
 
 impl Action {
     async fn perform(self, action: &str) -> Result<Response, Problem> {
-        let Self { ingest, id, caller, trace, if_version, request } = self;
-        let command = validate::perform(id, action, request, if_version, &caller, &ingest.lifecycle)?;
+        let Self { ingest, id, caller, trace, if_match, request } = self;
+        let command = validate::perform(id, action, request, if_match, &caller, &ingest.lifecycle)?;
         carry_out(&ingest, command, &caller, trace).await
     }
 }
@@ -99,10 +99,10 @@ async fn carry_out(
     caller: &Caller,
     trace: TraceParent,
 ) -> Result<Response, Problem> {
-    let (id, if_version) = (command.order_id, command.if_version);
+    let id = command.order_id;
     let at = ingest.partition_of_order(id);
     let (placed, decision) =
-        ingest.decide(at, Commands::of(&OrderCommand::ChangeStatus(command)), trace).await?;
+        ingest.decide(at, Commands::of(&OrderCommand::ChangeStatus(command.clone())), trace).await?;
     let Some(Decision { cause, event, .. }) = decision else {
         return Ok(answers::accepted(id, &Position::of(at, placed.first)));
     };
@@ -111,7 +111,7 @@ async fn carry_out(
     match *event {
         OrderEvent::Changed(_, event) => Ok(answers::changed(&event.order, &seen)),
         OrderEvent::Rejected(event) if event.code == Rejection::UnknownOrder => {
-            Err(forgotten(ingest, id, if_version, event, caller, &seen).await)
+            Err(forgotten(ingest, &command, event, caller, &seen).await)
         }
         OrderEvent::Rejected(event) => Err(answers::rejected(event, &seen)),
         other => Err(answers::unexpected(other.kind())),
@@ -121,15 +121,14 @@ async fn carry_out(
 /// The processor knows no such order: it is over, or there never was one.
 async fn forgotten(
     ingest: &Ingest,
-    id: OrderId,
-    if_version: Option<u64>,
+    change: &ChangeStatus,
     rejected: CommandRejected,
     caller: &Caller,
     seen: &Position,
 ) -> Problem {
-    match ingest.lookup.order(id, seen).await {
+    match ingest.lookup.order(change.order_id, seen).await {
         Ok(Some(order)) if caller.role != Role::Customer || caller.may_see(&order.customer_id) => {
-            answers::rejected(over(&order, if_version, rejected), seen)
+            answers::rejected(over(&order, change, rejected), seen)
         }
         Ok(_) => answers::rejected(rejected, seen),
         Err(error) => {
@@ -143,8 +142,8 @@ async fn forgotten(
     }
 }
 
-fn over(order: &Order, if_version: Option<u64>, rejected: CommandRejected) -> CommandRejected {
-    let stale = if_version.is_some_and(|version| version != order.version);
+fn over(order: &Order, change: &ChangeStatus, rejected: CommandRejected) -> CommandRejected {
+    let stale = change.is_stale(order.version);
     let code = if stale { Rejection::StaleVersion } else { Rejection::IllegalTransition };
     let detail = match stale {
         true => format!("the order has version {}", order.version),

@@ -19,7 +19,7 @@ use crate::{
     appender::Commands,
     decisions::{Decided, Decision},
     http::{Caller, Json, PathPart, Problem, Trace, with_position},
-    preconditions::{IDEMPOTENT_REPLAYED, Preconditions},
+    preconditions::{IDEMPOTENT_REPLAYED, Key},
     requests::{AdjustmentRequest, ReceiptRequest},
     service::Ingest,
     validate,
@@ -35,12 +35,12 @@ pub async fn receive(
     PathPart(sku): PathPart,
     caller: Caller,
     Trace(trace): Trace,
-    wishes: Preconditions,
+    Key(key): Key,
     Json(request): Json<ReceiptRequest>,
 ) -> Result<Response, Problem> {
     caller.require(&KEEPERS)?;
     let sku = validate::sku(&sku)?;
-    let command = validate::receive(sku.clone(), &request, wishes.key, &caller)?;
+    let command = validate::receive(sku.clone(), &request, key, &caller)?;
     carry_out(&ingest, &sku, &StockCommand::Receive(command), trace).await
 }
 
@@ -51,12 +51,12 @@ pub async fn adjust(
     PathPart(sku): PathPart,
     caller: Caller,
     Trace(trace): Trace,
-    wishes: Preconditions,
+    Key(key): Key,
     Json(request): Json<AdjustmentRequest>,
 ) -> Result<Response, Problem> {
     caller.require(&KEEPERS)?;
     let sku = validate::sku(&sku)?;
-    let command = validate::adjust(sku.clone(), request, wishes.key, &caller)?;
+    let command = validate::adjust(sku.clone(), request, key, &caller)?;
     carry_out(&ingest, &sku, &StockCommand::Adjust(command), trace).await
 }
 

@@ -9,15 +9,15 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use compact_str::CompactString;
-use http::{HeaderMap, request::Parts};
+use http::{HeaderMap, HeaderName, request::Parts};
 use orderflow_schemas::{Actor, CustomerId, Role};
 
-use super::{Problem, local};
+use super::{Problem, headers, local};
 
 /// The header that names the caller's role when nobody checks tokens.
-pub const ROLE_HEADER: &str = "x-orderflow-role";
+pub const ROLE_HEADER: HeaderName = HeaderName::from_static("x-orderflow-role");
 /// The header that names the caller's subject when nobody checks tokens.
-pub const SUBJECT_HEADER: &str = "x-orderflow-subject";
+pub const SUBJECT_HEADER: HeaderName = HeaderName::from_static("x-orderflow-subject");
 
 /// Who calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,14 +75,13 @@ pub async fn insecure_no_auth(mut request: Request, next: Next) -> Response {
     }
 }
 
-fn claimed(headers: &HeaderMap) -> Result<Caller, Problem> {
-    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    let role = text(ROLE_HEADER).unwrap_or(Role::Admin.as_str());
+fn claimed(given: &HeaderMap) -> Result<Caller, Problem> {
+    let role = headers::single(given, &ROLE_HEADER)?.unwrap_or(Role::Admin.as_str());
     let Some(role) = Role::of_client(role) else {
         let detail = "X-Orderflow-Role is none of customer, admin, courier, service, analyst";
         return Err(Problem::bad_request("invalid-role", detail));
     };
-    let subject = text(SUBJECT_HEADER).unwrap_or(role.as_str());
+    let subject = headers::single(given, &SUBJECT_HEADER)?.unwrap_or(role.as_str());
     let subject = CustomerId::new(subject)
         .map_err(|error| Problem::bad_request("invalid-subject", format!("X-Orderflow-Subject {error}")))?;
     Ok(Caller { role, subject: subject.as_str().into() })

@@ -6,23 +6,21 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderMap, HeaderValue, Uri, header, uri::Authority};
+use http::{HeaderMap, HeaderName, Uri, header, uri::Authority};
 
-use super::Problem;
+use super::{Problem, headers};
 
 /// 403 unless `Host` and `Origin`, where they are present, name a loopback address.
-pub(super) fn check(headers: &HeaderMap) -> Result<(), Problem> {
-    let host = headers.get(header::HOST).is_none_or(|host| names_loopback(host, authority));
-    let origin = headers.get(header::ORIGIN).is_none_or(|origin| names_loopback(origin, origin_authority));
-    if host && origin {
+pub(super) fn check(given: &HeaderMap) -> Result<(), Problem> {
+    let names_loopback = |name: &HeaderName, authority: fn(&str) -> Option<Authority>| {
+        let value = headers::single(given, name)?;
+        let authority = |value| authority(value).is_some_and(|authority| is_loopback(authority.host()));
+        Ok::<_, Problem>(value.is_none_or(authority))
+    };
+    if names_loopback(&header::HOST, authority)? && names_loopback(&header::ORIGIN, origin_authority)? {
         return Ok(());
     }
     Err(Problem::forbidden("callers are believed here, so Host and Origin must name a loopback address"))
-}
-
-fn names_loopback(value: &HeaderValue, authority: fn(&str) -> Option<Authority>) -> bool {
-    let authority = value.to_str().ok().and_then(authority);
-    authority.is_some_and(|authority| is_loopback(authority.host()))
 }
 
 fn authority(text: &str) -> Option<Authority> {
@@ -41,6 +39,8 @@ fn is_loopback(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {

@@ -7,7 +7,7 @@ use axum::{
 use http::{HeaderName, HeaderValue, request::Parts};
 use orderflow_schemas::Position;
 
-use super::Problem;
+use super::{Problem, headers};
 
 /// The answer to a write says how far a reader must be to see it.
 pub const POSITION: HeaderName = HeaderName::from_static("orderflow-position");
@@ -22,9 +22,8 @@ impl<S: Send + Sync> FromRequestParts<S> for MinPosition {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let Some(value) = parts.headers.get(MIN_POSITION) else { return Ok(Self::default()) };
-        let text = value.to_str().unwrap_or_default().trim();
-        match text.parse() {
+        let Some(text) = headers::single(&parts.headers, &MIN_POSITION)? else { return Ok(Self::default()) };
+        match text.trim().parse() {
             Ok(position) => Ok(Self(position)),
             Err(error) => {
                 Err(Problem::bad_request("invalid-position", format!("Orderflow-Min-Position is {error}")))

@@ -4,6 +4,7 @@ use std::error::Error;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
+use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 
 use super::Problem;
@@ -16,6 +17,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let pairs = parts.uri.query().unwrap_or_default().split('&');
+        if let Some(pair) = pairs.into_iter().find(|pair| percent_decode_str(pair).decode_utf8().is_err()) {
+            let (name, _) = pair.split_once('=').unwrap_or((pair, ""));
+            let name = percent_decode_str(name).decode_utf8();
+            return Err(invalid(name.as_deref().unwrap_or("?"), "is not UTF-8 once it is decoded"));
+        }
         match axum::extract::Query::<T>::try_from_uri(&parts.uri) {
             Ok(axum::extract::Query(value)) => Ok(Self(value)),
             Err(error) => Err(invalid_parameter(&innermost(&error))),
@@ -72,6 +79,10 @@ mod tests {
             ("/?order=x&bogus=1", "bogus"),
             ("/?order=x&order=y", "order"),
             ("/?limit=1", "order"),
+            ("/?order=caf%E9", "order"),
+            ("/?order=x&limit=%ff", "limit"),
+            ("/?order=x&caf%C3%A9=%ff", "café"),
+            ("/?order=x&%ff=1", "?"),
         ] {
             let (mut parts, ()) = http::Request::get(uri).body(()).unwrap().into_parts();
             let problem = Query::<Params>::from_request_parts(&mut parts, &()).await.unwrap_err();

@@ -2,6 +2,7 @@
 //!
 //! Lines are parsed from the bytes as they come and appended while more of them come. A bad line is reported and
 //! harms no other. What is appended stays, also when the stream breaks off; then the answer says how much it was.
+//! Where the request has an `Idempotency-Key`, each line without a key of its own gets one made of it and its number.
 
 mod lines;
 mod load;
@@ -15,7 +16,7 @@ use axum::{
     response::Response,
 };
 use futures_util::StreamExt;
-use http::{HeaderMap, StatusCode, header};
+use http::StatusCode;
 use orderflow_schemas::{OrderCommand, Partition, Payload, Role, StockCommand, Topic, envelope::TraceParent};
 use serde_json::json;
 use tracing::instrument;
@@ -27,10 +28,11 @@ use self::{
     report::Report,
 };
 use crate::{
-    answers,
+    answers, fingerprint,
     handlers::stock::KEEPERS,
-    http::{Caller, FieldError, Problem, Trace, body, with_position},
+    http::{Caller, Coding, FieldError, Problem, Trace, body, with_position},
     measures,
+    preconditions::Key,
     requests::{OrderRequest, ProductLine, ReceiptLine},
     service::Ingest,
     validate::{self, Owner},
@@ -45,15 +47,18 @@ pub async fn orders(
     State(ingest): State<Arc<Ingest>>,
     caller: Caller,
     Trace(trace): Trace,
+    Key(key): Key,
     request: Request,
 ) -> Result<Response, Problem> {
     caller.require(&[Role::Service, Role::Admin])?;
-    let read = |line: &[u8]| {
+    let read = |number, line: &[u8]| {
         let request: OrderRequest = body::parse(line)?;
-        if request.idempotency_key.is_none() {
+        let own = request.idempotency_key.is_some();
+        let derived = key.as_ref().filter(|_| !own).map(|key| fingerprint::key_of_line(key, number));
+        if !own && derived.is_none() {
             return Err(Problem::invalid(vec![FieldError::new("/idempotency_key", "is missing")]));
         }
-        let command = validate::place(request, None, &Owner::Named, &caller, Uuid::now_v7())?;
+        let command = validate::place(request, derived, &Owner::Named, &caller, Uuid::now_v7())?;
         let at = ingest.partition_of_order(command.order_id);
         Ok((at.partition, OrderCommand::Place(command)))
     };
@@ -66,11 +71,14 @@ pub async fn receipts(
     State(ingest): State<Arc<Ingest>>,
     caller: Caller,
     Trace(trace): Trace,
+    Key(key): Key,
     request: Request,
 ) -> Result<Response, Problem> {
     caller.require(&KEEPERS)?;
-    let read = |line: &[u8]| {
-        let command = validate::receive_line(body::parse::<ReceiptLine>(line)?, &caller)?;
+    let read = |number, line: &[u8]| {
+        let line = body::parse::<ReceiptLine>(line)?;
+        let derived = key.as_ref().map(|key| fingerprint::key_of_line(key, number));
+        let command = validate::receive_line(line, derived, &caller)?;
         let at = ingest.partition_of_sku(&command.sku);
         Ok((at.partition, StockCommand::Receive(command)))
     };
@@ -86,7 +94,7 @@ pub async fn products(
     request: Request,
 ) -> Result<Response, Problem> {
     caller.require(&KEEPERS)?;
-    let read = |line: &[u8]| {
+    let read = |_, line: &[u8]| {
         let command = validate::product_line(body::parse::<ProductLine>(line)?, &caller)?;
         let at = ingest.partition_of_sku(&command.sku);
         Ok((at.partition, StockCommand::SetProduct(command)))
@@ -94,22 +102,23 @@ pub async fn products(
     take(&ingest, Topic::StockCommands, trace, request, read).await
 }
 
-/// Takes a stream of commands; `read` makes one of a line and says where it goes.
+/// Takes a stream of commands; `read` makes one of a line and its number, and says where it goes.
 async fn take<C: Payload>(
     ingest: &Ingest,
     topic: Topic,
     trace: TraceParent,
     request: Request,
-    read: impl Fn(&[u8]) -> Result<(Partition, C), Problem>,
+    read: impl Fn(u64, &[u8]) -> Result<(Partition, C), Problem>,
 ) -> Result<Response, Problem> {
-    check_headers(request.headers())?;
+    body::require_media_type(request.headers(), "application/x-ndjson")?;
+    let coding = Coding::of(request.headers())?;
     ingest.check_running()?;
     let mut intake = Intake {
         lines: Lines::new(ingest.settings.line_bytes_max),
         taker: Taker { line: 0, report: Report::new(ingest.settings.stream_refusals_max), read },
         load: Load::new(ingest, topic, trace),
     };
-    let read = intake.read(request.into_body()).await;
+    let read = intake.read(coding.decode(request.into_body())).await;
     let settled = intake.load.settle().await;
     let Intake { load, taker, .. } = intake;
     count(load.accepted(), taker.report.total());
@@ -124,18 +133,6 @@ async fn take<C: Payload>(
     Ok(with_position(load.position(), answers::json(StatusCode::ACCEPTED, &answer)))
 }
 
-fn check_headers(headers: &HeaderMap) -> Result<(), Problem> {
-    body::require_media_type(headers, "application/x-ndjson")?;
-    // The encodings that are known have been undone, and their header with them.
-    if headers.contains_key(header::CONTENT_ENCODING) {
-        let detail = "the body may be encoded with zstd or gzip, once, or not at all";
-        let accepted = http::HeaderValue::from_static("zstd, gzip");
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-encoding", detail)
-            .with_header(header::ACCEPT_ENCODING, accepted));
-    }
-    Ok(())
-}
-
 fn count(accepted: u64, refused: u64) {
     metrics::counter!(measures::STREAM_LINES, "result" => "accepted").increment(accepted);
     metrics::counter!(measures::STREAM_LINES, "result" => "refused").increment(refused);
@@ -148,7 +145,7 @@ struct Intake<'a, R> {
     load: Load<'a>,
 }
 
-impl<C: Payload, R: Fn(&[u8]) -> Result<(Partition, C), Problem>> Intake<'_, R> {
+impl<C: Payload, R: Fn(u64, &[u8]) -> Result<(Partition, C), Problem>> Intake<'_, R> {
     /// Takes all of the body. Where it breaks off, what was whole by then is handed in.
     async fn read(&mut self, body: Body) -> Result<(), Problem> {
         let mut chunks = body.into_data_stream();
@@ -185,7 +182,7 @@ fn broken_off(error: &axum::Error) -> Problem {
     tracing::debug!(%error, "a stream broke off");
     Problem::bad_request(
         "body-incomplete",
-        "the stream ended before it was complete; whole lines before that count",
+        "the stream ended before it was complete, or cannot be decompressed; whole lines before that count",
     )
 }
 
@@ -196,12 +193,12 @@ struct Taker<R> {
     read: R,
 }
 
-impl<C: Payload, R: Fn(&[u8]) -> Result<(Partition, C), Problem>> Taker<R> {
+impl<C: Payload, R: Fn(u64, &[u8]) -> Result<(Partition, C), Problem>> Taker<R> {
     fn take(&mut self, line: Line<'_>, load: &mut Load<'_>) {
         self.line += 1;
         let read = match line {
             Line::Whole(line) if line.trim_ascii().is_empty() => return,
-            Line::Whole(line) => (self.read)(line),
+            Line::Whole(line) => (self.read)(self.line, line),
             Line::TooLong => {
                 Err(Problem::too_large("line-too-long", "the line is longer than is taken here"))
             }

@@ -77,7 +77,7 @@ async fn a_repeat_of_an_order_that_is_over_is_answered_from_the_store() {
 
 #[tokio::test]
 async fn bad_requests_never_reach_the_log() {
-    let stage = Stage::new(Settings { body_bytes_max: 1000, ..Settings::default() });
+    let stage = Stage::new(Settings::default());
     let calls = [
         (stage.call("POST /orders", &CUSTOMER, ONE).await, (415, "unsupported-media-type")),
         (stage.json("POST /orders", &CUSTOMER, "x".repeat(1001)).await, (413, "body-too-large")),

@@ -88,7 +88,7 @@ impl Processor {
         let Some(known) = self.orders.get(&command.order_id) else {
             return rejected("order.change_status", Rejection::UnknownOrder, None);
         };
-        if command.if_version.is_some_and(|version| version != known.version) {
+        if command.is_stale(known.version) {
             return rejected("order.change_status", Rejection::StaleVersion, Some(known.version));
         }
         if command.status.as_str() == "DELIVERED" {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use axum::{Router, body::Body, middleware::from_fn};
+use axum::{Extension, Router, body::Body, middleware::from_fn};
 use http::{HeaderMap, Request, StatusCode};
 use orderflow_schemas::{Lifecycle, Order, OrderId, Position};
 use serde_json::Value;
@@ -13,7 +13,7 @@ use super::processor::Processor;
 use crate::{
     Ingest, LookupError, OrderLookup, Settings,
     fake_topics::FakeTopics,
-    http::{insecure_no_auth, propagate_trace},
+    http::{BodyLimit, insecure_no_auth, propagate_trace},
     routes,
 };
 
@@ -69,12 +69,21 @@ impl Stage {
         let (topics, store) = (FakeTopics::new(3), Arc::new(Store::default()));
         let lifecycle = Lifecycle::parse(include_str!("../../../pipelines/order-tracking.toml")).unwrap();
         let ingest = Arc::new(Ingest::start(topics.clone(), Arc::new(lifecycle), store.clone(), settings));
-        let router = routes(ingest.clone()).layer(from_fn(insecure_no_auth)).layer(from_fn(propagate_trace));
+        let router = routes(ingest.clone())
+            .layer(from_fn(insecure_no_auth))
+            .layer(from_fn(propagate_trace))
+            .layer(Extension(BodyLimit(1_000)));
         Self { topics, store, ingest, router }
     }
 
-    /// `call` is method and path; headers are `name: value` lines.
+    /// `call` is method and path; headers are names and values.
     pub async fn call(&self, call: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+        self.raw(call, &headers, body).await
+    }
+
+    /// A call with headers that may be any bytes.
+    pub async fn raw(&self, call: &str, headers: &[(&str, &[u8])], body: impl Into<Body>) -> Answer {
         let (method, path) = call.split_once(' ').unwrap();
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {

@@ -19,9 +19,13 @@ async fn an_order_is_moved_by_status_and_by_action() {
     let stage = Stage::new(Settings::default());
     let id = placed(&stage).await.id;
     let patch = format!("PATCH /orders/{id}/status");
-    let answer = stage.json(&patch, &[("if-match", "\"2\"")], r#"{"status":"ACCEPTED"}"#).await;
+    let answer = stage.json(&patch, &[("if-match", "\"17\", \"2\"")], r#"{"status":"ACCEPTED"}"#).await;
     assert_eq!((answer.status.as_u16(), answer.header("etag")), (200, "\"3\""), "{answer:?}");
-    let stale = stage.json(&patch, &[("if-match", "W/\"2\"")], r#"{"status":"PREPARED"}"#).await;
+    for stale in ["\"2\"", "\"1\", \"2\"", "W/\"3\"", "\"x\""] {
+        let stale = stage.json(&patch, &[("if-match", stale)], r#"{"status":"PREPARED"}"#).await;
+        assert_eq!(stale.problem(), (412, "stale-version"));
+    }
+    let stale = stage.json(&patch, &[("if-match", "\"2\"")], r#"{"status":"PREPARED"}"#).await;
     assert_eq!((stale.problem(), &stale.body["version"]), ((412, "stale-version"), &json!(3)));
     let illegal = stage.json(&patch, &[], r#"{"status":"DELIVERED"}"#).await;
     assert_eq!(

@@ -7,8 +7,8 @@ mod order;
 mod status;
 mod stock;
 
-pub use order::{Owner, place};
-pub use status::{change_status, if_match, perform};
+pub use order::{Owner, place, wanted};
+pub use status::{change_status, perform};
 pub use stock::{adjust, product_line, receive, receive_line, set_product};
 
 use std::fmt::Display;
@@ -61,8 +61,37 @@ impl Faults {
         }
     }
 
-    /// A text of at most so many characters.
+    /// A text of one line and at most so many characters.
     fn text(
+        &mut self,
+        pointer: &str,
+        text: Option<CompactString>,
+        chars_max: usize,
+    ) -> Option<CompactString> {
+        self.no_controls(pointer, text.as_deref(), "");
+        self.short(pointer, text, chars_max)
+    }
+
+    /// A text of at most so many characters, in lines.
+    fn prose(
+        &mut self,
+        pointer: &str,
+        text: Option<CompactString>,
+        chars_max: usize,
+    ) -> Option<CompactString> {
+        self.no_controls(pointer, text.as_deref(), "\t\n\r");
+        self.short(pointer, text, chars_max)
+    }
+
+    fn no_controls(&mut self, pointer: &str, text: Option<&str>, but: &str) {
+        let is_wrong = |c: char| c.is_control() && !but.contains(c);
+        if let Some(wrong) = text.and_then(|text| text.chars().find(|c| is_wrong(*c))) {
+            let code = u32::from(wrong);
+            self.add(pointer, format_args!("must not have the control character U+{code:04X}"));
+        }
+    }
+
+    fn short(
         &mut self,
         pointer: &str,
         text: Option<CompactString>,
@@ -75,11 +104,11 @@ impl Faults {
         text
     }
 
-    fn required_text(&mut self, pointer: &str, text: CompactString, chars_max: usize) -> CompactString {
+    fn not_empty(&mut self, pointer: &str, text: CompactString) -> Option<CompactString> {
         if text.trim().is_empty() {
             self.add(pointer, "must not be empty");
         }
-        self.text(pointer, Some(text), chars_max).unwrap_or_default()
+        Some(text)
     }
 
     /// The problem of all that was noted.

@@ -14,8 +14,8 @@ use uuid::Uuid;
 use super::Faults;
 use crate::{
     fingerprint,
-    http::{Caller, Problem},
-    requests::{LineRequest, OrderRequest},
+    http::{Caller, Object, Problem},
+    requests::{LineRequest, OrderRequest, WantedRequest},
 };
 
 /// For whom a caller may place orders.
@@ -70,8 +70,10 @@ pub fn place(
     let customer = owner.resolve(request.customer_id, &mut faults)?;
     let currency = faults.currency(&request.currency);
     let lines = lines(request.lines, &mut faults);
+    // With a line left out the indices would no longer be the client's.
+    let lines = if faults.none() { merge(lines, &mut faults) } else { lines };
     let channel = faults.text("/channel", request.channel, CHANNEL_CHARS_MAX);
-    let notes = faults.text("/notes", request.notes, NOTES_CHARS_MAX);
+    let notes = faults.prose("/notes", request.notes, NOTES_CHARS_MAX);
     let placed_at = request.placed_at.and_then(|text| faults.note("/placed_at", text.parse::<Timestamp>()));
     let key = one_key(key, request.idempotency_key, &mut faults);
     let (Some(customer_id), Some(currency), true) = (customer, currency, faults.none()) else {
@@ -83,6 +85,20 @@ pub fn place(
     let order_id = OrderId::new(fresh, &customer_id);
     let by = caller.actor();
     Ok(PlaceOrder { order_id, customer_id, currency, lines, channel, notes, placed_at, idempotency, by })
+}
+
+/// The lines of an order that somebody may place, as they were sent; refused where the order would be.
+pub fn wanted(request: WantedRequest) -> Result<Vec<OrderLine>, Problem> {
+    let mut faults = Faults::default();
+    let lines = lines(request.lines, &mut faults);
+    if faults.none() {
+        merge(lines.clone(), &mut faults);
+    }
+    if !faults.none() {
+        return Err(faults.problem());
+    }
+    check_total(&lines)?;
+    Ok(lines)
 }
 
 /// The key from the header or from the body; both may be there if they say the same.
@@ -98,17 +114,16 @@ fn one_key(
     header.or(body)
 }
 
-fn lines(requests: Vec<LineRequest>, faults: &mut Faults) -> Vec<OrderLine> {
+fn lines(requests: Vec<Object<LineRequest>>, faults: &mut Faults) -> Vec<OrderLine> {
     if !(1..=LINES_MAX).contains(&requests.len()) {
         faults.add("/lines", format_args!("must have from 1 to {LINES_MAX} lines, not {}", requests.len()));
         return Vec::new();
     }
     let mut lines = Vec::with_capacity(requests.len());
-    for (at, request) in requests.into_iter().enumerate() {
+    for (at, Object(request)) in requests.into_iter().enumerate() {
         lines.extend(line(at, request, faults));
     }
-    // With a line left out the indices would no longer be the client's.
-    if faults.none() { merge(lines, faults) } else { lines }
+    lines
 }
 
 fn line(at: usize, request: LineRequest, faults: &mut Faults) -> Option<OrderLine> {

@@ -15,19 +15,19 @@ const MOVERS: [Role; 4] = [Role::Customer, Role::Admin, Role::Courier, Role::Ser
 pub fn change_status(
     order_id: OrderId,
     request: StatusRequest,
-    if_version: Option<u64>,
+    if_match: Option<Vec<u64>>,
     caller: &Caller,
     lifecycle: &Lifecycle,
 ) -> Result<ChangeStatus, Problem> {
     caller.require(&MOVERS)?;
     let mut faults = Faults::default();
     let status: Option<Status> = faults.name("/status", request.status);
-    let reason = faults.text("/reason", request.reason, REASON_CHARS_MAX);
+    let reason = faults.prose("/reason", request.reason, REASON_CHARS_MAX);
     let (Some(status), true) = (status, faults.none()) else { return Err(faults.problem()) };
     if lifecycle.meaning(status.as_str(), caller.role).is_none() {
         return Err(unknown_status(&status, lifecycle));
     }
-    Ok(ChangeStatus { order_id, status, if_version, reason, by: caller.actor() })
+    Ok(ChangeStatus { order_id, status, if_match, reason, by: caller.actor() })
 }
 
 /// The command behind an action such as `cancel`; 409 where the lifecycle has no such action.
@@ -35,7 +35,7 @@ pub fn perform(
     order_id: OrderId,
     action: &str,
     request: ActionRequest,
-    if_version: Option<u64>,
+    if_match: Option<Vec<u64>>,
     caller: &Caller,
     lifecycle: &Lifecycle,
 ) -> Result<ChangeStatus, Problem> {
@@ -45,33 +45,15 @@ pub fn perform(
         return Err(Problem::conflict("illegal-transition", detail));
     };
     let mut faults = Faults::default();
-    let reason: Option<CompactString> = faults.text("/reason", request.reason, REASON_CHARS_MAX);
+    let reason: Option<CompactString> = faults.prose("/reason", request.reason, REASON_CHARS_MAX);
     if !faults.none() {
         return Err(faults.problem());
     }
-    Ok(ChangeStatus { order_id, status: status.clone(), if_version, reason, by: caller.actor() })
+    Ok(ChangeStatus { order_id, status: status.clone(), if_match, reason, by: caller.actor() })
 }
 
 fn unknown_status(status: &Status, lifecycle: &Lifecycle) -> Problem {
     let names: Vec<_> = lifecycle.states().map(|(_, state)| state.name.as_str()).collect();
     let detail = format!("there is no status `{status}`; there are {}", names.join(", "));
     Problem::bad_request("unknown-status", detail.clone()).with_errors([FieldError::new("/status", detail)])
-}
-
-/// The version in an `If-Match`: `"2"`, `W/"2"`, or `*` for any.
-pub fn if_match(value: &str) -> Result<Option<u64>, Problem> {
-    let value = value.trim();
-    if value == "*" {
-        return Ok(None);
-    }
-    let tag = value.strip_prefix("W/").unwrap_or(value);
-    let quoted = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
-    let version = quoted.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
-    match version.and_then(|digits| digits.parse().ok()) {
-        Some(version) => Ok(Some(version)),
-        None => Err(Problem::bad_request(
-            "invalid-if-match",
-            "If-Match is one ETag of the order, such as \"2\", or *",
-        )),
-    }
 }

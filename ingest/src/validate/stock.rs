@@ -46,8 +46,11 @@ pub fn adjust(
         faults
             .add("/delta", format_args!("must be an integer other than 0 from -{delta_max} to {delta_max}"));
     }
-    let reason = faults.required_text("/reason", request.reason, REASON_CHARS_MAX);
-    let (Some(delta), true) = (delta, faults.none()) else { return Err(faults.problem()) };
+    let reason = faults.not_empty("/reason", request.reason);
+    let reason = faults.prose("/reason", reason, REASON_CHARS_MAX);
+    let (Some(delta), Some(reason), true) = (delta, reason, faults.none()) else {
+        return Err(faults.problem());
+    };
     let fingerprint = fingerprint::of_adjustment(&sku, delta, &reason);
     let idempotency = key.map(|key| Idempotency { key, fingerprint });
     Ok(AdjustStock { sku, delta, reason, idempotency, by: caller.actor() })
@@ -56,24 +59,30 @@ pub fn adjust(
 /// The command that puts a product into the catalogue.
 pub fn set_product(sku: Sku, request: ProductRequest, caller: &Caller) -> Result<SetProduct, Problem> {
     let mut faults = Faults::default();
-    let name = faults.required_text("/name", request.name, PRODUCT_NAME_CHARS_MAX);
+    let name = faults.not_empty("/name", request.name);
+    let name = faults.text("/name", name, PRODUCT_NAME_CHARS_MAX);
     let unit_price = faults.price(|| "/unit_price".into(), request.unit_price);
     let currency = faults.currency(&request.currency);
-    let (Some(unit_price), Some(currency), true) = (unit_price, currency, faults.none()) else {
+    let (Some(name), Some(unit_price), Some(currency), true) = (name, unit_price, currency, faults.none())
+    else {
         return Err(faults.problem());
     };
     Ok(SetProduct { sku, name, unit_price, currency, by: caller.actor() })
 }
 
-/// The command of a line of `POST /inventory/batch`.
-pub fn receive_line(line: ReceiptLine, caller: &Caller) -> Result<ReceiveStock, Problem> {
+/// The command of a line of `POST /inventory/batch`, under this key where the line has none.
+pub fn receive_line(
+    line: ReceiptLine,
+    derived: Option<IdempotencyKey>,
+    caller: &Caller,
+) -> Result<ReceiveStock, Problem> {
     let sku = line_sku(line.sku)?;
     let mut faults = Faults::default();
     let key = line.idempotency_key.and_then(|text| faults.name("/idempotency_key", text));
     if !faults.none() {
         return Err(faults.problem());
     }
-    receive(sku, &ReceiptRequest { quantity: line.quantity }, key, caller)
+    receive(sku, &ReceiptRequest { quantity: line.quantity }, key.or(derived), caller)
 }
 
 /// The command of a line of `POST /products/batch`.

@@ -52,7 +52,7 @@ impl OrderProcessor {
         if role == Role::Customer && change.by.subject != order.customer_id.as_str() {
             return Err(refuse(Rejection::Forbidden, "the order is another customer's"));
         }
-        if change.if_version.is_some_and(|version| version != order.version) {
+        if change.is_stale(order.version) {
             let refusal = refuse(Rejection::StaleVersion, "the order has changed since");
             return Err(Box::new(CommandRejected { version: Some(order.version), ..*refusal }));
         }

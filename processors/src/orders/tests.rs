@@ -57,7 +57,7 @@ impl Shop {
 
     fn change(&mut self, by: Actor, status: &str) -> Decided {
         let status = Status::new(status).unwrap();
-        let change = ChangeStatus { order_id: id(), status, if_version: None, reason: None, by };
+        let change = ChangeStatus { order_id: id(), status, if_match: None, reason: None, by };
         self.take(OrderCommand::ChangeStatus(change))
     }
 

@@ -228,7 +228,13 @@ impl Story {
                     return;
                 };
                 let by = if *own { actor(*role, &owner) } else { actor(*role, &customer(99)) };
-                let change = ChangeStatus { order_id, status, if_version: *version, reason: None, by };
+                let change = ChangeStatus {
+                    order_id,
+                    status,
+                    if_match: version.map(|version| vec![version]),
+                    reason: None,
+                    by,
+                };
                 (order_id, OrderCommand::ChangeStatus(change))
             }
             _ => return,

@@ -182,10 +182,10 @@ impl Clients {
         let (order_id, version) = (order.id, order.version);
         let status = self.rng.usize(..self.statuses.len());
         let status = self.statuses[status].parse().expect("a state has a name");
-        let if_version = (self.rng.u8(..4) == 0).then_some(version);
+        let if_match = (self.rng.u8(..4) == 0).then(|| vec![version]);
         let role = [Role::Admin, Role::Service, Role::Courier, Role::Customer][self.rng.usize(..4)];
         let by = Actor { role, subject: order.customer_id.as_str().into() };
-        let change = ChangeStatus { order_id, status, if_version, reason: Some("so it is".into()), by };
+        let change = ChangeStatus { order_id, status, if_match, reason: Some("so it is".into()), by };
         let at = TopicPartition {
             topic: Topic::OrdersCommands,
             partition: order_id.partition(self.order_partitions),

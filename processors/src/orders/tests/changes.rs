@@ -33,7 +33,7 @@ fn changes_that_may_not_be_are_refused_with_what_may() {
     let stale = ChangeStatus {
         order_id: id(),
         status: canceled,
-        if_version: Some(1),
+        if_match: Some(vec![1, 3]),
         reason: None,
         by: by(Role::Customer),
     };
