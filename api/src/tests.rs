@@ -256,6 +256,85 @@ async fn an_order_is_shown_with_its_version_as_etag() {
 }
 
 #[tokio::test]
+async fn an_order_that_the_client_has_is_not_sent_again() {
+    let fixture = fixture().await;
+    let ask = async |name: &str, tags: &str| {
+        let request = Request::get(format!("/orders/{}", id(2))).header(name, tags);
+        fixture.send(request.body(Body::empty()).unwrap()).await
+    };
+    for (name, tags, wanted) in [
+        ("if-none-match", "\"3\"", 304),
+        ("if-none-match", "\"1\", W/\"3\"", 304),
+        ("if-none-match", "*", 304),
+        ("if-none-match", "\"2\", \"x\"", 200),
+        ("if-none-match", "3", 400),
+        ("if-match", "\"2\", \"3\"", 200),
+        ("if-match", "*", 200),
+        ("if-match", "W/\"3\"", 412),
+        ("if-match", "\"2\"", 412),
+    ] {
+        let answer = ask(name, tags).await;
+        assert_eq!(answer.status.as_u16(), wanted, "{name}: {tags}");
+        assert!(wanted == 400 || answer.headers["etag"] == "\"3\"", "{name}: {tags}");
+        assert_eq!(answer.body.is_empty(), wanted == 304);
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_goes_on_only_with_the_list_it_came_from() {
+    let fixture = fixture().await;
+    let cursor = async |path: &str| {
+        let answer = fixture.get(path).await.json();
+        answer["next_cursor"].as_str().expect("the list goes on").to_owned()
+    };
+    let of_all = cursor("/orders?limit=1").await;
+    let of_bob = cursor("/orders?limit=1&customer_id=bob").await;
+    for (path, wanted) in [
+        (format!("/orders?limit=2&cursor={of_all}"), 200),
+        (format!("/orders/user/bob?cursor={of_bob}"), 200),
+        (format!("/orders?customer_id=bob&cursor={of_all}"), 400),
+        (format!("/orders?status=RESERVED&cursor={of_all}"), 400),
+        (format!("/orders?from=2017-01-01T00:00:00Z&cursor={of_all}"), 400),
+        (format!("/orders?cursor={of_bob}"), 400),
+        (format!("/inventory?cursor={of_all}"), 400),
+        (format!("/search/orders/{}/history?cursor={of_all}", id(2)), 400),
+        (format!("/orders?cursor={}", "00".repeat(16)), 400),
+        (format!("/orders?cursor={}", "00".repeat(24)), 400),
+        (format!("/orders?cursor={}", of_all.to_uppercase()), 400),
+        ("/orders?cursor=".to_owned(), 400),
+    ] {
+        let answer = fixture.get(&path).await;
+        assert_eq!(answer.status.as_u16(), wanted, "{path}");
+        assert!(wanted == 200 || answer.json()["parameter"] == "cursor", "{path}");
+    }
+    let by_customer = fixture.get_as("customer:ann", &format!("/orders?cursor={of_all}")).await;
+    assert_eq!(by_customer.status.as_u16(), 400);
+}
+
+#[tokio::test]
+async fn parameters_are_read_strictly() {
+    let fixture = fixture().await;
+    for (path, parameter) in [
+        ("/orders?from=2017-01-01T00Z", "from"),
+        ("/orders?to=2017-01-01T00:00:60Z", "to"),
+        ("/orders?to=2017-01-01T00:00:00%2B25:59", "to"),
+        ("/orders?to=2017-01-01T00:00:00Z%5BUTC%5D", "to"),
+        ("/orders?idempotency_key=caf%E9", "idempotency_key"),
+        ("/orders?customer_id=a%E2%80%8Bb", "customer_id"),
+        ("/orders?customer_id=cafe%CC%81", "customer_id"),
+        ("/orders?limit=1&limit=1", "limit"),
+    ] {
+        let answer = fixture.get(path).await;
+        assert_eq!((answer.status.as_u16(), &answer.json()["parameter"]), (400, &json!(parameter)), "{path}");
+    }
+    for path in ["/orders/%ff", "/inventory/caf%E9", "/products/%C3%28", "/orders/user/%E9"] {
+        assert_eq!(fixture.get(path).await.status.as_u16(), 400, "{path}");
+    }
+    let full = "/orders?from=0001-01-01T00:00:00Z&to=9999-12-31T23:59:59.999999Z&limit=1";
+    assert_eq!(fixture.get(full).await.ids().len(), 1);
+}
+
+#[tokio::test]
 async fn customers_see_only_their_own_orders_newest_first() {
     let fixture = fixture().await;
     let answer = fixture.get_as("customer:bob", "/orders").await;
@@ -359,7 +438,22 @@ async fn availability_counts_lines_of_one_sku_together() {
     assert_eq!(short["lines"][2], json!({ "sku": "Z", "requested": 1, "available": 0 }));
     let invalid = post(json!({ "lines": [line("A", 1), line("A", 0)] })).await;
     assert_eq!(invalid.json()["errors"][0]["pointer"], "/lines/1/quantity");
-    assert_eq!(post(json!({ "lines": [] })).await.status, StatusCode::BAD_REQUEST);
+    // What no order can have is not available either.
+    for lines in [
+        json!([]),
+        json!([["A", 1, null]]),
+        json!([{ "sku": "A", "quantity": 1, "unit_price": 1_000_000_000_001u64 }]),
+        json!([{ "sku": "A", "quantity": 1, "unit_price": -1 }]),
+        json!([line("A", 600_000), line("A", 600_000)]),
+        json!([{ "sku": "A", "quantity": 1_000_000, "unit_price": 1_000_000_000_000u64 }]),
+        json!([line("a b", 1)]),
+    ] {
+        let refused = post(json!({ "lines": lines })).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{lines}");
+        assert!(refused.json()["errors"][0]["pointer"].as_str().unwrap().starts_with("/lines"), "{lines}");
+    }
+    let request = Request::post("/check-availability").header("idempotency-key", "k");
+    assert_eq!(fixture.send(request.body(Body::empty()).unwrap()).await.status, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]

@@ -3,7 +3,10 @@
 //! The check walks every pair of a state and what the order's stock may be in that state. So a state may mean
 //! "waiting for stock" first and "held" later, and still no way loses or ships stock that is not there.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    time::Duration,
+};
 
 use super::{Lifecycle, Roles, StateId, StockEffect, Transition, Trigger};
 use crate::events::Holding;
@@ -89,6 +92,11 @@ pub enum LifecycleError {
         /// From and to.
         way: (String, String),
     },
+    /// Transitions that happen by themselves lead around without a pause.
+    #[error(
+        "state `{0}` is on a circle of transitions that happen by themselves and never rest: one of them needs an `after` of at least 1s"
+    )]
+    Restless(String),
     /// Waiting for stock without a way for its answer.
     #[error(
         "state `{0}` waits for stock, so it needs a transition on = \"reserved\" and one on = \"refused\""
@@ -122,7 +130,8 @@ pub(super) fn check(lifecycle: &Lifecycle) -> Result<(), LifecycleError> {
             return Err(LifecycleError::Unreachable(state.name.to_string()));
         }
     }
-    check_ends(lifecycle, &places)
+    check_ends(lifecycle, &places)?;
+    check_rests(lifecycle, &places)
 }
 
 fn way(lifecycle: &Lifecycle, transition: &Transition) -> (String, String) {
@@ -254,4 +263,50 @@ fn check_ends(lifecycle: &Lifecycle, places: &BTreeSet<Place>) -> Result<(), Lif
         Some(id) => Err(LifecycleError::DeadEnd(lifecycle.state(*id).name.to_string())),
         None => Ok(()),
     }
+}
+
+/// A timer this long is a rest on a circle of transitions that happen by themselves.
+const REST: Duration = Duration::from_secs(1);
+
+/// No order goes around by itself without a rest: it would write events as fast as the machine can.
+fn check_rests(lifecycle: &Lifecycle, places: &BTreeSet<Place>) -> Result<(), LifecycleError> {
+    let mut restless = places.clone();
+    // Nothing that leads on only to places which come to rest is on a circle.
+    loop {
+        let before = restless.len();
+        for place in places {
+            if next_by_itself(lifecycle, *place, &restless)?.is_none() {
+                restless.remove(place);
+            }
+        }
+        if restless.len() == before {
+            break;
+        }
+    }
+    let Some(mut place) = restless.first().copied() else { return Ok(()) };
+    // Some of what is left leads to a circle; following it for long enough ends on one.
+    for _ in 0..restless.len() {
+        place = next_by_itself(lifecycle, place, &restless)?.unwrap_or(place);
+    }
+    Err(LifecycleError::Restless(lifecycle.state(place.0).name.to_string()))
+}
+
+/// A place among these to which an order goes by itself and without a rest.
+fn next_by_itself(
+    lifecycle: &Lifecycle,
+    place: Place,
+    among: &BTreeSet<Place>,
+) -> Result<Option<Place>, LifecycleError> {
+    for transition in lifecycle.from(place.0) {
+        let rests = match transition.trigger {
+            Trigger::By(_) => true,
+            Trigger::After(time) => time >= REST,
+            Trigger::Reserved | Trigger::Refused => false,
+        };
+        let to = if rests { None } else { step(lifecycle, place, transition)? };
+        if let Some(to) = to.filter(|to| among.contains(to)) {
+            return Ok(Some(to));
+        }
+    }
+    Ok(None)
 }

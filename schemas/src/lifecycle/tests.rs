@@ -83,3 +83,38 @@ fn what_cannot_run_is_refused_by_name() {
         assert!(message.contains(expected), "expected `{expected}` in: {message}");
     }
 }
+
+/// Stock is asked for, held and released around and around, after these pauses.
+fn circle(ask: &str, release: &str) -> String {
+    let way = |(from, to, rest): (&str, &str, String)| {
+        format!("[[transitions]]\nfrom = [\"{from}\"]\nto = \"{to}\"\n{rest}\n")
+    };
+    let ways = [
+        ("OPEN", "ASKED", format!("after = \"{ask}\"\nstock = \"reserve\"")),
+        ("OPEN", "DONE", "by = [\"admin\"]".to_owned()),
+        ("ASKED", "HELD", "on = \"reserved\"".to_owned()),
+        ("ASKED", "OPEN", "on = \"refused\"".to_owned()),
+        ("HELD", "OPEN", format!("after = \"{release}\"\nstock = \"release\"")),
+    ];
+    let states = "OPEN = {}\nASKED = {}\nHELD = {}\nDONE = { final = \"canceled\" }";
+    let head = format!("name = \"circle\"\n[initial]\nstate = \"OPEN\"\n[states]\n{states}\n");
+    head + &ways.into_iter().map(way).collect::<String>()
+}
+
+#[test]
+fn a_circle_that_never_rests_is_refused() {
+    let itself = |pause: &str| {
+        let way = format!("[[transitions]]\nfrom = [\"SHIPPED\"]\nto = \"SHIPPED\"\nafter = \"{pause}\"\n");
+        TRACKING.replace("[actions]", &format!("{way}\n[actions]"))
+    };
+    for pause in ["0s", "999ms"] {
+        assert!(refusal(&itself(pause)).contains("`SHIPPED` is on a circle"));
+    }
+    Lifecycle::parse(&itself("1s")).expect("it rests");
+    for text in [circle("0s", "0s"), circle("999ms", "999ms"), circle("0s", "1s")] {
+        // The last of them rests only while there is stock: a refusal leads around without it.
+        let message = refusal(&text);
+        assert!(message.contains("never rest"), "{message}");
+    }
+    Lifecycle::parse(&circle("1s", "0s")).expect("it rests before it asks");
+}
