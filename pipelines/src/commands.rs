@@ -55,17 +55,10 @@ async fn run_replay(replay: Replay) -> Result<()> {
     let target = Target::parse(&replay.server.url)?;
     let Replay { file, speed, stock, .. } = replay;
     let report = replay::run(&ReplayJob { file, target, speed, stock_percent: stock }).await?;
-    let orders = report.accepted as f64;
-    print(&format!(
-        "{} orders accepted, {} rejected; durable in {:.2} s ({:.0}/s), in the database in {:.2} s ({:.0}/s); as role \
-         service from headers\n",
-        report.accepted,
-        report.rejected,
-        report.durable.as_secs_f64(),
-        orders / report.durable.as_secs_f64(),
-        report.materialised.as_secs_f64(),
-        orders / report.materialised.as_secs_f64(),
-    ))?;
+    print(&report.to_string())?;
+    if let Some(error) = report.ended {
+        return Err(error);
+    }
     if report.rejected > 0 {
         bail!("{} lines were rejected", report.rejected);
     }

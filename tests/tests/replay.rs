@@ -171,5 +171,106 @@ fn plain_and_gzip_files_are_replayed_too_and_bad_lines_are_counted() {
     let ran = stage.run(&["replay", broken.to_str().unwrap(), "--url", &server.url()]);
     let ran = ran.fails_naming(&["1 lines were rejected"]);
     assert!(ran.stdout.contains("50 orders accepted, 1 rejected"), "{}", ran.stdout);
+    assert!(ran.stderr.contains("line 10: invalid-request"), "{}", ran.stderr);
     assert_eq!(server.admin().get("/orders?page=1&limit=1").is(200).json()["total"], 50);
+}
+
+/// Lines as people have them: a byte order mark, blank ones, bad ones, one far too long.
+#[test]
+fn a_file_with_bad_lines_is_replayed_to_its_end_and_what_came_of_each_is_said() {
+    let stage = Stage::new();
+    let server = stage.serve();
+    let good: Vec<_> = Baskets::sample().all.iter().take(40).map(|basket| basket.line.clone()).collect();
+    let mut lines = vec![good[0].clone(), String::new(), "{".to_owned()];
+    lines.extend(good[1..].iter().cloned());
+    lines.extend((0..3_000).map(|_| "{}".to_owned()));
+    lines.push("x".repeat(2 << 20));
+    lines.push(good[1].clone());
+    let text = format!("\u{feff}{}", lines.join("\r\n"));
+    let packed = stage.folder.path().join("no-extension");
+    std::fs::write(&packed, zstd::encode_all(text.as_bytes(), 1).unwrap()).unwrap();
+    let file = packed.to_str().unwrap();
+    for (arguments, repeated) in [(&["--stock", "90"][..], 1), (&["--speed", "1e12"], 41)] {
+        let url = server.url();
+        let all = [&["replay", file, "--url", &url][..], arguments].concat();
+        let ran = stage.run(&all).fails_naming(&["3002 lines were rejected"]);
+        for wanted in [
+            "41 orders accepted, 3002 rejected;".to_owned(),
+            "rejected: 3002 (3000 invalid-request, 1 line-too-long, 1 malformed-json)".to_owned(),
+            format!("repeated: {repeated}\n"),
+        ] {
+            assert!(ran.stdout.contains(&wanted), "{wanted} in {}", ran.stdout);
+        }
+        assert!(
+            ran.stderr.contains("line 3: malformed-json") && ran.stderr.contains("line 43: "),
+            "{}",
+            ran.stderr
+        );
+        if repeated == 1 {
+            let failed =
+                server.admin().get("/orders?status=FAILED&page=1&limit=1").is(200).json()["total"].clone();
+            assert!(failed.as_u64().unwrap() > 0);
+            let wanted = format!("failed: {failed} ({failed} out-of-stock)\n");
+            assert!(ran.stdout.contains(&wanted), "{wanted} in {}", ran.stdout);
+        }
+    }
+    server.stop();
+    stage.verify_clean();
+}
+
+#[test]
+fn stock_is_received_for_each_content_once_whatever_its_name() {
+    let stage = Stage::new();
+    let server = stage.serve();
+    let baskets = Baskets::sample();
+    let received = || {
+        let items = server.admin().list("/inventory", 1000);
+        items.iter().map(|item| levels(item)[0]).sum::<u64>()
+    };
+    let mut sums = Vec::new();
+    for (folder, from) in [("a", 0), ("b", 10), ("c", 0)] {
+        let folder = stage.folder.path().join(folder);
+        std::fs::create_dir(&folder).unwrap();
+        let file = folder.join("orders.ndjson");
+        let lines: Vec<_> = baskets.all[from..from + 10].iter().map(|basket| basket.line.clone()).collect();
+        std::fs::write(&file, lines.join("\n")).unwrap();
+        stage.run(&["replay", file.to_str().unwrap(), "--stock", "100", "--url", &server.url()]).exits(0);
+        server.admin().wait_decided();
+        sums.push(received());
+    }
+    assert!(sums[0] > 0 && sums[1] > sums[0] && sums[2] == sums[1], "{sums:?}");
+}
+
+#[test]
+fn what_the_server_refuses_is_not_tried_again() {
+    let stage = Stage::new();
+    let calls = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", calls.local_addr().unwrap());
+    let counted = std::thread::spawn(move || {
+        let mut posts = 0;
+        for stream in calls.incoming() {
+            let mut stream = stream.unwrap();
+            let mut head = Vec::new();
+            let mut byte = [0];
+            while !head.ends_with(b"\r\n\r\n")
+                && std::io::Read::read(&mut stream, &mut byte).unwrap_or(0) == 1
+            {
+                head.push(byte[0]);
+            }
+            posts += usize::from(head.starts_with(b"POST"));
+            let answer = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+            std::io::Write::write_all(&mut stream, answer).unwrap();
+            if head.starts_with(b"GET /topics") && posts > 0 {
+                return posts;
+            }
+        }
+        posts
+    });
+    let file = stage.folder.path().join("orders.ndjson");
+    std::fs::write(&file, Baskets::sample().all[0].line.clone()).unwrap();
+    let ran = stage
+        .run(&["replay", file.to_str().unwrap(), "--url", &url])
+        .fails_naming(&["404", "stopped at line 1"]);
+    assert!(ran.stdout.contains("0 orders accepted"), "{}", ran.stdout);
+    assert_eq!(counted.join().unwrap(), 1);
 }

@@ -129,6 +129,7 @@ async fn take<C: Payload>(
         "accepted": load.accepted(),
         "rejected": taker.report.refused(),
         "rejected_total": taker.report.total(),
+        "rejected_by_type": taker.report.by_slug(),
     });
     Ok(with_position(load.position(), answers::json(StatusCode::ACCEPTED, &answer)))
 }

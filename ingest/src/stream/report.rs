@@ -1,5 +1,7 @@
 //! The lines of a stream that were refused, described up to a bound and counted beyond it.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::http::Problem;
@@ -25,6 +27,7 @@ pub struct Report {
     refused: Vec<Refused>,
     refused_max: usize,
     total: u64,
+    by_slug: BTreeMap<String, u64>,
 }
 
 impl Report {
@@ -36,6 +39,10 @@ impl Report {
     /// This line was refused.
     pub fn refuse(&mut self, line: u64, problem: &Problem) {
         self.total += 1;
+        match self.by_slug.get_mut(problem.slug()) {
+            Some(count) => *count += 1,
+            None => drop(self.by_slug.insert(problem.slug().to_owned(), 1)),
+        }
         if self.refused.len() < self.refused_max {
             let pointer = problem.errors().first().map(|error| error.pointer.clone());
             let (slug, detail) = (problem.slug().to_owned(), problem.detail().to_owned());
@@ -46,6 +53,11 @@ impl Report {
     /// The lines described.
     pub fn refused(&self) -> &[Refused] {
         &self.refused
+    }
+
+    /// How many lines were refused for each slug, described or not.
+    pub fn by_slug(&self) -> &BTreeMap<String, u64> {
+        &self.by_slug
     }
 
     /// How many lines were refused, described or not.

@@ -63,6 +63,7 @@ async fn refused_lines_are_described_up_to_a_bound_and_long_ones_refused() {
     assert_eq!(answer.body["rejected"].as_array().unwrap().len(), 1);
     assert_eq!(answer.body["rejected"][0]["type"], "line-too-long");
     assert_eq!((&answer.body["accepted"], &answer.body["rejected_total"]), (&json!(1), &json!(2)));
+    assert_eq!(answer.body["rejected_by_type"], json!({"line-too-long": 1, "malformed-json": 1}));
 }
 
 #[tokio::test]

@@ -204,7 +204,8 @@ async fn request(client: &mut Client, shared: &Shared, first: u64, size: u64) ->
         Mode::Batch => {
             let lines: Vec<String> =
                 (first..first + size).map(|number| order(shared, number, true)).collect();
-            let answer = client.post_lines("/orders/batch", lines.join("\n").into()).await?;
+            let answer =
+                client.post_lines("/orders/batch", lines.join("\n").into()).await?.success()?.json()?;
             answer["accepted"].as_u64().context("an answer without `accepted`")
         }
     }
@@ -225,6 +226,6 @@ fn order(shared: &Shared, number: u64, keyed: bool) -> String {
 async fn receive_stock(client: &mut Client) -> Result<()> {
     let receipt = |sku| json!({ "sku": format!("bench-{sku}"), "quantity": 10_000_000 }).to_string();
     let lines: Vec<String> = (0..SKUS).map(receipt).collect();
-    client.post_lines("/inventory/batch", lines.join("\n").into()).await?;
+    client.post_lines("/inventory/batch", lines.join("\n").into()).await?.success()?;
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
-use http::{Method, Request, StatusCode};
+use http::{Method, Request, StatusCode, header::RETRY_AFTER};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
@@ -43,6 +43,8 @@ impl Target {
 pub struct Answer {
     /// Its status.
     pub status: StatusCode,
+    /// How long the server asks to be left alone.
+    pub retry_after: Option<Duration>,
     /// Its body.
     pub body: Bytes,
 }
@@ -76,6 +78,14 @@ impl Client {
         Self { target: target.clone(), caller, sender: None }
     }
 
+    /// The same client, whose requests belong to this trace, 32 hex digits.
+    #[must_use]
+    pub fn traced(mut self, trace: &str) -> Self {
+        let parent = &trace[..16];
+        self.caller.push(("traceparent", format!("00-{trace}-{parent}-00")));
+        self
+    }
+
     /// Sends a request and waits for the whole answer. Connects first, where there is no connection.
     pub async fn send(
         &mut self,
@@ -106,7 +116,8 @@ impl Client {
         let (head, body) = response.into_parts();
         let body = http_body_util::Limited::new(body, ANSWER_BYTES_MAX).collect().await;
         let body = body.map_err(|error| anyhow::anyhow!("the answer broke off: {error}"))?.to_bytes();
-        Ok(Answer { status: head.status, body })
+        let retry_after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        Ok(Answer { status: head.status, retry_after: retry_after.map(Duration::from_secs), body })
     }
 
     async fn connected(&mut self) -> Result<&mut SendRequest<Full<Bytes>>> {
@@ -143,10 +154,9 @@ impl Client {
         self.send(method, path, &[("content-type", "application/json")], body.to_string()).await
     }
 
-    /// Posts NDJSON, and the JSON of a successful answer.
-    pub async fn post_lines(&mut self, path: &str, lines: Bytes) -> Result<serde_json::Value> {
-        let headers = [("content-type", "application/x-ndjson")];
-        self.send(Method::POST, path, &headers, lines).await?.success()?.json()
+    /// Posts NDJSON.
+    pub async fn post_lines(&mut self, path: &str, lines: Bytes) -> Result<Answer> {
+        self.send(Method::POST, path, &[("content-type", "application/x-ndjson")], lines).await
     }
 
     /// Waits until the store of the server shows everything up to `position`.
