@@ -20,6 +20,12 @@ use crate::{
 const SEGMENT_BYTES_MIN: u64 = 1 << 20;
 /// Idempotency keys a partition remembers unless set otherwise.
 const KEYS_MAX: usize = 1_000_000;
+/// Fewer and a repeat could find its key forgotten while its first request is under way.
+const KEYS_MIN: u64 = 1_000;
+/// The smallest order is about as long.
+const BODY_BYTES_MIN: u64 = 64;
+/// Longer and a connection could be cut as silent before its answer.
+const DECISION_WITHIN_S_MAX: u64 = 60;
 /// Resolved reservations a partition remembers, to name the first resolution when a second comes.
 const RESOLVED_MAX: usize = 100_000;
 
@@ -194,6 +200,7 @@ impl Settings {
             segment_bytes >= SEGMENT_BYTES_MIN,
             "segment_bytes must be at least {SEGMENT_BYTES_MIN}, so that a segment can hold what one command leads to"
         );
+        check_bounds(&options, segment_bytes)?;
         let log = embedded::Settings {
             segment_bytes,
             bytes_max: options.log_bytes_max,
@@ -211,15 +218,34 @@ impl Settings {
             log,
             keys_max: options.keys_max.unwrap_or(KEYS_MAX),
             resolved_max: RESOLVED_MAX,
-            snapshot_every: options
-                .snapshot_every
-                .unwrap_or(processing::Settings::default().snapshot_every)
-                .max(1),
+            snapshot_every: options.snapshot_every.unwrap_or(processing::Settings::default().snapshot_every),
             decision_within: Duration::from_secs(options.decision_within_s.unwrap_or(10)),
             body_bytes_max: options.body_bytes_max.unwrap_or(1 << 20),
-            connections_max: options.connections_max.unwrap_or(4096).max(1),
+            connections_max: options.connections_max.unwrap_or(4096),
         })
     }
+}
+
+/// Each setting is large enough for the promise that rests on it.
+fn check_bounds(options: &Options, segment_bytes: u64) -> Result<()> {
+    let wide = |given: Option<usize>| given.map(|given| given as u64);
+    let bounds = [
+        ("keys_max", wide(options.keys_max), KEYS_MIN, "so that a repeat finds its key"),
+        ("snapshot_every", options.snapshot_every, 1, "so that a start has an end"),
+        ("decision_within_s", options.decision_within_s, 1, "so that a call is answered with its decision"),
+        ("body_bytes_max", wide(options.body_bytes_max), BODY_BYTES_MIN, "so that it holds an order"),
+        ("connections_max", wide(options.connections_max), 1, "so that somebody is served"),
+        ("retention_age_s", options.retention_age_s, 1, "so that readers see what is new"),
+        ("retention_bytes", options.retention_bytes, segment_bytes, "which is segment_bytes"),
+    ];
+    for (name, given, least, why) in bounds {
+        ensure!(given.is_none_or(|given| given >= least), "{name} must be at least {least}, {why}");
+    }
+    ensure!(
+        options.decision_within_s.is_none_or(|seconds| seconds <= DECISION_WITHIN_S_MAX),
+        "decision_within_s must be at most {DECISION_WITHIN_S_MAX}, so that no connection is cut before its answer"
+    );
+    Ok(())
 }
 
 #[cfg(test)]
@@ -228,13 +254,13 @@ mod tests {
 
     #[test]
     fn flags_win_over_the_file_and_the_file_over_defaults() {
-        let text = format!("{}\n[settings]\norder_partitions = 7\nkeys_max = 5\n", BUILT_IN[1].1);
+        let text = format!("{}\n[settings]\norder_partitions = 7\nkeys_max = 5000\n", BUILT_IN[1].1);
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         let pipeline = PipelineFile::read(Some(file.path())).unwrap();
-        let flags = Options { keys_max: Some(9), ..Options::default() };
+        let flags = Options { keys_max: Some(9_000), ..Options::default() };
         let settings = Settings::resolve(flags, pipeline).unwrap();
-        assert_eq!((settings.order_partitions, settings.keys_max, settings.stock_partitions), (7, 9, 4));
+        assert_eq!((settings.order_partitions, settings.keys_max, settings.stock_partitions), (7, 9_000, 4));
         assert_eq!(settings.lifecycle.name, "reservation");
     }
 
@@ -246,6 +272,28 @@ mod tests {
         let options = Options { database: "mysql://x".parse().ok(), ..Options::default() };
         let error = Settings::resolve(options, PipelineFile::read(None).unwrap()).unwrap_err();
         assert!(error.to_string().contains("mysql"), "{error}");
+    }
+
+    #[test]
+    fn no_setting_switches_a_promise_off() {
+        let none = Options::default;
+        for (options, name) in [
+            (Options { keys_max: Some(0), ..none() }, "keys_max"),
+            (Options { keys_max: Some(999), ..none() }, "keys_max"),
+            (Options { snapshot_every: Some(0), ..none() }, "snapshot_every"),
+            (Options { decision_within_s: Some(0), ..none() }, "decision_within_s"),
+            (Options { decision_within_s: Some(61), ..none() }, "decision_within_s"),
+            (Options { body_bytes_max: Some(0), ..none() }, "body_bytes_max"),
+            (Options { connections_max: Some(0), ..none() }, "connections_max"),
+            (Options { retention_age_s: Some(0), ..none() }, "retention_age_s"),
+            (Options { retention_bytes: Some(0), ..none() }, "retention_bytes"),
+            (Options { segment_bytes: Some(0), ..none() }, "segment_bytes"),
+            (Options { order_partitions: Some(0), ..none() }, "partitions"),
+            (Options { stock_partitions: Some(0), ..none() }, "partitions"),
+        ] {
+            let refused = Settings::resolve(options, PipelineFile::read(None).unwrap()).unwrap_err();
+            assert!(refused.to_string().contains(name), "{name}: {refused}");
+        }
     }
 
     #[test]
