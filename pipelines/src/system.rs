@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     background::Background,
     database::{self, Database},
-    listener::BoundedListener,
+    listener::{BoundedListener, Slot, note_answers},
     metrics_endpoint,
     processing::{Runner, Settings as RunnerSettings, Snapshots},
     settings::Settings,
@@ -136,7 +136,9 @@ impl System {
             .layer(tower_http::catch_panic::CatchPanicLayer::custom(|_| {
                 Problem::internal("a handler panicked").into_response()
             }))
-            .layer(traced);
+            .layer(traced)
+            .layer(axum::middleware::from_fn(note_answers))
+            .into_make_service_with_connect_info::<Slot>();
         let stop = self.stop_server.clone();
         let listener = BoundedListener::new(listener, settings.connections_max);
         self.server.spawn(async move {

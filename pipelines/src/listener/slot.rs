@@ -1,0 +1,180 @@
+//! What a connection is doing, and which of them can be closed to make room.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use axum::{
+    body::{Body, Bytes, HttpBody},
+    extract::{ConnectInfo, Request},
+    middleware::Next,
+    response::Response,
+    serve::IncomingStream,
+};
+use futures_util::task::AtomicWaker;
+use tokio::sync::Notify;
+
+use super::BoundedListener;
+
+/// Nothing has come yet.
+const FRESH: u8 = 0;
+/// A request is on its way or being answered.
+const BUSY: u8 = 1;
+/// The last request is answered, and nothing has come since.
+const IDLE: u8 = 2;
+/// To be closed; what still comes is not read.
+const CLOSED: u8 = 3;
+
+/// One connection, as the listener and the requests on it see it.
+#[derive(Clone)]
+pub struct Slot(Arc<Shared>);
+
+struct Shared {
+    state: AtomicU8,
+    /// Nanoseconds since [`Slots::started`] at which it became idle.
+    idle_since: AtomicU64,
+    waker: AtomicWaker,
+    slots: Arc<Slots>,
+}
+
+/// All connections.
+pub struct Slots {
+    started: Instant,
+    open: Mutex<HashMap<u64, Slot>>,
+    /// Whether somebody waits for one to become idle.
+    wanted: AtomicBool,
+    became_idle: Notify,
+}
+
+impl Slots {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            started: Instant::now(),
+            open: Mutex::default(),
+            wanted: AtomicBool::new(false),
+            became_idle: Notify::new(),
+        })
+    }
+
+    /// A slot for a new connection. It is among the open ones until [`Slots::remove`].
+    pub(super) fn add(self: &Arc<Self>, number: u64) -> Slot {
+        let slot = Slot(Arc::new(Shared {
+            state: AtomicU8::new(FRESH),
+            idle_since: AtomicU64::new(0),
+            waker: AtomicWaker::new(),
+            slots: Arc::clone(self),
+        }));
+        self.open.lock().expect("nothing panics under it").insert(number, slot.clone());
+        slot
+    }
+
+    pub(super) fn remove(&self, number: u64) {
+        self.open.lock().expect("nothing panics under it").remove(&number);
+    }
+
+    /// Closes the connection that has been idle for longest. Waits until there is one.
+    pub(super) async fn close_longest_idle(&self) {
+        // From now on who becomes idle says so.
+        self.wanted.store(true, Ordering::SeqCst);
+        while !self.longest_idle().is_some_and(|slot| slot.close()) {
+            self.became_idle.notified().await;
+        }
+    }
+
+    /// Nobody waits for a connection to become idle any more.
+    pub(super) fn found(&self) {
+        self.wanted.store(false, Ordering::SeqCst);
+    }
+
+    fn longest_idle(&self) -> Option<Slot> {
+        let open = self.open.lock().expect("nothing panics under it");
+        let idle = open.values().filter(|slot| slot.0.state.load(Ordering::SeqCst) == IDLE);
+        idle.min_by_key(|slot| slot.0.idle_since.load(Ordering::Relaxed)).cloned()
+    }
+}
+
+impl Slot {
+    /// Notes that bytes were read; `false` if it is too late for them.
+    pub(super) fn read(&self) -> bool {
+        let to_busy = |state| (state != CLOSED).then_some(BUSY);
+        self.0.state.load(Ordering::Relaxed) == BUSY
+            || self.0.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, to_busy).is_ok()
+    }
+
+    /// Whether it was closed to make room. If not, whoever closes it wakes the task of `waker`.
+    pub(super) fn is_closed(&self, waker: &std::task::Waker) -> bool {
+        self.0.waker.register(waker);
+        self.0.state.load(Ordering::SeqCst) == CLOSED
+    }
+
+    fn close(&self) -> bool {
+        let closed = self.0.state.compare_exchange(IDLE, CLOSED, Ordering::SeqCst, Ordering::SeqCst).is_ok();
+        if closed {
+            self.0.waker.wake();
+        }
+        closed
+    }
+
+    fn answered(&self) {
+        let (shared, slots) = (&self.0, &self.0.slots);
+        let now = u64::try_from(slots.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        shared.idle_since.store(now, Ordering::Relaxed);
+        // A failure to change it means that it is closed already.
+        let _ = shared.state.compare_exchange(BUSY, IDLE, Ordering::SeqCst, Ordering::SeqCst);
+        if slots.wanted.load(Ordering::SeqCst) {
+            slots.became_idle.notify_one();
+        }
+    }
+}
+
+impl axum::extract::connect_info::Connected<IncomingStream<'_, BoundedListener>> for Slot {
+    fn connect_info(stream: IncomingStream<'_, BoundedListener>) -> Self {
+        stream.io().slot.clone()
+    }
+}
+
+/// Middleware: a connection is idle again when the answer has gone out to its end.
+pub async fn note_answers(ConnectInfo(slot): ConnectInfo<Slot>, request: Request, next: Next) -> Response {
+    slot.read();
+    let answering = Answering(slot);
+    next.run(request).await.map(|body| Body::new(Answer { body, _answering: answering }))
+}
+
+/// An answer that is under way.
+struct Answering(Slot);
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.answered();
+    }
+}
+
+struct Answer {
+    body: Body,
+    _answering: Answering,
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
+        std::pin::Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
+    }
+}
