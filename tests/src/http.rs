@@ -120,7 +120,15 @@ impl Client {
         self.connect().and_then(|mut stream| stream.write_all(&request)).expect("a request can be begun");
     }
 
-    fn connect(&self) -> io::Result<TcpStream> {
+    /// Sends these bytes as they are and reads the answer to the end of the connection.
+    pub fn raw(&self, request: &[u8]) -> io::Result<Answer> {
+        let mut stream = self.connect()?;
+        stream.write_all(request)?;
+        Answer::read(&mut stream)
+    }
+
+    /// A connection of its own to the server.
+    pub fn connect(&self) -> io::Result<TcpStream> {
         let stream = TcpStream::connect(self.address)?;
         stream.set_read_timeout(Some(ANSWER_WITHIN))?;
         Ok(stream)

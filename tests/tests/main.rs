@@ -9,6 +9,7 @@ mod crash;
 mod cuts;
 mod damage;
 mod disk_full;
+mod edges;
 mod formats;
 mod idempotency;
 mod inventory;

@@ -17,6 +17,16 @@ pub fn not_text(rejection: &PathRejection) -> Problem {
     Problem::bad_request("invalid-path", format!("{part} is not UTF-8 once it is decoded"))
 }
 
+fn has_no_part(rejection: &PathRejection) -> bool {
+    match rejection {
+        PathRejection::FailedToDeserializePathParams(failed) => {
+            matches!(failed.kind(), ErrorKind::WrongNumberOfParameters { got: 0, .. })
+        }
+        PathRejection::MissingPathParams(_) => true,
+        _ => false,
+    }
+}
+
 /// The one variable part of a path, percent-decoded. In a route without one, such as `/products/batch`, it is the last
 /// part: the word of the route may be a SKU, too.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +38,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PathPart {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match Path::<String>::from_request_parts(parts, state).await {
             Ok(Path(part)) => Ok(Self(part)),
-            Err(PathRejection::MissingPathParams(_)) => {
+            Err(error) if has_no_part(&error) => {
                 let (_, last) = parts.uri.path().rsplit_once('/').unwrap_or_default();
                 Ok(Self(last.to_owned()))
             }
