@@ -17,7 +17,7 @@ use orderflow_ingest::{
 use orderflow_processors::{OrderProcessor, Processor, StockProcessor};
 use orderflow_runner::{TokioWorld, World};
 use orderflow_schemas::{Partition, Topic, TopicPartition};
-use orderflow_sinks::Progress;
+use orderflow_sinks::{Progress, database::Reader};
 use orderflow_topics::{EmbeddedLog, Topics, partitions_of};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -44,6 +44,7 @@ pub struct System {
     background: Background,
     log: Arc<EmbeddedLog>,
     ingest: Arc<Ingest>,
+    reader: Arc<dyn Reader>,
     parts: JoinSet<Result<&'static str>>,
     server: JoinSet<std::io::Result<()>>,
     stop_server: CancellationToken,
@@ -94,7 +95,7 @@ impl System {
         let ingest =
             Ingest::start(topics.clone(), settings.lifecycle.clone(), Arc::new(lookup), ingest_settings);
         let api = Api {
-            database: database.reader,
+            database: database.reader.clone(),
             progress,
             topics,
             lifecycle: settings.lifecycle.clone(),
@@ -106,6 +107,7 @@ impl System {
             background,
             log,
             ingest: Arc::new(ingest),
+            reader: database.reader,
             parts,
             server: JoinSet::new(),
             stop_server: CancellationToken::new(),
@@ -173,6 +175,10 @@ impl System {
             self.server.abort_all();
         }
         self.ingest.stop().await;
+        // Nobody reads any more, so the sink is the last one connected and can leave one whole file behind.
+        if tokio::time::timeout(DRAIN_WITHIN, self.reader.close()).await.is_err() {
+            tracing::warn!("a read of the database does not end");
+        }
         self.stop_processors.cancel();
         self.stop_sinks.cancel();
         let mut result = Ok(());

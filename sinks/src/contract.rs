@@ -120,4 +120,10 @@ pub trait Sink: Send {
 
     /// Applies a batch and stores the checkpoint that stands for all up to its end.
     async fn apply(&mut self, batch: &EventBatch, checkpoint: &Checkpoint) -> Result<(), SinkError>;
+
+    /// Leaves the store as others would like to find it. Nothing is applied after it. All that was applied is there
+    /// without it, too.
+    async fn close(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
 }

@@ -11,19 +11,21 @@ use serde_json::Value;
 use crate::{Answer, wait_until};
 
 /// How long an answer may take. Only a test that fails waits so long.
-const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+const ANSWER_WITHIN: Duration = Duration::from_secs(600);
 
 /// A caller: where it sends to, and the headers it sends with every request.
 #[derive(Clone, Debug)]
 pub struct Client {
     address: SocketAddr,
     headers: Vec<(String, String)>,
+    /// Asks again while the store has not caught up, however slow this machine is.
+    patient: bool,
 }
 
 impl Client {
     /// A caller without headers of its own.
     pub fn new(address: SocketAddr) -> Self {
-        Self { address, headers: Vec::new() }
+        Self { address, headers: Vec::new(), patient: false }
     }
 
     /// The same caller with this header, in place of another value it may have.
@@ -38,7 +40,7 @@ impl Client {
     /// The same caller, who must see what it learned from this answer.
     #[must_use]
     pub fn after(&self, answer: &Answer) -> Self {
-        self.with("orderflow-min-position", answer.position())
+        Self { patient: true, ..self.with("orderflow-min-position", answer.position()) }
     }
 
     /// `GET`
@@ -85,10 +87,16 @@ impl Client {
     /// Any request; panics if it gets no answer.
     #[track_caller]
     pub fn send(&self, method: &str, path: &str, body: &[u8]) -> Answer {
-        match self.try_send(method, path, body) {
+        let send = || match self.try_send(method, path, body) {
             Ok(answer) => answer,
             Err(error) => panic!("{method} {path} got no answer: {error}"),
+        };
+        if !self.patient {
+            return send();
         }
+        wait_until("the store has caught up", || {
+            Some(send()).filter(|answer| answer.status != 503 || answer.json()["type"] != "not-caught-up")
+        })
     }
 
     /// Any request; an error if it gets no whole answer, as from a server that was killed.

@@ -31,12 +31,17 @@ impl Default for Stage {
 }
 
 impl Stage {
-    /// An empty data directory; servers on it have small segments, so that several are filled quickly. With
+    /// An empty data directory; servers on it have small segments, so that several are filled quickly, and wait long
+    /// for a decision. With
     /// `ORDERFLOW_TEST_DATABASE=postgres` every stage has its database in Postgres.
     pub fn new() -> Self {
         let folder = TempDir::with_prefix("orderflow-test-").expect("temporary directories can be made");
         let data = folder.path().join("data");
-        let settings = vec![("ORDERFLOW_SEGMENT_BYTES".to_owned(), (4 << 20).to_string())];
+        let settings = vec![
+            ("ORDERFLOW_SEGMENT_BYTES".to_owned(), (4 << 20).to_string()),
+            // Decisions take no longer than on a machine that is all ours; a busy one takes longer.
+            ("ORDERFLOW_DECISION_WITHIN_S".to_owned(), "60".to_owned()),
+        ];
         let stage = Self { folder, data, settings, pipeline: None, cluster: None };
         let postgres = std::env::var("ORDERFLOW_TEST_DATABASE").is_ok_and(|database| database == "postgres");
         if postgres { stage.on_postgres() } else { stage }

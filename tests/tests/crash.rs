@@ -56,11 +56,16 @@ impl Acknowledged {
     }
 }
 
+/// Orders that one customer places in a round at most.
+const SINGLES_MAX: usize = 5_000;
+/// Batches that are posted in a round at most.
+const BATCHES_MAX: usize = 500;
+
 /// Places orders one by one until the server is gone.
 pub(crate) fn place(client: &Client, round: usize, acknowledged: &Acknowledged) {
     let wanted = order(&[("tea", 1)]).to_string();
     let client = client.with("content-type", "application/json");
-    for n in 0.. {
+    for n in 0..SINGLES_MAX {
         let key = format!("single-{round}-{n}");
         let client = client.with("idempotency-key", &key);
         let Ok(answer) = client.try_send("POST", "/orders", wanted.as_bytes()) else { return };
@@ -72,7 +77,7 @@ pub(crate) fn place(client: &Client, round: usize, acknowledged: &Acknowledged) 
 /// Places batches until the server is gone.
 fn place_batches(client: &Client, round: usize, acknowledged: &Acknowledged) {
     let client = client.with("content-type", "application/x-ndjson");
-    for n in 0.. {
+    for n in 0..BATCHES_MAX {
         let key = |line| format!("batch-{round}-{n}-{line}");
         let lines: String = (0..20).map(|line| batch_line(&key(line), "bob", "tea")).collect();
         let Ok(answer) = client.try_send("POST", "/orders/batch", lines.as_bytes()) else { return };

@@ -5,13 +5,20 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use orderflow_tests::{Client, Server, Stage, batch_line, find, order, supply, wait_levels, wait_until};
+use orderflow_tests::{
+    Client, Server, Stage, batch_line, copy_file, copy_folder, find, order, supply, wait_levels, wait_until,
+};
 use serde_json::Value;
+
+/// Orders that one customer places at most.
+const SINGLES_MAX: usize = 2_000;
+/// Batches that are posted at most.
+const BATCHES_MAX: usize = 200;
 
 /// Places orders one after the other until the server is gone; each that was acknowledged goes into `acknowledged`.
 fn place_until_gone(client: &Client, name: &str, count: &AtomicUsize, acknowledged: &Mutex<Vec<Value>>) {
     let wanted = order(&[("tea", 1)]).to_string();
-    for n in 0.. {
+    for n in 0..SINGLES_MAX {
         let client =
             client.with("content-type", "application/json").with("idempotency-key", format!("{name}-{n}"));
         let Ok(answer) = client.try_send("POST", "/orders", wanted.as_bytes()) else { return };
@@ -26,7 +33,7 @@ fn place_until_gone(client: &Client, name: &str, count: &AtomicUsize, acknowledg
 
 /// The same with batches, whose lines are acknowledged together.
 fn batch_until_gone(client: &Client, count: &AtomicUsize, keys: &Mutex<Vec<String>>) {
-    for n in 0.. {
+    for n in 0..BATCHES_MAX {
         let new: Vec<_> = (0..50).map(|line| format!("batch-{n}-{line}")).collect();
         let lines: String = new.iter().map(|key| batch_line(key, &format!("customer-{n}"), "tea")).collect();
         let client = client.with("content-type", "application/x-ndjson");
@@ -92,6 +99,25 @@ fn a_server_that_is_asked_to_stop_under_load_loses_nothing_and_exits_0() {
     wait_levels(&admin, "tea", [1_000_000, 1_000_000 - units, units, 0, 0]);
     server.stop();
     stage.verify_clean();
+}
+
+/// Who copies the file of a stopped server needs no other.
+#[test]
+fn a_stopped_server_leaves_one_file_with_everything_in_it() {
+    let stage = Stage::new();
+    let server = stage.serve();
+    let placed = supply(&server.admin(), "tea", 100, 10);
+    server.admin().after(&placed).get("/inventory/tea").is(200);
+    server.stop();
+    let (file, wal) = (stage.data().join("orders.sqlite"), stage.data().join("orders.sqlite-wal"));
+    if !file.exists() {
+        return; // It is in Postgres.
+    }
+    assert!(!wal.exists(), "the WAL is still there");
+    let copy = Stage::new();
+    copy_folder(&stage.data().join("log"), &copy.data().join("log"));
+    copy_file(&file, &copy.data().join("orders.sqlite"));
+    copy.verify_clean();
 }
 
 #[test]

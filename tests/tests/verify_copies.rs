@@ -13,9 +13,12 @@ use orderflow_tests::{
 /// So often a log is copied again before the copy is taken for damaged.
 const COPIES_MAX: usize = 10;
 
-/// Orders until it is told to stop.
+/// Batches that are posted at most, twice what the copies wait for.
+const BATCHES_MAX: usize = 120;
+
+/// Orders until it is told to stop, or has ordered enough.
 fn load(client: &Client, stop: &AtomicBool) {
-    for round in 0.. {
+    for round in 0..BATCHES_MAX {
         if stop.load(Ordering::Relaxed) {
             return;
         }

@@ -77,4 +77,11 @@ impl Sink for DatabaseSink {
         self.tell(&applied);
         applied
     }
+
+    async fn close(&mut self) -> Result<(), SinkError> {
+        match self.opened.take() {
+            Some(mut sink) => sink.close().await,
+            None => Ok(()),
+        }
+    }
 }

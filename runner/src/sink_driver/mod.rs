@@ -162,7 +162,7 @@ impl SinkDriver {
         Self { world, topics, sink, inputs, progress, settings, applied: Checkpoint::default() }
     }
 
-    /// Runs until `stop`, then finishes the batch it is applying and returns. Not to be dropped before.
+    /// Runs until `stop`, then finishes the batch it is applying, closes the sink and returns. Not to be dropped before.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), SinkDriverError> {
         let Some(checkpoint) = self.load(&stop).await? else { return Ok(()) };
         self.check(&checkpoint).await?;
@@ -177,7 +177,11 @@ impl SinkDriver {
         reading.cancel();
         // The reader holds the sending side until it has ended.
         while receiver.recv().await.is_some() {}
-        applied
+        applied?;
+        if let Err(error) = self.sink.close().await {
+            tracing::warn!(%error, sink = self.sink.name(), "the store was not closed in order; nothing is missing in it");
+        }
+        Ok(())
     }
 
     /// A checkpoint beyond the end of the log belongs to another log, or to a later state of this one.

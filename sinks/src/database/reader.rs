@@ -80,6 +80,9 @@ pub trait Reader: Send + Sync {
 
     /// How many SKUs there are.
     async fn count_stocks(&self, which: Catalogue) -> Result<u64, DatabaseError>;
+
+    /// Waits for what is being read and closes all connections. Nothing is read after it.
+    async fn close(&self);
 }
 
 /// The reads of verification: everything, one row at a time, in the order of the keys.

@@ -79,11 +79,6 @@ impl PostgresReader {
         Ok(Self { pool, breaker, url: url.into(), settings: Arc::new(settings.clone()) })
     }
 
-    /// Closes all connections.
-    pub async fn close(&self) {
-        self.pool.close().await;
-    }
-
     async fn run(&self, select: Select) -> Result<Vec<PgRow>, sqlx::Error> {
         let mut lease = Lease(Some(self.pool.acquire().await?));
         let limit = Duration::from_millis(self.settings.read_ms_max) + ANSWER_GRACE;
@@ -153,6 +148,10 @@ impl Store for PostgresReader {
             visit(&row)?;
         }
         Ok(())
+    }
+
+    async fn disconnect(&self) {
+        self.pool.close().await;
     }
 
     fn push_texts(select: &mut Select, texts: Vec<String>) {

@@ -35,6 +35,9 @@ pub(in crate::database) trait Store: Send + Sync {
         visit: Visit<'_, Self::Row>,
     ) -> Result<(), DatabaseError>;
 
+    /// Waits for what is being read and closes all connections.
+    async fn disconnect(&self);
+
     /// Adds a list of texts to compare with, in brackets.
     fn push_texts(select: &mut Select, texts: Vec<String>);
 }
@@ -64,6 +67,10 @@ pub(in crate::database) fn checkpoint_of<R: Row>(rows: &[R]) -> Result<Checkpoin
 
 #[async_trait]
 impl<S: Store> Reader for S {
+    async fn close(&self) {
+        self.disconnect().await;
+    }
+
     async fn order(&self, id: OrderId) -> Result<Option<Order>, DatabaseError> {
         let mut select = Select::new("SELECT * FROM orders WHERE id = ");
         select.bind(id);

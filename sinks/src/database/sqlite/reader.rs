@@ -38,11 +38,6 @@ impl SqliteReader {
             .map_err(DatabaseError::query("open the database to read"))?;
         Ok(Self { pool })
     }
-
-    /// Closes all connections.
-    pub async fn close(&self) {
-        self.pool.close().await;
-    }
 }
 
 #[async_trait]
@@ -74,6 +69,10 @@ impl Store for SqliteReader {
             visit(&row)?;
         }
         Ok(())
+    }
+
+    async fn disconnect(&self) {
+        self.pool.close().await;
     }
 
     fn push_texts(select: &mut Select, texts: Vec<String>) {

@@ -88,7 +88,9 @@ pub(super) async fn connect(
         .page_size(PAGE_BYTES)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
-        .pragma("wal_autocheckpoint", (settings.wal_bytes / PAGE_BYTES).to_string());
+        .pragma("wal_autocheckpoint", (settings.wal_bytes / PAGE_BYTES).to_string())
+        // Without it the file of the WAL stays as long as the longest reader has made it.
+        .pragma("journal_size_limit", settings.wal_bytes.to_string());
     options.connect().await.map_err(DatabaseError::query("open the database"))
 }
 

@@ -94,6 +94,66 @@ async fn a_database_that_is_busy_is_tried_again_later() {
     assert!(DatabaseError::query("write")(error).is_transient());
 }
 
+async fn put(sink: &mut SqliteSink, order: Order) {
+    let (batch, checkpoint) = batch((0, vec![changed(order)]), (0, vec![]));
+    sink.apply(&batch, &checkpoint).await.unwrap();
+}
+
+fn wal_bytes(path: &Path) -> u64 {
+    std::fs::metadata(path.with_extension("db-wal")).map_or(0, |wal| wal.len())
+}
+
+#[tokio::test]
+async fn once_it_is_closed_one_file_holds_everything() {
+    let Fixture { directory, mut sink, reader } = fixture().await;
+    put(&mut sink, order(1, 1, "CREATED")).await;
+    assert!(reader.order(id(1)).await.unwrap().is_some());
+    let path = file(directory.path());
+    assert!(wal_bytes(&path) > 0, "there is nothing to move");
+    reader.close().await;
+    sink.close().await.unwrap();
+    let names: Vec<_> =
+        std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["orderflow.db"]);
+    let copy = directory.path().join("copy.db");
+    std::fs::copy(&path, &copy).unwrap();
+    let copy = SqliteReader::open(&copy, &SqliteSettings::default()).await.unwrap();
+    assert!(copy.order(id(1)).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn with_somebody_else_connected_the_file_holds_everything_all_the_same() {
+    let Fixture { directory, mut sink, reader } = fixture().await;
+    put(&mut sink, order(1, 1, "CREATED")).await;
+    assert!(reader.order(id(1)).await.unwrap().is_some());
+    sink.close().await.unwrap();
+    assert_eq!(wal_bytes(&file(directory.path())), 0);
+}
+
+#[tokio::test]
+async fn the_wal_shrinks_back_when_a_long_reader_is_gone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = file(directory.path());
+    let settings = SqliteSettings { wal_bytes: 1 << 20, ..SqliteSettings::default() };
+    let mut sink = SqliteSink::open(&path, &settings).await.unwrap();
+    let mut write = async |from: u32| {
+        for n in from..from + 200 {
+            let notes = Some("x".repeat(8 << 10).into());
+            put(&mut sink, Order { notes, ..order(n, 1, "CREATED") }).await;
+        }
+    };
+    write(0).await;
+    let mut long = raw(&path).await;
+    long.execute("BEGIN; SELECT count(*) FROM orders").await.unwrap();
+    write(200).await;
+    let grown = wal_bytes(&path);
+    assert!(grown > 2 << 20, "the reader held nothing back: {grown}");
+    long.execute("COMMIT").await.unwrap();
+    write(400).await;
+    let shrunk = wal_bytes(&path);
+    assert!(shrunk < 2 << 20, "{shrunk} of {grown}");
+}
+
 #[tokio::test]
 async fn lists_are_served_by_an_index_and_never_sorted() {
     let Fixture { directory, .. } = fixture().await;

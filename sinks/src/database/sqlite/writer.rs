@@ -111,6 +111,21 @@ impl Sink for SqliteSink {
         let rows = Rows::of(batch)?;
         Ok(self.write(&rows, checkpoint).await?)
     }
+
+    /// Moves the WAL into the file, which then holds everything, and removes it if nobody else is connected.
+    async fn close(&mut self) -> Result<(), SinkError> {
+        let connection = self.connection().await?;
+        let moved = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(connection).await;
+        let moved = moved.map_err(DatabaseError::query("move the WAL into the file"));
+        self.used(&moved);
+        moved?;
+        match self.connection.take() {
+            Some(connection) => {
+                Ok(connection.close().await.map_err(DatabaseError::query("close the database"))?)
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 async fn write_batch(

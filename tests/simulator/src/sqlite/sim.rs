@@ -11,7 +11,7 @@ use orderflow_schemas::Order;
 use orderflow_sinks::{
     Checkpoint, EventBatch, Sink, SinkError,
     database::{
-        Audit as _, DatabaseError, HistoryEntry, StockItem,
+        Audit as _, DatabaseError, HistoryEntry, Reader as _, StockItem,
         sqlite::{SqliteReader, SqliteSettings, SqliteSink},
     },
 };

@@ -13,7 +13,7 @@ use orderflow_simulator::{
 };
 use orderflow_sinks::{
     Sink,
-    database::{Audit, sqlite::SqliteSettings},
+    database::{Audit, Reader, sqlite::SqliteSettings},
 };
 use orderflow_topics::embedded::disk::Disk;
 
