@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""Compares two builds of orderflow in one run: alternating pairs, each on an empty directory, the same client.
+
+    benches/compare.py BEFORE NOW [--pairs 20] [--mode single|batch] [--connections 64] [--for 5s]
+
+Prints the orders a second of each pair and the median of the ratio now/before with its 95 % interval. The interval is
+that of order statistics: the ranks around the median that a binomial distribution leaves 2.5 % beyond on each side.
+"""
+
+import argparse, json, math, os, signal, socket, statistics, subprocess, tempfile, time, urllib.request
+
+
+def serve(program, folder, port):
+    address = f"127.0.0.1:{port}"
+    arguments = [program, "serve", "--insecure-no-auth", "--data", folder, "--listen", address]
+    server = subprocess.Popen(arguments, stdout=subprocess.DEVNULL)
+    for _ in range(6000):
+        try:
+            urllib.request.urlopen(f"http://{address}/health/ready").close()
+            return server, f"http://{address}"
+        except OSError:
+            time.sleep(0.01)
+    raise SystemExit(f"{program} is never ready")
+
+
+def measure(program, client, args):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with tempfile.TemporaryDirectory(prefix="orderflow-compare-") as folder:
+        server, url = serve(program, folder, port)
+        load = ["bench", "--mode", args.mode, "--connections", str(args.connections), "--for", args.duration]
+        try:
+            ran = subprocess.run([client, *load, "--url", url, "--json"], check=True, capture_output=True)
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.wait()
+    report = json.loads(ran.stdout)
+    return report["durable_per_s"]
+
+
+def interval(ratios):
+    count = len(ratios)
+    tail, below = 0.0, 0
+    while tail + math.comb(count, below) / 2**count <= 0.025:
+        tail += math.comb(count, below) / 2**count
+        below += 1
+    low, high = max(below - 1, 0), min(count - below, count - 1)
+    return ratios[low], ratios[high]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("before")
+    parser.add_argument("now")
+    parser.add_argument("--pairs", type=int, default=20)
+    parser.add_argument("--mode", default="single")
+    parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--for", dest="duration", default="5s")
+    args = parser.parse_args()
+    before, now = os.path.abspath(args.before), os.path.abspath(args.now)
+    ratios = []
+    for pair in range(args.pairs):
+        # Who comes first alternates too.
+        order = [before, now] if pair % 2 == 0 else [now, before]
+        rates = {program: measure(program, now, args) for program in order}
+        ratios.append(rates[now] / rates[before])
+        print(f"{rates[before]:10.0f} {rates[now]:10.0f} {ratios[-1]:.3f}", flush=True)
+    low, high = interval(sorted(ratios))
+    print(f"median ratio {statistics.median(ratios):.3f}, 95 % interval {low:.3f} to {high:.3f}, {len(ratios)} pairs")
+
+
+main()
