@@ -2,17 +2,13 @@
 
 use axum::{
     Router,
-    middleware::from_fn,
     routing::{get, post},
 };
-
-use orderflow_ingest::{no_conditions, no_key};
 
 use crate::{health, orders, records, state::Api, stock};
 
 /// The read API. The caller is put into the requests by a middleware around it.
 pub fn routes(state: Api) -> Router {
-    let questions = post(stock::check_availability).layer(from_fn(no_key)).layer(from_fn(no_conditions));
     Router::new()
         .route("/orders", get(orders::list))
         .route("/orders/{id}", get(orders::show))
@@ -24,7 +20,7 @@ pub fn routes(state: Api) -> Router {
         .route("/products", get(stock::list_products))
         .route("/products/{sku}", get(stock::show_product))
         .route("/products/batch", get(stock::show_product))
-        .route("/check-availability", questions)
+        .route("/check-availability", post(stock::check_availability))
         .route("/topics", get(records::list_topics))
         .route("/topics/{topic}/{partition}/records", get(records::list_records))
         .route("/health", get(health::show))

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use compact_str::CompactString;
 use orderflow_ingest::{
-    WantedRequest,
+    NoConditions, NoKey, WantedRequest,
     http::{self, Caller, Problem, Query},
     wanted,
 };
@@ -95,6 +95,7 @@ struct LineAvailability {
 /// `POST /check-availability`
 pub async fn check_availability(
     _: Caller,
+    _: (NoKey, NoConditions),
     Store(store): Store,
     http::Json(request): http::Json<WantedRequest>,
 ) -> Result<Json<Availability>, Problem> {

@@ -26,7 +26,7 @@ mod tests;
 mod validate;
 
 pub use lookup::{LookupError, OrderLookup};
-pub use preconditions::{no_conditions, no_key};
+pub use preconditions::{NoConditions, NoKey};
 pub use requests::WantedRequest;
 pub use routes::routes;
 pub use service::Ingest;

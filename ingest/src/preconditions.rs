@@ -1,12 +1,8 @@
 //! What a write's headers ask for: `Idempotency-Key`, `Prefer`, `If-Match`. What a call cannot do is refused, and never
 //! promised in silence.
 
-use axum::{
-    extract::{FromRequestParts, Request},
-    middleware::Next,
-    response::{IntoResponse, Response},
-};
-use http::{HeaderMap, HeaderName, Method, header, request::Parts};
+use axum::extract::FromRequestParts;
+use http::{HeaderName, header, request::Parts};
 use orderflow_schemas::IdempotencyKey;
 
 use crate::{
@@ -54,7 +50,7 @@ impl<S: Send + Sync> FromRequestParts<S> for RespondAsync {
     }
 }
 
-/// The versions in `If-Match`; `None` if any will do.
+/// The versions in `If-Match`; `None` if any will do. `If-None-Match` is refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IfMatch(pub Option<Vec<u64>>);
 
@@ -62,34 +58,37 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        refuse(&[header::IF_NONE_MATCH], parts)?;
         Ok(Self(Tags::if_match(&parts.headers)?.and_then(Tags::strong)))
     }
 }
 
-/// Middleware for calls that take no `Idempotency-Key`: 400 if it is there. Calls that only read repeat it harmlessly.
-pub async fn no_key(request: Request, next: Next) -> Response {
-    unless_there(&[IDEMPOTENCY_KEY], request, next).await
-}
+/// A call that takes no `Idempotency-Key`: 400 if it is there. Calls that only read repeat it harmlessly.
+#[derive(Clone, Copy, Debug)]
+pub struct NoKey;
 
-/// Middleware for calls that take no conditions: 400 if there is one.
-pub async fn no_conditions(request: Request, next: Next) -> Response {
-    unless_there(&[header::IF_MATCH, header::IF_NONE_MATCH], request, next).await
-}
+impl<S: Send + Sync> FromRequestParts<S> for NoKey {
+    type Rejection = Problem;
 
-/// Middleware for calls whose only condition can be `If-Match`: 400 if there is another.
-pub async fn no_if_none_match(request: Request, next: Next) -> Response {
-    unless_there(&[header::IF_NONE_MATCH], request, next).await
-}
-
-async fn unless_there(names: &[HeaderName], request: Request, next: Next) -> Response {
-    match refuse(names, request.method(), request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(problem) => problem.into_response(),
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        refuse(&[IDEMPOTENCY_KEY], parts).map(|()| Self)
     }
 }
 
-fn refuse(names: &[HeaderName], method: &Method, given: &HeaderMap) -> Result<(), Problem> {
-    match names.iter().find(|name| !method.is_safe() && given.contains_key(*name)) {
+/// A call that takes no condition: 400 if there is one.
+#[derive(Clone, Copy, Debug)]
+pub struct NoConditions;
+
+impl<S: Send + Sync> FromRequestParts<S> for NoConditions {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        refuse(&[header::IF_MATCH, header::IF_NONE_MATCH], parts).map(|()| Self)
+    }
+}
+
+fn refuse(names: &[HeaderName], parts: &Parts) -> Result<(), Problem> {
+    match names.iter().find(|name| parts.headers.contains_key(*name)) {
         Some(name) => {
             Err(headers::invalid(name, "is not taken by this call, and would promise what is not done"))
         }

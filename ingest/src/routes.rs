@@ -6,38 +6,29 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    middleware::from_fn,
     routing::{delete, patch, post, put},
 };
 
 use crate::{
     handlers::{orders, products, status, stock},
-    preconditions::{no_conditions, no_if_none_match, no_key},
     service::Ingest,
     stream,
 };
 
 /// The routes of the write API.
 pub fn routes(ingest: Arc<Ingest>) -> Router {
-    let keyed = Router::new()
+    Router::new()
         .route("/orders", post(orders::place))
         .route("/orders/batch", post(stream::orders))
-        .route("/inventory/batch", post(stream::receipts))
-        .route("/inventory/{sku}/receipts", post(stock::receive))
-        .route("/inventory/{sku}/adjustments", post(stock::adjust))
-        .route_layer(from_fn(no_conditions));
-    let conditional = Router::new()
         .route("/orders/{id}", delete(status::cancel))
         .route("/orders/{id}/status", patch(status::change))
         .route("/orders/{id}/cancel", post(status::cancel))
         .route("/orders/{id}/approve", post(status::approve))
         .route("/orders/{id}/reject", post(status::reject))
-        .route_layer(from_fn(no_key))
-        .route_layer(from_fn(no_if_none_match));
-    let plain = Router::new()
+        .route("/inventory/batch", post(stream::receipts))
+        .route("/inventory/{sku}/receipts", post(stock::receive))
+        .route("/inventory/{sku}/adjustments", post(stock::adjust))
         .route("/products/batch", post(stream::products).put(products::set))
         .route("/products/{sku}", put(products::set))
-        .route_layer(from_fn(no_key))
-        .route_layer(from_fn(no_conditions));
-    keyed.merge(conditional).merge(plain).with_state(ingest)
+        .with_state(ingest)
 }

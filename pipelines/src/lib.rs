@@ -7,6 +7,7 @@ pub mod cli;
 mod commands;
 mod database;
 mod demo;
+mod front;
 mod listener;
 mod load;
 mod look;

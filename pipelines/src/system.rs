@@ -8,11 +8,11 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
-use axum::{Extension, response::IntoResponse};
+use axum::response::IntoResponse;
 use orderflow_api::{Api, Health, Part, Status, StoredOrders};
 use orderflow_ingest::{
     Ingest,
-    http::{BodyLimit, Problem, host::require_host, insecure_no_auth, propagate_trace},
+    http::{BodyLimit, Problem, insecure_no_auth, propagate_trace},
 };
 use orderflow_processors::{OrderProcessor, Processor, StockProcessor};
 use orderflow_runner::{TokioWorld, World};
@@ -25,7 +25,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     background::Background,
     database::{self, Database},
-    listener::{BoundedListener, Slot, note_answers},
+    front::FrontDoor,
+    listener::BoundedListener,
     metrics_endpoint,
     processing::{Runner, Settings as RunnerSettings, Snapshots},
     settings::Settings,
@@ -133,18 +134,15 @@ impl System {
             .fallback(no_such_route)
             .method_not_allowed_fallback(no_such_method)
             .layer(callers)
-            .layer(axum::middleware::from_fn(require_host))
-            .layer(Extension(BodyLimit(settings.body_bytes_max)))
             .layer(tower_http::catch_panic::CatchPanicLayer::custom(|_| {
                 Problem::internal("a handler panicked").into_response()
             }))
-            .layer(traced)
-            .layer(axum::middleware::from_fn(note_answers))
-            .into_make_service_with_connect_info::<Slot>();
+            .layer(traced);
+        let front = FrontDoor::new(router, BodyLimit(settings.body_bytes_max));
         let stop = self.stop_server.clone();
         let listener = BoundedListener::new(listener, settings.connections_max);
         self.server.spawn(async move {
-            axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
+            axum::serve(listener, front).with_graceful_shutdown(stop.cancelled_owned()).await
         });
         Ok(())
     }

@@ -13,7 +13,7 @@ use crate::{
     appender::Commands,
     decisions::{Decided, Decision},
     http::{Caller, Json, Problem, Trace},
-    preconditions::{IDEMPOTENT_REPLAYED, Key, RespondAsync},
+    preconditions::{IDEMPOTENT_REPLAYED, Key, NoConditions, RespondAsync},
     requests::OrderRequest,
     service::Ingest,
     validate::{self, Owner},
@@ -26,6 +26,7 @@ pub async fn place(
     caller: Caller,
     Trace(trace): Trace,
     Key(key): Key,
+    _: NoConditions,
     RespondAsync(respond_async): RespondAsync,
     Json(request): Json<OrderRequest>,
 ) -> Result<Response, Problem> {

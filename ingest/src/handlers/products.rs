@@ -9,6 +9,7 @@ use tracing::instrument;
 use super::stock::{KEEPERS, carry_out};
 use crate::{
     http::{Caller, Json, PathPart, Problem, Trace},
+    preconditions::{NoConditions, NoKey},
     requests::ProductRequest,
     service::Ingest,
     validate,
@@ -21,6 +22,7 @@ pub async fn set(
     PathPart(sku): PathPart,
     caller: Caller,
     Trace(trace): Trace,
+    _: (NoKey, NoConditions),
     Json(request): Json<ProductRequest>,
 ) -> Result<Response, Problem> {
     caller.require(&KEEPERS)?;

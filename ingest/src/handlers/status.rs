@@ -19,7 +19,7 @@ use crate::{
     appender::Commands,
     decisions::{Decided, Decision},
     http::{Caller, Json, PathPart, Problem, Trace, body::OptionalJson},
-    preconditions::IfMatch,
+    preconditions::{IfMatch, NoKey},
     requests::{ActionRequest, StatusRequest},
     service::Ingest,
     validate,
@@ -33,6 +33,7 @@ pub async fn change(
     caller: Caller,
     Trace(trace): Trace,
     IfMatch(if_match): IfMatch,
+    _: NoKey,
     Json(request): Json<StatusRequest>,
 ) -> Result<Response, Problem> {
     let id = validate::order_id(&id)?;
@@ -77,6 +78,7 @@ impl FromRequest<Arc<Ingest>> for Action {
         let PathPart(id) = PathPart::from_request_parts(&mut parts, state).await?;
         let id = validate::order_id(&id)?;
         let Trace(trace) = Trace::from_request_parts(&mut parts, state).await?;
+        NoKey::from_request_parts(&mut parts, state).await?;
         let IfMatch(if_match) = IfMatch::from_request_parts(&mut parts, state).await?;
         let request = Request::from_parts(parts, body);
         let OptionalJson(request) = OptionalJson::from_request(request, state).await?;

@@ -19,7 +19,7 @@ use crate::{
     appender::Commands,
     decisions::{Decided, Decision},
     http::{Caller, Json, PathPart, Problem, Trace, with_position},
-    preconditions::{IDEMPOTENT_REPLAYED, Key},
+    preconditions::{IDEMPOTENT_REPLAYED, Key, NoConditions},
     requests::{AdjustmentRequest, ReceiptRequest},
     service::Ingest,
     validate,
@@ -36,6 +36,7 @@ pub async fn receive(
     caller: Caller,
     Trace(trace): Trace,
     Key(key): Key,
+    _: NoConditions,
     Json(request): Json<ReceiptRequest>,
 ) -> Result<Response, Problem> {
     caller.require(&KEEPERS)?;
@@ -52,6 +53,7 @@ pub async fn adjust(
     caller: Caller,
     Trace(trace): Trace,
     Key(key): Key,
+    _: NoConditions,
     Json(request): Json<AdjustmentRequest>,
 ) -> Result<Response, Problem> {
     caller.require(&KEEPERS)?;

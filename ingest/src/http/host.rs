@@ -1,20 +1,12 @@
 //! The header `Host`, RFC 9112, section 3.2.
 
-use axum::{
-    extract::Request,
-    middleware::Next,
-    response::{IntoResponse, Response},
-};
-use http::{HeaderMap, Version, header, uri::Authority};
+use http::{HeaderMap, Request, Version, header, uri::Authority};
 
 use super::{Problem, headers};
 
-/// Middleware: 400 for a request of HTTP/1.1 without `Host`, and for one with several or with one that is no host.
-pub async fn require_host(request: Request, next: Next) -> Response {
-    match check(request.version(), request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(problem) => problem.into_response(),
-    }
+/// 400 for a request of HTTP/1.1 without `Host`, and for one with several or with one that is no host.
+pub fn require_host<B>(request: &Request<B>) -> Result<(), Problem> {
+    check(request.version(), request.headers())
 }
 
 fn check(version: Version, given: &HeaderMap) -> Result<(), Problem> {

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, request::Parts};
 use orderflow_schemas::envelope::TraceParent;
 use uuid::Uuid;
 
-use super::Problem;
+use super::{Problem, headers};
 
 /// The header, in and out.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -21,7 +21,8 @@ pub struct Trace(pub TraceParent);
 impl Trace {
     /// The caller's trace, or a new one where there is none or a malformed one.
     pub fn of(headers: &HeaderMap) -> Self {
-        let given = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
+        // One that is malformed counts for nothing, says the recommendation, and so do two that differ.
+        let given = headers::single(headers, &TRACEPARENT).ok().flatten();
         Self(given.filter(|text| !is_null(text)).and_then(TraceParent::parse).unwrap_or_else(fresh))
     }
 }

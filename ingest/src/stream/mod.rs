@@ -32,7 +32,7 @@ use crate::{
     handlers::stock::KEEPERS,
     http::{Caller, Coding, FieldError, Problem, Trace, body, with_position},
     measures,
-    preconditions::Key,
+    preconditions::{Key, NoConditions, NoKey},
     requests::{OrderRequest, ProductLine, ReceiptLine},
     service::Ingest,
     validate::{self, Owner},
@@ -48,6 +48,7 @@ pub async fn orders(
     caller: Caller,
     Trace(trace): Trace,
     Key(key): Key,
+    _: NoConditions,
     request: Request,
 ) -> Result<Response, Problem> {
     caller.require(&[Role::Service, Role::Admin])?;
@@ -72,6 +73,7 @@ pub async fn receipts(
     caller: Caller,
     Trace(trace): Trace,
     Key(key): Key,
+    _: NoConditions,
     request: Request,
 ) -> Result<Response, Problem> {
     caller.require(&KEEPERS)?;
@@ -91,6 +93,7 @@ pub async fn products(
     State(ingest): State<Arc<Ingest>>,
     caller: Caller,
     Trace(trace): Trace,
+    _: (NoKey, NoConditions),
     request: Request,
 ) -> Result<Response, Problem> {
     caller.require(&KEEPERS)?;

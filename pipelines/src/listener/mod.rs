@@ -23,8 +23,8 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
+pub use self::slot::Slot;
 use self::slot::Slots;
-pub use self::slot::{Slot, note_answers};
 
 /// How long nothing may move on a connection.
 const IDLE_MAX: Duration = Duration::from_secs(90);
@@ -52,6 +52,11 @@ impl Connection {
     fn new(stream: TcpStream, slots: Arc<Slots>, number: u64, place: OwnedSemaphorePermit) -> Self {
         let (idle, slot) = (Box::pin(tokio::time::sleep(IDLE_MAX)), slots.add(number));
         Self { stream, idle, slot, slots, number, _place: place }
+    }
+
+    /// Where it is noted what this connection is doing.
+    pub fn slot(&self) -> &Slot {
+        &self.slot
     }
 
     /// Notes that something moved.
@@ -153,7 +158,11 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let poll = Pin::new(&mut self.stream).poll_flush(cx);
+        if let Poll::Ready(Ok(())) = poll {
+            self.slot.flushed();
+        }
+        poll
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -163,13 +172,15 @@ impl AsyncWrite for Connection {
 
 #[cfg(test)]
 mod tests {
-    use axum::{Router, middleware::from_fn, routing::get};
+    use axum::{Router, routing::get};
+    use orderflow_ingest::http::BodyLimit;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         sync::Notify,
     };
 
     use super::*;
+    use crate::front::FrontDoor;
 
     #[tokio::test]
     async fn a_silent_connection_is_cut_and_gives_its_place_to_the_next() {
@@ -201,8 +212,8 @@ mod tests {
             "slow"
         };
         let router = Router::new().route("/", get(async || "at once")).route("/slow", get(slow));
-        let service = router.layer(from_fn(note_answers)).into_make_service_with_connect_info::<Slot>();
-        tokio::spawn(axum::serve(BoundedListener::new(listener, connections_max), service).into_future());
+        let front = FrontDoor::new(router, BodyLimit::default());
+        tokio::spawn(axum::serve(BoundedListener::new(listener, connections_max), front).into_future());
         (address, asked, go_on)
     }
 

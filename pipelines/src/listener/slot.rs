@@ -2,33 +2,32 @@
 
 use std::{
     collections::HashMap,
+    pin::Pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
+    task::{Context, Poll, Waker},
     time::Instant,
 };
 
 use axum::{
     body::{Body, Bytes, HttpBody},
-    extract::{ConnectInfo, Request},
-    middleware::Next,
     response::Response,
-    serve::IncomingStream,
 };
 use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
-
-use super::BoundedListener;
 
 /// Nothing has come yet.
 const FRESH: u8 = 0;
 /// A request is on its way or being answered.
 const BUSY: u8 = 1;
-/// The last request is answered, and nothing has come since.
-const IDLE: u8 = 2;
+/// The answer is made, and is being written.
+const ANSWERED: u8 = 2;
+/// The last answer has gone out, and nothing has come since.
+const IDLE: u8 = 3;
 /// To be closed; what still comes is not read.
-const CLOSED: u8 = 3;
+const CLOSED: u8 = 4;
 
 /// One connection, as the listener and the requests on it see it.
 #[derive(Clone)]
@@ -107,7 +106,7 @@ impl Slot {
     }
 
     /// Whether it was closed to make room. If not, whoever closes it wakes the task of `waker`.
-    pub(super) fn is_closed(&self, waker: &std::task::Waker) -> bool {
+    pub(super) fn is_closed(&self, waker: &Waker) -> bool {
         self.0.waker.register(waker);
         self.0.state.load(Ordering::SeqCst) == CLOSED
     }
@@ -120,54 +119,63 @@ impl Slot {
         closed
     }
 
+    /// Notes that a request is being answered; the answer goes through [`Self::answer`].
+    pub fn begin(&self) {
+        // A connection that was closed meanwhile has no more use for what it knows.
+        self.read();
+    }
+
+    /// Notes that this is the answer, to be written next.
+    pub fn answer(&self, answer: Response) -> Response {
+        if answer.body().size_hint().exact().is_some() {
+            // It is in memory, and what is written next is all of it.
+            self.answered();
+            return answer;
+        }
+        answer.map(|body| Body::new(Streamed { body, slot: self.clone() }))
+    }
+
     fn answered(&self) {
+        // A failure to change it means that it is closed already.
+        let _ = self.0.state.compare_exchange(BUSY, ANSWERED, Ordering::SeqCst, Ordering::SeqCst);
+    }
+
+    /// Notes that all there was to write is written.
+    pub(super) fn flushed(&self) {
         let (shared, slots) = (&self.0, &self.0.slots);
+        if shared.state.load(Ordering::Relaxed) != ANSWERED {
+            return;
+        }
         let now = u64::try_from(slots.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         shared.idle_since.store(now, Ordering::Relaxed);
-        // A failure to change it means that it is closed already.
-        let _ = shared.state.compare_exchange(BUSY, IDLE, Ordering::SeqCst, Ordering::SeqCst);
+        let _ = shared.state.compare_exchange(ANSWERED, IDLE, Ordering::SeqCst, Ordering::SeqCst);
         if slots.wanted.load(Ordering::SeqCst) {
             slots.became_idle.notify_one();
         }
     }
 }
 
-impl axum::extract::connect_info::Connected<IncomingStream<'_, BoundedListener>> for Slot {
-    fn connect_info(stream: IncomingStream<'_, BoundedListener>) -> Self {
-        stream.io().slot.clone()
-    }
-}
-
-/// Middleware: a connection is idle again when the answer has gone out to its end.
-pub async fn note_answers(ConnectInfo(slot): ConnectInfo<Slot>, request: Request, next: Next) -> Response {
-    slot.read();
-    let answering = Answering(slot);
-    next.run(request).await.map(|body| Body::new(Answer { body, _answering: answering }))
-}
-
-/// An answer that is under way.
-struct Answering(Slot);
-
-impl Drop for Answering {
-    fn drop(&mut self) {
-        self.0.answered();
-    }
-}
-
-struct Answer {
+/// An answer whose length is not known before its end: until then its connection is busy.
+struct Streamed {
     body: Body,
-    _answering: Answering,
+    slot: Slot,
 }
 
-impl HttpBody for Answer {
+impl Drop for Streamed {
+    fn drop(&mut self) {
+        self.slot.answered();
+    }
+}
+
+impl HttpBody for Streamed {
     type Data = Bytes;
     type Error = axum::Error;
 
     fn poll_frame(
-        mut self: std::pin::Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
-        std::pin::Pin::new(&mut self.body).poll_frame(cx)
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {
