@@ -3,17 +3,28 @@
 
     benches/compare.py BEFORE NOW [--pairs 20] [--mode single|batch] [--connections 64] [--for 5s]
 
-Prints the orders a second of each pair and the median of the ratio now/before with its 95 % interval. The interval is
+Prints the orders a second of each pair, the ratio now/before, and the same of orders for each second of the server's
+processor time; then the medians of the ratios, each with its 95 % interval. The interval is
 that of order statistics: the ranks around the median that a binomial distribution leaves 2.5 % beyond on each side.
 """
 
-import argparse, json, math, os, signal, socket, statistics, subprocess, tempfile, time, urllib.request
+import argparse
+import json
+import math
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import tempfile
+import time
+import urllib.request
 
 
 def serve(program, folder, port):
     address = f"127.0.0.1:{port}"
     arguments = [program, "serve", "--insecure-no-auth", "--data", folder, "--listen", address]
-    server = subprocess.Popen(arguments, stdout=subprocess.DEVNULL)
+    server = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     for _ in range(6000):
         try:
             urllib.request.urlopen(f"http://{address}/health/ready").close()
@@ -34,9 +45,9 @@ def measure(program, client, args):
             ran = subprocess.run([client, *load, "--url", url, "--json"], check=True, capture_output=True)
         finally:
             server.send_signal(signal.SIGTERM)
-            server.wait()
+            _, server.returncode, usage = os.wait4(server.pid, 0)
     report = json.loads(ran.stdout)
-    return report["durable_per_s"]
+    return report["durable_per_s"], report["orders"] / (usage.ru_utime + usage.ru_stime)
 
 
 def interval(ratios):
@@ -59,15 +70,17 @@ def main():
     parser.add_argument("--for", dest="duration", default="5s")
     args = parser.parse_args()
     before, now = os.path.abspath(args.before), os.path.abspath(args.now)
-    ratios = []
+    ratios, processor = [], []
     for pair in range(args.pairs):
         # Who comes first alternates too.
         order = [before, now] if pair % 2 == 0 else [now, before]
         rates = {program: measure(program, now, args) for program in order}
-        ratios.append(rates[now] / rates[before])
-        print(f"{rates[before]:10.0f} {rates[now]:10.0f} {ratios[-1]:.3f}", flush=True)
-    low, high = interval(sorted(ratios))
-    print(f"median ratio {statistics.median(ratios):.3f}, 95 % interval {low:.3f} to {high:.3f}, {len(ratios)} pairs")
+        ratios.append(rates[now][0] / rates[before][0])
+        processor.append(rates[now][1] / rates[before][1])
+        print(f"{rates[before][0]:10.0f} {rates[now][0]:10.0f} {ratios[-1]:.3f} {processor[-1]:.3f}", flush=True)
+    for what, ratios in [("orders a second", ratios), ("orders a second of the server's processor time", processor)]:
+        low, high = interval(sorted(ratios))
+        print(f"{what}: median ratio {statistics.median(ratios):.3f}, 95 % interval {low:.3f} to {high:.3f}")
 
 
 main()
