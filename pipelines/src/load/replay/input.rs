@@ -49,7 +49,7 @@ impl Lines {
             Some(bar) => Box::new(bar.wrap_read(raw)),
             None => raw,
         };
-        Ok(Self::of(raw).with_context(|| format!("{} cannot be read", path.display()))?)
+        Self::of(raw).with_context(|| format!("{} cannot be read", path.display()))
     }
 
     fn of(mut raw: Box<dyn Read + Send>) -> io::Result<Self> {
