@@ -27,7 +27,7 @@ demo duration="20s":
 
 # Try the promises with fresh seeds for as long as one wants; a seed that breaks one is printed.
 simulate duration="10m" *args:
-    cargo run --release --bin orderflow -- simulate --for {{ duration }} {{ args }}
+    cargo run --release --bin orderflow-simulate -- --for {{ duration }} {{ args }}
 
 # Serve from ./data on 127.0.0.1:8080, callers from headers.
 serve *args:

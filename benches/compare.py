@@ -35,6 +35,8 @@ def serve(program, folder, port):
 
 
 def measure(program, client, args):
+    # What an earlier run left to be written would be written during this one.
+    os.sync()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -72,7 +74,7 @@ def main():
     before, now = os.path.abspath(args.before), os.path.abspath(args.now)
     ratios, processor = [], []
     for pair in range(args.pairs):
-        # Who comes first alternates too.
+        # Who comes first alternates too, so that what grows or warms up in the course of time is in both.
         order = [before, now] if pair % 2 == 0 else [now, before]
         rates = {program: measure(program, now, args) for program in order}
         ratios.append(rates[now][0] / rates[before][0])

@@ -1,13 +1,12 @@
 //! The read API: what was decided, as the database shows it, and how the system is.
 //!
 //! [`routes`] shows every route. Handlers extract, authorise, ask and map the answer; the words of HTTP are those of
-//! `orderflow_ingest::http`. Whoever reads the database gets it from [`store`], which first waits for the position
+//! `orderflow_web`. Whoever reads the database gets it from [`store`], which first waits for the position
 //! that the caller must see.
 
 pub mod health;
 mod lists;
 mod orders;
-mod paths;
 mod records;
 mod routes;
 mod state;
@@ -21,4 +20,4 @@ pub use health::{Health, Part, Status};
 pub use records::push_line;
 pub use routes::routes;
 pub use state::{Api, RenderMetrics};
-pub use store::StoredOrders;
+pub use store::WAIT_MAX;

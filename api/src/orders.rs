@@ -8,18 +8,18 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, StatusCode, header};
-use orderflow_ingest::http::{
-    Caller, Problem, Query,
+use orderflow_database::{HistoryEntry, OrderFilter};
+use orderflow_schemas::{CustomerId, IdempotencyKey, Lifecycle, Order, OrderId, Status, Timestamp};
+use orderflow_web::{
+    Action, Caller, Problem, Query, Scope,
     etag::{Tags, etag},
     query::invalid,
 };
-use orderflow_schemas::{CustomerId, IdempotencyKey, Lifecycle, Order, OrderId, Role, Status, Timestamp};
-use orderflow_sinks::database::{HistoryEntry, OrderFilter};
+use orderflow_web::{Id, List, ListId, Paging};
 use serde::Deserialize;
 
 use crate::{
-    lists::{List, ListId, Paging},
-    paths::Id,
+    lists::{self, slice},
     state::Api,
     store::{self, Store},
 };
@@ -104,24 +104,20 @@ pub async fn history(
     let list = ListId::new("history", [Some(id)]);
     let paging = Paging::new(list, query.limit, query.cursor.as_deref(), query.page)?;
     find(id, &caller, &store).await?;
-    let read = store.0.history(id, &paging.slice()).await;
-    paging.answer(read, |entry| entry.version, store.0.count_history(id)).await.map(Json)
+    let read = store.0.history(id, &slice(&paging)).await;
+    lists::answer(&paging, read, |entry| entry.version, store.0.count_history(id)).await.map(Json)
 }
 
 /// The order, if there is one and the caller may see it.
 async fn find(id: OrderId, caller: &Caller, Store(store): &Store) -> Result<Order, Problem> {
+    caller.may(Action::ReadOrder)?;
     let order = store.order(id).await.map_err(store::failed)?;
     let order =
         order.ok_or_else(|| Problem::not_found("order-not-found", format!("there is no order {id}")))?;
-    if sees_all(caller) || caller.may_see(&order.customer_id) {
+    if caller.may_on(Action::ReadOrder, &order.customer_id) {
         return Ok(order);
     }
     Err(Problem::forbidden("the order belongs to somebody else"))
-}
-
-/// Admins, and programs that act for customers.
-fn sees_all(caller: &Caller) -> bool {
-    matches!(caller.role, Role::Admin | Role::Service)
 }
 
 async fn answer(
@@ -133,8 +129,8 @@ async fn answer(
     let (limit, cursor, page) = (query.limit, query.cursor.clone(), query.page);
     let filter = filter(lifecycle, query, caller)?;
     let paging = Paging::new(list_of(&filter), limit, cursor.as_deref(), page)?;
-    let read = store.orders(&filter, &paging.slice()).await;
-    paging.answer(read, |order| order.id, store.count_orders(&filter)).await.map(Json)
+    let read = store.orders(&filter, &slice(&paging)).await;
+    lists::answer(&paging, read, |order| order.id, store.count_orders(&filter)).await.map(Json)
 }
 
 fn list_of(filter: &OrderFilter) -> ListId {
@@ -154,14 +150,13 @@ fn list_of(filter: &OrderFilter) -> ListId {
 
 /// The filter asked for; a customer's is always narrowed to their own orders.
 fn filter(lifecycle: &Lifecycle, query: OrdersQuery, caller: &Caller) -> Result<OrderFilter, Problem> {
-    caller.require(&[Role::Customer, Role::Admin, Role::Service])?;
     let OrdersQuery { status, mut customer_id, from, to, idempotency_key, .. } = query;
-    if caller.role == Role::Customer {
-        if customer_id.as_ref().is_some_and(|other| !caller.may_see(other)) {
+    if caller.may(Action::ListOrders)? == Scope::Own {
+        let own = caller.customer()?;
+        if customer_id.as_ref().is_some_and(|other| *other != own) {
             return Err(Problem::forbidden("customers see only their own orders"));
         }
-        let own = CustomerId::new(caller.subject.clone());
-        customer_id = Some(own.map_err(|_| Problem::forbidden("the caller's subject is no customer id"))?);
+        customer_id = Some(own);
     }
     if let Some(unknown) = status.as_ref().filter(|status| lifecycle.find(status.as_str()).is_none()) {
         let states: Vec<_> = lifecycle.states().map(|(_, state)| state.name.as_str()).collect();

@@ -7,14 +7,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderName, StatusCode, header};
-use orderflow_ingest::http::{Caller, Problem, Query, query::invalid};
-use orderflow_schemas::{Offset, Partition, Role, Topic, TopicPartition};
-use orderflow_sinks::dead_letter::LetterBytes;
+use orderflow_schemas::{LetterBytes, Offset, Partition, Topic, TopicPartition};
 use orderflow_topics::{ReadError, Topics, Visibility, partitions_of};
+use orderflow_web::At;
+use orderflow_web::{Action, Caller, Problem, Query, query::invalid};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{paths::At, state::Api};
+use crate::state::Api;
 
 /// Records of an answer that does not say how many.
 const LIMIT_DEFAULT: u32 = 100;
@@ -48,7 +48,7 @@ pub struct TopicsView {
 
 /// `GET /topics`
 pub async fn list_topics(caller: Caller, State(api): State<Api>) -> Result<Json<TopicsView>, Problem> {
-    caller.require(&[Role::Admin])?;
+    caller.may(Action::ReadLog)?;
     let mut items = Vec::new();
     for topic in Topic::ALL {
         let mut partitions = Vec::new();
@@ -82,7 +82,7 @@ pub async fn list_records(
     Query(query): Query<RecordsQuery>,
     State(api): State<Api>,
 ) -> Result<Response, Problem> {
-    caller.require(&[Role::Admin])?;
+    caller.may(Action::ReadLog)?;
     let limit = query.limit.unwrap_or(LIMIT_DEFAULT);
     if !(1..=LIMIT_MAX).contains(&limit) {
         return Err(invalid("limit", format!("must be 1 to {LIMIT_MAX}")));

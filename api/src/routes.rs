@@ -1,31 +1,32 @@
 //! Every route of the read API.
 
-use axum::{
-    Router,
-    routing::{get, post},
+use http::Method;
+use orderflow_web::{
+    Action::{ListOrders, ReadLog, ReadOrder, ReadStock},
+    Routes,
 };
 
 use crate::{health, orders, records, state::Api, stock};
 
-/// The read API. The caller is put into the requests by a middleware around it.
-pub fn routes(state: Api) -> Router {
-    Router::new()
-        .route("/orders", get(orders::list))
-        .route("/orders/{id}", get(orders::show))
-        .route("/orders/user/{id}", get(orders::list_of_user))
-        .route("/search/orders/{id}/history", get(orders::history))
-        .route("/inventory", get(stock::list_levels))
-        .route("/inventory/{sku}", get(stock::show_levels))
-        .route("/inventory/batch", get(stock::show_levels))
-        .route("/products", get(stock::list_products))
-        .route("/products/{sku}", get(stock::show_product))
-        .route("/products/batch", get(stock::show_product))
-        .route("/check-availability", post(stock::check_availability))
-        .route("/topics", get(records::list_topics))
-        .route("/topics/{topic}/{partition}/records", get(records::list_records))
-        .route("/health", get(health::show))
-        .route("/health/live", get(health::live))
-        .route("/health/ready", get(health::ready))
-        .route("/metrics", get(health::metrics))
+/// The read API. Callers are put into the requests of those routes that need one by a middleware around them.
+pub fn routes(state: Api) -> Routes {
+    Routes::new()
+        .route(Method::GET, "/orders", ListOrders, orders::list)
+        .route(Method::GET, "/orders/{id}", ReadOrder, orders::show)
+        .route(Method::GET, "/orders/user/{id}", ListOrders, orders::list_of_user)
+        .route(Method::GET, "/search/orders/{id}/history", ReadOrder, orders::history)
+        .route(Method::GET, "/inventory", ReadStock, stock::list_levels)
+        .route(Method::GET, "/inventory/{sku}", ReadStock, stock::show_levels)
+        .route(Method::GET, "/inventory/batch", ReadStock, stock::show_levels)
+        .route(Method::GET, "/products", ReadStock, stock::list_products)
+        .route(Method::GET, "/products/{sku}", ReadStock, stock::show_product)
+        .route(Method::GET, "/products/batch", ReadStock, stock::show_product)
+        .route(Method::POST, "/check-availability", ReadStock, stock::check_availability)
+        .route(Method::GET, "/topics", ReadLog, records::list_topics)
+        .route(Method::GET, "/topics/{topic}/{partition}/records", ReadLog, records::list_records)
+        .open(Method::GET, "/health", health::show)
+        .open(Method::GET, "/health/live", health::live)
+        .open(Method::GET, "/health/ready", health::ready)
+        .open(Method::GET, "/metrics", health::metrics)
         .with_state(state)
 }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use orderflow_database::Reader;
 use orderflow_schemas::Lifecycle;
-use orderflow_sinks::{Progress, database::Reader};
+use orderflow_sinks::Progress;
 use orderflow_topics::Topics;
 
 use crate::health::Health;

@@ -3,79 +3,64 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use compact_str::CompactString;
-use orderflow_ingest::{
-    NoConditions, NoKey, WantedRequest,
-    http::{self, Caller, Problem, Query},
-    wanted,
+use orderflow_database::{Catalogue, StockItem};
+use orderflow_schemas::{OrderLine, Sku};
+use orderflow_web::{
+    Action, Caller, NoConditions, NoKey, Problem, Product, Query, StockLevels,
+    order_lines::{WantedRequest, wanted},
 };
-use orderflow_schemas::{Amount, Currency, Levels, OrderLine, Sku};
-use orderflow_sinks::database::{Catalogue, StockItem};
+use orderflow_web::{Id, List, ListId, Paging};
 use serde::Serialize;
 
 use crate::{
-    lists::{List, ListId, Paging},
+    lists::{self, slice},
     orders::PagingQuery,
-    paths::Id,
     store::{self, Store},
 };
 
-/// How many units of a SKU are where.
-#[derive(Debug, Serialize)]
-pub struct StockLevels {
-    sku: Sku,
-    #[serde(flatten)]
-    levels: Levels,
+fn levels_of(StockItem { sku, levels, .. }: StockItem) -> StockLevels {
+    StockLevels { sku, levels }
 }
 
-impl From<StockItem> for StockLevels {
-    fn from(item: StockItem) -> Self {
-        Self { sku: item.sku, levels: item.levels }
-    }
-}
-
-/// A SKU as the catalogue has it.
-#[derive(Debug, Serialize)]
-pub struct Product {
-    sku: Sku,
-    name: Option<CompactString>,
-    unit_price: Option<Amount>,
-    currency: Option<Currency>,
-}
-
-impl From<StockItem> for Product {
-    fn from(StockItem { sku, name, unit_price, currency, .. }: StockItem) -> Self {
-        Self { sku, name, unit_price, currency }
-    }
+fn product_of(StockItem { sku, name, unit_price, currency, .. }: StockItem) -> Product {
+    Product { sku, name, unit_price, currency }
 }
 
 /// `GET /inventory`
 pub async fn list_levels(
     Query(query): Query<PagingQuery>,
-    _: Caller,
+    caller: Caller,
     store: Store,
 ) -> Result<Json<List<StockLevels>>, Problem> {
-    Ok(Json(list(Catalogue::All, &query, &store).await?.map(StockLevels::from)))
+    caller.may(Action::ReadStock)?;
+    Ok(Json(list(Catalogue::All, &query, &store).await?.map(levels_of)))
 }
 
 /// `GET /inventory/{sku}`
-pub async fn show_levels(Id(sku): Id<Sku>, _: Caller, store: Store) -> Result<Json<StockLevels>, Problem> {
-    find(&sku, &store).await?.map(|item| Json(item.into())).ok_or_else(|| unknown(&sku))
+pub async fn show_levels(
+    caller: Caller,
+    Id(sku): Id<Sku>,
+    store: Store,
+) -> Result<Json<StockLevels>, Problem> {
+    caller.may(Action::ReadStock)?;
+    find(&sku, &store).await?.map(|item| Json(levels_of(item))).ok_or_else(|| unknown(&sku))
 }
 
 /// `GET /products`
 pub async fn list_products(
     Query(query): Query<PagingQuery>,
-    _: Caller,
+    caller: Caller,
     store: Store,
 ) -> Result<Json<List<Product>>, Problem> {
-    Ok(Json(list(Catalogue::Products, &query, &store).await?.map(Product::from)))
+    caller.may(Action::ReadStock)?;
+    Ok(Json(list(Catalogue::Products, &query, &store).await?.map(product_of)))
 }
 
 /// `GET /products/{sku}`
-pub async fn show_product(Id(sku): Id<Sku>, _: Caller, store: Store) -> Result<Json<Product>, Problem> {
+pub async fn show_product(caller: Caller, Id(sku): Id<Sku>, store: Store) -> Result<Json<Product>, Problem> {
+    caller.may(Action::ReadStock)?;
     let item = find(&sku, &store).await?.filter(|item| item.unit_price.is_some());
-    item.map(|item| Json(item.into())).ok_or_else(|| unknown(&sku))
+    item.map(|item| Json(product_of(item))).ok_or_else(|| unknown(&sku))
 }
 
 /// Whether it could be had now. Nothing is reserved by asking.
@@ -94,11 +79,12 @@ struct LineAvailability {
 
 /// `POST /check-availability`
 pub async fn check_availability(
-    _: Caller,
+    caller: Caller,
     _: (NoKey, NoConditions),
     Store(store): Store,
-    http::Json(request): http::Json<WantedRequest>,
+    orderflow_web::Json(request): orderflow_web::Json<WantedRequest>,
 ) -> Result<Json<Availability>, Problem> {
+    caller.may(Action::ReadStock)?;
     let wanted = wanted(request)?;
     let skus: Vec<Sku> = wanted.iter().map(|line| line.sku.clone()).collect();
     let stock = store.stock_of(&skus).await.map_err(store::failed)?;
@@ -140,6 +126,6 @@ async fn list(
         Catalogue::Products => ListId::new::<&str, 0>("products", []),
     };
     let paging = Paging::new(id, query.limit, query.cursor.as_deref(), query.page)?;
-    let read = store.stocks(which, &paging.slice()).await;
-    paging.answer(read, |item| item.sku.clone(), store.count_stocks(which)).await
+    let read = store.stocks(which, &slice(&paging)).await;
+    lists::answer(&paging, read, |item| item.sku.clone(), store.count_stocks(which)).await
 }

@@ -2,18 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use orderflow_ingest::{
-    LookupError, OrderLookup,
-    http::{MinPosition, Problem},
-};
-use orderflow_schemas::{Order, OrderId, Position};
-use orderflow_sinks::{
-    Progress,
-    database::{DatabaseError, Reader},
-};
+use orderflow_database::{DatabaseError, Reader};
+use orderflow_web::{MinPosition, Problem};
 
 use crate::state::Api;
 
@@ -58,30 +50,6 @@ pub fn failed(error: DatabaseError) -> Problem {
     };
     let retry_after_s = u32::try_from(retry_after_s).unwrap_or(u32::MAX);
     Problem::unavailable("database-unavailable", "the database cannot answer now", retry_after_s)
-}
-
-/// Orders that are over, for the write API: the processor has forgotten them, the database has not.
-#[derive(Clone)]
-pub struct StoredOrders {
-    database: Arc<dyn Reader>,
-    progress: Progress,
-}
-
-impl StoredOrders {
-    /// The orders of this database, which is as far as `progress` says.
-    pub fn new(database: Arc<dyn Reader>, progress: Progress) -> Self {
-        Self { database, progress }
-    }
-}
-
-#[async_trait]
-impl OrderLookup for StoredOrders {
-    async fn order(&self, id: OrderId, at_least: &Position) -> Result<Option<Order>, LookupError> {
-        if !self.progress.reach(at_least, WAIT_MAX).await {
-            return Err(LookupError(format!("it is not yet at {at_least}")));
-        }
-        self.database.order(id).await.map_err(|error| LookupError(error.to_string()))
-    }
 }
 
 #[cfg(test)]

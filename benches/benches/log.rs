@@ -24,8 +24,9 @@ use orderflow_benches::{Table, grouped, machine, median, percent, wanted};
 use orderflow_schemas::{Offset, Topic, TopicPartition};
 use orderflow_topics::{
     Batch, EmbeddedLog, Topics, Visibility,
-    embedded::{Did, Settings, disk::RealDisk},
+    embedded::{Did, Settings},
 };
+use orderflow_world::disk::RealDisk;
 use rustix::fs::{Advice, fadvise};
 
 #[global_allocator]

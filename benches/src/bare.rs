@@ -18,12 +18,11 @@ use axum::{
     serve::ListenerExt,
 };
 use futures_util::StreamExt;
-use orderflow_ingest::http::{Json, Problem, body};
+use orderflow_ingest::requests::{OrderRequest, ReceiptLine};
+use orderflow_web::{Json, Problem, body};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::net::TcpListener;
-
-use crate::requests::{OrderRequest, ReceiptLine};
 
 /// A benchmark that is started with this argument and an address is the bare server.
 pub const ARGUMENT: &str = "--serve-bare";

@@ -7,12 +7,7 @@ pub mod bare;
 mod machine;
 mod numbers;
 mod process;
-#[expect(dead_code, reason = "the bare server takes only some of the requests")]
-#[path = "../../ingest/src/requests.rs"]
-mod requests;
 mod table;
-
-use orderflow_ingest::http;
 
 pub use machine::machine;
 pub use numbers::{grouped, mebibytes, median, milliseconds, percent};

@@ -1,9 +1,6 @@
 //! Decisions as HTTP answers.
 
-use axum::{
-    body::Body,
-    response::{IntoResponse, Response},
-};
+use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use orderflow_schemas::{
     Lifecycle, Offset, Order, OrderId, Position, TopicPartition,
@@ -11,29 +8,13 @@ use orderflow_schemas::{
     lifecycle::Outcome,
     order::{Failure, Problem as FailureCode},
 };
-use serde::Serialize;
-use serde_json::json;
-
-use crate::{
-    http::{Problem, etag::etag, position, with_position},
-    preconditions::{IDEMPOTENT_REPLAYED, PREFERENCE_APPLIED},
+use orderflow_web::{
+    IDEMPOTENT_REPLAYED, PREFERENCE_APPLIED, Problem, etag::etag, json, position, with_position,
 };
 
 /// Where a client can see the order.
 fn location(order: OrderId) -> HeaderValue {
     HeaderValue::try_from(format!("/orders/{order}")).expect("a UUID is ASCII")
-}
-
-/// A JSON answer.
-pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
-    let body = match serde_json::to_vec(body) {
-        Ok(body) => body,
-        Err(error) => return Problem::internal(error).into_response(),
-    };
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
 }
 
 /// The order as it stands, with its version as the ETag.
@@ -105,7 +86,7 @@ fn describe(failure: &Failure) -> String {
 
 /// 202: the order is durable, its decision is to come.
 pub fn accepted(order: OrderId, seen: &Position) -> Response {
-    let mut response = json(StatusCode::ACCEPTED, &json!({ "id": order }));
+    let mut response = json(StatusCode::ACCEPTED, &serde_json::json!({ "id": order }));
     response.headers_mut().insert(header::LOCATION, location(order));
     with_position(seen, response)
 }

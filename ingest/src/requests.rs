@@ -3,51 +3,9 @@
 //! Numbers are taken as any JSON number and texts as any string, so that [`crate::validate`] can collect all that
 //! is wrong with a request instead of stopping at the first field.
 
-use std::{fmt, ops::RangeInclusive};
-
 use compact_str::CompactString;
-use serde::{Deserialize, Deserializer, de};
-
-use crate::http::Object;
-
-/// A JSON number that should be an integer: `None` if it has a fraction or is beyond 64 bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Whole(pub Option<i64>);
-
-impl Whole {
-    /// The integer, if it is one and within `range`.
-    pub fn within(self, range: RangeInclusive<i64>) -> Option<i64> {
-        self.0.filter(|integer| range.contains(integer))
-    }
-}
-
-impl<'de> Deserialize<'de> for Whole {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Number;
-
-        impl de::Visitor<'_> for Number {
-            type Value = Whole;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an integer")
-            }
-
-            fn visit_u64<E: de::Error>(self, integer: u64) -> Result<Whole, E> {
-                Ok(Whole(i64::try_from(integer).ok()))
-            }
-
-            fn visit_i64<E: de::Error>(self, integer: i64) -> Result<Whole, E> {
-                Ok(Whole(Some(integer)))
-            }
-
-            fn visit_f64<E: de::Error>(self, _: f64) -> Result<Whole, E> {
-                Ok(Whole(None))
-            }
-        }
-
-        deserializer.deserialize_any(Number)
-    }
-}
+use orderflow_web::{Object, fields::Whole, order_lines::LineRequest};
+use serde::Deserialize;
 
 /// An order to place: the body of `POST /orders`, or a line of `POST /orders/batch`.
 #[derive(Clone, Debug, Deserialize)]
@@ -67,26 +25,6 @@ pub struct OrderRequest {
     pub channel: Option<CompactString>,
     /// The customer's words.
     pub notes: Option<CompactString>,
-}
-
-/// A line of an order to place.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LineRequest {
-    /// What.
-    pub sku: CompactString,
-    /// How many units.
-    pub quantity: Whole,
-    /// The price of one unit in minor units.
-    pub unit_price: Option<Whole>,
-}
-
-/// The body of `POST /check-availability`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WantedRequest {
-    /// The lines of the order that somebody may place.
-    pub lines: Vec<Object<LineRequest>>,
 }
 
 /// The body of `PATCH /orders/{id}/status`.

@@ -1,12 +1,13 @@
 //! Every route of the write API.
 //!
-//! The caller must be put into the request's extensions by a layer around these routes, see [`crate::http::caller`].
+//! The caller must be put into the request's extensions by a layer around those that need one.
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    routing::{delete, patch, post, put},
+use http::Method;
+use orderflow_web::{
+    Action::{KeepStock, MoveOrder, PlaceOrder, PlaceOrders},
+    Routes,
 };
 
 use crate::{
@@ -16,19 +17,20 @@ use crate::{
 };
 
 /// The routes of the write API.
-pub fn routes(ingest: Arc<Ingest>) -> Router {
-    Router::new()
-        .route("/orders", post(orders::place))
-        .route("/orders/batch", post(stream::orders))
-        .route("/orders/{id}", delete(status::cancel))
-        .route("/orders/{id}/status", patch(status::change))
-        .route("/orders/{id}/cancel", post(status::cancel))
-        .route("/orders/{id}/approve", post(status::approve))
-        .route("/orders/{id}/reject", post(status::reject))
-        .route("/inventory/batch", post(stream::receipts))
-        .route("/inventory/{sku}/receipts", post(stock::receive))
-        .route("/inventory/{sku}/adjustments", post(stock::adjust))
-        .route("/products/batch", post(stream::products).put(products::set))
-        .route("/products/{sku}", put(products::set))
+pub fn routes(ingest: Arc<Ingest>) -> Routes {
+    Routes::new()
+        .route(Method::POST, "/orders", PlaceOrder, orders::place)
+        .route(Method::POST, "/orders/batch", PlaceOrders, stream::orders)
+        .route(Method::DELETE, "/orders/{id}", MoveOrder, status::cancel)
+        .route(Method::PATCH, "/orders/{id}/status", MoveOrder, status::change)
+        .route(Method::POST, "/orders/{id}/cancel", MoveOrder, status::cancel)
+        .route(Method::POST, "/orders/{id}/approve", MoveOrder, status::approve)
+        .route(Method::POST, "/orders/{id}/reject", MoveOrder, status::reject)
+        .route(Method::POST, "/inventory/batch", KeepStock, stream::receipts)
+        .route(Method::POST, "/inventory/{sku}/receipts", KeepStock, stock::receive)
+        .route(Method::POST, "/inventory/{sku}/adjustments", KeepStock, stock::adjust)
+        .route(Method::POST, "/products/batch", KeepStock, stream::products)
+        .route(Method::PUT, "/products/batch", KeepStock, products::set)
+        .route(Method::PUT, "/products/{sku}", KeepStock, products::set)
         .with_state(ingest)
 }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use orderflow_feed::Feed;
 use orderflow_schemas::{
     Lifecycle, OrderId, Partition, RoutingHash, Sku, Topic, TopicPartition, envelope::TraceParent,
 };
 use orderflow_topics::{Topics, partitions_of};
-use tokio::time::Instant;
+use orderflow_world::World;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info};
 
@@ -23,6 +24,7 @@ pub struct Ingest {
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) lookup: Arc<dyn OrderLookup>,
     pub(crate) settings: Settings,
+    world: Arc<dyn World>,
     topics: Arc<dyn Topics>,
     decisions: Arc<Decisions>,
     orders: Vec<Appender>,
@@ -36,20 +38,23 @@ pub struct Ingest {
 }
 
 impl Ingest {
-    /// Starts the tasks on the current tokio runtime. The topics must exist.
+    /// Starts the tasks, which `world` runs. The topics must exist.
     pub fn start(
+        world: Arc<dyn World>,
         topics: Arc<dyn Topics>,
+        feed: &Feed,
         lifecycle: Arc<Lifecycle>,
         lookup: Arc<dyn OrderLookup>,
         settings: Settings,
     ) -> Self {
         let (tasks, stopping) = (TaskTracker::new(), CancellationToken::new());
         let (readers, reading_over) = (TaskTracker::new(), CancellationToken::new());
-        let decisions = Decisions::start(&topics, &lifecycle, &settings, &reading_over, &readers);
+        let decisions =
+            Decisions::start(&world, &topics, feed, &lifecycle, &settings, &reading_over, &readers);
         let appenders = |topic| {
             let start = |at| {
                 let (topics, decisions) = (Arc::clone(&topics), Arc::clone(&decisions));
-                Appender::start(at, topics, decisions, &settings, stopping.clone(), &tasks)
+                Appender::start(at, &world, topics, decisions, &settings, stopping.clone(), &tasks)
             };
             partitions_of(&*topics, topic).map(start).collect()
         };
@@ -58,6 +63,7 @@ impl Ingest {
             lifecycle,
             lookup,
             settings,
+            world,
             topics,
             decisions,
             orders,
@@ -112,32 +118,42 @@ impl Ingest {
         if self.stopping.is_cancelled() { Err(Refusal::ShuttingDown) } else { Ok(()) }
     }
 
-    /// Appends one command; ready when it is durable.
-    pub(crate) async fn append(
+    /// Appends one command to a partition of commands; ready when it is durable. Dropped before that, it may be appended
+    /// all the same.
+    ///
+    /// # Panics
+    ///
+    /// If the log had no such partition when this was started.
+    pub async fn append(
         &self,
         at: TopicPartition,
         command: Commands,
-        trace: TraceParent,
+        trace: Option<TraceParent>,
     ) -> Result<Placed, Refusal> {
         self.check_running()?;
-        let answer = self.appender(at).try_submit(command, Some(trace), None)?;
+        let answer = self.appender(at).try_submit(command, trace, None)?;
         self.durable(answer.await.unwrap_or(Err(Refusal::Unavailable))?).await
     }
 
-    /// Appends one command; ready when it is durable and decided, or durable and undecided for too long.
-    pub(crate) async fn decide(
+    /// Appends one command, as [`Self::append`] does; ready when it is durable and decided, or durable and undecided for
+    /// too long.
+    ///
+    /// # Panics
+    ///
+    /// If the log had no such partition when this was started.
+    pub async fn decide(
         &self,
         at: TopicPartition,
         command: Commands,
-        trace: TraceParent,
+        trace: Option<TraceParent>,
     ) -> Result<(Placed, Option<Decision>), Refusal> {
         self.check_running()?;
         let (watch, waiter) = self.decisions.open(at)?;
-        let answer = self.appender(at).try_submit(command, Some(trace), Some(watch))?;
+        let answer = self.appender(at).try_submit(command, trace, Some(watch))?;
         let placed = self.durable(answer.await.unwrap_or(Err(Refusal::Unavailable))?).await?;
-        let started = Instant::now();
+        let started = self.world.instant();
         let decision = waiter.decision(self.settings.decision_timeout()).await;
-        metrics::histogram!(measures::DECISION_SECONDS).record(started.elapsed());
+        metrics::histogram!(measures::DECISION_SECONDS).record(self.world.instant().saturating_sub(started));
         if decision.is_none() {
             metrics::counter!(measures::DECISION_TIMEOUTS).increment(1);
         }

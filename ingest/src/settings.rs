@@ -26,8 +26,6 @@ pub struct Settings {
     pub decision_ms_max: u64,
     /// Requests that may wait for their decision. Over it: 503 `overloaded`. Default: 20,000.
     pub waiters_max: usize,
-    /// Bytes one read of decisions takes. Default: 1 MiB.
-    pub read_bytes_max: usize,
     /// Lines of a stream that are appended together, for each partition. Default: 512.
     pub stream_lines_max: usize,
     /// Bytes of a stream that are appended together, for each partition. Default: 256 KiB.
@@ -50,7 +48,6 @@ impl Default for Settings {
             append_pause_ms_max: 1_000,
             decision_ms_max: 10_000,
             waiters_max: 20_000,
-            read_bytes_max: 1 << 20,
             stream_lines_max: 512,
             stream_bytes_max: 256 << 10,
             stream_appends_max: 64,

@@ -1,6 +1,6 @@
 //! The command line: what can be asked of the program.
 
-use std::{path::PathBuf, time::Duration};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -161,22 +161,11 @@ pub struct Verify {
 
 /// `orderflow simulate`
 #[derive(Args, Debug)]
+#[command(disable_help_flag = true)]
 pub struct Simulate {
-    /// The seed, which decides everything [default: a fresh one]
-    #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
-    /// Steps before everything is healed and must come to rest
-    #[arg(long, default_value_t = 2_000, value_name = "N")]
-    pub steps: u64,
-    /// How many seeds, from the first on
-    #[arg(long, default_value_t = 1, value_name = "N", conflicts_with = "duration")]
-    pub count: u64,
-    /// Go on with further seeds for so long
-    #[arg(long = "for", value_parser = humantime::parse_duration, value_name = "DURATION")]
-    pub duration: Option<Duration>,
-    /// Print every step of the seed to standard error
-    #[arg(long, conflicts_with_all = ["count", "duration"])]
-    pub trace: bool,
+    /// What the simulator takes; `--help` says it
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
+    pub arguments: Vec<OsString>,
 }
 
 /// A running server, or the data directory of a stopped one.

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use anyhow::{Result, bail};
 use clap::CommandFactory;
+use orderflow_verify::Room;
 
 use crate::{
     cli::{Bench, Cli, Command, Pipeline, Rate, Replay, Verify},
@@ -16,7 +17,7 @@ use crate::{
     look, serve,
     settings::{Options, PipelineFile, Settings},
     simulate,
-    verify::{self, Room},
+    verify::verify,
 };
 
 /// Carries out a command.
@@ -27,7 +28,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Replay(replay) => run_replay(replay).await,
         Command::Bench(bench) => run_bench(bench).await,
         Command::Verify(verify) => run_verify(verify).await,
-        Command::Simulate(args) => tokio::task::spawn_blocking(move || simulate::run(&args)).await?,
+        Command::Simulate(args) => simulate::run(&args),
         Command::Tap(tap) => look::tap(tap).await,
         Command::Topics(place) => look::topics(place).await,
         Command::Pipeline(Pipeline::Check { file }) => check_pipeline(&file),
@@ -88,7 +89,7 @@ async fn run_verify(args: Verify) -> Result<()> {
     let Room { scratch, sort_bytes } = Room::default();
     let room =
         Room { scratch: args.scratch.unwrap_or(scratch), sort_bytes: args.sort_bytes.unwrap_or(sort_bytes) };
-    let report = verify::run(&settings, &room).await?;
+    let report = verify(&settings, &room).await?;
     print(&report.to_string())?;
     match report.differences.count() {
         0 => Ok(()),

@@ -14,7 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
     serve::IncomingStream,
 };
-use orderflow_ingest::http::{BodyLimit, host::require_host};
+use orderflow_web::{BodyLimit, host::require_host};
 use tower::Service;
 
 use crate::listener::{BoundedListener, Slot};

@@ -1,4 +1,4 @@
-//! orderflow put together: configuration, the runner of processors, the sink driver, the roles, the commands.
+//! orderflow put together: settings, the parts of a running system, the commands.
 //!
 //! The only crate that knows all others.
 
@@ -19,4 +19,3 @@ mod system;
 mod verify;
 
 pub use commands::run;
-use orderflow_runner::{processing, sink_driver};

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use orderflow_pipelines::cli::{Cli, Command};
+use orderflow_pipelines::cli::Cli;
 use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
@@ -15,9 +15,7 @@ const WORKERS_MIN: usize = 4;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    // In a simulation things go wrong all the time.
-    let level = if matches!(cli.command, Command::Simulate(_)) { "off" } else { "warn" };
-    let filter = EnvFilter::try_from_env("ORDERFLOW_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let filter = EnvFilter::try_from_env("ORDERFLOW_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let workers =
         std::thread::available_parallelism().map_or(WORKERS_MIN, |cores| cores.get().max(WORKERS_MIN));

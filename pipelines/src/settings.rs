@@ -7,14 +7,12 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
+use orderflow_runner::processing;
 use orderflow_schemas::Lifecycle;
 use orderflow_topics::embedded;
 use serde::Deserialize;
 
-use crate::{
-    database::{DatabaseUrl, Location},
-    processing,
-};
+use crate::database::{DatabaseUrl, Location};
 
 /// Half of it is the largest append, which must hold what a processor decides at once.
 const SEGMENT_BYTES_MIN: u64 = 1 << 20;

@@ -9,28 +9,30 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
 use axum::response::IntoResponse;
-use orderflow_api::{Api, Health, Part, Status, StoredOrders};
-use orderflow_ingest::{
-    Ingest,
-    http::{BodyLimit, Problem, insecure_no_auth, propagate_trace},
-};
+use orderflow_api::{Api, Health, Part, Status};
+use orderflow_database::Reader;
+use orderflow_feed::Feed;
+use orderflow_ingest::Ingest;
 use orderflow_processors::{OrderProcessor, Processor, StockProcessor};
-use orderflow_runner::{TokioWorld, World};
+use orderflow_runner::{
+    processing::{Runner, Settings as RunnerSettings, Snapshots},
+    sink_driver::{SinkDriver, SinkDriverSettings},
+};
 use orderflow_schemas::{Partition, Topic, TopicPartition};
-use orderflow_sinks::{Progress, database::Reader};
-use orderflow_topics::{EmbeddedLog, Topics, partitions_of};
+use orderflow_sinks::Progress;
+use orderflow_topics::{EmbeddedLog, Topics};
+use orderflow_web::{BodyLimit, Problem, insecure_no_auth, propagate_trace};
+use orderflow_world::{TokioWorld, World};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     background::Background,
-    database::{self, Database},
+    database::{self, Database, StoredOrders},
     front::FrontDoor,
     listener::BoundedListener,
     metrics_endpoint,
-    processing::{Runner, Settings as RunnerSettings, Snapshots},
     settings::Settings,
-    sink_driver::{SinkDriver, SinkDriverSettings},
 };
 
 /// How often retention looks whether something may go, and metrics are folded.
@@ -63,11 +65,8 @@ impl System {
         let health = Health::default();
         let (log_part, processors_part) = (health.part("log"), health.part("processors"));
         let database = open_database(settings, &background, health.part("database")).await?;
-        let events: Vec<TopicPartition> = [Topic::OrdersEvents, Topic::StockEvents]
-            .into_iter()
-            .flat_map(|topic| partitions_of(&*topics, topic))
-            .collect();
-        let progress = Progress::new(events.iter().copied());
+        let feed = Feed::new(&topics, orderflow_feed::Settings::default());
+        let progress = Progress::new(feed.partitions());
         let (stop_processors, stop_sinks) = (CancellationToken::new(), CancellationToken::new());
         let mut parts = JoinSet::new();
         let world: Arc<dyn World> = TokioWorld::new();
@@ -81,20 +80,32 @@ impl System {
         };
         let recovered = start.all();
         let sinks = SinkDriverSettings::default();
-        let driver =
-            SinkDriver::new(world.clone(), topics.clone(), database.sink, events, progress.clone(), sinks);
+        let driver = SinkDriver::new(
+            world.clone(),
+            topics.clone(),
+            feed.clone(),
+            database.sink,
+            progress.clone(),
+            sinks,
+        );
         let stop = stop_sinks.clone();
         let sink = async move { Ok(driver.run(stop).await.map(|()| "sink")?) };
         parts.spawn_on(sink, background.handle());
         watch_log(&log, &world, &mut parts, &stop_sinks);
 
-        let lookup = StoredOrders::new(database.reader.clone(), progress.clone());
+        let lookup = StoredOrders { database: database.reader.clone(), progress: progress.clone() };
         let ingest_settings = orderflow_ingest::Settings {
             decision_ms_max: u64::try_from(settings.decision_within.as_millis()).unwrap_or(u64::MAX),
             ..Default::default()
         };
-        let ingest =
-            Ingest::start(topics.clone(), settings.lifecycle.clone(), Arc::new(lookup), ingest_settings);
+        let ingest = Ingest::start(
+            world.clone(),
+            topics.clone(),
+            &feed,
+            settings.lifecycle.clone(),
+            Arc::new(lookup),
+            ingest_settings,
+        );
         let api = Api {
             database: database.reader.clone(),
             progress,
@@ -129,11 +140,13 @@ impl System {
         self.address = listener.local_addr()?;
         let callers = axum::middleware::from_fn(insecure_no_auth);
         let traced = axum::middleware::from_fn(propagate_trace);
-        let router = orderflow_ingest::routes(self.ingest.clone())
-            .merge(orderflow_api::routes(api))
+        let routes = orderflow_ingest::routes(self.ingest.clone()).merge(orderflow_api::routes(api));
+        let (authenticated, open) = routes.into_routers();
+        let router = authenticated
             .fallback(no_such_route)
             .method_not_allowed_fallback(no_such_method)
             .layer(callers)
+            .merge(open.method_not_allowed_fallback(no_such_method))
             .layer(tower_http::catch_panic::CatchPanicLayer::custom(|_| {
                 Problem::internal("a handler panicked").into_response()
             }))

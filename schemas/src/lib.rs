@@ -4,6 +4,7 @@
 //! map. Every other crate speaks these types. The JSON Schemas under `json/` are generated from them.
 
 pub mod commands;
+mod dead_letter;
 pub mod envelope;
 pub mod events;
 pub mod hash;
@@ -19,6 +20,7 @@ pub mod time;
 pub mod topic;
 
 pub use commands::{OrderCommand, StockCommand};
+pub use dead_letter::{DeadLetter, LetterBytes};
 pub use envelope::{Cause, DecodeError, Header, Payload, RawRecord, Record, Source};
 pub use events::{Levels, OrderEvent, StockEvent};
 pub use hash::RoutingHash;

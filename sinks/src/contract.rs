@@ -1,23 +1,10 @@
 //! The `Sink` trait: what the driver asks of a store, and what a store is given.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
-use orderflow_schemas::{Header, Offset, OrderEvent, StockEvent, Topic, TopicPartition};
-
-/// How far a sink is in one partition of events.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Mark {
-    /// The offset to read from next.
-    pub next: Offset,
-    /// The number of the last event taken; 0 before the first. A partition of events has one source, so one number
-    /// says which events were taken.
-    pub number: u64,
-    /// Records after that event whose number could not be read. The next event may be ahead by so many.
-    pub unreadable: u64,
-    /// The highest offset of a command that an event taken so far answers.
-    pub cause: Option<Offset>,
-}
+use orderflow_feed::{EventRecord, Mark};
+use orderflow_schemas::{Offset, TopicPartition};
 
 /// How far a sink is in each of its partitions of events. A partition that is not in it has not been begun.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,45 +17,11 @@ impl Checkpoint {
     }
 }
 
-/// The partition of commands whose processor writes this partition of events.
-pub fn commands_of(events: TopicPartition) -> Option<TopicPartition> {
-    let topic = match events.topic {
-        Topic::OrdersEvents => Topic::OrdersCommands,
-        Topic::StockEvents => Topic::StockCommands,
-        Topic::OrdersCommands | Topic::StockCommands | Topic::DeadLetters => return None,
-    };
-    Some(TopicPartition { topic, partition: events.partition })
-}
-
-/// What was decided.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// About an order.
-    Order(OrderEvent),
-    /// About stock or the catalogue.
-    Stock(StockEvent),
-}
-
-/// An event and where it stands. Its bytes are not kept, since they would keep the whole block they were read in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EventRecord {
-    /// The partition it stands in.
-    pub at: TopicPartition,
-    /// Its offset there.
-    pub offset: Offset,
-    /// The command it answers, by offset.
-    pub cause: Offset,
-    /// Its header.
-    pub header: Header,
-    /// The event.
-    pub event: Event,
-}
-
 /// Events of several partitions. Those of one partition stand in the order of their offsets.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct EventBatch {
     /// The events.
-    pub records: Vec<EventRecord>,
+    pub records: Vec<Arc<EventRecord>>,
 }
 
 /// Why a sink did not apply a batch. Whoever raises it knows which of the three it is.

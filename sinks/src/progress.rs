@@ -5,10 +5,11 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use orderflow_feed::commands_of;
 use orderflow_schemas::{Offset, Position, Topic, TopicPartition};
 use tokio::sync::watch;
 
-use crate::contract::{Checkpoint, commands_of};
+use crate::Checkpoint;
 
 /// The last command of each partition that a store shows. Clones share it.
 #[derive(Clone, Debug)]
@@ -78,8 +79,9 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
+    use orderflow_feed::Mark;
+
     use super::*;
-    use crate::contract::Mark;
 
     fn at(topic: Topic, cause: u64) -> Checkpoint {
         let mark = Mark { cause: Some(Offset(cause)), ..Mark::default() };

@@ -3,6 +3,7 @@
 pub mod conformance;
 mod contract;
 pub mod embedded;
+pub mod memory;
 pub mod metrics;
 
 pub use contract::{

@@ -2,10 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
 use std::sync::Arc;
+use std::{collections::HashMap, sync::Mutex};
 
 use orderflow_topics::{
     EmbeddedLog, Topics, conformance,
     embedded::{Retention, Settings},
+    memory::MemoryTopics,
 };
 
 async fn conforms(settings: Settings) {
@@ -35,6 +37,16 @@ async fn embedded_log_conforms_with_tiny_segments_and_no_cache() {
         index_stride_bytes: 512,
         retention: Retention::default(),
         ..Settings::default()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn log_in_memory_conforms() {
+    let stores: Mutex<HashMap<&str, Arc<MemoryTopics>>> = Mutex::default();
+    conformance::run(|store| {
+        let log = stores.lock().unwrap().entry(store).or_default().clone();
+        async move { log as Arc<dyn Topics> }
     })
     .await;
 }

@@ -4,7 +4,6 @@
 //! across refused appends; an append whose outcome is unknown is repeated with the same bytes, and given up only
 //! together with its source's name. Durability is for whoever submitted to wait for: the task goes on at once.
 
-mod numbering;
 mod submission;
 mod task;
 
@@ -12,6 +11,7 @@ use std::sync::Arc;
 
 use orderflow_schemas::{TopicPartition, envelope::TraceParent};
 use orderflow_topics::Topics;
+use orderflow_world::World;
 use tokio::sync::{Semaphore, TryAcquireError, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -34,6 +34,7 @@ impl Appender {
     /// Starts the task of one partition. It ends, after what was handed in, once `stopping` is cancelled.
     pub fn start(
         at: TopicPartition,
+        world: &Arc<dyn World>,
         topics: Arc<dyn Topics>,
         decisions: Arc<Decisions>,
         settings: &Settings,
@@ -43,7 +44,8 @@ impl Appender {
         let (sender, receiver) = mpsc::channel(settings.queue_requests_max.max(1));
         let bytes_max =
             u32::try_from(settings.queue_bytes_max).unwrap_or(u32::MAX >> 4).clamp(1, u32::MAX >> 4);
-        tasks.spawn(Task::new(at, topics, decisions, receiver, settings, stopping).run());
+        let task = Task::new(at, world.clone(), topics, decisions, receiver, settings, stopping);
+        world.spawn(Box::pin(tasks.track_future(task.run())));
         Self { sender, bytes: Arc::new(Semaphore::new(bytes_max as usize)), bytes_max }
     }
 

@@ -2,9 +2,10 @@
 
 use orderflow_schemas::{Offset, Payload, Source, TopicPartition, envelope::TraceParent};
 use orderflow_topics::Receipt;
+use orderflow_web::Problem;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use crate::{decisions::Watch, http::Problem};
+use crate::decisions::Watch;
 
 /// Commands of one kind, serialised one behind the other.
 #[derive(Debug, Default)]
@@ -20,6 +21,11 @@ impl Commands {
         let mut commands = Self::default();
         commands.push(command);
         commands
+    }
+
+    /// One command of any kind, whose JSON it already is.
+    pub fn raw(kind: &'static str, json: &[u8]) -> Self {
+        Self { kind, json: json.to_vec(), ends: vec![json.len()] }
     }
 
     /// Adds a command of the same kind.

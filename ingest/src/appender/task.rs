@@ -1,29 +1,27 @@
 //! The appending task of one partition: gather, number, append, answer.
 
-use std::{
-    collections::VecDeque,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use orderflow_schemas::{Header, Offset, Timestamp, TopicPartition, envelope};
+use orderflow_schemas::{Offset, Timestamp, TopicPartition, envelope};
 use orderflow_topics::{AppendError, Batch, Receipt, Rejection, Topics};
-use tokio::{sync::mpsc, time::Instant};
+use orderflow_world::{Numbering, World};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{instrument, warn};
 
-use super::{
-    numbering::Numbering,
-    submission::{Placed, Refusal, Submission},
-};
-use crate::{decisions::Decisions, measures, settings::Settings, source};
+use super::submission::{Placed, Refusal, Submission};
+use crate::{decisions::Decisions, measures, settings::Settings};
+
+/// What the names of ingest's sources begin with.
+const SOURCE: &str = "ingest";
 
 /// What an envelope adds to a payload, about; only to reserve memory.
 const ENVELOPE_BYTES: usize = 256;
 
 pub(super) struct Task {
     at: TopicPartition,
+    world: Arc<dyn World>,
     topics: Arc<dyn Topics>,
     decisions: Arc<Decisions>,
     receiver: mpsc::Receiver<Submission>,
@@ -48,6 +46,7 @@ enum Outcome {
 impl Task {
     pub fn new(
         at: TopicPartition,
+        world: Arc<dyn World>,
         topics: Arc<dyn Topics>,
         decisions: Arc<Decisions>,
         receiver: mpsc::Receiver<Submission>,
@@ -59,7 +58,8 @@ impl Task {
             topics,
             decisions,
             receiver,
-            numbering: Numbering::new(source::fresh()),
+            numbering: Numbering::new(SOURCE, &*world),
+            world,
             records_max: settings.append_records_max,
             bytes_max: settings.append_bytes_max,
             retry_max: Duration::from_millis(settings.append_retry_ms_max),
@@ -101,8 +101,7 @@ impl Task {
     async fn append_all(&mut self, batch: Vec<Submission>) {
         let mut work = VecDeque::from([batch]);
         while let Some(mut batch) = work.pop_front() {
-            let now = now();
-            let time = self.numbering.time(now, source::fresh);
+            let time = self.numbering.time(&*self.world);
             let records = self.number(&mut batch, time);
             let count = records.len();
             match self.append(records).await {
@@ -120,7 +119,7 @@ impl Task {
                 Outcome::Unknown => {
                     warn!(count, "an append was given up; its outcome is unknown");
                     self.unwatch(&mut batch);
-                    self.numbering = Numbering::new(source::fresh());
+                    self.numbering.rename(&*self.world);
                     answer_all(batch, &Refusal::Unavailable);
                 }
             }
@@ -133,19 +132,16 @@ impl Task {
         let bytes: usize = batch.iter().map(|submission| submission.commands.bytes_len()).sum();
         let mut buffer = BytesMut::with_capacity(bytes + count * ENVELOPE_BYTES);
         let mut records = Vec::with_capacity(count);
-        let mut number = self.numbering.next();
         for submission in batch {
+            let mut header =
+                self.numbering.header(records.len() as u64, time, submission.traceparent.clone());
             if let Some(watch) = submission.watch.take() {
-                self.decisions.register(self.numbering.source(), number, watch);
+                self.decisions.register(&header.source, header.number, watch);
             }
-            let source = self.numbering.source().clone();
-            let traceparent = submission.traceparent.clone();
-            let mut header = Header { source, number, time, cause: None, sent: Vec::new(), traceparent };
             for json in submission.commands.iter() {
-                header.number = number;
                 envelope::encode_raw(&mut buffer, &header, submission.commands.kind(), json);
                 records.push(buffer.split().freeze());
-                number += 1;
+                header.number += 1;
             }
         }
         records
@@ -153,7 +149,7 @@ impl Task {
 
     /// Appends, again and again while the outcome is unknown, with the same bytes.
     async fn append(&self, records: Vec<Bytes>) -> Outcome {
-        let deadline = Instant::now() + self.retry_max;
+        let deadline = self.world.instant() + self.retry_max;
         let mut pause = self.pause_max / 100;
         let mut unsure = false;
         loop {
@@ -169,7 +165,7 @@ impl Task {
                 }
                 Err(AppendError::Rejected(Rejection::Closed)) => return Outcome::Unknown,
                 Err(error) => {
-                    if Instant::now() >= deadline {
+                    if self.world.instant() >= deadline {
                         return Outcome::Unknown;
                     }
                     warn!(%error, "repeating an append");
@@ -177,7 +173,7 @@ impl Task {
             }
             unsure = true;
             metrics::counter!(measures::APPEND_REPEATS).increment(1);
-            tokio::time::sleep(pause).await;
+            self.world.sleep(pause).await;
             pause = (pause * 2).min(self.pause_max);
         }
     }
@@ -221,10 +217,4 @@ fn answer_all(batch: Vec<Submission>, refusal: &Refusal) {
     for submission in batch {
         let _ = submission.answer.send(Err(refusal.clone()));
     }
-}
-
-/// The one clock of the pipeline: all later times are copied from here.
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }

@@ -3,19 +3,20 @@ use std::sync::Arc;
 use orderflow_schemas::{
     OrderCommand, OrderId, RawRecord, Status, Topic, TopicPartition, commands::ChangeStatus,
 };
-use orderflow_topics::Rejection;
+use orderflow_topics::{
+    Rejection,
+    memory::{Fault, MemoryTopics},
+};
+use orderflow_world::TokioWorld;
 use uuid::Uuid;
 
 use super::*;
-use crate::{
-    fake_topics::{FakeTopics, Fault},
-    settings::Settings,
-};
+use crate::settings::Settings;
 
 const AT: TopicPartition = TopicPartition::new(Topic::OrdersCommands, 0);
 
 struct Stage {
-    topics: Arc<FakeTopics>,
+    topics: Arc<MemoryTopics>,
     appender: Appender,
     stopping: CancellationToken,
     tasks: TaskTracker,
@@ -23,12 +24,15 @@ struct Stage {
 
 impl Stage {
     fn new(settings: &Settings) -> Self {
-        let (topics, tasks, stopping) = (FakeTopics::new(1), TaskTracker::new(), CancellationToken::new());
+        let (topics, tasks, stopping) =
+            (MemoryTopics::with_partitions(1), TaskTracker::new(), CancellationToken::new());
         let log: Arc<dyn Topics> = topics.clone();
+        let world: Arc<dyn World> = TokioWorld::new();
+        let feed = orderflow_feed::Feed::new(&log, orderflow_feed::Settings::default());
         let lifecycle = include_str!("../../../pipelines/order-tracking.toml");
         let lifecycle = Arc::new(orderflow_schemas::Lifecycle::parse(lifecycle).unwrap());
-        let decisions = Decisions::start(&log, &lifecycle, settings, &stopping, &tasks);
-        let appender = Appender::start(AT, log, decisions, settings, stopping.clone(), &tasks);
+        let decisions = Decisions::start(&world, &log, &feed, &lifecycle, settings, &stopping, &tasks);
+        let appender = Appender::start(AT, &world, log, decisions, settings, stopping.clone(), &tasks);
         Self { topics, appender, stopping, tasks }
     }
 
@@ -85,7 +89,7 @@ async fn an_append_of_unknown_outcome_is_repeated_with_the_same_bytes() {
     assert_eq!(stage.append(2).await.unwrap().number, 1);
     let attempts = stage.topics.attempts();
     assert_eq!(attempts.len(), 4);
-    assert!(attempts.iter().all(|attempt| *attempt == attempts[0]));
+    assert!(attempts.iter().all(|attempt| attempt.records == attempts[0].records));
     assert_eq!(stage.append(1).await.unwrap().number, 3);
 }
 

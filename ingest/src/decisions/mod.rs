@@ -16,10 +16,12 @@ use std::{
     time::Duration,
 };
 
+use orderflow_feed::Feed;
 use orderflow_schemas::{
     Lifecycle, Offset, OrderEvent, Partition, Source, StockEvent, Topic, TopicPartition,
 };
 use orderflow_topics::Topics;
+use orderflow_world::World;
 use tokio::sync::oneshot;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -66,7 +68,12 @@ pub struct Waiter {
 impl Waiter {
     /// The decision, or `None` if it does not come within `timeout` or cannot come any more.
     pub async fn decision(mut self, timeout: Duration) -> Option<Decision> {
-        tokio::time::timeout(timeout, &mut self.receiver).await.ok()?.ok()
+        let mut too_late = self.decisions.world.sleep(timeout);
+        tokio::select! {
+            biased;
+            decision = &mut self.receiver => decision.ok(),
+            () = &mut too_late => None,
+        }
     }
 }
 
@@ -89,6 +96,7 @@ struct Watched {
 
 /// All waiters, and the tasks that read for them.
 pub struct Decisions {
+    world: Arc<dyn World>,
     orders: Vec<Watched>,
     stock: Vec<Watched>,
     waiting: AtomicUsize,
@@ -99,7 +107,9 @@ pub struct Decisions {
 impl Decisions {
     /// Starts a reader for each partition of events. They end once `stopping` is cancelled.
     pub fn start(
+        world: &Arc<dyn World>,
         topics: &Arc<dyn Topics>,
+        feed: &Feed,
         lifecycle: &Arc<Lifecycle>,
         settings: &Settings,
         stopping: &CancellationToken,
@@ -110,6 +120,7 @@ impl Decisions {
             (0..topics.partitions(topic)).map(one).collect()
         };
         let decisions = Arc::new(Self {
+            world: world.clone(),
             orders: watched(Topic::OrdersEvents),
             stock: watched(Topic::StockEvents),
             waiting: AtomicUsize::new(0),
@@ -120,8 +131,8 @@ impl Decisions {
             for at in orderflow_topics::partitions_of(&**topics, topic) {
                 let (topics, decisions) = (Arc::clone(topics), Arc::clone(&decisions));
                 let lifecycle = Arc::clone(lifecycle);
-                let reader = Reader { at, topics, decisions, lifecycle, bytes_max: settings.read_bytes_max };
-                tasks.spawn(reader.run(stopping.clone()));
+                let reader = Reader { at, topics, feed: feed.clone(), decisions, lifecycle };
+                world.spawn(Box::pin(tasks.track_future(reader.run(stopping.clone()))));
             }
         }
         decisions

@@ -2,10 +2,8 @@
 
 use std::{convert::Infallible, sync::Arc};
 
-use orderflow_schemas::{
-    Cause, Lifecycle, Offset, OrderEvent, Payload, RawRecord, StockEvent, Topic, TopicPartition,
-    events::Change,
-};
+use orderflow_feed::{Entry, Event, EventRecord, Feed};
+use orderflow_schemas::{Lifecycle, Offset, OrderEvent, StockEvent, Topic, TopicPartition, events::Change};
 use orderflow_topics::{ReadError, Topics, Visibility};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, instrument, warn};
@@ -13,15 +11,15 @@ use tracing::{error, instrument, warn};
 use super::{
     Decided, Decision, Decisions,
     verdict::{Verdict, order_of, verdict},
-    waiters::Entry,
+    waiters::Waiting,
 };
 
 pub(super) struct Reader {
     pub at: TopicPartition,
     pub topics: Arc<dyn Topics>,
+    pub feed: Feed,
     pub decisions: Arc<Decisions>,
     pub lifecycle: Arc<Lifecycle>,
-    pub bytes_max: usize,
 }
 
 impl Reader {
@@ -60,75 +58,76 @@ impl Reader {
                 return Ok(end);
             }
         }
-        match self.topics.read(self.at, from, self.bytes_max, Visibility::Durable).await {
-            Ok(chunk) => {
-                for record in &chunk.records {
-                    self.observe(record);
+        match self.feed.read(self.at, from).await {
+            Ok(entries) => {
+                for entry in entries.iter() {
+                    self.observe(entry);
                 }
-                Ok(chunk.next())
+                Ok(entries.next())
             }
             Err(ReadError::Trimmed { start, .. }) => Ok(start),
             Err(error) => Err(error),
         }
     }
 
-    /// Looks at one event. What cannot be read is for the sinks to report.
-    fn observe(&self, record: &[u8]) {
-        let Ok(mut record) = RawRecord::decode(record) else { return };
-        let Some(cause) = record.header.cause.take() else { return };
+    /// Looks at one event. What is none is for the sinks to report.
+    fn observe(&self, entry: &Entry) {
+        let Entry::Event(record) = entry else { return };
+        let Some(cause) = &record.header.cause else { return };
         let waiting = self.decisions.lock(self.at).take_command(&cause.source, cause.number);
         if self.at.topic == Topic::StockEvents {
-            self.observe_stock(&cause, &record, waiting);
+            self.observe_stock(record, waiting);
         } else {
-            self.observe_order(&cause, &record, waiting);
+            self.observe_order(record, waiting);
         }
     }
 
-    fn observe_stock(&self, cause: &Cause, record: &RawRecord<'_>, waiting: Option<Entry>) {
-        let Some(entry) = waiting else { return };
-        let Some(event) = decode::<StockEvent>(record) else { return };
+    fn observe_stock(&self, record: &EventRecord, waiting: Option<Waiting>) {
+        let Some(waiting) = waiting else { return };
+        let Some(Event::Stock(event)) = event_of(record) else { return };
         let replayed = matches!(event, StockEvent::Repeated(_));
-        let event = Decided::Stock(Box::new(event));
-        entry.tell(Decision { cause: cause.offset, replayed, event });
+        let event = Decided::Stock(Box::new(event.clone()));
+        waiting.tell(Decision { cause: record.cause, replayed, event });
     }
 
-    fn observe_order(&self, cause: &Cause, record: &RawRecord<'_>, waiting: Option<Entry>) {
+    fn observe_order(&self, record: &EventRecord, waiting: Option<Waiting>) {
         let following = self.followers(record);
         if waiting.is_none() && following.is_empty() {
             return;
         }
-        let Some(event) = decode::<OrderEvent>(record) else { return };
+        let Some(Event::Order(event)) = event_of(record) else { return };
         let decision = |replayed| Decision {
-            cause: cause.offset,
+            cause: record.cause,
             replayed,
             event: Decided::Order(Box::new(event.clone())),
         };
-        for entry in following {
-            let replayed = entry.replayed;
-            entry.tell(decision(replayed));
+        for waiting in following {
+            let replayed = waiting.replayed;
+            waiting.tell(decision(replayed));
         }
-        let Some(mut entry) = waiting else { return };
-        match verdict(&event, &self.lifecycle) {
-            Verdict::Decided => entry.tell(decision(matches!(event, OrderEvent::Repeated(_)))),
+        let Some(mut waiting) = waiting else { return };
+        match verdict(event, &self.lifecycle) {
+            Verdict::Decided => waiting.tell(decision(matches!(event, OrderEvent::Repeated(_)))),
             Verdict::Follow { order, replayed } => {
-                entry.replayed = replayed;
-                self.decisions.lock(self.at).follow(order, entry);
+                waiting.replayed = replayed;
+                self.decisions.lock(self.at).follow(order, waiting);
             }
         }
     }
 
     /// Who waits for the next event of the order that this one is about.
-    fn followers(&self, record: &RawRecord<'_>) -> Vec<Entry> {
+    fn followers(&self, record: &EventRecord) -> Vec<Waiting> {
         let change = Change::ALL.into_iter().find(|change| change.kind() == record.kind);
         let changes = change.is_some_and(|change| change != Change::Created);
         if !changes || !self.decisions.lock(self.at).follow_orders() {
             return Vec::new();
         }
-        order_of(record.data).map(|order| self.decisions.lock(self.at).take_order(order)).unwrap_or_default()
+        order_of(record.data())
+            .map(|order| self.decisions.lock(self.at).take_order(order))
+            .unwrap_or_default()
     }
 }
 
-fn decode<T: Payload>(record: &RawRecord<'_>) -> Option<T> {
-    let decoded = T::decode(&record.kind, record.data);
-    decoded.inspect_err(|error| warn!(%error, "a decision somebody waits for cannot be read")).ok()
+fn event_of(record: &EventRecord) -> Option<&Event> {
+    record.event().inspect_err(|error| warn!(%error, "a decision somebody waits for cannot be read")).ok()
 }

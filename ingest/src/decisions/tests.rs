@@ -1,10 +1,12 @@
 use std::{sync::Arc, time::Duration};
 
+use orderflow_feed::Feed;
 use orderflow_schemas::{
     Lifecycle, Order, OrderEvent, OrderId, Source, Topic, TopicPartition,
     events::{Change, OrderChanged, OrderRepeated},
 };
-use orderflow_topics::Topics;
+use orderflow_topics::{Topics, memory::MemoryTopics};
+use orderflow_world::{TokioWorld, World};
 use serde_json::json;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -12,7 +14,7 @@ use super::{
     Decisions,
     verdict::{Verdict, order_of, verdict},
 };
-use crate::{appender::Refusal, fake_topics::FakeTopics, settings::Settings};
+use crate::{appender::Refusal, settings::Settings};
 
 const COMMANDS: TopicPartition = TopicPartition::new(Topic::OrdersCommands, 0);
 
@@ -77,11 +79,13 @@ fn the_id_of_an_order_is_read_without_the_rest() {
 
 #[tokio::test]
 async fn who_gives_up_is_forgotten_and_counts_no_more() {
-    let topics: Arc<dyn Topics> = FakeTopics::new(1);
+    let topics: Arc<dyn Topics> = MemoryTopics::with_partitions(1);
+    let world: Arc<dyn World> = TokioWorld::new();
+    let feed = Feed::new(&topics, orderflow_feed::Settings::default());
     let lifecycle = Arc::new(Lifecycle::parse(NO_STOCK).unwrap());
     let settings = Settings { waiters_max: 1, ..Settings::default() };
     let (stopping, tasks) = (CancellationToken::new(), TaskTracker::new());
-    let decisions = Decisions::start(&topics, &lifecycle, &settings, &stopping, &tasks);
+    let decisions = Decisions::start(&world, &topics, &feed, &lifecycle, &settings, &stopping, &tasks);
     let source = Source::new("ingest-a").unwrap();
 
     let (watch, waiter) = decisions.open(COMMANDS).unwrap();

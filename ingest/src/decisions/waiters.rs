@@ -10,14 +10,14 @@ use super::{Decision, Watch};
 
 /// A waiter that is known.
 #[derive(Debug)]
-pub struct Entry {
+pub struct Waiting {
     id: u64,
     sender: oneshot::Sender<Decision>,
     /// Whether its command turned out to be a repeat.
     pub replayed: bool,
 }
 
-impl Entry {
+impl Waiting {
     /// Tells it. It may have given up; then nobody misses this.
     pub fn tell(self, decision: Decision) {
         let _ = self.sender.send(decision);
@@ -38,8 +38,8 @@ enum Place {
 /// The waiters of one partition.
 #[derive(Debug, Default)]
 pub struct Waiters {
-    by_command: HashMap<(Source, u64), Entry, RandomState>,
-    by_order: HashMap<OrderId, Vec<Entry>, RandomState>,
+    by_command: HashMap<(Source, u64), Waiting, RandomState>,
+    by_order: HashMap<OrderId, Vec<Waiting>, RandomState>,
     places: HashMap<u64, Place, RandomState>,
 }
 
@@ -59,20 +59,20 @@ impl Waiters {
         if watch.sender.is_closed() {
             return;
         }
-        let entry = Entry { id: watch.id, sender: watch.sender, replayed: false };
+        let entry = Waiting { id: watch.id, sender: watch.sender, replayed: false };
         self.places.insert(entry.id, Place::Command(source.clone(), number));
         self.by_command.insert((source.clone(), number), entry);
     }
 
     /// Takes out who waits for the answer to this command.
-    pub fn take_command(&mut self, source: &Source, number: u64) -> Option<Entry> {
+    pub fn take_command(&mut self, source: &Source, number: u64) -> Option<Waiting> {
         let entry = self.by_command.remove(&(source.clone(), number))?;
         self.places.remove(&entry.id);
         Some(entry)
     }
 
     /// Waits on, for the order's next event.
-    pub fn follow(&mut self, order: OrderId, entry: Entry) {
+    pub fn follow(&mut self, order: OrderId, entry: Waiting) {
         if entry.sender.is_closed() {
             return;
         }
@@ -81,7 +81,7 @@ impl Waiters {
     }
 
     /// Takes out who waits for this order's next event.
-    pub fn take_order(&mut self, order: OrderId) -> Vec<Entry> {
+    pub fn take_order(&mut self, order: OrderId) -> Vec<Waiting> {
         let entries = self.by_order.remove(&order).unwrap_or_default();
         for entry in &entries {
             self.places.remove(&entry.id);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::{extract::State, response::Response};
 use http::HeaderValue;
 use orderflow_schemas::{OrderCommand, OrderEvent, OrderId, Payload, Position, events::OrderRepeated};
+use orderflow_web::{Caller, IDEMPOTENT_REPLAYED, Json, Key, NoConditions, Problem, RespondAsync, Trace};
 use tracing::{instrument, warn};
 use uuid::Uuid;
 
@@ -12,8 +13,6 @@ use crate::{
     answers,
     appender::Commands,
     decisions::{Decided, Decision},
-    http::{Caller, Json, Problem, Trace},
-    preconditions::{IDEMPOTENT_REPLAYED, Key, NoConditions, RespondAsync},
     requests::OrderRequest,
     service::Ingest,
     validate::{self, Owner},
@@ -37,10 +36,10 @@ pub async fn place(
     let command = Commands::of(&OrderCommand::Place(command));
     // Under a key the order may be one that was placed before, and only its decision tells which.
     if respond_async && !keyed {
-        let placed = ingest.append(at, command, trace).await?;
+        let placed = ingest.append(at, command, Some(trace)).await?;
         return Ok(answers::as_preferred(answers::accepted(id, &Position::of(at, placed.first))));
     }
-    let (placed, decision) = ingest.decide(at, command, trace).await?;
+    let (placed, decision) = ingest.decide(at, command, Some(trace)).await?;
     match decision {
         None => Ok(answers::accepted(id, &Position::of(at, placed.first))),
         Some(decision) if respond_async => {

@@ -7,19 +7,18 @@ use axum::{
     response::Response,
 };
 use orderflow_schemas::{
-    Order, OrderCommand, OrderEvent, OrderId, Payload, Position, Role,
+    Order, OrderCommand, OrderEvent, OrderId, Payload, Position,
     commands::ChangeStatus,
     envelope::TraceParent,
     events::{CommandRejected, Rejection},
 };
+use orderflow_web::{Action, Caller, Id, IfMatch, Json, NoKey, OptionalJson, Problem, Trace};
 use tracing::{instrument, warn};
 
 use crate::{
     answers,
     appender::Commands,
     decisions::{Decided, Decision},
-    http::{Caller, Json, PathPart, Problem, Trace, body::OptionalJson},
-    preconditions::{IfMatch, NoKey},
     requests::{ActionRequest, StatusRequest},
     service::Ingest,
     validate,
@@ -29,38 +28,38 @@ use crate::{
 #[instrument(skip_all)]
 pub async fn change(
     State(ingest): State<Arc<Ingest>>,
-    PathPart(id): PathPart,
     caller: Caller,
+    Id(id): Id<OrderId>,
     Trace(trace): Trace,
     IfMatch(if_match): IfMatch,
     _: NoKey,
     Json(request): Json<StatusRequest>,
 ) -> Result<Response, Problem> {
-    let id = validate::order_id(&id)?;
+    caller.may(Action::MoveOrder)?;
     let command = validate::change_status(id, request, if_match, &caller, &ingest.lifecycle)?;
     carry_out(&ingest, command, &caller, trace).await
 }
 
 /// Cancels an order.
 #[instrument(skip_all)]
-pub async fn cancel(action: Action) -> Result<Response, Problem> {
-    action.perform("cancel").await
+pub async fn cancel(call: ActionCall) -> Result<Response, Problem> {
+    call.perform("cancel").await
 }
 
 /// Approves an order.
 #[instrument(skip_all)]
-pub async fn approve(action: Action) -> Result<Response, Problem> {
-    action.perform("approve").await
+pub async fn approve(call: ActionCall) -> Result<Response, Problem> {
+    call.perform("approve").await
 }
 
 /// Rejects an order.
 #[instrument(skip_all)]
-pub async fn reject(action: Action) -> Result<Response, Problem> {
-    action.perform("reject").await
+pub async fn reject(call: ActionCall) -> Result<Response, Problem> {
+    call.perform("reject").await
 }
 
 /// What all actions on an order take.
-pub struct Action {
+pub struct ActionCall {
     ingest: Arc<Ingest>,
     id: OrderId,
     caller: Caller,
@@ -69,14 +68,14 @@ pub struct Action {
     request: ActionRequest,
 }
 
-impl FromRequest<Arc<Ingest>> for Action {
+impl FromRequest<Arc<Ingest>> for ActionCall {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &Arc<Ingest>) -> Result<Self, Problem> {
         let (mut parts, body) = request.into_parts();
         let caller = Caller::from_request_parts(&mut parts, state).await?;
-        let PathPart(id) = PathPart::from_request_parts(&mut parts, state).await?;
-        let id = validate::order_id(&id)?;
+        caller.may(Action::MoveOrder)?;
+        let Id(id) = Id::from_request_parts(&mut parts, state).await?;
         let Trace(trace) = Trace::from_request_parts(&mut parts, state).await?;
         NoKey::from_request_parts(&mut parts, state).await?;
         let IfMatch(if_match) = IfMatch::from_request_parts(&mut parts, state).await?;
@@ -87,7 +86,7 @@ impl FromRequest<Arc<Ingest>> for Action {
     }
 }
 
-impl Action {
+impl ActionCall {
     async fn perform(self, action: &str) -> Result<Response, Problem> {
         let Self { ingest, id, caller, trace, if_match, request } = self;
         let command = validate::perform(id, action, request, if_match, &caller, &ingest.lifecycle)?;
@@ -104,7 +103,7 @@ async fn carry_out(
     let id = command.order_id;
     let at = ingest.partition_of_order(id);
     let (placed, decision) =
-        ingest.decide(at, Commands::of(&OrderCommand::ChangeStatus(command.clone())), trace).await?;
+        ingest.decide(at, Commands::of(&OrderCommand::ChangeStatus(command.clone())), Some(trace)).await?;
     let Some(Decision { cause, event, .. }) = decision else {
         return Ok(answers::accepted(id, &Position::of(at, placed.first)));
     };
@@ -129,7 +128,7 @@ async fn forgotten(
     seen: &Position,
 ) -> Problem {
     match ingest.lookup.order(change.order_id, seen).await {
-        Ok(Some(order)) if caller.role != Role::Customer || caller.may_see(&order.customer_id) => {
+        Ok(Some(order)) if caller.may_on(Action::MoveOrder, &order.customer_id) => {
             answers::rejected(over(&order, change, rejected), seen)
         }
         Ok(_) => answers::rejected(rejected, seen),

@@ -2,45 +2,36 @@
 
 use std::sync::Arc;
 
-use axum::{
-    extract::State,
-    response::{IntoResponse, Response},
-};
+use axum::{extract::State, response::Response};
 use http::{HeaderValue, StatusCode};
-use orderflow_schemas::{
-    Levels, Payload, Position, Role, Sku, StockCommand, StockEvent, envelope::TraceParent,
+use orderflow_schemas::{Payload, Position, Sku, StockCommand, StockEvent, envelope::TraceParent};
+use orderflow_web::{
+    Action, Caller, IDEMPOTENT_REPLAYED, Id, Json, Key, NoConditions, Problem, Product, StockLevels, Trace,
+    json, with_position,
 };
-use serde::Serialize;
-use serde_json::json;
 use tracing::instrument;
 
 use crate::{
     answers,
     appender::Commands,
     decisions::{Decided, Decision},
-    http::{Caller, Json, PathPart, Problem, Trace, with_position},
-    preconditions::{IDEMPOTENT_REPLAYED, Key, NoConditions},
     requests::{AdjustmentRequest, ReceiptRequest},
     service::Ingest,
     validate,
 };
 
-/// Who keeps the stock and the catalogue.
-pub const KEEPERS: [Role; 2] = [Role::Admin, Role::Service];
-
 /// Takes stock in.
 #[instrument(skip_all)]
 pub async fn receive(
     State(ingest): State<Arc<Ingest>>,
-    PathPart(sku): PathPart,
     caller: Caller,
+    Id(sku): Id<Sku>,
     Trace(trace): Trace,
     Key(key): Key,
     _: NoConditions,
     Json(request): Json<ReceiptRequest>,
 ) -> Result<Response, Problem> {
-    caller.require(&KEEPERS)?;
-    let sku = validate::sku(&sku)?;
+    caller.may(Action::KeepStock)?;
     let command = validate::receive(sku.clone(), &request, key, &caller)?;
     carry_out(&ingest, &sku, &StockCommand::Receive(command), trace).await
 }
@@ -49,15 +40,14 @@ pub async fn receive(
 #[instrument(skip_all)]
 pub async fn adjust(
     State(ingest): State<Arc<Ingest>>,
-    PathPart(sku): PathPart,
     caller: Caller,
+    Id(sku): Id<Sku>,
     Trace(trace): Trace,
     Key(key): Key,
     _: NoConditions,
     Json(request): Json<AdjustmentRequest>,
 ) -> Result<Response, Problem> {
-    caller.require(&KEEPERS)?;
-    let sku = validate::sku(&sku)?;
+    caller.may(Action::KeepStock)?;
     let command = validate::adjust(sku.clone(), request, key, &caller)?;
     carry_out(&ingest, &sku, &StockCommand::Adjust(command), trace).await
 }
@@ -70,9 +60,9 @@ pub async fn carry_out(
     trace: TraceParent,
 ) -> Result<Response, Problem> {
     let at = ingest.partition_of_sku(sku);
-    let (placed, decision) = ingest.decide(at, Commands::of(command), trace).await?;
+    let (placed, decision) = ingest.decide(at, Commands::of(command), Some(trace)).await?;
     let Some(Decision { cause, replayed, event }) = decision else {
-        let body = answers::json(StatusCode::ACCEPTED, &json!({ "sku": sku }));
+        let body = json(StatusCode::ACCEPTED, &serde_json::json!({ "sku": sku }));
         return Ok(with_position(&Position::of(at, placed.first), body));
     };
     let seen = answers::seen(at, cause);
@@ -84,29 +74,21 @@ pub async fn carry_out(
     Ok(with_position(&seen, response))
 }
 
-/// A SKU and its levels.
-#[derive(Serialize)]
-struct Stock {
-    sku: Sku,
-    #[serde(flatten)]
-    levels: Levels,
-}
-
 fn answer(event: StockEvent, seen: &Position) -> Result<Response, Problem> {
     let (sku, levels) = match event {
         StockEvent::Received(event) | StockEvent::Adjusted(event) => (event.sku, event.levels),
         StockEvent::Repeated(event) => (event.sku, event.levels),
         StockEvent::ProductUpdated(event) => {
-            let product = json!({
-                "sku": event.sku,
-                "name": event.name,
-                "unit_price": event.unit_price,
-                "currency": event.currency,
-            });
-            return Ok(answers::json(StatusCode::OK, &product).into_response());
+            let product = Product {
+                sku: event.sku,
+                name: Some(event.name),
+                unit_price: Some(event.unit_price),
+                currency: Some(event.currency),
+            };
+            return Ok(json(StatusCode::OK, &product));
         }
         StockEvent::Rejected(event) => return Err(answers::rejected(event, seen)),
         other => return Err(answers::unexpected(other.kind())),
     };
-    Ok(answers::json(StatusCode::OK, &Stock { sku, levels }))
+    Ok(json(StatusCode::OK, &StockLevels { sku, levels }))
 }

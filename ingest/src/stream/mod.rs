@@ -17,7 +17,11 @@ use axum::{
 };
 use futures_util::StreamExt;
 use http::StatusCode;
-use orderflow_schemas::{OrderCommand, Partition, Payload, Role, StockCommand, Topic, envelope::TraceParent};
+use orderflow_schemas::{OrderCommand, Partition, Payload, StockCommand, Topic, envelope::TraceParent};
+use orderflow_web::{
+    Action, Caller, Coding, FieldError, Key, NoConditions, NoKey, Problem, Trace, body, json as json_answer,
+    with_position,
+};
 use serde_json::json;
 use tracing::instrument;
 use uuid::Uuid;
@@ -28,11 +32,7 @@ use self::{
     report::Report,
 };
 use crate::{
-    answers, fingerprint,
-    handlers::stock::KEEPERS,
-    http::{Caller, Coding, FieldError, Problem, Trace, body, with_position},
-    measures,
-    preconditions::{Key, NoConditions, NoKey},
+    fingerprint, measures,
     requests::{OrderRequest, ProductLine, ReceiptLine},
     service::Ingest,
     validate::{self, Owner},
@@ -51,7 +51,7 @@ pub async fn orders(
     _: NoConditions,
     request: Request,
 ) -> Result<Response, Problem> {
-    caller.require(&[Role::Service, Role::Admin])?;
+    caller.may(Action::PlaceOrders)?;
     let read = |number, line: &[u8]| {
         let request: OrderRequest = body::parse(line)?;
         let own = request.idempotency_key.is_some();
@@ -76,7 +76,7 @@ pub async fn receipts(
     _: NoConditions,
     request: Request,
 ) -> Result<Response, Problem> {
-    caller.require(&KEEPERS)?;
+    caller.may(Action::KeepStock)?;
     let read = |number, line: &[u8]| {
         let line = body::parse::<ReceiptLine>(line)?;
         let derived = key.as_ref().map(|key| fingerprint::key_of_line(key, number));
@@ -96,7 +96,7 @@ pub async fn products(
     _: (NoKey, NoConditions),
     request: Request,
 ) -> Result<Response, Problem> {
-    caller.require(&KEEPERS)?;
+    caller.may(Action::KeepStock)?;
     let read = |_, line: &[u8]| {
         let command = validate::product_line(body::parse::<ProductLine>(line)?, &caller)?;
         let at = ingest.partition_of_sku(&command.sku);
@@ -134,7 +134,7 @@ async fn take<C: Payload>(
         "rejected_total": taker.report.total(),
         "rejected_by_type": taker.report.by_slug(),
     });
-    Ok(with_position(load.position(), answers::json(StatusCode::ACCEPTED, &answer)))
+    Ok(with_position(load.position(), json_answer(StatusCode::ACCEPTED, &answer)))
 }
 
 fn count(accepted: u64, refused: u64) {

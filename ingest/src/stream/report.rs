@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use orderflow_web::Problem;
 use serde::Serialize;
-
-use crate::http::Problem;
 
 /// Why a line was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

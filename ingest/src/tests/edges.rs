@@ -65,7 +65,7 @@ async fn post_in_two(
     let body = [&encode(&lines(0, 3))[..], &encode(&lines(3, 6)), behind].concat();
     let headers = [LINES, ("content-encoding", coding.as_bytes())];
     let answer = stage.raw("POST /orders/batch", &headers, body[..body.len() - cut].to_vec()).await;
-    (answer, stage.topics.count(Topic::OrdersCommands))
+    (answer, stage.count(Topic::OrdersCommands))
 }
 
 #[tokio::test]

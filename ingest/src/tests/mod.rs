@@ -1,5 +1,6 @@
 //! The routes over a log in memory and a processor of a few lines.
 
+mod access;
 mod edges;
 mod orders;
 mod processor;

@@ -47,7 +47,7 @@ async fn a_client_may_choose_not_to_wait_and_an_undecided_order_is_accepted() {
     let answer = stage.json("POST /orders", &CUSTOMER, ONE).await;
     assert_eq!((answer.status.as_u16(), answer.header("preference-applied")), (202, ""));
     assert!(answer.header("location").starts_with("/orders/"));
-    assert_eq!(stage.topics.count(Topic::OrdersCommands), 2);
+    assert_eq!(stage.count(Topic::OrdersCommands), 2);
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn bad_requests_never_reach_the_log() {
     for (answer, wanted) in calls {
         assert_eq!(answer.problem(), wanted, "{answer:?}");
     }
-    assert_eq!(stage.topics.count(Topic::OrdersCommands), 0);
+    assert_eq!(stage.count(Topic::OrdersCommands), 0);
 }
 
 #[tokio::test]

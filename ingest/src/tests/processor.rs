@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
+use orderflow_feed::commands_of;
 use orderflow_schemas::{
     Amount, Cause, Header, Levels, Offset, Order, OrderCommand, OrderEvent, OrderId, Payload, RawRecord,
     Record, Source, Status, StockCommand, StockEvent, Topic, TopicPartition,
@@ -10,6 +11,7 @@ use orderflow_schemas::{
     events::{Change, CommandRejected, OrderChanged, OrderRepeated, Rejection, StockChanged},
     order::{Failure, Problem},
 };
+use orderflow_topics::Batch;
 
 /// Orders are out of stock when they ask for this many or more.
 pub const SHORT_FROM: u32 = 100;
@@ -22,20 +24,25 @@ pub struct Processor {
 }
 
 impl Processor {
+    /// The events of commands; nothing of events.
+    pub fn decide_all(&mut self, commands: &Batch, first: Offset) -> Vec<Batch> {
+        if !matches!(commands.at.topic, Topic::OrdersCommands | Topic::StockCommands) {
+            return Vec::new();
+        }
+        let decided = (first.0..).zip(&commands.records);
+        let decided = decided.flat_map(|(offset, record)| self.decide(commands.at, Offset(offset), record));
+        decided.map(|(at, record)| Batch { at, records: vec![record] }).collect()
+    }
+
     /// The events of a command, with where they go.
-    pub fn decide(
-        &mut self,
-        at: TopicPartition,
-        offset: Offset,
-        record: &[u8],
-    ) -> Vec<(TopicPartition, Bytes)> {
+    fn decide(&mut self, at: TopicPartition, offset: Offset, record: &[u8]) -> Vec<(TopicPartition, Bytes)> {
         let raw = RawRecord::decode(record).unwrap();
         let cause = Cause { offset, source: raw.header.source.clone(), number: raw.header.number };
         let partition = at.partition;
         if at.topic == Topic::StockCommands {
             let to = TopicPartition { topic: Topic::StockEvents, partition };
             let command = StockCommand::decode(&raw.kind, raw.data).unwrap();
-            return vec![(to, event(&raw.header, cause, stock(command)))];
+            return vec![(to, event(to, &raw.header, cause, stock(command)))];
         }
         let to = TopicPartition { topic: Topic::OrdersEvents, partition };
         let events = match OrderCommand::decode(&raw.kind, raw.data).unwrap() {
@@ -43,7 +50,7 @@ impl Processor {
             OrderCommand::ChangeStatus(command) => vec![(cause, self.change(command))],
             _ => Vec::new(),
         };
-        events.into_iter().map(|(cause, decided)| (to, event(&raw.header, cause, decided))).collect()
+        events.into_iter().map(|(cause, decided)| (to, event(to, &raw.header, cause, decided))).collect()
     }
 
     fn place(&mut self, command: PlaceOrder, cause: &Cause) -> Vec<(Cause, OrderEvent)> {
@@ -100,8 +107,8 @@ impl Processor {
     }
 }
 
-fn event<T: Payload>(command: &Header, cause: Cause, data: T) -> Bytes {
-    let source = Source::new("orders.commands/0").unwrap();
+fn event<T: Payload>(at: TopicPartition, command: &Header, cause: Cause, data: T) -> Bytes {
+    let source = Source::processor(commands_of(at).unwrap());
     let header = Header { source, number: 1, cause: Some(cause), ..command.clone() };
     Record { header, data }.encode()
 }

@@ -5,17 +5,15 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use axum::{Extension, Router, body::Body, middleware::from_fn};
 use http::{HeaderMap, Request, StatusCode};
-use orderflow_schemas::{Lifecycle, Order, OrderId, Position};
+use orderflow_feed::Feed;
+use orderflow_schemas::{Lifecycle, Order, OrderId, Position, Topic};
+use orderflow_topics::{Batch, Topics, memory::MemoryTopics, partitions_of};
+use orderflow_web::{BodyLimit, insecure_no_auth, propagate_trace};
 use serde_json::Value;
 use tower::ServiceExt;
 
 use super::processor::Processor;
-use crate::{
-    Ingest, LookupError, OrderLookup, Settings,
-    fake_topics::FakeTopics,
-    http::{BodyLimit, insecure_no_auth, propagate_trace},
-    routes,
-};
+use crate::{Ingest, LookupError, OrderLookup, Settings, routes};
 
 /// A store of at most one order.
 #[derive(Default)]
@@ -49,7 +47,7 @@ impl Answer {
 }
 
 pub struct Stage {
-    pub topics: Arc<FakeTopics>,
+    pub topics: Arc<MemoryTopics>,
     pub store: Arc<Store>,
     pub ingest: Arc<Ingest>,
     router: Router,
@@ -59,21 +57,35 @@ impl Stage {
     pub fn new(settings: Settings) -> Self {
         let stage = Self::undecided(settings);
         let processor = Mutex::new(Processor::default());
-        let decide = move |at, offset, record: &[u8]| processor.lock().unwrap().decide(at, offset, record);
-        stage.topics.decide_by(Box::new(decide));
+        let decide = move |commands: &Batch, first| processor.lock().unwrap().decide_all(commands, first);
+        stage.topics.react(Box::new(decide));
         stage
     }
 
     /// Without a processor.
     pub fn undecided(settings: Settings) -> Self {
-        let (topics, store) = (FakeTopics::new(3), Arc::new(Store::default()));
+        let (topics, store) = (MemoryTopics::with_partitions(3), Arc::new(Store::default()));
+        let log: Arc<dyn Topics> = topics.clone();
         let lifecycle = Lifecycle::parse(include_str!("../../../pipelines/order-tracking.toml")).unwrap();
-        let ingest = Arc::new(Ingest::start(topics.clone(), Arc::new(lifecycle), store.clone(), settings));
-        let router = routes(ingest.clone())
+        let ingest = Arc::new(Ingest::start(
+            orderflow_world::TokioWorld::new(),
+            log.clone(),
+            &Feed::new(&log, orderflow_feed::Settings::default()),
+            Arc::new(lifecycle),
+            store.clone(),
+            settings,
+        ));
+        let (router, _) = routes(ingest.clone()).into_routers();
+        let router = router
             .layer(from_fn(insecure_no_auth))
             .layer(from_fn(propagate_trace))
             .layer(Extension(BodyLimit(1_000)));
         Self { topics, store, ingest, router }
+    }
+
+    /// How many records a topic holds.
+    pub fn count(&self, topic: Topic) -> usize {
+        partitions_of(&*self.topics, topic).map(|at| self.topics.records(at).len()).sum()
     }
 
     /// `call` is method and path; headers are names and values.

@@ -1,15 +1,10 @@
 //! Moving an order to another state, by its name or by an action such as `cancel`.
 
 use compact_str::CompactString;
-use orderflow_schemas::{Lifecycle, OrderId, Role, Status, commands::ChangeStatus, limits::REASON_CHARS_MAX};
+use orderflow_schemas::{Lifecycle, OrderId, Status, commands::ChangeStatus, limits::REASON_CHARS_MAX};
+use orderflow_web::{Caller, FieldError, Problem, fields::FieldErrors};
 
-use super::Faults;
-use crate::{
-    http::{Caller, FieldError, Problem},
-    requests::{ActionRequest, StatusRequest},
-};
-
-const MOVERS: [Role; 4] = [Role::Customer, Role::Admin, Role::Courier, Role::Service];
+use crate::requests::{ActionRequest, StatusRequest};
 
 /// The command that moves an order to the state the request names.
 pub fn change_status(
@@ -19,11 +14,10 @@ pub fn change_status(
     caller: &Caller,
     lifecycle: &Lifecycle,
 ) -> Result<ChangeStatus, Problem> {
-    caller.require(&MOVERS)?;
-    let mut faults = Faults::default();
-    let status: Option<Status> = faults.name("/status", request.status);
-    let reason = faults.prose("/reason", request.reason, REASON_CHARS_MAX);
-    let (Some(status), true) = (status, faults.none()) else { return Err(faults.problem()) };
+    let mut errors = FieldErrors::default();
+    let status: Option<Status> = errors.name("/status", request.status);
+    let reason = errors.prose("/reason", request.reason, REASON_CHARS_MAX);
+    let (Some(status), true) = (status, errors.none()) else { return Err(errors.problem()) };
     if lifecycle.meaning(status.as_str(), caller.role).is_none() {
         return Err(unknown_status(&status, lifecycle));
     }
@@ -39,15 +33,14 @@ pub fn perform(
     caller: &Caller,
     lifecycle: &Lifecycle,
 ) -> Result<ChangeStatus, Problem> {
-    caller.require(&MOVERS)?;
     let Some(status) = lifecycle.action(action) else {
         let detail = format!("the lifecycle `{}` has no action `{action}`", lifecycle.name);
         return Err(Problem::conflict("illegal-transition", detail));
     };
-    let mut faults = Faults::default();
-    let reason: Option<CompactString> = faults.prose("/reason", request.reason, REASON_CHARS_MAX);
-    if !faults.none() {
-        return Err(faults.problem());
+    let mut errors = FieldErrors::default();
+    let reason: Option<CompactString> = errors.prose("/reason", request.reason, REASON_CHARS_MAX);
+    if !errors.none() {
+        return Err(errors.problem());
     }
     Ok(ChangeStatus { order_id, status: status.clone(), if_match, reason, by: caller.actor() })
 }

@@ -6,11 +6,10 @@ use orderflow_schemas::{
     commands::{AdjustStock, Idempotency, ReceiveStock, SetProduct},
     limits::{PRODUCT_NAME_CHARS_MAX, REASON_CHARS_MAX, RECEIPT_MAX},
 };
+use orderflow_web::{Caller, Problem, fields::FieldErrors};
 
-use super::Faults;
 use crate::{
     fingerprint,
-    http::{Caller, Problem},
     requests::{AdjustmentRequest, ProductLine, ProductRequest, ReceiptLine, ReceiptRequest},
 };
 
@@ -23,9 +22,9 @@ pub fn receive(
 ) -> Result<ReceiveStock, Problem> {
     let range = 1..=i64::from(RECEIPT_MAX);
     let Some(quantity) = request.quantity.within(range).and_then(|units| u32::try_from(units).ok()) else {
-        let mut faults = Faults::default();
-        faults.add("/quantity", format_args!("must be an integer from 1 to {RECEIPT_MAX}"));
-        return Err(faults.problem());
+        let mut errors = FieldErrors::default();
+        errors.add("/quantity", format_args!("must be an integer from 1 to {RECEIPT_MAX}"));
+        return Err(errors.problem());
     };
     let fingerprint = fingerprint::of_receipt(&sku, quantity);
     let idempotency = key.map(|key| Idempotency { key, fingerprint });
@@ -39,17 +38,17 @@ pub fn adjust(
     key: Option<IdempotencyKey>,
     caller: &Caller,
 ) -> Result<AdjustStock, Problem> {
-    let mut faults = Faults::default();
+    let mut errors = FieldErrors::default();
     let delta_max = i64::from(RECEIPT_MAX);
     let delta = request.delta.within(-delta_max..=delta_max).filter(|delta| *delta != 0);
     if delta.is_none() {
-        faults
+        errors
             .add("/delta", format_args!("must be an integer other than 0 from -{delta_max} to {delta_max}"));
     }
-    let reason = faults.not_empty("/reason", request.reason);
-    let reason = faults.prose("/reason", reason, REASON_CHARS_MAX);
-    let (Some(delta), Some(reason), true) = (delta, reason, faults.none()) else {
-        return Err(faults.problem());
+    let reason = errors.not_empty("/reason", request.reason);
+    let reason = errors.prose("/reason", reason, REASON_CHARS_MAX);
+    let (Some(delta), Some(reason), true) = (delta, reason, errors.none()) else {
+        return Err(errors.problem());
     };
     let fingerprint = fingerprint::of_adjustment(&sku, delta, &reason);
     let idempotency = key.map(|key| Idempotency { key, fingerprint });
@@ -58,14 +57,14 @@ pub fn adjust(
 
 /// The command that puts a product into the catalogue.
 pub fn set_product(sku: Sku, request: ProductRequest, caller: &Caller) -> Result<SetProduct, Problem> {
-    let mut faults = Faults::default();
-    let name = faults.not_empty("/name", request.name);
-    let name = faults.text("/name", name, PRODUCT_NAME_CHARS_MAX);
-    let unit_price = faults.price(|| "/unit_price".into(), request.unit_price);
-    let currency = faults.currency(&request.currency);
-    let (Some(name), Some(unit_price), Some(currency), true) = (name, unit_price, currency, faults.none())
+    let mut errors = FieldErrors::default();
+    let name = errors.not_empty("/name", request.name);
+    let name = errors.text("/name", name, PRODUCT_NAME_CHARS_MAX);
+    let unit_price = errors.price(|| "/unit_price".into(), request.unit_price);
+    let currency = errors.currency(&request.currency);
+    let (Some(name), Some(unit_price), Some(currency), true) = (name, unit_price, currency, errors.none())
     else {
-        return Err(faults.problem());
+        return Err(errors.problem());
     };
     Ok(SetProduct { sku, name, unit_price, currency, by: caller.actor() })
 }
@@ -77,10 +76,10 @@ pub fn receive_line(
     caller: &Caller,
 ) -> Result<ReceiveStock, Problem> {
     let sku = line_sku(line.sku)?;
-    let mut faults = Faults::default();
-    let key = line.idempotency_key.and_then(|text| faults.name("/idempotency_key", text));
-    if !faults.none() {
-        return Err(faults.problem());
+    let mut errors = FieldErrors::default();
+    let key = line.idempotency_key.and_then(|text| errors.name("/idempotency_key", text));
+    if !errors.none() {
+        return Err(errors.problem());
     }
     receive(sku, &ReceiptRequest { quantity: line.quantity }, key.or(derived), caller)
 }
@@ -92,6 +91,6 @@ pub fn product_line(line: ProductLine, caller: &Caller) -> Result<SetProduct, Pr
 }
 
 fn line_sku(text: CompactString) -> Result<Sku, Problem> {
-    let mut faults = Faults::default();
-    faults.name("/sku", text).ok_or_else(|| faults.problem())
+    let mut errors = FieldErrors::default();
+    errors.name("/sku", text).ok_or_else(|| errors.problem())
 }

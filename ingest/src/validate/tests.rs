@@ -1,13 +1,13 @@
-use orderflow_schemas::{Lifecycle, OrderLine, Role, commands::PlaceOrder};
+use orderflow_schemas::{
+    Amount, IdempotencyKey, Lifecycle, OrderId, OrderLine, Role, Sku, commands::PlaceOrder,
+};
+use orderflow_web::{Caller, Problem, body};
 use proptest::prelude::*;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::*;
-use crate::{
-    http::{Caller, body},
-    requests::{AdjustmentRequest, OrderRequest, StatusRequest},
-};
+use crate::requests::{AdjustmentRequest, OrderRequest, StatusRequest};
 
 fn caller(role: Role) -> Caller {
     Caller { role, subject: "c-1".into() }
@@ -145,18 +145,16 @@ fn a_key_may_come_in_the_header_or_in_the_body_but_not_as_two() {
 #[test]
 fn statuses_and_actions_are_those_of_the_lifecycle() {
     let lifecycle = Lifecycle::parse(include_str!("../../../pipelines/delivery.toml")).unwrap();
-    let id = order_id("0190aaaa-0000-7000-8000-000000000001").unwrap();
+    let id = "0190aaaa-0000-7000-8000-000000000001".parse::<OrderId>().unwrap();
     let to = |status: &str, role| {
         let request = StatusRequest { status: status.into(), reason: None };
         change_status(id, request, None, &caller(role), &lifecycle).map(|command| command.status.to_string())
     };
     assert_eq!(to("picked_up", Role::Courier).unwrap(), "picked_up");
     assert_eq!(to("picked_up", Role::Admin).unwrap_err().slug(), "unknown-status");
-    assert_eq!(to("SHIPPED", Role::Analyst).unwrap_err().slug(), "forbidden");
     let act = |action| perform(id, action, Default::default(), None, &caller(Role::Admin), &lifecycle);
     assert_eq!(act("cancel").unwrap().status.as_str(), "CANCELED");
     assert_eq!(act("approve").unwrap_err().slug(), "illegal-transition");
-    assert_eq!(order_id("17").unwrap_err().slug(), "invalid-id");
 }
 
 #[test]

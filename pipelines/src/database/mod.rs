@@ -6,6 +6,8 @@
 mod location;
 mod open;
 mod sink;
+mod stored_orders;
 
 pub use location::{DatabaseUrl, Location};
 pub use open::{Database, open, open_audit};
+pub use stored_orders::StoredOrders;

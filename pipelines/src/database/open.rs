@@ -7,14 +7,12 @@ use std::{
 
 use anyhow::Result;
 use orderflow_api::Part;
-use orderflow_sinks::{
-    Sink,
-    database::{
-        Audit, DatabaseError, Reader,
-        postgres::{PostgresReader, PostgresSettings, PostgresSink},
-        sqlite::{SqliteReader, SqliteSettings, SqliteSink},
-    },
+use orderflow_database::{
+    Audit, DatabaseError, Reader,
+    postgres::{PostgresReader, PostgresSettings, PostgresSink},
+    sqlite::{SqliteReader, SqliteSettings, SqliteSink},
 };
+use orderflow_sinks::Sink;
 
 use super::{Location, sink::DatabaseSink};
 

@@ -9,6 +9,7 @@ mod market;
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Result, bail, ensure};
+use orderflow_verify::Room;
 use tokio_util::sync::CancellationToken;
 
 use self::{counts::Counts, market::Market};
@@ -18,7 +19,7 @@ use crate::{
     metrics_endpoint, serve,
     settings::{Options, PipelineFile, Settings},
     system::System,
-    verify,
+    verify::verify,
 };
 
 /// Runs the demo.
@@ -39,7 +40,7 @@ pub async fn run(demo: Demo) -> Result<()> {
     let ended = trade(&mut system, &demo, &counts).await;
     let stopped = system.stop().await;
     ended.and(stopped)?;
-    let report = verify::run(&settings, &verify::Room::default()).await?;
+    let report = verify(&settings, &Room::default()).await?;
     eprint!("{report}");
     match report.differences.count() {
         0 => Ok(()),

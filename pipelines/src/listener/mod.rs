@@ -173,7 +173,7 @@ impl AsyncWrite for Connection {
 #[cfg(test)]
 mod tests {
     use axum::{Router, routing::get};
-    use orderflow_ingest::http::BodyLimit;
+    use orderflow_web::BodyLimit;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         sync::Notify,

@@ -9,8 +9,10 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use metrics::{counter, gauge};
 use orderflow_processors::Processor;
+use orderflow_schemas::DeadLetter;
 use orderflow_schemas::{Offset, Partition, Topic, TopicPartition};
 use orderflow_topics::{AppendError, Appended, Batch, ReadError, Receipt, Rejection, Topics, Visibility};
+use orderflow_world::{Instant, World, until};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -20,8 +22,7 @@ use super::{
     snapshots::{SnapshotError, Snapshots},
     ticks::Ticks,
 };
-use crate::{Instant, World, metric_names as names, world::until};
-use orderflow_sinks::DeadLetter;
+use crate::metric_names as names;
 
 /// For how many bytes of the last snapshot a command must have been decided before the next one. A snapshot is of the
 /// whole state: with millions of active orders, one after a fixed number of commands would cost more than they do.

@@ -15,7 +15,7 @@ use std::{
 use crc_fast::{CrcAlgorithm, checksum};
 use orderflow_processors::State;
 use orderflow_schemas::{Offset, TopicPartition};
-use orderflow_topics::embedded::disk::{Access, Disk, RealDisk, read_file};
+use orderflow_world::disk::{Access, Disk, RealDisk, read_file};
 use serde::de::DeserializeOwned;
 
 use super::book::Book;

@@ -9,10 +9,10 @@ use orderflow_schemas::{
     Record, Role, Sku, Source, Timestamp, Topic, TopicPartition, commands::PlaceOrder,
 };
 use orderflow_topics::{Batch, EmbeddedLog, Topics, Visibility, embedded};
+use orderflow_world::TokioWorld;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::TokioWorld;
 
 const PARTITION: Partition = Partition(0);
 const COMMANDS: TopicPartition = TopicPartition::new(Topic::OrdersCommands, 0);

@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+use orderflow_world::World;
 use tokio_util::sync::CancellationToken;
 
 use super::{RETRIES, SinkDriverSettings, Step};
-use crate::World;
 
 /// Pauses between attempts, each twice as long as the last, up to a bound.
 pub(super) struct Backoff {

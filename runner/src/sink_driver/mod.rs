@@ -15,11 +15,11 @@ mod tests;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use orderflow_schemas::{Offset, Topic, TopicPartition};
-use orderflow_sinks::{
-    Checkpoint, DeadLetter, EventBatch, EventRecord, Progress, Sink, SinkError, intake::IntakeError,
-};
+use orderflow_feed::{EventRecord, Feed, FeedError};
+use orderflow_schemas::{DeadLetter, Offset, Topic, TopicPartition};
+use orderflow_sinks::{Checkpoint, EventBatch, Progress, Sink, SinkError};
 use orderflow_topics::{AppendError, Batch, ReadError, Rejection, Topics, Visibility};
+use orderflow_world::World;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -28,7 +28,6 @@ use self::{
     backoff::Backoff,
     read_ahead::{Read, ReadAhead},
 };
-use crate::World;
 
 /// Records that a sink has passed, by sink.
 pub const APPLIED_RECORDS: &str = "orderflow_sink_applied_records_total";
@@ -54,8 +53,6 @@ pub struct SinkDriverSettings {
     pub records_max: usize,
     /// Bytes of a batch, about; one record more may be in it. Default 8 MiB.
     pub bytes_max: usize,
-    /// Bytes read and decoded at once, about. Default 256 KiB.
-    pub read_bytes: usize,
     /// The first pause after an attempt that may be made again, in milliseconds; each next is twice as long.
     /// Default 50.
     pub backoff_ms_min: u64,
@@ -65,13 +62,7 @@ pub struct SinkDriverSettings {
 
 impl Default for SinkDriverSettings {
     fn default() -> Self {
-        Self {
-            records_max: 10_000,
-            bytes_max: 8 << 20,
-            read_bytes: 256 << 10,
-            backoff_ms_min: 50,
-            backoff_ms_max: 10_000,
-        }
+        Self { records_max: 10_000, bytes_max: 8 << 20, backoff_ms_min: 50, backoff_ms_max: 10_000 }
     }
 }
 
@@ -80,11 +71,11 @@ impl Default for SinkDriverSettings {
 pub enum SinkDriverError {
     /// The events cannot be read on.
     #[error("sink {sink} stopped: {source}")]
-    Intake {
+    Events {
         /// The sink's name.
         sink: &'static str,
         /// What is wrong with the events.
-        source: IntakeError,
+        source: FeedError,
     },
     /// The log ends before the sink's checkpoint.
     #[error(
@@ -137,6 +128,7 @@ enum Step {
 pub struct SinkDriver {
     world: Arc<dyn World>,
     topics: Arc<dyn Topics>,
+    feed: Feed,
     sink: Box<dyn Sink>,
     inputs: Vec<TopicPartition>,
     progress: Progress,
@@ -146,20 +138,21 @@ pub struct SinkDriver {
 }
 
 impl SinkDriver {
-    /// A driver of `sink` over these partitions of events; `progress` tells others how far it is. From now on the log
+    /// A driver of `sink` over all events of the feed of `topics`; `progress` tells others how far it is. From now on the log
     /// keeps all of them, until the sink's checkpoint is known.
     pub fn new(
         world: Arc<dyn World>,
         topics: Arc<dyn Topics>,
+        feed: Feed,
         sink: Box<dyn Sink>,
-        inputs: Vec<TopicPartition>,
         progress: Progress,
         settings: SinkDriverSettings,
     ) -> Self {
+        let inputs: Vec<_> = feed.partitions().collect();
         for input in &inputs {
             topics.hold(&holder(&*sink), *input, Offset::ZERO);
         }
-        Self { world, topics, sink, inputs, progress, settings, applied: Checkpoint::default() }
+        Self { world, topics, feed, sink, inputs, progress, settings, applied: Checkpoint::default() }
     }
 
     /// Runs until `stop`, then finishes the batch it is applying, closes the sink and returns. Not to be dropped before.
@@ -252,7 +245,7 @@ impl SinkDriver {
                         return Ok(Step::Stopped);
                     }
                 }
-                Err(source) => match self.reject(&mut read.batch, &source).await? {
+                Err(source) => match self.reject(&mut read.batch, &source) {
                     Some(letter) => read.letters.push(letter),
                     None => return Err(SinkDriverError::Apply { sink, source }),
                 },
@@ -297,20 +290,12 @@ impl SinkDriver {
 
     /// Takes the record that the sink cannot store out of the batch; `None` if the error is not about one of its
     /// records.
-    async fn reject(
-        &mut self,
-        batch: &mut EventBatch,
-        error: &SinkError,
-    ) -> Result<Option<DeadLetter>, SinkDriverError> {
-        let SinkError::DeadLetter { at, offset, reason } = error else { return Ok(None) };
-        let is_it = |record: &EventRecord| record.at == *at && record.offset == *offset;
-        let Some(index) = batch.records.iter().position(is_it) else { return Ok(None) };
-        let sink = self.sink.name();
-        let stored = self.topics.read(*at, *offset, 1, Visibility::Durable).await;
-        let stored = stored.map_err(|source| SinkDriverError::Read { sink, source })?;
-        batch.records.remove(index);
-        let bytes = stored.records.first().map_or(&[][..], |record| record);
-        Ok(Some(DeadLetter::new(&format!("sink/{sink}"), *at, *offset, reason.clone(), bytes)))
+    fn reject(&self, batch: &mut EventBatch, error: &SinkError) -> Option<DeadLetter> {
+        let SinkError::DeadLetter { at, offset, reason } = error else { return None };
+        let is_it = |record: &Arc<EventRecord>| record.at == *at && record.offset == *offset;
+        let index = batch.records.iter().position(is_it)?;
+        let record = batch.records.remove(index);
+        Some(DeadLetter::new(&holder(&*self.sink), *at, *offset, reason.clone(), &record.bytes))
     }
 
     /// Tells how far behind the sink is, also while its store is away and nothing is applied.

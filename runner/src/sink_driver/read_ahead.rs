@@ -1,17 +1,12 @@
 //! Reading and decoding, one batch ahead of applying.
 
-use std::sync::Arc;
-
-use orderflow_schemas::TopicPartition;
-use orderflow_sinks::{
-    Checkpoint, DeadLetter, EventBatch,
-    intake::{Intake, IntakeError},
-};
-use orderflow_topics::{Chunk, Topics, Visibility};
+use orderflow_feed::{Cursor, Entries, FeedError, Taken};
+use orderflow_schemas::{DeadLetter, TopicPartition};
+use orderflow_sinks::{Checkpoint, EventBatch};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{SinkDriver, SinkDriverError, SinkDriverSettings};
+use super::{SinkDriver, SinkDriverError, SinkDriverSettings, holder};
 
 /// What was read and not yet applied.
 #[derive(Default)]
@@ -29,20 +24,30 @@ impl Read {
         self.records >= settings.records_max || self.bytes >= settings.bytes_max
     }
 
-    /// Takes the records of a chunk, as many as there is room for.
+    /// Takes entries at the place of the cursor, as many as there is room for.
     fn take(
         &mut self,
-        intake: &mut Intake,
-        chunk: &Chunk,
+        cursor: &mut Cursor,
+        entries: &Entries,
+        reader: &str,
         settings: &SinkDriverSettings,
-    ) -> Result<(), IntakeError> {
-        for record in &chunk.records {
+    ) -> Result<(), FeedError> {
+        for entry in entries.iter() {
             if self.is_full(settings) {
                 break;
             }
-            intake.take(record, &mut self.batch.records, &mut self.letters)?;
+            let (at, offset) = (cursor.at(), cursor.mark().next);
+            let letter = |reason: &str, bytes| DeadLetter::new(reader, at, offset, reason.to_owned(), bytes);
+            match cursor.take(entry)? {
+                Taken::Repeat => {}
+                Taken::Event(record) => match record.event() {
+                    Ok(_) => self.batch.records.push(record),
+                    Err(reason) => self.letters.push(letter(reason, &record.bytes)),
+                },
+                Taken::Unusable(record) => self.letters.push(letter(&record.reason, &record.bytes)),
+            }
             self.records += 1;
-            self.bytes += record.len();
+            self.bytes += entry.bytes_len();
         }
         Ok(())
     }
@@ -50,19 +55,20 @@ impl Read {
 
 /// Reads and decodes, one batch ahead.
 pub(super) struct ReadAhead {
-    topics: Arc<dyn Topics>,
-    intakes: Vec<Intake>,
+    cursors: Vec<Cursor>,
     settings: SinkDriverSettings,
     sink: &'static str,
+    /// The name that dead letters give as their reader.
+    reader: String,
 }
 
 impl ReadAhead {
     pub(super) fn new(driver: &SinkDriver, checkpoint: &Checkpoint) -> Result<Self, SinkDriverError> {
         let sink = driver.sink.name();
-        let intake = |at: &TopicPartition| Intake::new(format!("sink/{sink}"), *at, checkpoint.mark(*at));
-        let intakes = driver.inputs.iter().map(intake).collect::<Result<_, _>>();
-        let intakes = intakes.map_err(|source| SinkDriverError::Intake { sink, source })?;
-        Ok(Self { topics: driver.topics.clone(), intakes, settings: driver.settings, sink })
+        let cursor = |at: &TopicPartition| driver.feed.cursor(*at, checkpoint.mark(*at));
+        let cursors = driver.inputs.iter().map(cursor).collect::<Result<_, _>>();
+        let cursors = cursors.map_err(|source| SinkDriverError::Read { sink, source })?;
+        Ok(Self { cursors, settings: driver.settings, sink, reader: holder(&*driver.sink) })
     }
 
     /// Sends batches, and at last an error, until it is told to stop or nobody takes them any more.
@@ -92,32 +98,28 @@ impl ReadAhead {
             if read.records > 0 {
                 return Ok(read);
             }
-            let waits = self
-                .intakes
-                .iter()
-                .map(|intake| self.topics.wait_beyond(intake.at(), intake.mark().next, Visibility::Durable));
+            let waits = self.cursors.iter().map(|cursor| Box::pin(cursor.wait()));
             let (woken, _, _) = futures_util::future::select_all(waits).await;
             woken.map_err(|source| SinkDriverError::Read { sink: self.sink, source })?;
         }
     }
 
-    /// One chunk of each partition in turn, until there is nothing more or the batch is full. What stands before an
+    /// What is at hand of each partition in turn, until there is nothing more or the batch is full. What stands before an
     /// event that cannot be taken goes first, alone; the error comes again at the next call.
     async fn read(&mut self) -> Result<Read, SinkDriverError> {
         let mut read = Read::default();
         // Another partition begins each time, so that none waits for ever behind those that fill the batch.
-        self.intakes.rotate_left(1);
+        self.cursors.rotate_left(1);
         'reading: loop {
             let before = read.records;
-            for intake in &mut self.intakes {
-                let (at, from) = (intake.at(), intake.mark().next);
-                let chunk = self.topics.read(at, from, self.settings.read_bytes, Visibility::Durable).await;
-                let chunk = chunk.map_err(|source| SinkDriverError::Read { sink: self.sink, source })?;
-                match read.take(intake, &chunk, &self.settings) {
+            for cursor in &mut self.cursors {
+                let entries = cursor.read().await;
+                let entries = entries.map_err(|source| SinkDriverError::Read { sink: self.sink, source })?;
+                match read.take(cursor, &entries, &self.reader, &self.settings) {
                     Ok(()) if read.is_full(&self.settings) => break 'reading,
                     Ok(()) => {}
                     Err(source) if read.records == 0 => {
-                        return Err(SinkDriverError::Intake { sink: self.sink, source });
+                        return Err(SinkDriverError::Events { sink: self.sink, source });
                     }
                     Err(_) => break 'reading,
                 }
@@ -129,7 +131,7 @@ impl ReadAhead {
             }
         }
         read.checkpoint =
-            Checkpoint(self.intakes.iter().map(|intake| (intake.at(), intake.mark())).collect());
+            Checkpoint(self.cursors.iter().map(|cursor| (cursor.at(), cursor.mark())).collect());
         Ok(read)
     }
 }

@@ -3,94 +3,17 @@
 use std::{sync::Mutex, time::Duration};
 
 use async_trait::async_trait;
+use orderflow_feed::Settings as FeedSettings;
 use orderflow_schemas::{
     Header, Offset, OrderEvent, Position, Record, Source, Timestamp, envelope::Cause, events::Ticked,
 };
-use orderflow_topics::{Appended, Chunk, Durability, Receipt};
-use tokio::sync::watch;
+use orderflow_topics::memory::{Fault, MemoryTopics};
+use orderflow_world::TokioWorld;
 
 use super::*;
-use crate::TokioWorld;
 
 const EVENTS: TopicPartition = TopicPartition::new(Topic::OrdersEvents, 0);
-
-/// A log in memory with one partition of events and the dead letters.
-#[derive(Default)]
-struct Log {
-    events: watch::Sender<Vec<Bytes>>,
-    letters: Mutex<Vec<Bytes>>,
-    refusals: Mutex<usize>,
-    held: Mutex<Vec<(String, Offset)>>,
-}
-
-#[async_trait]
-impl Topics for Log {
-    async fn create(&self, _: Topic, _: u16) -> Result<(), ReadError> {
-        Ok(())
-    }
-
-    fn partitions(&self, _: Topic) -> u16 {
-        1
-    }
-
-    async fn append(&self, batches: Vec<Batch>) -> Result<Appended, AppendError> {
-        let mut refusals = self.refusals.lock().unwrap();
-        if *refusals > 0 {
-            *refusals -= 1;
-            return Err(AppendError::Rejected(Rejection::Full("no room".into())));
-        }
-        for batch in batches {
-            assert_eq!(batch.at, TopicPartition::new(Topic::DeadLetters, 0));
-            self.letters.lock().unwrap().extend(batch.records);
-        }
-        Ok(Appended { offsets: vec![], receipt: Receipt(0) })
-    }
-
-    async fn durable(&self, _: Receipt) -> Result<(), ReadError> {
-        Ok(())
-    }
-
-    async fn read(
-        &self,
-        _: TopicPartition,
-        from: Offset,
-        bytes_max: usize,
-        _: Visibility,
-    ) -> Result<Chunk, ReadError> {
-        let events = self.events.borrow();
-        let (mut records, mut bytes) = (Vec::new(), 0);
-        for record in events.iter().skip(from.0 as usize) {
-            bytes += record.len();
-            if bytes > bytes_max && !records.is_empty() {
-                break;
-            }
-            records.push(record.clone());
-        }
-        Ok(Chunk { from, records, end: Offset(events.len() as u64) })
-    }
-
-    async fn bounds(&self, _: TopicPartition, _: Visibility) -> Result<std::ops::Range<Offset>, ReadError> {
-        Ok(Offset(0)..Offset(self.events.borrow().len() as u64))
-    }
-
-    async fn wait_beyond(&self, _: TopicPartition, offset: Offset, _: Visibility) -> Result<(), ReadError> {
-        let mut events = self.events.subscribe();
-        let waited = events.wait_for(|events| events.len() as u64 > offset.0).await;
-        waited.map(|_| ()).map_err(|error| ReadError::Unavailable(error.to_string().into()))
-    }
-
-    fn hold(&self, holder: &str, _: TopicPartition, from: Offset) {
-        self.held.lock().unwrap().push((holder.into(), from));
-    }
-
-    fn atomic(&self) -> bool {
-        true
-    }
-
-    fn durability(&self) -> Durability {
-        Durability::LocalDisk
-    }
-}
+const LETTERS: TopicPartition = TopicPartition::new(Topic::DeadLetters, 0);
 
 #[derive(Default)]
 struct Stored {
@@ -135,7 +58,7 @@ fn event(number: u64) -> Bytes {
 }
 
 struct Run {
-    log: Arc<Log>,
+    log: Arc<MemoryTopics>,
     sink: Memory,
     progress: Progress,
     stop: CancellationToken,
@@ -143,16 +66,18 @@ struct Run {
 
 impl Run {
     fn over(events: impl IntoIterator<Item = Bytes>) -> Self {
-        let log = Log { events: watch::Sender::new(events.into_iter().collect()), ..Log::default() };
+        let log = MemoryTopics::with_partitions(1);
+        log.put(EVENTS, events);
         let progress = Progress::new([EVENTS]);
-        Self { log: log.into(), sink: Memory::default(), progress, stop: CancellationToken::new() }
+        Self { log, sink: Memory::default(), progress, stop: CancellationToken::new() }
     }
 
     async fn drive(&self) -> Result<(), SinkDriverError> {
         let settings = SinkDriverSettings { records_max: 4, ..SinkDriverSettings::default() };
         let (sink, progress) = (Box::new(self.sink.clone()), self.progress.clone());
-        let driver =
-            SinkDriver::new(TokioWorld::new(), self.log.clone(), sink, vec![EVENTS], progress, settings);
+        let topics: Arc<dyn Topics> = self.log.clone();
+        let feed = Feed::new(&topics, FeedSettings::default());
+        let driver = SinkDriver::new(TokioWorld::new(), topics, feed, sink, progress, settings);
         driver.run(self.stop.clone()).await
     }
 
@@ -181,16 +106,16 @@ async fn events_are_applied_once_in_bounded_batches_and_new_ones_are_waited_for(
     let more = async {
         let position = "orders.commands:0@10".parse().unwrap();
         assert!(run.progress.reach(&position, Duration::from_secs(3600)).await);
-        run.log.events.send_modify(|events| events.push(event(11)));
+        run.log.put(EVENTS, [event(11)]);
     };
     tokio::join!(run.until(11), more).0.unwrap();
     assert_eq!(run.numbers(), (1..=11).collect::<Vec<_>>());
     let stored = run.sink.0.lock().unwrap();
     assert!(stored.batches.iter().all(|records| *records <= 4), "{:?}", stored.batches);
     assert_eq!(stored.checkpoint.mark(EVENTS).next, Offset(13));
-    let held = run.log.held.lock().unwrap();
-    assert_eq!(held.first().unwrap(), &("sink/memory".to_owned(), Offset(0)));
-    assert_eq!(held.last().unwrap(), &("sink/memory".to_owned(), Offset(13)));
+    let held: Vec<_> = run.log.holds().into_iter().filter(|(_, at, _)| *at == EVENTS).collect();
+    assert_eq!(held.first().unwrap(), &("sink/memory".to_owned(), EVENTS, Offset(0)));
+    assert_eq!(held.last().unwrap(), &("sink/memory".to_owned(), EVENTS, Offset(13)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -198,7 +123,7 @@ async fn it_goes_on_where_the_checkpoint_of_the_sink_is() {
     let mut run = Run::over((1..=3).map(event));
     run.until(3).await.unwrap();
     run.stop = CancellationToken::new();
-    run.log.events.send_modify(|events| events.push(event(4)));
+    run.log.put(EVENTS, [event(4)]);
     run.until(4).await.unwrap();
     assert_eq!(run.numbers(), [1, 2, 3, 4]);
 }
@@ -207,7 +132,7 @@ async fn it_goes_on_where_the_checkpoint_of_the_sink_is() {
 async fn a_gap_stops_and_says_where() {
     let run = Run::over([1, 2, 3, 4, 5, 7].map(event));
     let error = run.drive().await.unwrap_err();
-    let SinkDriverError::Intake { source: IntakeError::Gap { at, expected, found, .. }, .. } = &error else {
+    let SinkDriverError::Events { source: FeedError::Gap { at, expected, found, .. }, .. } = &error else {
         panic!("{error}")
     };
     assert_eq!((*at, *expected, *found), (EVENTS, 6, 7));
@@ -241,12 +166,12 @@ async fn stopping_ends_the_pause_of_a_store_that_is_away() {
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_read_or_stored_is_a_dead_letter_before_the_checkpoint_passes_it() {
     let run = Run::over([event(1), Bytes::from_static(b"\xff"), event(2), event(3)]);
-    *run.log.refusals.lock().unwrap() = 3;
+    run.log.fail((0..3).map(|_| Fault::Rejected(Rejection::Full("no room".into()))));
     let unstorable = SinkError::DeadLetter { at: EVENTS, offset: Offset(2), reason: "too large".into() };
     run.sink.0.lock().unwrap().faults.push(unstorable);
     run.until(3).await.unwrap();
     assert_eq!(run.numbers(), [1, 3]);
-    let letters = run.log.letters.lock().unwrap();
+    let letters = run.log.records(LETTERS);
     let letters: Vec<DeadLetter> =
         letters.iter().map(|bytes| serde_json::from_slice(bytes).unwrap()).collect();
     assert_eq!(letters.iter().map(|letter| letter.offset).collect::<Vec<_>>(), [Offset(1), Offset(2)]);

@@ -3,9 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
+use orderflow_ingest::Decided;
 use orderflow_schemas::{
-    Actor, Amount, Currency, CustomerId, IdempotencyKey, OrderCommand, OrderId, OrderLine, Role, RoutingHash,
-    Sku, StockCommand, Topic, TopicPartition,
+    Actor, Amount, Currency, CustomerId, IdempotencyKey, OrderCommand, OrderEvent, OrderId, OrderLine,
+    Payload, RawRecord, Role, RoutingHash, Sku, StockCommand, StockEvent, Topic, TopicPartition,
     commands::{AdjustStock, ChangeStatus, Fingerprint, Idempotency, PlaceOrder, ReceiveStock, SetProduct},
 };
 
@@ -22,6 +24,42 @@ const SKUS: usize = 5;
 struct Request {
     at: TopicPartition,
     command: Command,
+}
+
+/// The command stands where the answer says, and what was decided is an event that the log has.
+fn check_acknowledged(command: &Command, answer: &Answer, truth: &Truth) -> Checked {
+    let Answer::Acknowledged { at, offset, source, number, decision } = answer else { return Ok(()) };
+    let record = usize::try_from(offset.0).ok().and_then(|offset| truth.of(*at).get(offset));
+    let raw = record.and_then(|record| RawRecord::decode(record).ok());
+    let is_it = raw.is_some_and(|raw| {
+        raw.header.source == *source
+            && raw.header.number == *number
+            && raw.kind == command.kind()
+            && raw.data.as_bytes() == command.json()
+    });
+    if !is_it {
+        return broken(format!("{at} offset {offset}: acknowledged, and not durable"));
+    }
+    let Some(decision) = decision else { return Ok(()) };
+    let topic = if at.topic == Topic::StockCommands { Topic::StockEvents } else { Topic::OrdersEvents };
+    let events = truth.of(TopicPartition { topic, partition: at.partition });
+    let is_decided = |bytes: &Bytes| {
+        let Ok(raw) = RawRecord::decode(bytes) else { return false };
+        let answers = raw.header.cause.as_ref().is_some_and(|cause| cause.offset == decision.cause);
+        answers
+            && match &decision.event {
+                Decided::Order(event) => {
+                    OrderEvent::decode(&raw.kind, raw.data).is_ok_and(|read| read == **event)
+                }
+                Decided::Stock(event) => {
+                    StockEvent::decode(&raw.kind, raw.data).is_ok_and(|read| read == **event)
+                }
+            }
+    };
+    if events.iter().rev().any(is_decided) {
+        return Ok(());
+    }
+    broken(format!("{at} offset {offset}: the client was told a decision that is not durable"))
 }
 
 /// All clients, and what they know.
@@ -78,11 +116,14 @@ impl Clients {
     pub fn take(&mut self, answers: BTreeMap<RequestId, Answer>, truth: &Truth) -> Checked {
         for (request, answer) in answers {
             let Some(request) = self.waiting.remove(&request) else { continue };
-            let Answer::Acknowledged { at, offset, record, .. } = &answer else { continue };
-            let there = usize::try_from(offset.0).ok().and_then(|offset| truth.of(*at).get(offset));
-            if there != Some(record) {
-                return broken(format!("{at} offset {offset}: acknowledged, and not durable"));
-            }
+            let Answer::Acknowledged { .. } = &answer else {
+                // Who does not know what became of a request may make it again.
+                if answer == Answer::Unknown {
+                    self.unanswered.push(request);
+                }
+                continue;
+            };
+            check_acknowledged(&request.command, &answer, truth)?;
             if let Command::Order(OrderCommand::Place(place)) = &request.command
                 && let Some(idempotency) = &place.idempotency
             {

@@ -10,11 +10,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use orderflow_runner::World;
-use orderflow_sinks::{
-    Checkpoint, EventBatch, Sink, SinkError,
-    database::{DatabaseError, sqlite::SqliteSettings},
-};
+use orderflow_database::{DatabaseError, sqlite::SqliteSettings};
+use orderflow_sinks::{Checkpoint, EventBatch, Sink, SinkError};
+use orderflow_world::World;
 
 use crate::{
     check::{Checked, broken},

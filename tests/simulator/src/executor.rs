@@ -9,7 +9,7 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
-use orderflow_runner::Task;
+use orderflow_world::Task;
 
 /// A part of the system that can crash by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,6 +75,13 @@ impl Executor {
         self.last += 1;
         self.tasks.insert(self.last, (group, task));
         self.wakes.0.lock().unwrap_or_else(PoisonError::into_inner).insert(self.last);
+    }
+
+    /// Adds what was pushed while no task was polled.
+    pub fn adopt(&mut self, group: Group) {
+        for task in self.spawned.take() {
+            self.spawn(group, task);
+        }
     }
 
     /// The tasks that can go on, by number.

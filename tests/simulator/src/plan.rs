@@ -61,6 +61,12 @@ pub struct Plan {
     pub runner: processing::Settings,
     /// The sink driver.
     pub sink: SinkDriverSettings,
+    /// The feed of events.
+    pub feed: orderflow_feed::Settings,
+    /// Which timer the first version of the rules has.
+    pub timer: usize,
+    /// The write API.
+    pub ingest: orderflow_ingest::Settings,
     /// The wire.
     pub wire: WireFaults,
     /// What the disk does while it fails.
@@ -107,9 +113,12 @@ impl Plan {
             sink: SinkDriverSettings {
                 records_max: one_of(rng, &[1, 7, 50]),
                 bytes_max: one_of(rng, &[2_000, 100_000]),
-                read_bytes: one_of(rng, &[500, 10_000]),
                 ..SinkDriverSettings::default()
             },
+            feed: feed(one_of(rng, &[500, 10_000])),
+            // Drawn aside, so that seeds go on as they did, but for this.
+            ingest: ingest(&mut rng.clone().fork()),
+            timer: rng.clone().fork().usize(..4),
             wire,
             disk: DiskFaults {
                 read_error: perhaps(rng, &[0.001, 0.02]),
@@ -181,7 +190,8 @@ impl Plan {
 /// The rules that processors follow; an upgrade brings the next ones.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    lifecycle: Arc<Lifecycle>,
+    /// The states of orders and the ways between them.
+    pub lifecycle: Arc<Lifecycle>,
 }
 
 impl Rules {
@@ -191,7 +201,7 @@ impl Rules {
         const TIMERS: [&str; 4] = ["7days", "30s", "5m", "2s"];
         let text = include_str!("../../../pipelines/order-tracking.toml");
         let text = if plan.log.segment_bytes == SEGMENT_BYTES[2] {
-            text.replace("7days", TIMERS[n % TIMERS.len()])
+            text.replace("7days", TIMERS[(plan.timer + n) % TIMERS.len()])
         } else {
             text.to_owned()
         };
@@ -219,5 +229,23 @@ impl Rules {
     pub fn stock(&self, plan: &Plan, partition: Partition) -> StockProcessor {
         let order_partitions = plan.order_partitions;
         StockProcessor { partition, order_partitions, keys_max: 100_000, resolved_max: 100_000 }
+    }
+}
+
+/// A feed whose ring has room for a few reads.
+fn feed(read_bytes: usize) -> orderflow_feed::Settings {
+    orderflow_feed::Settings { read_bytes, ring_bytes_max: read_bytes * 3 }
+}
+
+/// A write API that gathers little, and gives up at once, or soon, or late.
+fn ingest(rng: &mut fastrand::Rng) -> orderflow_ingest::Settings {
+    orderflow_ingest::Settings {
+        queue_requests_max: one_of(rng, &[2, 100]),
+        append_records_max: one_of(rng, &[1, 4, 100]),
+        append_retry_ms_max: one_of(rng, &[0, 500, 600_000]),
+        append_pause_ms_max: one_of(rng, &[100, 5_000]),
+        decision_ms_max: one_of(rng, &[100, 10_000]),
+        waiters_max: one_of(rng, &[2, 1_000]),
+        ..orderflow_ingest::Settings::default()
     }
 }

@@ -9,9 +9,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use orderflow_feed::Feed;
+use orderflow_ingest::Ingest;
 use orderflow_processors::Processor;
 use orderflow_runner::{
-    World,
     processing::{Runner, RunnerError, Snapshots},
     sink_driver::{SinkDriver, SinkDriverError},
 };
@@ -21,6 +22,7 @@ use orderflow_topics::{
     EmbeddedLog, Topics,
     embedded::{OpenError, Steps},
 };
+use orderflow_world::World;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -28,7 +30,7 @@ use crate::{
     check::Truth,
     disk::Mount,
     executor::{Executor, Group},
-    ingest::{Answers, Appender, Queue},
+    ingest::{self, Answers, Command, RequestId},
     plan::{Plan, Rules},
     wire::Wire,
     world::SimWorld,
@@ -79,8 +81,10 @@ pub struct Process {
     pub steps: Steps,
     /// The log as the loops see it.
     pub wire: Wire,
-    /// Where clients hand in commands, by the partition they are for.
-    queues: BTreeMap<TopicPartition, Queue>,
+    /// The events of the log, for all sinks that this process will have.
+    feed: Feed,
+    /// The write API.
+    ingest: Arc<Ingest>,
     runners: BTreeMap<u64, TopicPartition>,
     last_runner: u64,
     failures: Failures,
@@ -104,7 +108,8 @@ pub fn partitions(plan: &Plan) -> Vec<TopicPartition> {
         .collect()
 }
 
-fn inputs(plan: &Plan) -> impl Iterator<Item = TopicPartition> {
+/// The partitions of commands.
+pub fn inputs(plan: &Plan) -> impl Iterator<Item = TopicPartition> {
     partitions(plan).into_iter().filter(|at| matches!(at.topic, Topic::OrdersCommands | Topic::StockCommands))
 }
 
@@ -136,16 +141,22 @@ impl Process {
         mut parts: Parts<'_>,
         (log, steps): (EmbeddedLog, Steps),
         truth: &Arc<Mutex<Truth>>,
-        answers: &Answers,
         seed: u64,
     ) -> Self {
         let log = Arc::new(log);
         let wire = Wire::new(log.clone(), parts.world.clone(), truth.clone(), parts.plan.wire, seed);
+        let topics: Arc<dyn Topics> = Arc::new(wire.clone());
+        let feed = Feed::new(&topics, parts.plan.feed);
+        let world: Arc<dyn World> = Arc::new(parts.world.clone());
+        let lifecycle = parts.rules.lifecycle.clone();
+        let ingest = ingest::start(world, topics, &feed, lifecycle, parts.plan.ingest.clone());
+        parts.executor.adopt(Group::Ingest);
         let mut process = Self {
             log,
             steps,
             wire,
-            queues: BTreeMap::new(),
+            feed,
+            ingest,
             runners: BTreeMap::new(),
             last_runner: 0,
             failures: Failures::default(),
@@ -154,11 +165,6 @@ impl Process {
         };
         for at in inputs(parts.plan) {
             process.start_runner(&mut parts, at);
-            let queue = Queue::default();
-            let appender =
-                Appender::new(at, process.wire.clone(), parts.world.clone(), queue.clone(), answers.clone());
-            parts.executor.spawn(Group::Ingest, Box::pin(appender.run()));
-            process.queues.insert(at, queue);
         }
         process
     }
@@ -206,14 +212,10 @@ impl Process {
 
     /// Starts the sink driver over a store.
     pub fn start_sink(&self, parts: &mut Parts<'_>, sink: Box<dyn Sink>) {
-        let inputs: Vec<_> = partitions(parts.plan)
-            .into_iter()
-            .filter(|at| matches!(at.topic, Topic::OrdersEvents | Topic::StockEvents))
-            .collect();
         let world: Arc<dyn World> = Arc::new(parts.world.clone());
-        let progress = Progress::new(inputs.iter().copied());
-        let driver =
-            SinkDriver::new(world, Arc::new(self.wire.clone()), sink, inputs, progress, parts.plan.sink);
+        let topics: Arc<dyn Topics> = Arc::new(self.wire.clone());
+        let progress = Progress::new(self.feed.partitions());
+        let driver = SinkDriver::new(world, topics, self.feed.clone(), sink, progress, parts.plan.sink);
         let (stop, failures) = (self.stop.clone(), self.failures.clone());
         parts.executor.spawn(
             Group::Sink,
@@ -241,9 +243,17 @@ impl Process {
         self.runners.values().filter(|input| input.partition == at.partition).count() > 1
     }
 
-    /// Where commands of a partition are handed to ingest.
-    pub fn queue(&self, at: TopicPartition) -> Option<&Queue> {
-        self.queues.get(&at)
+    /// A client asks for something; `waits` if it wants to know what is decided.
+    pub fn ask(
+        &self,
+        executor: &mut Executor,
+        at: TopicPartition,
+        request: (RequestId, Command),
+        waits: bool,
+        answers: &Answers,
+    ) {
+        let task = ingest::request(self.ingest.clone(), at, request, waits, answers.clone());
+        executor.spawn(Group::Ingest, task);
     }
 
     /// Asks the loops to finish.

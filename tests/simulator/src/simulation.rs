@@ -14,7 +14,8 @@ use std::{
 };
 
 use orderflow_schemas::TopicPartition;
-use orderflow_topics::{Topics, Visibility, embedded::disk::Disk};
+use orderflow_topics::{Topics, Visibility};
+use orderflow_world::disk::Disk;
 
 use crate::{
     at_once,

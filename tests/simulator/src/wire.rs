@@ -11,12 +11,12 @@ use std::{
 };
 
 use async_trait::async_trait;
-use orderflow_runner::World;
 use orderflow_schemas::{Offset, Topic, TopicPartition};
 use orderflow_topics::{
     AppendError, Appended, Batch, Chunk, Durability, EmbeddedLog, ReadError, Receipt, Rejection, Topics,
     Visibility,
 };
+use orderflow_world::World;
 
 use crate::{
     check::{Truth, Violation},

@@ -11,8 +11,8 @@ use std::{
     time::Duration,
 };
 
-use orderflow_runner::{Instant, Task, World};
 use orderflow_schemas::Timestamp;
+use orderflow_world::{Instant, Task, World};
 
 use crate::executor::Spawned;
 

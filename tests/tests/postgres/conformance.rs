@@ -1,6 +1,6 @@
 //! What every database must do, done by Postgres.
 
-use orderflow_sinks::database::postgres::checks;
+use orderflow_database::postgres::checks;
 use orderflow_tests::Cluster;
 
 #[test]

@@ -8,9 +8,10 @@
 
 use std::{io, sync::Arc, time::Duration};
 
+use orderflow_world::disk::{Access, DiskFile};
+
 use super::{
     admission::Next,
-    disk::{Access, DiskFile},
     index::SealedIndex,
     lock,
     segment::{Segment, file_name},

@@ -6,12 +6,10 @@
 use std::{collections::BTreeMap, io, path::Path};
 
 use orderflow_schemas::Topic;
+use orderflow_world::disk::{Access, Disk, read_file};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    OpenError,
-    disk::{Access, Disk, read_file},
-};
+use super::OpenError;
 
 const FILE: &str = "topics.json";
 const FORMAT: u32 = 1;

@@ -10,12 +10,12 @@ use std::{
 };
 
 use orderflow_schemas::{Topic, TopicPartition};
+use orderflow_world::disk::{Disk, LockError, LockGuard, LockKind, RealDisk};
 
 use super::{
     Allocator, OpenError, OpenReport, Removed, Settings, Writer,
     admission::{Admission, Next},
     catalog::Catalog,
-    disk::{Disk, LockError, LockGuard, LockKind, RealDisk},
     index::PartitionIndex,
     lock,
     recovery::{Recovered, recover},

@@ -18,7 +18,6 @@ mod allocator;
 mod cache;
 mod catalog;
 mod codec;
-pub mod disk;
 mod encode;
 mod engine;
 mod error;

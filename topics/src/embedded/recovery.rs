@@ -13,11 +13,11 @@ use std::{
 };
 
 use orderflow_schemas::Offset;
+use orderflow_world::disk::{Access, Disk, read_file};
 
 use super::{
     Cut, OpenError, OpenReport,
     allocator::index_name,
-    disk::{Access, Disk, read_file},
     error::damage,
     frame::Kind,
     heads::Heads,

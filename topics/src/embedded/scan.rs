@@ -5,10 +5,10 @@
 use std::{io, sync::Arc};
 
 use bytes::Bytes;
+use orderflow_world::disk::{DiskFile, ZEROS};
 
 use super::{
     codec::as_usize,
-    disk::{DiskFile, ZEROS},
     frame::{self, HEADER_BYTES, Header},
     frames::RecentFrames,
 };

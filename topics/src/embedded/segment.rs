@@ -15,11 +15,9 @@ use std::{
     },
 };
 
-use super::{
-    disk::{Access, Disk, DiskFile, write_zeros},
-    heads::Heads,
-    lock,
-};
+use orderflow_world::disk::{Access, Disk, DiskFile, write_zeros};
+
+use super::{heads::Heads, lock};
 
 /// How far ahead of the writer zeroing stays.
 const ZEROING_MARGIN: u64 = 2 << 20;

@@ -15,11 +15,11 @@ use std::{
 };
 
 use orderflow_schemas::{Topic, TopicPartition};
+use orderflow_world::disk::Disk;
 use tokio::sync::{Notify, Semaphore, watch};
 
 use super::{
     admission::{Admission, Next},
-    disk::Disk,
     frames::RecentFrames,
     heads::Heads,
     index::{PartitionIndex, SealedIndex},

@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
+use orderflow_world::disk::{Access, write_zeros};
+
 use super::{
     OpenError,
-    disk::{Access, write_zeros},
     error::damage,
     frame::ALIGNMENT,
     recovery::{Found, Recovered, Recovery},

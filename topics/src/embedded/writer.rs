@@ -7,10 +7,11 @@
 
 use std::{io, sync::Arc, time::Instant};
 
+use orderflow_world::disk::DiskFile;
+
 use super::{
     admission::{Payload, PendingFrame},
     codec::as_u32,
-    disk::DiskFile,
     frame::{self, Header},
     heads::Heads,
     index::{IndexEntry, SealedIndex, SegmentIndex},

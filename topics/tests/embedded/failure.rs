@@ -5,8 +5,9 @@ use std::sync::{Arc, atomic::Ordering::SeqCst};
 use orderflow_schemas::Offset;
 use orderflow_topics::{
     AppendError, EmbeddedLog, ReadError, Rejection, Topics, Visibility,
-    embedded::{Did, Settings, disk::RealDisk},
+    embedded::{Did, Settings},
 };
+use orderflow_world::disk::RealDisk;
 
 use crate::support::*;
 

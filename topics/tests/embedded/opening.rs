@@ -6,8 +6,9 @@ use bytes::Bytes;
 use orderflow_schemas::{Offset, Topic};
 use orderflow_topics::{
     AppendError, EmbeddedLog, ReadError, Rejection, Topics, Visibility,
-    embedded::{OpenError, Settings, disk::RealDisk},
+    embedded::{OpenError, Settings},
 };
+use orderflow_world::disk::RealDisk;
 
 use crate::support::*;
 

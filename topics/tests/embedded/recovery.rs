@@ -6,8 +6,9 @@ use bytes::Bytes;
 use orderflow_schemas::Offset;
 use orderflow_topics::{
     EmbeddedLog, ReadError, Topics, Visibility,
-    embedded::{OpenError, OpenReport, disk::RealDisk},
+    embedded::{OpenError, OpenReport},
 };
+use orderflow_world::disk::RealDisk;
 
 use crate::support::*;
 

@@ -18,11 +18,9 @@ use bytes::Bytes;
 use orderflow_schemas::{Topic, TopicPartition};
 use orderflow_topics::{
     AppendError, Appended, Batch, EmbeddedLog, Topics, Visibility, conformance,
-    embedded::{
-        Did, Settings, Steps,
-        disk::{Access, Disk, DiskFile, LockError, LockGuard, LockKind, RealDisk},
-    },
+    embedded::{Did, Settings, Steps},
 };
+use orderflow_world::disk::{Access, Disk, DiskFile, LockError, LockGuard, LockKind, RealDisk};
 
 pub const TOPIC: Topic = Topic::OrdersCommands;
 pub const FIRST: TopicPartition = TopicPartition::new(TOPIC, 0);

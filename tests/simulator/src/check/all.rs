@@ -43,7 +43,7 @@ impl Checks {
                 .collect(),
             numbers: numbered.map(|at| (*at, Numbers::new(*at))).collect(),
             ledgers: stock.map(|_| Ledger::default()).collect(),
-            orders: Orders::default(),
+            orders: Orders::new(&rules.lifecycle),
             store: Store::default(),
         }
     }

@@ -2,12 +2,12 @@
 //! key.
 
 use std::{
-    collections::{BTreeMap, btree_map::Entry},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     sync::Arc,
 };
 
 use orderflow_schemas::{
-    CustomerId, IdempotencyKey, Order, OrderEvent, OrderId,
+    CustomerId, IdempotencyKey, Lifecycle, Order, OrderEvent, OrderId, Status, Timestamp,
     events::{Change, Holding, OrderChanged},
 };
 
@@ -16,24 +16,55 @@ use super::{Checked, broken};
 /// All orders of a run, as the events have them.
 #[derive(Debug, Default)]
 pub struct Orders {
-    orders: BTreeMap<OrderId, (Arc<Order>, Holding)>,
+    orders: BTreeMap<OrderId, Last>,
     keys: BTreeMap<(CustomerId, IdempotencyKey), OrderId>,
+    /// The states that an order leaves by itself after some time.
+    timed: BTreeSet<Status>,
+}
+
+/// An order as its last event has it.
+#[derive(Debug)]
+struct Last {
+    order: Arc<Order>,
+    holding: Holding,
+    due: Option<Timestamp>,
 }
 
 impl Orders {
+    /// No orders yet, under rules of which this is one version.
+    pub fn new(lifecycle: &Lifecycle) -> Self {
+        let states = lifecycle.states().filter(|(id, _)| lifecycle.on_time(*id).is_some());
+        let timed = states.map(|(_, state)| state.name.clone()).collect();
+        Self { timed, ..Self::default() }
+    }
+
     /// The orders, by id.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Order>> {
-        self.orders.values().map(|(order, _)| order)
+        self.orders.values().map(|last| &last.order)
     }
 
     /// What each order holds, by id.
     pub fn holdings(&self) -> impl Iterator<Item = (&Arc<Order>, Holding)> {
-        self.orders.values().map(|(order, holding)| (order, *holding))
+        self.orders.values().map(|last| (&last.order, last.holding))
     }
 
     /// The order that was made under a key.
     pub fn under(&self, customer: &CustomerId, key: &IdempotencyKey) -> Option<OrderId> {
         self.keys.get(&(customer.clone(), key.clone())).copied()
+    }
+
+    /// Nothing that was due before `now` is still to happen.
+    pub fn check_due(&self, now: Timestamp) -> Checked {
+        match self.orders.values().find(|last| last.due.is_some_and(|due| due < now)) {
+            Some(Last { order, due, .. }) => {
+                let due = due.map(|due| due.to_string()).unwrap_or_default();
+                broken(format!(
+                    "order {} should have left {} by itself at {due}; it is {now}",
+                    order.id, order.status
+                ))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Takes an event.
@@ -56,7 +87,7 @@ impl Orders {
         let fits = match &known {
             Entry::Vacant(_) => change == Change::Created && order.version == 1 && event.from.is_none(),
             Entry::Occupied(known) => {
-                let before = &known.get().0;
+                let before = &known.get().order;
                 change != Change::Created
                     && order.version == before.version + 1
                     && event.from.as_ref() == Some(&before.status)
@@ -65,7 +96,15 @@ impl Orders {
         if !fits {
             return broken(format!("order {}: {change:?} makes version {}", order.id, order.version));
         }
-        known.insert_entry((Arc::clone(order), event.holding));
+        // The versions of the rules differ in how long a timer runs, and not in where there is one.
+        let waits = event.holding != Holding::Asked && self.timed.contains(&order.status);
+        if waits != event.due.is_some() {
+            return broken(format!(
+                "order {} comes to {} without its timer, or with one",
+                order.id, order.status
+            ));
+        }
+        known.insert_entry(Last { order: Arc::clone(order), holding: event.holding, due: event.due });
         Ok(())
     }
 }

@@ -5,11 +5,11 @@ use std::{
     fmt::Debug,
 };
 
+use orderflow_database::{HistoryEntry, StockItem};
 use orderflow_schemas::{
     Offset, Order, OrderEvent, OrderId, Sku, StockEvent, TopicPartition,
     events::{Change, Movement, OrderChanged, ProductUpdated},
 };
-use orderflow_sinks::database::{HistoryEntry, StockItem};
 
 use super::{Checked, broken};
 use crate::sqlite::Content;

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use orderflow_topics::embedded::disk::{Access, Disk, DiskFile, LockError, LockGuard, LockKind};
+use orderflow_world::disk::{Access, Disk, DiskFile, LockError, LockGuard, LockKind};
 
 use super::{
     names::FileId,

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use orderflow_topics::embedded::disk::{Access, Disk, DiskFile, LockError, LockGuard, LockKind};
+use orderflow_world::disk::{Access, Disk, DiskFile, LockError, LockGuard, LockKind};
 
 use super::{
     faults::DiskFaults,

@@ -9,7 +9,7 @@ use std::{
 };
 
 use fastrand::Rng;
-use orderflow_topics::embedded::disk::{Access, LockError, LockKind};
+use orderflow_world::disk::{Access, LockError, LockKind};
 
 use super::{
     content::{Content, Luck},

@@ -2,10 +2,15 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use orderflow_runner::World;
+use orderflow_world::World;
 
 use super::Simulation;
-use crate::{check::Checked, disk::DiskFaults, executor::Group, process::DATA};
+use crate::{
+    check::Checked,
+    disk::DiskFaults,
+    executor::Group,
+    process::{DATA, inputs},
+};
 
 /// The furthest that time goes on at once.
 const STEP_MAX: Duration = Duration::from_secs(60);
@@ -54,10 +59,8 @@ impl Simulation {
             return Ok(());
         };
         let (request, at, command) = self.clients.ask(&self.checks.orders);
-        let kind = command.kind();
-        if let Some(queue) = process.queue(at) {
-            queue.push(request, command);
-        }
+        let (kind, waits) = (command.kind(), request.is_multiple_of(2));
+        process.ask(&mut self.executor, at, (request, command), waits, &self.answers);
         self.note(format!("request {request}: {kind} to {at}"));
         Ok(())
     }
@@ -154,9 +157,9 @@ impl Simulation {
 
     fn add_runner(&mut self) -> Checked {
         let at = self.partitions[self.rng.usize(..self.partitions.len())];
+        let is_input = inputs(&self.plan).any(|input| input == at);
         let (mut parts, process) = self.parts();
-        if let Some(process) = process.filter(|process| process.queue(at).is_some() && !process.is_stopping())
-        {
+        if let Some(process) = process.filter(|process| is_input && !process.is_stopping()) {
             process.start_runner(&mut parts, at);
             self.note(format!("one more runner of {at}"));
         }

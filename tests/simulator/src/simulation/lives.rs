@@ -42,9 +42,9 @@ impl Simulation {
                 return if self.is_troubled() { Ok(()) } else { broken(error.to_string()) };
             }
         };
-        let (seed, truth, answers) = (self.rng.u64(..), self.truth.clone(), self.answers.clone());
+        let (seed, truth) = (self.rng.u64(..), self.truth.clone());
         let (mut parts, _) = self.parts();
-        let process = Process::start(parts, (log, steps), &truth, &answers, seed);
+        let process = Process::start(parts, (log, steps), &truth, seed);
         if self.calm {
             process.wire.heal();
         }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use libsqlite3_sys as ffi;
-use orderflow_topics::embedded::disk::{Access, Disk as _, DiskFile as _};
+use orderflow_world::disk::{Access, Disk as _, DiskFile as _};
 
 use super::{
     locks::SharedMemoryUse,

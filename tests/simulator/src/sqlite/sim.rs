@@ -7,14 +7,12 @@ use std::{
 };
 
 use async_trait::async_trait;
-use orderflow_schemas::Order;
-use orderflow_sinks::{
-    Checkpoint, EventBatch, Sink, SinkError,
-    database::{
-        Audit as _, DatabaseError, HistoryEntry, Reader as _, StockItem,
-        sqlite::{SqliteReader, SqliteSettings, SqliteSink},
-    },
+use orderflow_database::{
+    Audit as _, DatabaseError, HistoryEntry, Reader as _, StockItem,
+    sqlite::{SqliteReader, SqliteSettings, SqliteSink},
 };
+use orderflow_schemas::Order;
+use orderflow_sinks::{Checkpoint, EventBatch, Sink, SinkError};
 use tokio::runtime::{Builder, Runtime};
 
 use super::{door::Door, registry::Registration, vfs};
@@ -84,7 +82,7 @@ impl SimSqlite {
     /// Everything in the database as a new process would find it now. It looks at a fork of the disk, which leaves no
     /// trace.
     pub fn content(&self) -> Result<Content, DatabaseError> {
-        let settings = SqliteSettings { readers: 1, ..self.settings };
+        let settings = SqliteSettings { point_readers: 1, list_readers: 1, ..self.settings };
         let fork = Self::new(&self.registration.disk.fork(), &self.path, settings);
         let content = wait(|| fork.read());
         fork.wait_until_closed();

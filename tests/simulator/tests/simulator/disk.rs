@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use orderflow_simulator::disk::{SECTOR_BYTES, SimDisk};
-use orderflow_topics::embedded::disk::{Access, Disk, DiskFile, LockError, LockKind};
+use orderflow_world::disk::{Access, Disk, DiskFile, LockError, LockKind};
 use proptest::prelude::*;
 
 pub const FILE: &str = "/data/file";

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, io::ErrorKind, path::Path};
 
 use orderflow_simulator::disk::{DiskFaults, SECTOR_BYTES};
-use orderflow_topics::embedded::disk::{Access, Disk};
+use orderflow_world::disk::{Access, Disk};
 
 use crate::disk::{FILE, disk_with_file};
 

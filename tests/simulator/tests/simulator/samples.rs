@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use orderflow_feed::{Event, EventRecord, Mark};
 use orderflow_schemas::{
     Actor, Amount, CustomerId, Header, Levels, Offset, Order, OrderEvent, OrderId, Source, StockEvent,
     Timestamp, Topic, TopicPartition,
     envelope::Cause,
     events::{Change, OrderChanged, ProductUpdated},
 };
-use orderflow_sinks::{Checkpoint, Event, EventBatch, EventRecord, Mark};
+use orderflow_sinks::{Checkpoint, EventBatch};
 use uuid::Uuid;
 
 const ORDERS: TopicPartition = TopicPartition::new(Topic::OrdersEvents, 0);
@@ -60,12 +61,12 @@ fn product(n: u64) -> Event {
     }))
 }
 
-fn record(at: TopicPartition, n: u64, event: Event) -> EventRecord {
+fn record(at: TopicPartition, n: u64, event: Event) -> Arc<EventRecord> {
     let (offset, number, source) = (Offset(n), n + 1, Source::new("clock").unwrap());
     let cause = Some(Cause { offset, source: source.clone(), number });
     let time = Timestamp::from_micros(7);
     let header = Header { source, number, time, cause, sent: Vec::new(), traceparent: None };
-    EventRecord { at, offset, cause: offset, header, event }
+    EventRecord::of(at, offset, offset, header, event).into()
 }
 
 fn mark(next: u64) -> Mark {

@@ -7,15 +7,13 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use orderflow_database::{Audit, Reader, sqlite::SqliteSettings};
 use orderflow_simulator::{
     disk::{DiskFaults, SimDisk},
     sqlite::{Content, SimSink, SimSqlite},
 };
-use orderflow_sinks::{
-    Sink,
-    database::{Audit, Reader, sqlite::SqliteSettings},
-};
-use orderflow_topics::embedded::disk::Disk;
+use orderflow_sinks::Sink;
+use orderflow_world::disk::Disk;
 
 use crate::samples::{batch, checkpoint};
 

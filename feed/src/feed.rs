@@ -1,0 +1,70 @@
+//! The feed of a process.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use orderflow_schemas::{Offset, Source, Topic, TopicPartition};
+use orderflow_topics::{ReadError, Topics, partitions_of};
+use serde::Deserialize;
+
+use crate::{Cursor, Entries, Mark, commands_of, ring::Ring};
+
+/// How much a feed reads and keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Bytes of records that are read at once, about. Default: 256 KiB.
+    pub read_bytes: usize,
+    /// Bytes of records that are kept for each partition, and at least what was read last. Default: 2 MiB.
+    pub ring_bytes_max: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { read_bytes: 256 << 10, ring_bytes_max: 2 << 20 }
+    }
+}
+
+/// The durable events of a log, for all who follow them in this process. Clones share it.
+#[derive(Clone)]
+pub struct Feed {
+    rings: Arc<BTreeMap<TopicPartition, Arc<Ring>>>,
+}
+
+impl Feed {
+    /// The feed of all partitions of events that the log has now.
+    pub fn new(topics: &Arc<dyn Topics>, settings: Settings) -> Self {
+        let events = [Topic::OrdersEvents, Topic::StockEvents];
+        let partitions = events.into_iter().flat_map(|topic| partitions_of(&**topics, topic));
+        let ring = |at: TopicPartition| {
+            let source = Source::processor(commands_of(at).expect("these topics hold events"));
+            (at, Arc::new(Ring::new(topics.clone(), at, source, settings)))
+        };
+        Self { rings: Arc::new(partitions.map(ring).collect()) }
+    }
+
+    /// The partitions it has.
+    pub fn partitions(&self) -> impl Iterator<Item = TopicPartition> {
+        self.rings.keys().copied()
+    }
+
+    /// A reader of one partition, which takes each event once, from `mark` on.
+    pub fn cursor(&self, at: TopicPartition, mark: Mark) -> Result<Cursor, ReadError> {
+        Ok(Cursor::new(self.ring(at)?.clone(), mark))
+    }
+
+    /// Durable entries of a partition from `from` on: at least one if there is one, and none at the end. Repeats and gaps
+    /// are not looked for. May be dropped at any time.
+    pub async fn read(&self, at: TopicPartition, from: Offset) -> Result<Entries, ReadError> {
+        self.ring(at)?.read(from).await
+    }
+
+    /// How many blocks and bytes the ring of a partition holds.
+    #[cfg(test)]
+    pub(crate) fn held(&self, at: TopicPartition) -> (usize, usize) {
+        self.rings[&at].held()
+    }
+
+    fn ring(&self, at: TopicPartition) -> Result<&Arc<Ring>, ReadError> {
+        self.rings.get(&at).ok_or(ReadError::NoSuchPartition(at))
+    }
+}

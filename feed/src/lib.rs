@@ -1,0 +1,22 @@
+//! The events of a log: read, checked and decoded once for all who follow them.
+//!
+//! A [`Feed`] has a ring of blocks for each partition of events: what was read last, with every record's header decoded
+//! and its payload decoded when somebody first asks for it. A [`Cursor`] is a place in a partition and the number of the
+//! last event taken; it holds no records. Who follows at the end of the log shares the blocks; who is further behind than
+//! the ring reaches reads the log for itself, and shares again once it has caught up. So a slow reader neither holds up a
+//! fast one nor makes memory grow.
+
+mod cursor;
+mod entry;
+mod feed;
+mod record;
+mod ring;
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tests;
+
+pub use cursor::{Cursor, FeedError, Taken};
+pub use entry::{Entries, Entry, Unusable};
+pub use feed::{Feed, Settings};
+pub use record::{Event, EventRecord, Mark, commands_of};

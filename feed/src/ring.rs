@@ -1,0 +1,130 @@
+//! The blocks of one partition that were read last, for all who are near its end.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use orderflow_schemas::{Offset, Source, TopicPartition};
+use orderflow_topics::{ReadError, Topics, Visibility};
+
+use crate::{
+    Settings,
+    entry::{Block, Entries, Entry},
+};
+
+/// The ring of one partition.
+pub(crate) struct Ring {
+    pub(crate) at: TopicPartition,
+    pub(crate) source: Source,
+    topics: Arc<dyn Topics>,
+    settings: Settings,
+    blocks: Mutex<Blocks>,
+    /// Held while the block after the last is read, so that it is read once.
+    reading: tokio::sync::Mutex<()>,
+}
+
+/// Contiguous blocks, the oldest first.
+#[derive(Default)]
+struct Blocks {
+    blocks: VecDeque<Arc<Block>>,
+    bytes: usize,
+}
+
+/// Where an offset is.
+enum Place {
+    /// In the ring.
+    In(Entries),
+    /// Before what the ring still has.
+    Before,
+    /// Where the ring ends, or beyond.
+    Beyond,
+}
+
+impl Blocks {
+    fn find(&self, from: Offset) -> Place {
+        match (self.blocks.front(), self.blocks.back()) {
+            (Some(first), Some(last)) if from < last.next() => {
+                if from < first.first {
+                    return Place::Before;
+                }
+                let index = self.blocks.partition_point(|block| block.next() <= from);
+                Place::In(Entries::new(self.blocks[index].clone(), from))
+            }
+            _ => Place::Beyond,
+        }
+    }
+
+    fn push(&mut self, block: Arc<Block>, bytes_max: usize) {
+        if self.blocks.back().is_some_and(|last| last.next() != block.first) {
+            // Nobody has read what lies between. Who is there reads it for itself.
+            *self = Self::default();
+        }
+        self.bytes += block.bytes;
+        self.blocks.push_back(block);
+        while self.bytes > bytes_max && self.blocks.len() > 1 {
+            let oldest = self.blocks.pop_front();
+            self.bytes -= oldest.map_or(0, |block| block.bytes);
+        }
+    }
+}
+
+impl Ring {
+    pub(crate) fn new(
+        topics: Arc<dyn Topics>,
+        at: TopicPartition,
+        source: Source,
+        settings: Settings,
+    ) -> Self {
+        Self { at, source, topics, settings, blocks: Mutex::default(), reading: tokio::sync::Mutex::new(()) }
+    }
+
+    pub(crate) fn topics(&self) -> &dyn Topics {
+        &*self.topics
+    }
+
+    /// Durable entries from `from` on: at least one if there is one, and none at the end. May be dropped at any time.
+    pub(crate) async fn read(&self, from: Offset) -> Result<Entries, ReadError> {
+        match self.find(from) {
+            Place::In(entries) => return Ok(entries),
+            Place::Before => return Ok(Entries::new(self.load(from).await?, from)),
+            Place::Beyond => {}
+        }
+        let _reading = self.reading.lock().await;
+        // Somebody else may have read it in the meantime.
+        match self.find(from) {
+            Place::In(entries) => return Ok(entries),
+            Place::Before => return Ok(Entries::new(self.load(from).await?, from)),
+            Place::Beyond => {}
+        }
+        let block = self.load(from).await?;
+        if !block.entries.is_empty() {
+            self.blocks().push(block.clone(), self.settings.ring_bytes_max);
+        }
+        Ok(Entries::new(block, from))
+    }
+
+    async fn load(&self, from: Offset) -> Result<Arc<Block>, ReadError> {
+        let chunk = self.topics.read(self.at, from, self.settings.read_bytes, Visibility::Durable).await?;
+        let bytes = chunk.records.iter().map(|record| record.len()).sum();
+        let read = |(offset, bytes)| Entry::read(self.at, &self.source, Offset(offset), bytes);
+        let entries = (from.0..).zip(&chunk.records).map(read).collect();
+        Ok(Arc::new(Block { first: from, entries, bytes }))
+    }
+
+    fn find(&self, from: Offset) -> Place {
+        self.blocks().find(from)
+    }
+
+    fn blocks(&self) -> MutexGuard<'_, Blocks> {
+        // A panic leaves at worst a sum that is too large.
+        self.blocks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many blocks and bytes the ring holds.
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> (usize, usize) {
+        let blocks = self.blocks();
+        (blocks.blocks.len(), blocks.bytes)
+    }
+}

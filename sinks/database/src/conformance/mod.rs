@@ -1,0 +1,78 @@
+//! What every database must do, seen through [`Sink`], [`Reader`] and [`Audit`]: checks that panic where it is broken.
+//!
+//! A database's test calls [`run`] with a [`Subject`], which opens the database over named stores. The checks wait for
+//! conditions, never for time, and leave to a database's own tests what only it can do wrong.
+
+mod faults;
+mod reads;
+mod writes;
+
+use async_trait::async_trait;
+use orderflow_schemas::Order;
+use orderflow_sinks::{Checkpoint, EventBatch, Sink};
+
+use super::{Audit, DatabaseError, HistoryEntry, Reader, StockItem};
+
+/// A database under test.
+#[async_trait]
+pub trait Subject: Sync {
+    /// Opens a store. A name that was used before is the same store again; a new one is empty.
+    async fn open(&self, store: &'static str) -> Result<Opened, DatabaseError>;
+
+    /// Runs a statement in a store that is there, over a connection of its own.
+    async fn execute(&self, store: &'static str, sql: &'static str) -> Result<(), DatabaseError>;
+}
+
+/// A store that was opened.
+pub struct Opened {
+    /// Writes it.
+    pub sink: Box<dyn Sink>,
+    /// Reads it.
+    pub reader: Box<dyn Reader>,
+    /// Reads all of it.
+    pub audit: Box<dyn Audit>,
+}
+
+/// Runs all checks, one after the other, each over a store of its own. Panics at the first violation.
+pub async fn run(subject: &dyn Subject) {
+    writes::a_batch_applied_twice_is_as_if_applied_once_and_survives_reopening(subject).await;
+    writes::an_older_version_never_overwrites_a_newer_one(subject).await;
+    writes::batches_cut_elsewhere_come_to_the_same(subject).await;
+    writes::two_sinks_at_the_same_time_do_no_harm(subject).await;
+    writes::every_text_is_read_as_it_was_written(subject).await;
+    writes::a_number_that_no_column_holds_is_a_dead_letter(subject).await;
+    faults::an_error_in_the_middle_leaves_neither_rows_nor_checkpoint(subject).await;
+    faults::a_newer_schema_is_refused_by_name(subject).await;
+    faults::a_damaged_row_is_named(subject).await;
+    reads::paging_by_key_visits_each_order_once_while_others_come_in(subject).await;
+    reads::filters_and_counts_agree_with_a_scan(subject).await;
+    reads::stock_and_history_are_paged_by_their_keys(subject).await;
+    reads::skus_come_in_the_order_of_their_bytes(subject).await;
+}
+
+async fn open(subject: &dyn Subject, store: &'static str) -> Opened {
+    subject.open(store).await.expect("a store can be opened")
+}
+
+async fn apply(sink: &mut dyn Sink, (batch, checkpoint): &(EventBatch, Checkpoint)) {
+    sink.apply(batch, checkpoint).await.expect("a batch can be applied");
+}
+
+/// All that is stored.
+#[derive(Debug, Default, PartialEq)]
+struct Content {
+    orders: Vec<Order>,
+    history: Vec<HistoryEntry>,
+    stock: Vec<StockItem>,
+    checkpoint: Checkpoint,
+}
+
+async fn content(audit: &dyn Audit) -> Content {
+    let mut content = Content::default();
+    let Content { orders, history, stock, checkpoint } = &mut content;
+    audit.for_each_order(&mut |order| orders.push(order)).await.expect("orders can be read");
+    audit.for_each_history(&mut |entry| history.push(entry)).await.expect("the history can be read");
+    audit.for_each_stock(&mut |item| stock.push(item)).await.expect("stock can be read");
+    *checkpoint = audit.checkpoint().await.expect("the checkpoint can be read");
+    content
+}

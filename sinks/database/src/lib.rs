@@ -1,0 +1,21 @@
+//! The database sink and the reads beside it: one crate knows the tables.
+//!
+//! Four tables: `orders` (each as it stands), `order_history` (each change, the audit), `stock` (levels and
+//! catalogue) and `checkpoints` (how far the sink is, committed with the rows). [`rows`] turns events into rows, the
+//! same for every database; `sql` has the statements and conversions that all share. [`sqlite`] stores in the data
+//! directory, [`postgres`] on a server. Another database is another module beside them, with a
+//! [`Sink`](orderflow_sinks::Sink) and
+//! what it takes to run the shared statements; [`conformance`] says what it must do.
+
+pub mod conformance;
+mod error;
+pub mod postgres;
+mod reader;
+mod rows;
+mod samples;
+mod sql;
+pub mod sqlite;
+
+pub use error::DatabaseError;
+pub use reader::{Audit, COUNTED_MAX, Catalogue, Counted, OrderFilter, Reader, Slice, Start};
+pub use rows::{HistoryEntry, Rows, StockItem};

@@ -1,0 +1,136 @@
+//! Writing: one connection, one statement a batch, the checkpoint in it.
+
+use std::{fmt, time::Duration};
+
+use async_trait::async_trait;
+use orderflow_sinks::{Checkpoint, EventBatch, Sink, SinkError};
+use sqlx::PgConnection;
+
+use super::{
+    PostgresSettings, batch,
+    connect::{self, Purpose, within},
+    schema,
+};
+use crate::{
+    DatabaseError, Rows,
+    sql::{CHECKPOINT, checkpoint_of},
+};
+
+/// How much later than the server's own time limit an answer may come until the server counts as gone.
+const ANSWER_GRACE: Duration = Duration::from_secs(5);
+
+/// The database sink over Postgres.
+pub struct PostgresSink {
+    url: String,
+    settings: PostgresSettings,
+    /// `None` after an error or a write that was dropped: nobody knows what state that connection is in.
+    connection: Option<PgConnection>,
+    /// What this sink knows to be committed.
+    committed: Checkpoint,
+}
+
+impl fmt::Debug for PostgresSink {
+    /// Without the URL, which may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresSink").field("committed", &self.committed).finish_non_exhaustive()
+    }
+}
+
+impl PostgresSink {
+    /// Connects, refuses a server that is too old or tables that are too new, and brings the tables up to date.
+    pub async fn open(url: &str, settings: &PostgresSettings) -> Result<Self, DatabaseError> {
+        schema::migrate(url, settings).await?;
+        let mut connection = connect::connect(url, settings, Purpose::Write).await?;
+        let committed = read_checkpoint(&mut connection, answer_limit(settings)).await?;
+        let (url, settings, connection) = (url.to_owned(), settings.clone(), Some(connection));
+        Ok(Self { url, settings, connection, committed })
+    }
+
+    /// Takes the connection, a new one if need be. Whoever has used it without an error puts it back.
+    async fn take_connection(&mut self) -> Result<PgConnection, DatabaseError> {
+        if let Some(connection) = self.connection.take() {
+            return Ok(connection);
+        }
+        let mut connection = connect::connect(&self.url, &self.settings, Purpose::Write).await?;
+        let found = read_checkpoint(&mut connection, answer_limit(&self.settings)).await?;
+        check_not_behind(&self.committed, &found)?;
+        Ok(connection)
+    }
+
+    async fn write(&mut self, rows: &Rows, checkpoint: &Checkpoint) -> Result<(), DatabaseError> {
+        let mut connection = self.take_connection().await?;
+        let limit = answer_limit(&self.settings);
+        let written = within(limit, batch::write(&mut connection, rows, checkpoint)).await;
+        written.map_err(DatabaseError::query("write a batch"))?;
+        self.connection = Some(connection);
+        for (at, mark) in &checkpoint.0 {
+            let committed = self.committed.0.entry(*at).or_default();
+            if mark.next >= committed.next {
+                *committed = *mark;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Sink for PostgresSink {
+    fn name(&self) -> &'static str {
+        "database"
+    }
+
+    async fn checkpoint(&mut self) -> Result<Checkpoint, SinkError> {
+        let mut connection = self.take_connection().await?;
+        let checkpoint = read_checkpoint(&mut connection, answer_limit(&self.settings)).await?;
+        self.connection = Some(connection);
+        self.committed = checkpoint.clone();
+        Ok(checkpoint)
+    }
+
+    async fn apply(&mut self, batch: &EventBatch, checkpoint: &Checkpoint) -> Result<(), SinkError> {
+        let rows = Rows::of(batch)?;
+        Ok(self.write(&rows, checkpoint).await?)
+    }
+}
+
+fn answer_limit(settings: &PostgresSettings) -> Duration {
+    Duration::from_millis(settings.write_ms_max) + ANSWER_GRACE
+}
+
+async fn read_checkpoint(
+    connection: &mut PgConnection,
+    limit: Duration,
+) -> Result<Checkpoint, DatabaseError> {
+    let rows = within(limit, sqlx::query(CHECKPOINT).fetch_all(connection)).await;
+    checkpoint_of(&rows.map_err(DatabaseError::query("read the checkpoint"))?)
+}
+
+/// A new connection may lead to another server: a standby that took over without the last commits, or a backup. To go
+/// on there would leave out what was in them, for ever.
+fn check_not_behind(committed: &Checkpoint, found: &Checkpoint) -> Result<(), DatabaseError> {
+    for (at, mark) in &committed.0 {
+        let found = found.mark(*at).next;
+        if found < mark.next {
+            return Err(DatabaseError::WentBack { at: *at, committed: mark.next, found });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use orderflow_schemas::Offset;
+
+    use super::*;
+    use crate::samples::{batch, reserved};
+
+    #[test]
+    fn a_server_that_lost_commits_is_noticed_and_one_that_is_ahead_is_fine() {
+        let upto = |next| batch((0, vec![]), (next, vec![reserved("A", 1)])).1;
+        check_not_behind(&upto(5), &upto(5)).unwrap();
+        check_not_behind(&upto(5), &upto(9)).unwrap();
+        check_not_behind(&Checkpoint::default(), &upto(9)).unwrap();
+        let error = check_not_behind(&upto(5), &upto(4)).unwrap_err();
+        assert!(matches!(error, DatabaseError::WentBack { found: Offset(5), .. }), "{error}");
+    }
+}

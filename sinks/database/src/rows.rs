@@ -1,0 +1,206 @@
+//! From events to rows: pure, and the same for every database.
+//!
+//! Of an order or a SKU only its last state in a batch becomes a row; the history gets every change. Rows are sorted
+//! by their keys, because that is how the tables lie on disk.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use compact_str::CompactString;
+use orderflow_feed::{Event, EventRecord};
+use orderflow_schemas::{
+    Actor, Amount, Currency, Levels, Offset, Order, OrderEvent, OrderId, Sku, Status, StockEvent, Timestamp,
+    events::{Change, Movement, OrderChanged, ProductUpdated},
+};
+use orderflow_sinks::{EventBatch, SinkError};
+use serde::{Serialize, Serializer};
+
+/// One change of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HistoryEntry {
+    /// Which order.
+    pub order_id: OrderId,
+    /// The version it made.
+    pub version: u64,
+    /// What happened.
+    #[serde(rename = "type", serialize_with = "change_kind")]
+    pub change: Change,
+    /// The state after it.
+    pub status: Status,
+    /// The state before it; null when the order was created.
+    pub from: Option<Status>,
+    /// When.
+    pub at: Timestamp,
+    /// Who caused it.
+    pub by: Actor,
+    /// Why, in the caller's words.
+    pub reason: Option<CompactString>,
+    /// The offset of the command that caused it.
+    pub cause: Offset,
+}
+
+fn change_kind<S: Serializer>(change: &Change, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(change.kind())
+}
+
+/// A SKU: its levels, and its place in the catalogue if it has one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StockItem {
+    /// Which.
+    pub sku: Sku,
+    /// The offset of the stock event it stands at.
+    pub version: Offset,
+    /// How many units are where.
+    pub levels: Levels,
+    /// What it is called.
+    pub name: Option<CompactString>,
+    /// The price of one unit in minor units.
+    pub unit_price: Option<Amount>,
+    /// What the price is in.
+    pub currency: Option<Currency>,
+}
+
+/// The rows that a batch comes to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rows {
+    /// Orders as they stand after the batch.
+    pub orders: Vec<Arc<Order>>,
+    /// All changes of orders.
+    pub history: Vec<HistoryEntry>,
+    /// SKUs as they stand after the batch. Without a name where the batch does not say: the stored one stays.
+    pub stock: Vec<StockItem>,
+}
+
+impl Rows {
+    /// The rows of a batch; a dead letter for an event with a number that no integer column can hold.
+    pub fn of(batch: &EventBatch) -> Result<Self, SinkError> {
+        let mut orders: BTreeMap<OrderId, &Arc<Order>> = BTreeMap::new();
+        let mut stock: BTreeMap<&Sku, StockItem> = BTreeMap::new();
+        let mut history = Vec::new();
+        for record in &batch.records {
+            match event_of(record)? {
+                Event::Order(OrderEvent::Changed(change, event)) => {
+                    check_order(record, &event.order)?;
+                    history.push(entry(record, *change, event));
+                    let row = orders.entry(event.order.id).or_insert(&event.order);
+                    if event.order.version >= row.version {
+                        *row = &event.order;
+                    }
+                }
+                Event::Order(_) => {}
+                Event::Stock(event) => apply_stock(&mut stock, record, event)?,
+            }
+        }
+        history.sort_unstable_by_key(|entry| (entry.order_id, entry.version));
+        Ok(Self {
+            orders: orders.into_values().cloned().collect(),
+            history,
+            stock: stock.into_values().collect(),
+        })
+    }
+}
+
+fn event_of(record: &EventRecord) -> Result<&Event, SinkError> {
+    record.event().map_err(|reason| SinkError::DeadLetter {
+        at: record.at,
+        offset: record.offset,
+        reason: reason.to_owned(),
+    })
+}
+
+fn entry(record: &EventRecord, change: Change, event: &OrderChanged) -> HistoryEntry {
+    HistoryEntry {
+        order_id: event.order.id,
+        version: event.order.version,
+        change,
+        status: event.order.status.clone(),
+        from: event.from.clone(),
+        at: event.order.updated_at,
+        by: event.by.clone(),
+        reason: event.reason.clone(),
+        cause: record.cause,
+    }
+}
+
+fn apply_stock<'a>(
+    stock: &mut BTreeMap<&'a Sku, StockItem>,
+    record: &EventRecord,
+    event: &'a StockEvent,
+) -> Result<(), SinkError> {
+    match event {
+        StockEvent::Received(event) | StockEvent::Adjusted(event) => {
+            item(stock, record, &event.sku, event.levels).map(|_| ())
+        }
+        StockEvent::ProductUpdated(event) => apply_product(stock, record, event),
+        StockEvent::Reserved(event) => apply_movements(stock, record, &event.lines),
+        StockEvent::Released(event) => apply_movements(stock, record, &event.lines),
+        StockEvent::Shipped(event) => apply_movements(stock, record, &event.lines),
+        StockEvent::Refused(_) | StockEvent::Rejected(_) | StockEvent::Repeated(_) => Ok(()),
+    }
+}
+
+fn apply_movements<'a>(
+    stock: &mut BTreeMap<&'a Sku, StockItem>,
+    record: &EventRecord,
+    lines: &'a [Movement],
+) -> Result<(), SinkError> {
+    for line in lines {
+        item(stock, record, &line.sku, line.levels)?;
+    }
+    Ok(())
+}
+
+fn apply_product<'a>(
+    stock: &mut BTreeMap<&'a Sku, StockItem>,
+    record: &EventRecord,
+    event: &'a ProductUpdated,
+) -> Result<(), SinkError> {
+    storable(record, event.unit_price.0)?;
+    let row = item(stock, record, &event.sku, event.levels)?;
+    row.name = Some(event.name.clone());
+    row.unit_price = Some(event.unit_price);
+    row.currency = Some(event.currency);
+    Ok(())
+}
+
+/// The row of a SKU, with the levels and the version that this event gives it.
+fn item<'a, 'b>(
+    stock: &'b mut BTreeMap<&'a Sku, StockItem>,
+    record: &EventRecord,
+    sku: &'a Sku,
+    levels: Levels,
+) -> Result<&'b mut StockItem, SinkError> {
+    let Levels { received, available, reserved, shipped, written_off } = levels;
+    for count in [received, available, reserved, shipped, written_off] {
+        storable(record, count)?;
+    }
+    let version = record.offset;
+    let row = stock.entry(sku).or_insert_with(|| StockItem {
+        sku: sku.clone(),
+        version,
+        levels,
+        name: None,
+        unit_price: None,
+        currency: None,
+    });
+    row.version = version;
+    row.levels = levels;
+    Ok(row)
+}
+
+fn check_order(record: &EventRecord, order: &Order) -> Result<(), SinkError> {
+    storable(record, order.version)?;
+    storable(record, order.total.unwrap_or_default().0)
+}
+
+/// Databases have signed 64-bit integers. Nothing this program writes comes near their end.
+fn storable(record: &EventRecord, number: u64) -> Result<(), SinkError> {
+    if i64::try_from(number).is_ok() {
+        return Ok(());
+    }
+    let reason = format!("{number} is larger than a database can hold");
+    Err(SinkError::DeadLetter { at: record.at, offset: record.offset, reason })
+}
+
+#[cfg(test)]
+#[path = "rows_tests.rs"]
+mod tests;

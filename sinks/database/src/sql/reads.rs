@@ -1,0 +1,176 @@
+//! [`Reader`] and [`Audit`] for every database that can run a [`Select`].
+
+use async_trait::async_trait;
+use orderflow_schemas::{Order, OrderId, Sku};
+use orderflow_sinks::Checkpoint;
+
+use super::{
+    Columns, Row, Select, integer,
+    selects::{push_catalogue, push_filter, push_limit, push_order_start},
+};
+use crate::{
+    Audit, COUNTED_MAX, Catalogue, Counted, DatabaseError, HistoryEntry, OrderFilter, Reader, Slice, Start,
+    StockItem,
+};
+
+/// What is done with each row; an error ends the reading.
+pub(crate) type Visit<'v, R> = &'v mut (dyn for<'r> FnMut(&'r R) -> Result<(), DatabaseError> + Send);
+
+/// Reads the checkpoint.
+pub(crate) const CHECKPOINT: &str = "SELECT * FROM checkpoints";
+
+/// A database that runs reading statements. All may be called at once from many tasks.
+#[async_trait]
+pub(crate) trait Store: Send + Sync {
+    /// What it answers with.
+    type Row: Row;
+
+    /// Runs a statement whose answer is bounded, within the time a read may take. `operation` names it in errors.
+    async fn fetch(&self, select: Select, operation: &'static str) -> Result<Vec<Self::Row>, DatabaseError>;
+
+    /// Runs a statement whose answer may be a whole table, without a limit of time and with one row in memory.
+    async fn for_each_row(
+        &self,
+        text: &'static str,
+        visit: Visit<'_, Self::Row>,
+    ) -> Result<(), DatabaseError>;
+
+    /// Waits for what is being read and closes all connections.
+    async fn disconnect(&self);
+
+    /// Adds a list of texts to compare with, in brackets.
+    fn push_texts(select: &mut Select, texts: Vec<String>);
+}
+
+/// Counts the rows that a statement lets through, but not beyond [`COUNTED_MAX`]: a count reads every row it counts.
+async fn count<S: Store>(
+    store: &S,
+    mut select: Select,
+    operation: &'static str,
+) -> Result<Counted, DatabaseError> {
+    select.push(" LIMIT ").bind(integer(COUNTED_MAX + 1)).push(") AS counted");
+    let rows = store.fetch(select, operation).await?;
+    let found = rows.first().map_or(Ok(0), |row| Columns { table: "the count", row }.count("n"))?;
+    Ok(Counted { count: found.min(COUNTED_MAX), is_exact: found <= COUNTED_MAX })
+}
+
+fn order<R: Row>(row: &R) -> Result<Order, DatabaseError> {
+    Columns { table: "orders", row }.order()
+}
+
+fn history_entry<R: Row>(row: &R) -> Result<HistoryEntry, DatabaseError> {
+    Columns { table: "order_history", row }.history()
+}
+
+fn stock_item<R: Row>(row: &R) -> Result<StockItem, DatabaseError> {
+    Columns { table: "stock", row }.stock()
+}
+
+/// The checkpoint in these rows of `checkpoints`.
+pub(crate) fn checkpoint_of<R: Row>(rows: &[R]) -> Result<Checkpoint, DatabaseError> {
+    let marks = rows.iter().map(|row| Columns { table: "checkpoints", row }.mark());
+    marks.collect::<Result<_, _>>().map(Checkpoint)
+}
+
+#[async_trait]
+impl<S: Store> Reader for S {
+    async fn close(&self) {
+        self.disconnect().await;
+    }
+
+    async fn order(&self, id: OrderId) -> Result<Option<Order>, DatabaseError> {
+        let mut select = Select::new("SELECT * FROM orders WHERE id = ");
+        select.bind(id);
+        self.fetch(select, "read an order").await?.first().map(order).transpose()
+    }
+
+    async fn orders(
+        &self,
+        filter: &OrderFilter,
+        slice: &Slice<OrderId>,
+    ) -> Result<Vec<Order>, DatabaseError> {
+        let mut select = Select::list("SELECT * FROM orders");
+        push_filter(&mut select, filter);
+        push_order_start(&mut select, &slice.start, slice.limit);
+        self.fetch(select, "list orders").await?.iter().map(order).collect()
+    }
+
+    async fn count_orders(&self, filter: &OrderFilter) -> Result<Counted, DatabaseError> {
+        let mut select = Select::list("SELECT count(*) AS n FROM (SELECT 1 FROM orders");
+        push_filter(&mut select, filter);
+        count(self, select, "count orders").await
+    }
+
+    async fn history(&self, id: OrderId, slice: &Slice<u64>) -> Result<Vec<HistoryEntry>, DatabaseError> {
+        let mut select = Select::new("SELECT * FROM order_history WHERE order_id = ");
+        select.bind(id);
+        if let Start::After(version) = &slice.start {
+            select.push(" AND version > ").bind(integer(*version));
+        }
+        select.push(" ORDER BY version");
+        push_limit(&mut select, &slice.start, slice.limit);
+        self.fetch(select, "read the history of an order").await?.iter().map(history_entry).collect()
+    }
+
+    async fn count_history(&self, id: OrderId) -> Result<Counted, DatabaseError> {
+        let mut select =
+            Select::new("SELECT count(*) AS n FROM (SELECT 1 FROM order_history WHERE order_id = ");
+        select.bind(id);
+        count(self, select, "count the history of an order").await
+    }
+
+    async fn stock(&self, sku: &Sku) -> Result<Option<StockItem>, DatabaseError> {
+        let mut select = Select::new("SELECT * FROM stock WHERE sku = ");
+        select.bind(sku.as_str());
+        self.fetch(select, "read a SKU").await?.first().map(stock_item).transpose()
+    }
+
+    async fn stock_of(&self, skus: &[Sku]) -> Result<Vec<StockItem>, DatabaseError> {
+        let mut select = Select::new("SELECT * FROM stock WHERE sku ");
+        S::push_texts(&mut select, skus.iter().map(|sku| sku.as_str().to_owned()).collect());
+        self.fetch(select, "read several SKUs").await?.iter().map(stock_item).collect()
+    }
+
+    async fn stocks(&self, which: Catalogue, slice: &Slice<Sku>) -> Result<Vec<StockItem>, DatabaseError> {
+        let mut select = Select::list("SELECT * FROM stock");
+        push_catalogue(&mut select, which);
+        if let Start::After(sku) = &slice.start {
+            select.push(" AND sku > ").bind(sku.as_str());
+        }
+        select.push(" ORDER BY sku");
+        push_limit(&mut select, &slice.start, slice.limit);
+        self.fetch(select, "list stock").await?.iter().map(stock_item).collect()
+    }
+
+    async fn count_stocks(&self, which: Catalogue) -> Result<Counted, DatabaseError> {
+        let mut select = Select::list("SELECT count(*) AS n FROM (SELECT 1 FROM stock");
+        push_catalogue(&mut select, which);
+        count(self, select, "count stock").await
+    }
+}
+
+#[async_trait]
+impl<S: Store> Audit for S {
+    async fn checkpoint(&self) -> Result<Checkpoint, DatabaseError> {
+        let rows = self.fetch(Select::new(CHECKPOINT), "read the checkpoint").await?;
+        checkpoint_of(&rows)
+    }
+
+    async fn for_each_order(&self, visit: &mut (dyn FnMut(Order) + Send)) -> Result<(), DatabaseError> {
+        let text = "SELECT * FROM orders ORDER BY id";
+        self.for_each_row(text, &mut |row| order(row).map(&mut *visit)).await
+    }
+
+    async fn for_each_history(
+        &self,
+        visit: &mut (dyn FnMut(HistoryEntry) + Send),
+    ) -> Result<(), DatabaseError> {
+        let text = "SELECT * FROM order_history ORDER BY order_id, version";
+        self.for_each_row(text, &mut |row| history_entry(row).map(&mut *visit)).await
+    }
+
+    async fn for_each_stock(&self, visit: &mut (dyn FnMut(StockItem) + Send)) -> Result<(), DatabaseError> {
+        let text = "SELECT * FROM stock ORDER BY sku";
+        self.for_each_row(text, &mut |row| stock_item(row).map(&mut *visit)).await
+    }
+}

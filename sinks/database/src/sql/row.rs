@@ -1,0 +1,166 @@
+//! From columns to values. What is read is checked: a database may have been changed by others.
+
+use std::{fmt::Display, str::FromStr};
+
+use compact_str::CompactString;
+use orderflow_feed::Mark;
+use orderflow_schemas::{
+    Actor, Amount, Levels, Offset, Order, OrderId, Role, Sku, Timestamp, TopicPartition, events::Change,
+};
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use crate::{DatabaseError, HistoryEntry, StockItem};
+
+/// A row of one database: a column by its name, or what is wrong with it. NULL is `None`.
+pub(crate) trait Row: Send + Sync + Sized {
+    /// A text.
+    fn text(&self, column: &'static str) -> Result<Option<&str>, sqlx::Error>;
+
+    /// A text that may hold any character.
+    fn words(&self, column: &'static str) -> Result<Option<CompactString>, sqlx::Error>;
+
+    /// A number.
+    fn integer(&self, column: &'static str) -> Result<Option<i64>, sqlx::Error>;
+
+    /// An order's id.
+    fn id(&self, column: &'static str) -> Result<Uuid, sqlx::Error>;
+
+    /// A value that is stored as JSON.
+    fn json<T: DeserializeOwned + 'static>(&self, column: &'static str) -> Result<Option<T>, sqlx::Error>;
+}
+
+/// A row that is being read.
+pub(crate) struct Columns<'r, R> {
+    pub(crate) table: &'static str,
+    pub(crate) row: &'r R,
+}
+
+impl<'r, R: Row> Columns<'r, R> {
+    fn damaged(&self, column: &'static str, reason: impl Display) -> DatabaseError {
+        DatabaseError::Damaged { table: self.table, column, reason: reason.to_string() }
+    }
+
+    /// What was read of a column that is never NULL.
+    fn present<T>(
+        &self,
+        column: &'static str,
+        read: Result<Option<T>, sqlx::Error>,
+    ) -> Result<T, DatabaseError> {
+        let value = read.map_err(|error| self.damaged(column, error))?;
+        value.ok_or_else(|| self.damaged(column, "it is NULL"))
+    }
+
+    fn text(&self, column: &'static str) -> Result<&'r str, DatabaseError> {
+        self.present(column, self.row.text(column))
+    }
+
+    fn parse<T: FromStr<Err: Display>>(&self, column: &'static str) -> Result<T, DatabaseError> {
+        self.text(column)?.parse().map_err(|error: T::Err| self.damaged(column, error))
+    }
+
+    fn parse_some<T: FromStr<Err: Display>>(&self, column: &'static str) -> Result<Option<T>, DatabaseError> {
+        let text = self.row.text(column).map_err(|error| self.damaged(column, error))?;
+        text.map(str::parse).transpose().map_err(|error: T::Err| self.damaged(column, error))
+    }
+
+    fn words(&self, column: &'static str) -> Result<Option<CompactString>, DatabaseError> {
+        self.row.words(column).map_err(|error| self.damaged(column, error))
+    }
+
+    fn count_some(&self, column: &'static str) -> Result<Option<u64>, DatabaseError> {
+        let number = self.row.integer(column).map_err(|error| self.damaged(column, error))?;
+        number.map(u64::try_from).transpose().map_err(|error| self.damaged(column, error))
+    }
+
+    pub(crate) fn count(&self, column: &'static str) -> Result<u64, DatabaseError> {
+        self.present(column, Ok(self.count_some(column)?))
+    }
+
+    fn time(&self, column: &'static str) -> Result<Timestamp, DatabaseError> {
+        self.present(column, self.row.integer(column)).map(Timestamp::from_micros)
+    }
+
+    fn order_id(&self, column: &'static str) -> Result<OrderId, DatabaseError> {
+        self.row.id(column).map(OrderId::from_uuid).map_err(|error| self.damaged(column, error))
+    }
+
+    fn json_some<T: DeserializeOwned + 'static>(
+        &self,
+        column: &'static str,
+    ) -> Result<Option<T>, DatabaseError> {
+        self.row.json(column).map_err(|error| self.damaged(column, error))
+    }
+
+    pub(crate) fn order(&self) -> Result<Order, DatabaseError> {
+        Ok(Order {
+            id: self.order_id("id")?,
+            customer_id: self.parse("customer_id")?,
+            status: self.parse("status")?,
+            version: self.count("version")?,
+            currency: self.parse("currency")?,
+            total: self.count_some("total")?.map(Amount),
+            lines: self.present("lines", Ok(self.json_some("lines")?))?,
+            channel: self.words("channel")?,
+            notes: self.words("notes")?,
+            fail_reason: self.words("fail_reason")?,
+            failures: self.json_some("failures")?.unwrap_or_default(),
+            idempotency_key: self.parse_some("idempotency_key")?,
+            placed_at: self.time("placed_at")?,
+            created_at: self.time("created_at")?,
+            updated_at: self.time("updated_at")?,
+        })
+    }
+
+    pub(crate) fn history(&self) -> Result<HistoryEntry, DatabaseError> {
+        let kind = self.text("type")?;
+        let change = Change::ALL.into_iter().find(|change| change.kind() == kind);
+        Ok(HistoryEntry {
+            order_id: self.order_id("order_id")?,
+            version: self.count("version")?,
+            change: change.ok_or_else(|| self.damaged("type", kind))?,
+            status: self.parse("status")?,
+            from: self.parse_some("from_status")?,
+            at: self.time("at")?,
+            by: self.actor()?,
+            reason: self.words("reason")?,
+            cause: self.count("cause").map(Offset)?,
+        })
+    }
+
+    fn actor(&self) -> Result<Actor, DatabaseError> {
+        let name = self.text("by_role")?;
+        let role = if name == Role::System.as_str() { Some(Role::System) } else { Role::of_client(name) };
+        let role = role.ok_or_else(|| self.damaged("by_role", name))?;
+        Ok(Actor { role, subject: self.present("by_subject", Ok(self.words("by_subject")?))? })
+    }
+
+    pub(crate) fn stock(&self) -> Result<StockItem, DatabaseError> {
+        Ok(StockItem {
+            sku: self.parse::<Sku>("sku")?,
+            version: self.count("version").map(Offset)?,
+            levels: Levels {
+                received: self.count("received")?,
+                available: self.count("available")?,
+                reserved: self.count("reserved")?,
+                shipped: self.count("shipped")?,
+                written_off: self.count("written_off")?,
+            },
+            name: self.words("name")?,
+            unit_price: self.count_some("unit_price")?.map(Amount),
+            currency: self.parse_some("currency")?,
+        })
+    }
+
+    pub(crate) fn mark(&self) -> Result<(TopicPartition, Mark), DatabaseError> {
+        let partition = u16::try_from(self.count("partition")?);
+        let partition = partition.map_err(|error| self.damaged("partition", error))?;
+        let mark = Mark {
+            next: self.count("next_offset").map(Offset)?,
+            number: self.count("number")?,
+            unreadable: self.count("unreadable")?,
+            cause: self.count_some("cause")?.map(Offset),
+        };
+        Ok((TopicPartition::new(self.parse("topic")?, partition), mark))
+    }
+}

@@ -1,0 +1,84 @@
+//! The reading statements. Every value is bound; only which conditions there are varies.
+//!
+//! A condition that no index should serve is written `column || ''`: where two indexes could serve a list, the
+//! narrower one does, and the list still comes in the order of the ids without being sorted.
+
+use orderflow_schemas::OrderId;
+
+use super::{Select, integer};
+use crate::{Catalogue, OrderFilter, Start};
+
+/// Adds the conditions of a filter on orders.
+pub(crate) fn push_filter(select: &mut Select, filter: &OrderFilter) {
+    let OrderFilter { status, customer_id, from, to, idempotency_key } = filter;
+    select.push(" WHERE true");
+    if let Some(key) = idempotency_key {
+        select.push(" AND idempotency_key = ").bind(key.as_str());
+    }
+    if let Some(customer_id) = customer_id {
+        let column = if idempotency_key.is_some() { "customer_id || ''" } else { "customer_id" };
+        select.push(" AND ").push(column).push(" = ").bind(customer_id.as_str());
+    }
+    if let Some(status) = status {
+        let narrower = idempotency_key.is_some() || customer_id.is_some();
+        let column = if narrower { "status || ''" } else { "status" };
+        select.push(" AND ").push(column).push(" = ").bind(status.as_str());
+    }
+    if let Some(from) = from {
+        select.push(" AND placed_at >= ").bind(from.as_micros());
+    }
+    if let Some(to) = to {
+        select.push(" AND placed_at < ").bind(to.as_micros());
+    }
+}
+
+/// Adds where a list of orders starts: newest first.
+pub(crate) fn push_order_start(select: &mut Select, start: &Start<OrderId>, limit: u32) {
+    if let Start::After(id) = start {
+        select.push(" AND id < ").bind(*id);
+    }
+    select.push(" ORDER BY id DESC");
+    push_limit(select, start, limit);
+}
+
+/// Adds the bound of a list, and how many to pass over.
+pub(super) fn push_limit<K>(select: &mut Select, start: &Start<K>, limit: u32) {
+    select.push(" LIMIT ").bind(i64::from(limit));
+    if let Start::Skip(count) = start {
+        select.push(" OFFSET ").bind(integer(*count));
+    }
+}
+
+/// Adds which SKUs.
+pub(super) fn push_catalogue(select: &mut Select, which: Catalogue) {
+    select.push(match which {
+        Catalogue::All => " WHERE true",
+        Catalogue::Products => " WHERE unit_price IS NOT NULL",
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::Value;
+
+    #[test]
+    fn values_are_bound_and_only_one_condition_may_use_an_index() {
+        let filter = OrderFilter {
+            status: Some("X".parse().unwrap()),
+            customer_id: Some("'; DROP".replace(' ', "").parse().unwrap()),
+            ..OrderFilter::default()
+        };
+        let mut select = Select::new("SELECT * FROM orders");
+        push_filter(&mut select, &filter);
+        push_order_start(&mut select, &Start::Skip(3), 10);
+        let (text, values) = select.into_parts();
+        assert_eq!(
+            text,
+            "SELECT * FROM orders WHERE true AND customer_id = $1 AND status || '' = $2 \
+             ORDER BY id DESC LIMIT $3 OFFSET $4"
+        );
+        let expected = ["';DROP".into(), "X".into(), Value::Integer(10), Value::Integer(3)];
+        assert_eq!(values, expected);
+    }
+}

@@ -1,0 +1,218 @@
+//! Writing: one connection, one transaction a batch, the checkpoint in it.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use orderflow_feed::Mark;
+use orderflow_schemas::{Order, TopicPartition};
+use orderflow_sinks::{Checkpoint, EventBatch, Sink, SinkError};
+use orderflow_world::disk::{Disk, RealDisk};
+use sqlx::{
+    AssertSqlSafe, Connection, Sqlite, SqliteConnection, query::Query, sqlite::SqliteArguments, types::Json,
+};
+
+use super::{
+    SqliteSettings, schema,
+    statements::{Upsert, Upserts},
+};
+use crate::{
+    DatabaseError, HistoryEntry, Rows, StockItem,
+    sql::{CHECKPOINT, checkpoint_of, failures_of, integer},
+};
+
+type Statement<'a> = Query<'a, Sqlite, SqliteArguments>;
+
+/// The database sink over SQLite.
+#[derive(Debug)]
+pub struct SqliteSink {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    settings: SqliteSettings,
+    /// `None` after an error. SQLite ends a transaction by itself when the disk is full, and the connection does not
+    /// learn of it: only a new one is sure to be in none.
+    connection: Option<SqliteConnection>,
+    /// False after a call that was dropped, which the connection may still be at.
+    idle: bool,
+    upserts: Arc<Upserts>,
+}
+
+impl SqliteSink {
+    /// Opens the database file, creates it if it is not there and brings its tables up to date.
+    pub async fn open(path: &Path, settings: &SqliteSettings) -> Result<Self, DatabaseError> {
+        Self::open_on(Arc::new(RealDisk), path, settings).await
+    }
+
+    /// As [`Self::open`], on a disk that knows the files by the names SQLite's VFS has for them. No other sink has
+    /// this file, and one that was dropped during a call is at its end.
+    pub async fn open_on(
+        disk: Arc<dyn Disk>,
+        path: &Path,
+        settings: &SqliteSettings,
+    ) -> Result<Self, DatabaseError> {
+        let connection = Some(schema::open(&disk, path, settings).await?);
+        let (path, settings) = (path.to_owned(), *settings);
+        Ok(Self { disk, path, settings, connection, idle: true, upserts: Arc::new(Upserts::new()) })
+    }
+
+    /// The connection, a new one if need be. Whoever has used it says so with [`Self::used`].
+    async fn connection(&mut self) -> Result<&mut SqliteConnection, DatabaseError> {
+        if !self.idle
+            && let Some(busy) = &mut self.connection
+        {
+            // Answered after what the dropped call began; a worker that is gone is at its end too.
+            let _ = busy.ping().await;
+            self.connection = None;
+        }
+        self.idle = false;
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => schema::connect(&self.disk, &self.path, &self.settings).await?,
+        };
+        Ok(self.connection.insert(connection))
+    }
+
+    /// Ends a call; after an error the connection goes.
+    fn used<T>(&mut self, result: &Result<T, DatabaseError>) {
+        self.idle = true;
+        if result.is_err() {
+            self.connection = None;
+        }
+    }
+
+    async fn write(&mut self, rows: &Rows, checkpoint: &Checkpoint) -> Result<(), DatabaseError> {
+        let upserts = Arc::clone(&self.upserts);
+        let connection = self.connection().await?;
+        let written = write_batch(connection, &upserts, rows, checkpoint).await;
+        let written = written.map_err(DatabaseError::query("write a batch"));
+        self.used(&written);
+        written
+    }
+}
+
+#[async_trait]
+impl Sink for SqliteSink {
+    fn name(&self) -> &'static str {
+        "database"
+    }
+
+    async fn checkpoint(&mut self) -> Result<Checkpoint, SinkError> {
+        let connection = self.connection().await?;
+        let rows = sqlx::query(CHECKPOINT).fetch_all(connection).await;
+        let rows = rows.map_err(DatabaseError::query("read the checkpoint"));
+        self.used(&rows);
+        Ok(checkpoint_of(&rows?)?)
+    }
+
+    async fn apply(&mut self, batch: &EventBatch, checkpoint: &Checkpoint) -> Result<(), SinkError> {
+        let rows = Rows::of(batch)?;
+        Ok(self.write(&rows, checkpoint).await?)
+    }
+
+    /// Moves the WAL into the file, which then holds everything, and removes it if nobody else is connected.
+    async fn close(&mut self) -> Result<(), SinkError> {
+        let connection = self.connection().await?;
+        let moved = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(connection).await;
+        let moved = moved.map_err(DatabaseError::query("move the WAL into the file"));
+        self.used(&moved);
+        moved?;
+        match self.connection.take() {
+            Some(connection) => {
+                Ok(connection.close().await.map_err(DatabaseError::query("close the database"))?)
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+async fn write_batch(
+    connection: &mut SqliteConnection,
+    upserts: &Upserts,
+    rows: &Rows,
+    checkpoint: &Checkpoint,
+) -> Result<(), sqlx::Error> {
+    // Dropped before its commit, a transaction is rolled back.
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    write_all(&mut transaction, &upserts.orders, &rows.orders, |order, q| bind_order(order, q)).await?;
+    write_all(&mut transaction, &upserts.history, &rows.history, bind_history).await?;
+    write_all(&mut transaction, &upserts.stock, &rows.stock, bind_stock).await?;
+    let marks: Vec<_> = checkpoint.0.iter().collect();
+    write_all(&mut transaction, &upserts.checkpoints, &marks, bind_mark).await?;
+    transaction.commit().await
+}
+
+async fn write_all<'r, T>(
+    connection: &mut SqliteConnection,
+    upsert: &Upsert,
+    mut rows: &'r [T],
+    bind: impl Fn(&'r T, Statement<'r>) -> Statement<'r>,
+) -> Result<(), sqlx::Error> {
+    while let Some((sql, chunk)) = upsert.next(&mut rows) {
+        // The text is made of constants and question marks only.
+        let mut statement = sqlx::query(AssertSqlSafe(sql));
+        for row in chunk {
+            statement = bind(row, statement);
+        }
+        statement.execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+fn bind_order<'r>(order: &'r Order, statement: Statement<'r>) -> Statement<'r> {
+    statement
+        .bind(order.id.as_uuid())
+        .bind(order.customer_id.as_str())
+        .bind(order.status.as_str())
+        .bind(integer(order.version))
+        .bind(order.currency.as_str())
+        .bind(order.total.map(|total| integer(total.0)))
+        .bind(Json(&order.lines))
+        .bind(order.channel.as_deref())
+        .bind(order.notes.as_deref())
+        .bind(order.fail_reason.as_deref())
+        .bind(failures_of(order).map(Json))
+        .bind(order.idempotency_key.as_ref().map(|key| key.as_str()))
+        .bind(order.placed_at.as_micros())
+        .bind(order.created_at.as_micros())
+        .bind(order.updated_at.as_micros())
+}
+
+fn bind_history<'r>(entry: &'r HistoryEntry, statement: Statement<'r>) -> Statement<'r> {
+    statement
+        .bind(entry.order_id.as_uuid())
+        .bind(integer(entry.version))
+        .bind(entry.change.kind())
+        .bind(entry.status.as_str())
+        .bind(entry.from.as_ref().map(|from| from.as_str()))
+        .bind(entry.at.as_micros())
+        .bind(entry.by.role.as_str())
+        .bind(entry.by.subject.as_str())
+        .bind(entry.reason.as_deref())
+        .bind(integer(entry.cause.0))
+}
+
+fn bind_stock<'r>(item: &'r StockItem, statement: Statement<'r>) -> Statement<'r> {
+    statement
+        .bind(item.sku.as_str())
+        .bind(integer(item.version.0))
+        .bind(integer(item.levels.received))
+        .bind(integer(item.levels.available))
+        .bind(integer(item.levels.reserved))
+        .bind(integer(item.levels.shipped))
+        .bind(integer(item.levels.written_off))
+        .bind(item.name.as_deref())
+        .bind(item.unit_price.map(|price| integer(price.0)))
+        .bind(item.currency.as_ref().map(|currency| currency.as_str()))
+}
+
+fn bind_mark<'r>((at, mark): &'r (&TopicPartition, &Mark), statement: Statement<'r>) -> Statement<'r> {
+    statement
+        .bind(at.topic.as_str())
+        .bind(i64::from(at.partition.0))
+        .bind(integer(mark.next.0))
+        .bind(integer(mark.number))
+        .bind(integer(mark.unreadable))
+        .bind(mark.cause.map(|cause| integer(cause.0)))
+}

@@ -1,0 +1,328 @@
+//! A log in memory, for tests of what stands on a log. It passes the conformance suite, and fails when it is told to.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    ops::Range,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use orderflow_schemas::{Offset, Topic, TopicPartition};
+use tokio::sync::watch;
+
+use crate::{
+    AppendError, Appended, Batch, Chunk, Durability, ReadError, Receipt, Rejection, Topics, Visibility,
+};
+
+/// The outcome of an append that fails.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// It is refused.
+    Rejected(Rejection),
+    /// The outcome is unknown; the records were written.
+    UnknownButWritten,
+    /// The outcome is unknown; the records were not written.
+    UnknownAndLost,
+}
+
+/// Called with each batch that was written and its first offset: what is to be written after it. It stands in for whoever
+/// follows the log in the real system.
+pub type Reaction = Box<dyn Fn(&Batch, Offset) -> Vec<Batch> + Send>;
+
+/// The log. It is gone with its last handle.
+#[derive(Default)]
+pub struct MemoryTopics {
+    state: Mutex<State>,
+    /// Changes with every change of a partition's bounds, and when the log closes.
+    changes: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct State {
+    partitions: BTreeMap<TopicPartition, Stored>,
+    counts: BTreeMap<Topic, u16>,
+    /// Appends that were taken.
+    appends: u64,
+    /// Of these, those that are durable.
+    durable: u64,
+    /// Whether what is taken stays not durable until [`MemoryTopics::sync`].
+    unsynced: bool,
+    closed: bool,
+    faults: VecDeque<Fault>,
+    attempts: Vec<Batch>,
+    holds: Vec<(String, TopicPartition, Offset)>,
+    reaction: Option<Reaction>,
+}
+
+/// A partition.
+#[derive(Default)]
+struct Stored {
+    start: u64,
+    records: Vec<Bytes>,
+    durable_end: u64,
+}
+
+impl Stored {
+    fn bounds(&self, visibility: Visibility) -> Range<u64> {
+        let end = self.start + self.records.len() as u64;
+        let end = if visibility == Visibility::Durable { self.durable_end } else { end };
+        self.start..end.max(self.start)
+    }
+}
+
+impl State {
+    fn stored(&self, at: TopicPartition) -> Result<&Stored, ReadError> {
+        self.partitions.get(&at).ok_or(ReadError::NoSuchPartition(at))
+    }
+
+    fn check(&self, batches: &[Batch]) -> Result<(), AppendError> {
+        if self.closed {
+            return Err(AppendError::Rejected(Rejection::Closed));
+        }
+        match batches.iter().find(|batch| !self.partitions.contains_key(&batch.at)) {
+            Some(batch) => Err(AppendError::Rejected(Rejection::NoSuchPartition(batch.at))),
+            None => Ok(()),
+        }
+    }
+
+    fn write(&mut self, batch: Batch) -> Offset {
+        let reactions = self.reaction.as_ref();
+        let Some(stored) = self.partitions.get_mut(&batch.at) else { return Offset::ZERO };
+        let first = Offset(stored.start + stored.records.len() as u64);
+        stored.records.extend(batch.records.iter().cloned());
+        let reactions = reactions.map(|reaction| reaction(&batch, first)).unwrap_or_default();
+        for reaction in reactions {
+            self.write(reaction);
+        }
+        first
+    }
+
+    fn sync(&mut self) {
+        self.durable = self.appends;
+        for stored in self.partitions.values_mut() {
+            stored.durable_end = stored.bounds(Visibility::Accepted).end;
+        }
+    }
+}
+
+impl MemoryTopics {
+    /// A log without topics.
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// A log with this many partitions of each topic.
+    pub fn with_partitions(partitions: u16) -> Arc<Self> {
+        let log = Self::default();
+        for topic in Topic::ALL {
+            log.make(topic, partitions);
+        }
+        Arc::new(log)
+    }
+
+    fn make(&self, topic: Topic, partitions: u16) {
+        let mut state = self.state();
+        state.counts.insert(topic, partitions);
+        for number in 0..partitions {
+            state.partitions.entry(TopicPartition::new(topic, number)).or_default();
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Only a reaction can panic, and then its test is over.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn changed(&self) {
+        self.changes.send_modify(|changes| *changes += 1);
+    }
+
+    /// The next appends have these outcomes.
+    pub fn fail(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.state().faults.extend(faults);
+    }
+
+    /// From now on this is called with each batch that is written.
+    pub fn react(&self, reaction: Reaction) {
+        self.state().reaction = Some(reaction);
+    }
+
+    /// From now on appends become durable only with [`Self::sync`].
+    pub fn hold_back(&self) {
+        self.state().unsynced = true;
+    }
+
+    /// Makes everything durable that was taken.
+    pub fn sync(&self) {
+        self.state().sync();
+        self.changed();
+    }
+
+    /// Appends records as they are, whatever was asked for with [`Self::fail`]. Returns the offset of the first.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such partition.
+    pub fn put(&self, at: TopicPartition, records: impl IntoIterator<Item = Bytes>) -> Offset {
+        let batch = Batch { at, records: records.into_iter().collect() };
+        let mut state = self.state();
+        state.check(std::slice::from_ref(&batch)).expect("the partition is there");
+        state.appends += 1;
+        let first = state.write(batch);
+        if !state.unsynced {
+            state.sync();
+        }
+        drop(state);
+        self.changed();
+        first
+    }
+
+    /// Removes the records before `start`, as retention does.
+    pub fn trim(&self, at: TopicPartition, start: Offset) {
+        if let Some(stored) = self.state().partitions.get_mut(&at) {
+            let removed = start.0.saturating_sub(stored.start).min(stored.records.len() as u64);
+            stored.records.drain(..usize::try_from(removed).expect("records are in memory"));
+            // An empty partition may begin anywhere.
+            stored.start =
+                if stored.records.is_empty() { start.0.max(stored.start) } else { stored.start + removed };
+            stored.durable_end = stored.durable_end.max(stored.start);
+        }
+        self.changed();
+    }
+
+    /// What a partition holds.
+    pub fn records(&self, at: TopicPartition) -> Vec<Bytes> {
+        self.state().partitions.get(&at).map(|stored| stored.records.clone()).unwrap_or_default()
+    }
+
+    /// The batches of all appends in their order, whatever became of them.
+    pub fn attempts(&self) -> Vec<Batch> {
+        self.state().attempts.clone()
+    }
+
+    /// Every call of [`Topics::hold`] so far.
+    pub fn holds(&self) -> Vec<(String, TopicPartition, Offset)> {
+        self.state().holds.clone()
+    }
+
+    /// Closes the log: appends are refused, and who waits is told.
+    pub fn close(&self) {
+        self.state().closed = true;
+        self.changed();
+    }
+
+    async fn wait(&self, done: impl Fn(&State) -> Result<bool, ReadError>) -> Result<(), ReadError> {
+        let mut changes = self.changes.subscribe();
+        loop {
+            changes.borrow_and_update();
+            {
+                let state = self.state();
+                if done(&state)? {
+                    return Ok(());
+                }
+                if state.closed {
+                    return Err(ReadError::Unavailable("it was closed".into()));
+                }
+            }
+            changes.changed().await.map_err(|_| ReadError::Unavailable("it is gone".into()))?;
+        }
+    }
+}
+
+#[async_trait]
+impl Topics for MemoryTopics {
+    async fn create(&self, topic: Topic, partitions: u16) -> Result<(), ReadError> {
+        let existing = self.partitions(topic);
+        if existing != 0 && existing != partitions {
+            return Err(ReadError::PartitionCount { topic, existing: existing.into(), wanted: partitions });
+        }
+        self.make(topic, partitions);
+        Ok(())
+    }
+
+    fn partitions(&self, topic: Topic) -> u16 {
+        self.state().counts.get(&topic).copied().unwrap_or(0)
+    }
+
+    async fn append(&self, batches: Vec<Batch>) -> Result<Appended, AppendError> {
+        let (fault, appended) = {
+            let mut state = self.state();
+            state.check(&batches)?;
+            state.attempts.extend(batches.iter().cloned());
+            let fault = state.faults.pop_front();
+            match fault {
+                Some(Fault::Rejected(rejection)) => return Err(AppendError::Rejected(rejection)),
+                Some(Fault::UnknownAndLost) => return Err(AppendError::Unknown("told to fail".into())),
+                Some(Fault::UnknownButWritten) | None => {}
+            }
+            state.appends += 1;
+            let receipt = Receipt(state.appends);
+            let offsets = batches.into_iter().map(|batch| state.write(batch)).collect();
+            if !state.unsynced {
+                state.sync();
+            }
+            (fault, Appended { offsets, receipt })
+        };
+        self.changed();
+        match fault {
+            Some(_) => Err(AppendError::Unknown("told to fail".into())),
+            None => Ok(appended),
+        }
+    }
+
+    async fn durable(&self, receipt: Receipt) -> Result<(), ReadError> {
+        self.wait(|state| Ok(state.durable >= receipt.0)).await
+    }
+
+    async fn read(
+        &self,
+        at: TopicPartition,
+        from: Offset,
+        bytes_max: usize,
+        visibility: Visibility,
+    ) -> Result<Chunk, ReadError> {
+        let state = self.state();
+        let stored = state.stored(at)?;
+        let Range { start, end } = stored.bounds(visibility);
+        if from.0 < start {
+            return Err(ReadError::Trimmed { at, start: Offset(start) });
+        }
+        let (mut records, mut bytes) = (Vec::new(), 0);
+        let index = |offset: u64| usize::try_from(offset - start).expect("records are in memory");
+        for record in &stored.records[index(from.0.min(end))..index(end)] {
+            bytes += record.len();
+            if bytes > bytes_max && !records.is_empty() {
+                break;
+            }
+            records.push(record.clone());
+        }
+        Ok(Chunk { from, records, end: Offset(end) })
+    }
+
+    async fn bounds(&self, at: TopicPartition, visibility: Visibility) -> Result<Range<Offset>, ReadError> {
+        let Range { start, end } = self.state().stored(at)?.bounds(visibility);
+        Ok(Offset(start)..Offset(end))
+    }
+
+    async fn wait_beyond(
+        &self,
+        at: TopicPartition,
+        offset: Offset,
+        visibility: Visibility,
+    ) -> Result<(), ReadError> {
+        self.wait(|state| Ok(state.stored(at)?.bounds(visibility).end > offset.0)).await
+    }
+
+    fn hold(&self, holder: &str, at: TopicPartition, from: Offset) {
+        self.state().holds.push((holder.to_owned(), at, from));
+    }
+
+    fn atomic(&self) -> bool {
+        true
+    }
+
+    fn durability(&self) -> Durability {
+        Durability::LocalDisk
+    }
+}

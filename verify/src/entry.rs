@@ -1,0 +1,92 @@
+//! What is kept of a change of an order until it is compared: its place and digests, in a fixed number of bytes.
+
+use orderflow_database::HistoryEntry;
+use orderflow_schemas::{Offset, Order, OrderId, Status, events::OrderChanged};
+use uuid::Uuid;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// The bytes of an entry in a file.
+pub(super) const ENTRY_BYTES: usize = 16 + 6 * 8 + 1;
+
+const CREATED: u8 = 1;
+const SHOWN: u8 = 2;
+
+/// A change of an order. Ordered by order, then by where it stands in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Entry {
+    pub(super) id: OrderId,
+    pub(super) offset: Offset,
+    pub(super) version: u64,
+    /// The digest of the order as it stands after the change.
+    pub(super) order: u64,
+    /// The digest of the row of the history.
+    pub(super) change: u64,
+    /// The digests of the states after and before; 0 for none.
+    pub(super) status: u64,
+    pub(super) from: u64,
+    /// Whether the order came to be.
+    pub(super) created: bool,
+    /// Whether the checkpoint says that the store shows it.
+    pub(super) shown: bool,
+}
+
+/// A digest of an order.
+pub(super) fn digest(order: &Order) -> u64 {
+    xxh3_64(&serde_json::to_vec(order).expect("an order has string keys"))
+}
+
+/// A digest of a change.
+pub(super) fn digest_change(entry: &HistoryEntry) -> u64 {
+    xxh3_64(&serde_json::to_vec(entry).expect("a change has string keys"))
+}
+
+fn digest_status(status: &Status) -> u64 {
+    xxh3_64(status.as_str().as_bytes())
+}
+
+impl Entry {
+    /// The entry of an event at `offset` that gives the history `row`.
+    pub(super) fn of(offset: Offset, changed: &OrderChanged, row: &HistoryEntry, created: bool) -> Self {
+        let order = &changed.order;
+        Self {
+            id: order.id,
+            offset,
+            version: order.version,
+            order: digest(order),
+            change: digest_change(row),
+            status: digest_status(&order.status),
+            from: changed.from.as_ref().map_or(0, digest_status),
+            created,
+            shown: false,
+        }
+    }
+
+    pub(super) fn to_bytes(self) -> [u8; ENTRY_BYTES] {
+        let mut bytes = [0; ENTRY_BYTES];
+        bytes[..16].copy_from_slice(self.id.as_uuid().as_bytes());
+        let numbers = [self.offset.0, self.version, self.order, self.change, self.status, self.from];
+        for (slot, number) in bytes[16..].chunks_exact_mut(8).zip(numbers) {
+            slot.copy_from_slice(&number.to_le_bytes());
+        }
+        let flag = |set: bool, flag: u8| if set { flag } else { 0 };
+        bytes[ENTRY_BYTES - 1] = flag(self.created, CREATED) | flag(self.shown, SHOWN);
+        bytes
+    }
+
+    pub(super) fn from_bytes(bytes: &[u8; ENTRY_BYTES]) -> Self {
+        let number =
+            |at: usize| u64::from_le_bytes(bytes[16 + 8 * at..][..8].try_into().expect("eight bytes"));
+        let flags = bytes[ENTRY_BYTES - 1];
+        Self {
+            id: OrderId::from_uuid(Uuid::from_bytes(bytes[..16].try_into().expect("sixteen bytes"))),
+            offset: Offset(number(0)),
+            version: number(1),
+            order: number(2),
+            change: number(3),
+            status: number(4),
+            from: number(5),
+            created: flags & CREATED != 0,
+            shown: flags & SHOWN != 0,
+        }
+    }
+}

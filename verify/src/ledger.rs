@@ -1,0 +1,226 @@
+//! An independent ledger: what the levels of every SKU must be after every event, computed from what moved alone.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use anyhow::Result;
+use orderflow_database::StockItem;
+use orderflow_schemas::{
+    Levels, Offset, OrderId, Record, Sku, StockEvent, TopicPartition,
+    events::{Movement, StockChanged},
+};
+use orderflow_sinks::Checkpoint;
+use orderflow_topics::Topics;
+
+use super::{Report, records::Records};
+
+/// The rows that the database should have.
+pub(super) type Rows = BTreeMap<Sku, StockItem>;
+
+/// The levels of every SKU of a partition, and the rows the database should have at its checkpoint.
+#[derive(Default)]
+struct Ledger {
+    levels: HashMap<Sku, Levels>,
+    open: HashMap<OrderId, u64>,
+    /// Whether retention has removed the partition's beginning: the first levels met are then taken as given.
+    trimmed: bool,
+    rows: Rows,
+}
+
+#[derive(Clone, Copy)]
+enum Moved {
+    Reserved,
+    Released,
+    Shipped,
+}
+
+/// Goes through all events of a partition.
+pub(super) async fn keep_ledger(
+    topics: Arc<dyn Topics>,
+    at: TopicPartition,
+    checkpoint: Arc<Checkpoint>,
+) -> Result<(Rows, Report)> {
+    let (mut ledger, mut report) = (Ledger::default(), Report::default());
+    let shown = checkpoint.mark(at).next;
+    let (mut records, mut number) = (Records::new(topics, at, Offset::ZERO).await?, 0);
+    ledger.trimmed = records.trimmed;
+    while let Some((offset, record)) = records.next().await? {
+        let record = match Record::<StockEvent>::decode(&record) {
+            Ok(record) => record,
+            Err(error) => {
+                report.differences.add(|| format!("{at} offset {offset}: unreadable event: {error}"));
+                continue;
+            }
+        };
+        if record.header.number <= number {
+            continue;
+        }
+        number = record.header.number;
+        ledger.take(at, offset, &record.data, &mut report);
+        if offset < shown {
+            ledger.show(offset, &record.data);
+        } else {
+            report.lag += 1;
+        }
+    }
+    report.skus = ledger.levels.len() as u64;
+    Ok((ledger.rows, report))
+}
+
+impl Ledger {
+    fn take(&mut self, at: TopicPartition, offset: Offset, event: &StockEvent, report: &mut Report) {
+        match event {
+            StockEvent::Received(changed) | StockEvent::Adjusted(changed) => {
+                self.change(at, offset, changed, report);
+            }
+            StockEvent::Reserved(event) => {
+                self.move_all(at, offset, &event.lines, Moved::Reserved, report);
+                if self.open.insert(event.order_id, units(&event.lines)).is_some() {
+                    report
+                        .differences
+                        .add(|| format!("{at} offset {offset}: order {} is reserved twice", event.order_id));
+                }
+            }
+            StockEvent::Released(event) => {
+                self.move_all(at, offset, &event.lines, Moved::Released, report);
+                self.resolve(at, offset, event.order_id, units(&event.lines), report);
+            }
+            StockEvent::Shipped(event) => {
+                self.move_all(at, offset, &event.lines, Moved::Shipped, report);
+                self.resolve(at, offset, event.order_id, units(&event.lines), report);
+            }
+            StockEvent::ProductUpdated(event) => {
+                let first = if self.trimmed { event.levels } else { Levels::default() };
+                self.levels.entry(event.sku.clone()).or_insert(first);
+            }
+            StockEvent::Refused(_) | StockEvent::Rejected(_) | StockEvent::Repeated(_) => {}
+        }
+    }
+
+    fn change(&mut self, at: TopicPartition, offset: Offset, changed: &StockChanged, report: &mut Report) {
+        let before = self.levels.get(&changed.sku).copied().unwrap_or_default();
+        let units = changed.delta.unsigned_abs();
+        let expected = if changed.delta >= 0 {
+            Some(Levels { received: before.received + units, available: before.available + units, ..before })
+        } else {
+            let available = before.available.checked_sub(units);
+            available.map(|available| Levels { available, written_off: before.written_off + units, ..before })
+        };
+        self.set(at, offset, &changed.sku, expected, changed.levels, report);
+    }
+
+    fn move_all(
+        &mut self,
+        at: TopicPartition,
+        offset: Offset,
+        lines: &[Movement],
+        moved: Moved,
+        report: &mut Report,
+    ) {
+        for line in lines {
+            let before = self.levels.get(&line.sku).copied().unwrap_or_default();
+            let expected = after(before, u64::from(line.quantity), moved);
+            self.set(at, offset, &line.sku, expected, line.levels, report);
+        }
+    }
+
+    fn set(
+        &mut self,
+        at: TopicPartition,
+        offset: Offset,
+        sku: &Sku,
+        expected: Option<Levels>,
+        there: Levels,
+        report: &mut Report,
+    ) {
+        let given = self.trimmed && !self.levels.contains_key(sku);
+        if !(given || expected == Some(there)) || !there.balance() {
+            report.differences.add(|| {
+                format!("{at} offset {offset}: SKU {sku} has levels {there:?}, what moved gives {expected:?}")
+            });
+        }
+        self.levels.insert(sku.clone(), there);
+    }
+
+    fn resolve(&mut self, at: TopicPartition, offset: Offset, id: OrderId, units: u64, report: &mut Report) {
+        let open = self.open.get(&id).copied();
+        if open.is_none() && self.trimmed {
+            return;
+        }
+        let left = open.unwrap_or(0).checked_sub(units);
+        match left {
+            Some(0) => drop(self.open.remove(&id)),
+            Some(left) => drop(self.open.insert(id, left)),
+            None => report.differences.add(|| {
+                format!(
+                    "{at} offset {offset}: {units} units of order {id} are resolved that it does not hold"
+                )
+            }),
+        }
+    }
+
+    /// What the database makes of an event it has applied.
+    fn show(&mut self, offset: Offset, event: &StockEvent) {
+        match event {
+            StockEvent::Received(changed) | StockEvent::Adjusted(changed) => {
+                self.row(&changed.sku, offset, changed.levels);
+            }
+            StockEvent::Reserved(event) => self.rows_of(offset, &event.lines),
+            StockEvent::Released(event) => self.rows_of(offset, &event.lines),
+            StockEvent::Shipped(event) => self.rows_of(offset, &event.lines),
+            StockEvent::ProductUpdated(event) => {
+                let row = self.row(&event.sku, offset, event.levels);
+                row.name = Some(event.name.clone());
+                row.unit_price = Some(event.unit_price);
+                row.currency = Some(event.currency);
+            }
+            StockEvent::Refused(_) | StockEvent::Rejected(_) | StockEvent::Repeated(_) => {}
+        }
+    }
+
+    fn rows_of(&mut self, offset: Offset, lines: &[Movement]) {
+        for line in lines {
+            self.row(&line.sku, offset, line.levels);
+        }
+    }
+
+    fn row(&mut self, sku: &Sku, version: Offset, levels: Levels) -> &mut StockItem {
+        let row = self.rows.entry(sku.clone()).or_insert_with(|| StockItem {
+            sku: sku.clone(),
+            version,
+            levels,
+            name: None,
+            unit_price: None,
+            currency: None,
+        });
+        (row.version, row.levels) = (version, levels);
+        row
+    }
+}
+
+fn units(lines: &[Movement]) -> u64 {
+    lines.iter().map(|line| u64::from(line.quantity)).sum()
+}
+
+/// The levels after so many units moved; `None` if they were not there to move.
+fn after(before: Levels, units: u64, moved: Moved) -> Option<Levels> {
+    Some(match moved {
+        Moved::Reserved => Levels {
+            available: before.available.checked_sub(units)?,
+            reserved: before.reserved + units,
+            ..before
+        },
+        Moved::Released => Levels {
+            reserved: before.reserved.checked_sub(units)?,
+            available: before.available + units,
+            ..before
+        },
+        Moved::Shipped => Levels {
+            reserved: before.reserved.checked_sub(units)?,
+            shipped: before.shipped + units,
+            ..before
+        },
+    })
+}

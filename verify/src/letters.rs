@@ -1,0 +1,97 @@
+//! Dead letters: each holds the bytes that stand where it says, and every unreadable command has one.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use anyhow::Result;
+use bytes::Bytes;
+use orderflow_schemas::{DeadLetter, Offset, Partition, Topic, TopicPartition};
+use orderflow_topics::{Topics, Visibility};
+
+use super::{Report, messages::Link, records::Records};
+
+/// Who writes the letters about commands.
+const PROCESSOR: &str = "processor";
+
+/// The unreadable commands of each input that was decided again from its beginning to its end, by offset.
+pub(super) type Unreadable = BTreeMap<TopicPartition, Link>;
+
+/// The letters about an input, as they come.
+#[derive(Default)]
+struct Had {
+    last: Option<Offset>,
+    link: Link,
+}
+
+/// Checks all dead letters.
+pub(super) async fn compare_letters(topics: Arc<dyn Topics>, unreadable: &Unreadable) -> Result<Report> {
+    let mut report = Report::default();
+    let at = TopicPartition { topic: Topic::DeadLetters, partition: Partition(0) };
+    if topics.partitions(Topic::DeadLetters) == 0 {
+        return Ok(report);
+    }
+    let mut records = Records::new(topics.clone(), at, Offset::ZERO).await?;
+    let mut had: BTreeMap<TopicPartition, Had> = BTreeMap::new();
+    while let Some((offset, record)) = records.next().await? {
+        let Some((letter, about)) = read(&record) else {
+            report.differences.add(|| format!("{at} offset {offset}: unreadable letter"));
+            continue;
+        };
+        report.letters += 1;
+        compare_bytes(&*topics, at, offset, &letter, about, &mut report).await?;
+        let had = had.entry(about).or_default();
+        // A crash may have written it again.
+        if letter.reader == PROCESSOR && had.last.is_none_or(|last| letter.offset > last) {
+            had.last = Some(letter.offset);
+            had.link.add(&letter.offset.0.to_le_bytes());
+        }
+    }
+    if records.trimmed {
+        return Ok(report);
+    }
+    for (input, should) in unreadable {
+        let there = had.get(input).map(|had| had.link).unwrap_or_default();
+        if there != *should {
+            report.differences.add(|| {
+                let (has, should) = (there.number, should.number);
+                format!("{at} has {has} letters about {input}, of {should} commands there that cannot be read, or others")
+            });
+        }
+    }
+    Ok(report)
+}
+
+fn read(record: &Bytes) -> Option<(DeadLetter, TopicPartition)> {
+    let letter: DeadLetter = serde_json::from_slice(record).ok()?;
+    let about = TopicPartition { topic: letter.topic.parse().ok()?, partition: letter.partition };
+    Some((letter, about))
+}
+
+/// The bytes of a letter are those that stand where it says.
+async fn compare_bytes(
+    topics: &dyn Topics,
+    at: TopicPartition,
+    offset: Offset,
+    letter: &DeadLetter,
+    about: TopicPartition,
+    report: &mut Report,
+) -> Result<()> {
+    if about.partition.0 >= topics.partitions(about.topic) {
+        report
+            .differences
+            .add(|| format!("{at} offset {offset}: a letter about {about}, which is not there"));
+        return Ok(());
+    }
+    let bounds = topics.bounds(about, Visibility::Accepted).await?;
+    if letter.offset < bounds.start {
+        report.unchecked += 1;
+        return Ok(());
+    }
+    let chunk = topics.read(about, letter.offset, 1, Visibility::Accepted).await?;
+    if chunk.records.first() != letter.bytes.bytes().as_ref() {
+        let place = letter.offset;
+        report.differences.add(|| {
+            format!("{at} offset {offset}: the letter about {about} offset {place} has not the bytes there")
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! The history of orders against the changes that the log tells of.
+
+use std::io;
+
+use anyhow::Result;
+use orderflow_database::{Audit, HistoryEntry};
+use orderflow_schemas::OrderId;
+
+use crate::{
+    Report,
+    entry::{Entry, digest_change},
+    reach::Reach,
+    sorter::{Merge, Sorted},
+};
+
+/// Compares the rows of the history.
+pub(crate) async fn compare_history(
+    audit: &dyn Audit,
+    sorted: &mut Sorted,
+    reach: &Reach,
+    report: &mut Report,
+) -> Result<()> {
+    let mut walk = Walk { entries: sorted.merge()?, reach, last: None, report };
+    let mut went = Ok(());
+    let mut visit = |row: HistoryEntry| {
+        if went.is_ok() {
+            went = walk.meet(&row);
+        }
+    };
+    audit.for_each_history(&mut visit).await?;
+    went?;
+    while let Some(entry) = walk.next()? {
+        walk.miss(&entry);
+    }
+    Ok(())
+}
+
+/// Both sides, in the order of the ids and versions.
+struct Walk<'a> {
+    entries: Merge<'a>,
+    reach: &'a Reach,
+    /// The order that the log told of last.
+    last: Option<OrderId>,
+    report: &'a mut Report,
+}
+
+impl Walk<'_> {
+    /// The next change that the store should show.
+    fn next(&mut self) -> io::Result<Option<Entry>> {
+        while let Some(entry) = self.entries.next().transpose()? {
+            self.last = Some(entry.id);
+            if entry.shown {
+                return Ok(Some(entry));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes a row of the store.
+    fn meet(&mut self, row: &HistoryEntry) -> io::Result<()> {
+        let key = (row.order_id, row.version);
+        while self.entries.peek().is_some_and(|entry| (entry.id, entry.version) < key) {
+            let Some(entry) = self.entries.next().transpose()? else { break };
+            self.last = Some(entry.id);
+            if entry.shown {
+                self.miss(&entry);
+            }
+        }
+        let there = self.entries.peek().filter(|entry| (entry.id, entry.version) == key && entry.shown);
+        let Some(entry) = there.copied() else {
+            self.surplus(row);
+            return Ok(());
+        };
+        if entry.change != digest_change(row) {
+            let (id, version) = key;
+            self.report.differences.add(|| {
+                format!("order {id}: version {version} of the database's history is not that of the log")
+            });
+        }
+        self.last = Some(entry.id);
+        self.entries.next().transpose()?;
+        Ok(())
+    }
+
+    fn miss(&mut self, entry: &Entry) {
+        let Entry { id, version, .. } = *entry;
+        self.report
+            .differences
+            .add(|| format!("order {id}: the database's history lacks version {version}, the log has it"));
+    }
+
+    /// A row that the log does not tell of. Where retention has removed the beginning it may have been there, if
+    /// the log has told nothing of the order so far; a store that is ahead may have it already.
+    fn surplus(&mut self, row: &HistoryEntry) {
+        let (id, version) = (row.order_id, row.version);
+        let whole = self.entries.peek().is_some_and(|entry| entry.id == id && entry.created);
+        let before = self.last != Some(id) && !whole;
+        if (self.reach.is_trimmed(id) && before) || self.reach.is_ahead(id) {
+            self.report.unchecked += 1;
+        } else {
+            self.report
+                .differences
+                .add(|| format!("order {id}: the database's history has version {version}, the log has not"));
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The rows of orders against the orders that the log tells of.
+
+use std::io;
+
+use anyhow::Result;
+use orderflow_database::Audit;
+use orderflow_schemas::{Order, OrderId};
+
+use crate::{
+    Report,
+    entry::digest,
+    orders::{Tale, Told},
+    reach::Reach,
+    sorter::Sorted,
+};
+
+/// Goes through all orders of the log without a store beside them.
+pub(crate) fn tell_orders(sorted: &mut Sorted, reach: &Reach, report: &mut Report) -> io::Result<()> {
+    let mut tale = Tale::new(sorted.merge()?, reach);
+    while tale.next(report)?.is_some() {}
+    Ok(())
+}
+
+/// Compares the rows of orders.
+pub(crate) async fn compare_orders(
+    audit: &dyn Audit,
+    sorted: &mut Sorted,
+    reach: &Reach,
+    report: &mut Report,
+) -> Result<()> {
+    let tale = Tale::new(sorted.merge()?, reach);
+    let mut walk = Walk { tale, reach, next: None, missing: 0, first_missing: None, report };
+    walk.next = walk.tale.next(walk.report)?;
+    let mut went = Ok(());
+    let mut visit = |order: Order| {
+        if went.is_ok() {
+            went = walk.meet(&order);
+        }
+    };
+    audit.for_each_order(&mut visit).await?;
+    went?;
+    walk.finish()?;
+    Ok(())
+}
+
+/// Both sides, in the order of the ids.
+struct Walk<'a> {
+    tale: Tale<'a>,
+    reach: &'a Reach,
+    next: Option<Told>,
+    missing: u64,
+    first_missing: Option<OrderId>,
+    report: &'a mut Report,
+}
+
+impl Walk<'_> {
+    fn step(&mut self) -> io::Result<()> {
+        self.next = self.tale.next(self.report)?;
+        Ok(())
+    }
+
+    /// Takes a row of the store.
+    fn meet(&mut self, order: &Order) -> io::Result<()> {
+        while let Some(told) = self.next.filter(|told| told.id < order.id) {
+            self.miss(told);
+            self.step()?;
+        }
+        match self.next {
+            Some(told) if told.id == order.id => {
+                self.compare(told, order);
+                self.step()
+            }
+            _ => {
+                self.compare(Told { id: order.id, shown: None }, order);
+                Ok(())
+            }
+        }
+    }
+
+    fn miss(&mut self, told: Told) {
+        if told.shown.is_some() {
+            self.missing += 1;
+            self.first_missing.get_or_insert(told.id);
+        }
+    }
+
+    fn compare(&mut self, told: Told, order: &Order) {
+        let (id, version) = (order.id, order.version);
+        let (trimmed, ahead) = (self.reach.is_trimmed(id), self.reach.is_ahead(id));
+        let Report { unchecked, differences, .. } = &mut *self.report;
+        match told.shown {
+            None if trimmed || ahead => *unchecked += 1,
+            None => differences.add(|| format!("the database has order {id}, the log has not")),
+            Some((should, _)) if ahead && version > should => *unchecked += 1,
+            Some((should, _)) if should != version => differences
+                .add(|| format!("order {id}: the database has version {version}, the log {should}")),
+            Some((_, should)) if should != digest(order) => {
+                differences.add(|| format!("order {id}: the database's row is not that of version {version}"))
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Takes what the log tells of after the last row.
+    fn finish(mut self) -> io::Result<()> {
+        while let Some(told) = self.next {
+            self.miss(told);
+            self.step()?;
+        }
+        if let Some(first) = self.first_missing {
+            let missing = self.missing;
+            self.report.differences.add(|| {
+                format!("the database lacks {missing} orders that the log has, the first is order {first}")
+            });
+        }
+        Ok(())
+    }
+}

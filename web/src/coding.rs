@@ -1,0 +1,173 @@
+//! Content codings of bodies, RFC 9110, section 8.4: gzip, zstd or none.
+
+use std::io;
+
+use async_compression::{
+    tokio::bufread::{GzipDecoder, ZstdDecoder},
+    zstd::DParameter,
+};
+use axum::body::Body;
+use futures_util::TryStreamExt;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use tokio::io::AsyncRead;
+use tokio_util::io::{ReaderStream, StreamReader};
+
+use crate::{Problem, headers};
+
+/// Bytes that are decompressed at once.
+const CHUNK_BYTES: usize = 64 << 10;
+/// The window that a zstd frame may need, as a power of two of bytes: 8 MiB, as RFC 9659 says for HTTP.
+const ZSTD_WINDOW_LOG_MAX: u32 = 23;
+
+/// How a body is encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coding {
+    /// As it is.
+    Identity,
+    /// RFC 1952: one member or several after each other.
+    Gzip,
+    /// RFC 8878: one frame or several after each other.
+    Zstd,
+}
+
+impl Coding {
+    /// What `Content-Encoding` says: 415 for a coding that is not known, 400 for lines that do not combine to one.
+    pub fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+        let lines = headers::lines(headers, &header::CONTENT_ENCODING)?;
+        let names = lines.iter().flat_map(|line| line.split(',')).map(str::trim);
+        let mut codings = names.filter(|name| !(name.is_empty() || name.eq_ignore_ascii_case("identity")));
+        let Some(name) = codings.next() else { return Ok(Self::Identity) };
+        match (Self::named(name), codings.next()) {
+            (_, Some(_)) if lines.len() > 1 => Err(headers::invalid(
+                &header::CONTENT_ENCODING,
+                "is there more than once, with several codings",
+            )),
+            (Some(coding), None) => Ok(coding),
+            _ => Err(unsupported()),
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        if is("gzip") || is("x-gzip") {
+            Some(Self::Gzip)
+        } else if is("zstd") {
+            Some(Self::Zstd)
+        } else {
+            None
+        }
+    }
+
+    /// The body as it was before it was encoded. It ends with an error where the encoded bytes are damaged, end too
+    /// early, or are followed by others; what could be decompressed comes before the error.
+    pub fn decode(self, body: Body) -> Body {
+        if self == Self::Identity {
+            return body;
+        }
+        let encoded = StreamReader::new(body.into_data_stream().map_err(io::Error::other));
+        if self == Self::Gzip {
+            let mut decoder = GzipDecoder::new(encoded);
+            decoder.multiple_members(true);
+            return stream(decoder);
+        }
+        let params = [DParameter::window_log_max(ZSTD_WINDOW_LOG_MAX)];
+        let mut decoder = ZstdDecoder::with_params(encoded, &params);
+        decoder.multiple_members(true);
+        stream(decoder)
+    }
+}
+
+fn stream(decoder: impl AsyncRead + Send + 'static) -> Body {
+    Body::from_stream(ReaderStream::with_capacity(decoder, CHUNK_BYTES))
+}
+
+fn unsupported() -> Problem {
+    let detail = "the body may be encoded with zstd or gzip, once, or not at all";
+    let accepted = HeaderValue::from_static("zstd, gzip");
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-encoding", detail)
+        .with_header(header::ACCEPT_ENCODING, accepted)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use bytes::Bytes;
+    use futures_util::{StreamExt, stream};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn of(lines: &[&'static str]) -> Result<Coding, u16> {
+        let pairs = lines.iter().map(|line| (header::CONTENT_ENCODING, HeaderValue::from_static(line)));
+        Coding::of(&pairs.collect()).map_err(|problem| problem.status().as_u16())
+    }
+
+    #[test]
+    fn codings_have_no_case_and_identity_counts_for_nothing() {
+        for (lines, wanted) in [
+            (&[][..], Ok(Coding::Identity)),
+            (&["identity"], Ok(Coding::Identity)),
+            (&["GZIP"], Ok(Coding::Gzip)),
+            (&["x-gzip"], Ok(Coding::Gzip)),
+            (&[" Identity , Zstd,"], Ok(Coding::Zstd)),
+            (&["identity", "gzip"], Ok(Coding::Gzip)),
+            (&["br"], Err(415)),
+            (&["gzip, zstd"], Err(415)),
+            (&["gzip", "zstd"], Err(400)),
+            (&["identity", "br"], Err(415)),
+        ] {
+            assert_eq!(of(lines), wanted, "{lines:?}");
+        }
+    }
+
+    fn encode(coding: Coding, bytes: &[u8]) -> Vec<u8> {
+        if coding == Coding::Gzip {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(bytes).unwrap();
+            return encoder.finish().unwrap();
+        }
+        zstd::encode_all(bytes, 1).unwrap()
+    }
+
+    /// What comes of a body that comes in chunks of this size, and whether it ends well.
+    fn decode(coding: Coding, encoded: &[u8], size: usize) -> (Vec<u8>, bool) {
+        let chunks: Vec<_> =
+            encoded.chunks(size).map(|chunk| Ok::<_, io::Error>(Bytes::copy_from_slice(chunk))).collect();
+        let mut decoded = coding.decode(Body::from_stream(stream::iter(chunks))).into_data_stream();
+        let mut bytes = Vec::new();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            while let Some(chunk) = decoded.next().await {
+                let Ok(chunk) = chunk else { return (bytes, false) };
+                bytes.extend_from_slice(&chunk);
+            }
+            (bytes, true)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn members_after_each_other_are_one_body_and_a_part_of_it_is_an_error(
+            members in prop::collection::vec("[a-d]{0,2000}", 1..4),
+            size in 1..300usize,
+            cut: prop::sample::Index,
+            behind in prop::collection::vec(any::<u8>(), 1..20),
+            zstd: bool,
+        ) {
+            let coding = if zstd { Coding::Zstd } else { Coding::Gzip };
+            let encoded: Vec<_> = members.iter().map(|member| encode(coding, member.as_bytes())).collect();
+            let ends: Vec<_> = encoded.iter().scan(0, |end, member| { *end += member.len(); Some(*end) }).collect();
+            let (encoded, whole) = (encoded.concat(), members.concat().into_bytes());
+            prop_assert_eq!(decode(coding, &encoded, size), (whole.clone(), true));
+            let cut = cut.index(encoded.len());
+            let (part, ends_well) = decode(coding, &encoded[..cut], size);
+            prop_assert!(whole.starts_with(&part));
+            prop_assert_eq!(ends_well, ends.contains(&cut), "cut at {} of {:?}", cut, ends);
+            if !behind.starts_with(b"\x1f") && !behind.starts_with(b"\x28") && behind[0] & 0xf0 != 0x50 {
+                let (all, ends_well) = decode(coding, &[&encoded[..], &behind[..]].concat(), size);
+                prop_assert_eq!((all, ends_well), (whole, false));
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The fields of a request: what is wrong with them is collected, each error with a JSON pointer to its field.
+
+use std::{
+    fmt::{self, Display},
+    ops::RangeInclusive,
+};
+
+use compact_str::CompactString;
+use orderflow_schemas::{Amount, Currency, ids::Name};
+use serde::{Deserialize, Deserializer, de};
+
+use crate::{FieldError, Problem};
+
+/// A JSON number that should be an integer: `None` if it has a fraction or is beyond 64 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Whole(pub Option<i64>);
+
+impl Whole {
+    /// The integer, if it is one and within `range`.
+    pub fn within(self, range: RangeInclusive<i64>) -> Option<i64> {
+        self.0.filter(|integer| range.contains(integer))
+    }
+}
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Number;
+
+        impl de::Visitor<'_> for Number {
+            type Value = Whole;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an integer")
+            }
+
+            fn visit_u64<E: de::Error>(self, integer: u64) -> Result<Whole, E> {
+                Ok(Whole(i64::try_from(integer).ok()))
+            }
+
+            fn visit_i64<E: de::Error>(self, integer: i64) -> Result<Whole, E> {
+                Ok(Whole(Some(integer)))
+            }
+
+            fn visit_f64<E: de::Error>(self, _: f64) -> Result<Whole, E> {
+                Ok(Whole(None))
+            }
+        }
+
+        deserializer.deserialize_any(Number)
+    }
+}
+
+/// What is wrong with a request, collected.
+#[derive(Debug, Default)]
+pub struct FieldErrors(Vec<FieldError>);
+
+impl FieldErrors {
+    /// Notes what is wrong with the field at this JSON pointer.
+    pub fn add(&mut self, pointer: impl Into<String>, detail: impl Display) {
+        self.0.push(FieldError::new(pointer, detail.to_string()));
+    }
+
+    /// The value, or `None` with the error noted.
+    pub fn note<T, E: Display>(&mut self, pointer: &str, result: Result<T, E>) -> Option<T> {
+        result.map_err(|error| self.add(pointer, error)).ok()
+    }
+
+    /// A name, such as a SKU.
+    pub fn name<Kind, const MAX: usize>(
+        &mut self,
+        pointer: &str,
+        text: CompactString,
+    ) -> Option<Name<Kind, MAX>> {
+        self.note(pointer, Name::new(text))
+    }
+
+    /// The currency at `/currency`.
+    pub fn currency(&mut self, code: &str) -> Option<Currency> {
+        self.note("/currency", code.parse())
+    }
+
+    /// A price in minor units.
+    pub fn price(&mut self, pointer: impl FnOnce() -> String, price: Whole) -> Option<Amount> {
+        let price_max = Amount::PRICE_MAX.0;
+        match price.within(0..=price_max.cast_signed()) {
+            Some(price) => Some(Amount(price.unsigned_abs())),
+            None => {
+                self.add(pointer(), format_args!("must be an integer from 0 to {price_max}"));
+                None
+            }
+        }
+    }
+
+    /// A text of one line and at most so many characters.
+    pub fn text(
+        &mut self,
+        pointer: &str,
+        text: Option<CompactString>,
+        chars_max: usize,
+    ) -> Option<CompactString> {
+        self.no_controls(pointer, text.as_deref(), "");
+        self.short(pointer, text, chars_max)
+    }
+
+    /// A text of at most so many characters, in lines.
+    pub fn prose(
+        &mut self,
+        pointer: &str,
+        text: Option<CompactString>,
+        chars_max: usize,
+    ) -> Option<CompactString> {
+        self.no_controls(pointer, text.as_deref(), "\t\n\r");
+        self.short(pointer, text, chars_max)
+    }
+
+    fn no_controls(&mut self, pointer: &str, text: Option<&str>, but: &str) {
+        let is_wrong = |c: char| c.is_control() && !but.contains(c);
+        if let Some(wrong) = text.and_then(|text| text.chars().find(|c| is_wrong(*c))) {
+            let code = u32::from(wrong);
+            self.add(pointer, format_args!("must not have the control character U+{code:04X}"));
+        }
+    }
+
+    fn short(
+        &mut self,
+        pointer: &str,
+        text: Option<CompactString>,
+        chars_max: usize,
+    ) -> Option<CompactString> {
+        // A text has at most as many characters as bytes, so most need no counting.
+        if text.as_ref().is_some_and(|text| text.len() > chars_max && text.chars().count() > chars_max) {
+            self.add(pointer, format_args!("must not be longer than {chars_max} characters"));
+        }
+        text
+    }
+
+    /// A text that is not blank.
+    pub fn not_empty(&mut self, pointer: &str, text: CompactString) -> Option<CompactString> {
+        if text.trim().is_empty() {
+            self.add(pointer, "must not be empty");
+        }
+        Some(text)
+    }
+
+    /// The problem of all that was noted.
+    pub fn problem(self) -> Problem {
+        Problem::invalid(self.0)
+    }
+
+    /// Whether nothing is wrong.
+    pub fn none(&self) -> bool {
+        self.0.is_empty()
+    }
+}

@@ -1,0 +1,62 @@
+//! What stands in a path, checked: an id that cannot be one is a 400, not a 404.
+
+use std::str::FromStr;
+
+use axum::extract::{FromRequestParts, Path};
+use http::request::Parts;
+use orderflow_schemas::{CustomerId, OrderId, Partition, Sku, Topic, TopicPartition};
+
+use crate::{
+    Problem,
+    path::{PathPart, not_text},
+};
+
+/// A value in a path, and the slug of the problem when it is none.
+pub trait InPath: FromStr<Err: std::fmt::Display> {
+    /// The slug.
+    const INVALID: &'static str;
+}
+
+impl InPath for OrderId {
+    const INVALID: &'static str = "invalid-id";
+}
+
+impl InPath for CustomerId {
+    const INVALID: &'static str = "invalid-id";
+}
+
+impl InPath for Sku {
+    const INVALID: &'static str = "invalid-sku";
+}
+
+/// The one value of a path.
+pub struct Id<T>(pub T);
+
+impl<T: InPath, S: Send + Sync> FromRequestParts<S> for Id<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let PathPart(text) = PathPart::from_request_parts(parts, state).await?;
+        let invalid = |error| Problem::bad_request(T::INVALID, format!("`{text}` in the path: {error}"));
+        text.parse().map(Self).map_err(invalid)
+    }
+}
+
+/// A topic and a partition in a path; 404 if there is no such topic.
+pub struct At(pub TopicPartition);
+
+impl<S: Send + Sync> FromRequestParts<S> for At {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let Path((topic, partition)) = path.map_err(|error| not_text(&error))?;
+        let topic: Topic = topic.parse().map_err(|error: orderflow_schemas::UnknownTopic| {
+            Problem::not_found("unknown-topic", error.to_string())
+        })?;
+        let number = partition.parse().map_err(|_| {
+            Problem::bad_request("invalid-partition", format!("`{partition}` is no number of a partition"))
+        })?;
+        Ok(Self(TopicPartition { topic, partition: Partition(number) }))
+    }
+}

@@ -1,0 +1,45 @@
+//! What the write API and the read API share of HTTP: who calls and what they may do, problems, bodies, headers, paths,
+//! queries, pages, positions, traces, and the JSON of what both show.
+//!
+//! Every error a client sees is a [`Problem`] with a stable slug. Nothing here reads a log or a database.
+
+pub mod access;
+pub mod body;
+pub mod caller;
+pub mod coding;
+pub mod etag;
+pub mod fields;
+pub mod headers;
+pub mod host;
+mod ids;
+mod json;
+mod local;
+mod object;
+pub mod order_lines;
+mod paging;
+mod path;
+pub mod position;
+mod preconditions;
+mod problem;
+pub mod query;
+mod routes;
+pub mod trace;
+mod views;
+
+pub use access::{Action, Scope};
+pub use body::{BodyLimit, Json, OptionalJson};
+pub use caller::{Caller, insecure_no_auth};
+pub use coding::Coding;
+pub use ids::{At, Id};
+pub use json::json;
+pub use object::Object;
+pub use paging::{List, ListId, PageKey, Paging, Start, Total};
+pub use position::{MinPosition, with_position};
+pub use preconditions::{
+    IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, IfMatch, Key, NoConditions, NoKey, PREFERENCE_APPLIED, RespondAsync,
+};
+pub use problem::{FieldError, Problem};
+pub use query::Query;
+pub use routes::{Route, Routes};
+pub use trace::{Trace, propagate_trace};
+pub use views::{Product, StockLevels};

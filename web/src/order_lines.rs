@@ -1,0 +1,118 @@
+//! The lines of an order as clients write them: one rule for orders to place and for asking what is available.
+
+use std::collections::HashMap;
+
+use compact_str::CompactString;
+use foldhash::fast::RandomState;
+use orderflow_schemas::{
+    Amount, OrderLine, Sku,
+    limits::{LINES_MAX, QUANTITY_MAX},
+};
+use serde::Deserialize;
+
+use crate::{
+    Object, Problem,
+    fields::{FieldErrors, Whole},
+};
+
+/// A line of an order to place.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LineRequest {
+    /// What.
+    pub sku: CompactString,
+    /// How many units.
+    pub quantity: Whole,
+    /// The price of one unit in minor units.
+    pub unit_price: Option<Whole>,
+}
+
+/// The body of `POST /check-availability`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WantedRequest {
+    /// The lines of the order that somebody may place.
+    pub lines: Vec<Object<LineRequest>>,
+}
+
+/// The lines of an order that somebody may place, as they were sent; refused where the order would be.
+pub fn wanted(request: WantedRequest) -> Result<Vec<OrderLine>, Problem> {
+    let mut errors = FieldErrors::default();
+    let lines = lines(request.lines, &mut errors);
+    if errors.none() {
+        merge(lines.clone(), &mut errors);
+    }
+    if !errors.none() {
+        return Err(errors.problem());
+    }
+    check_total(&lines)?;
+    Ok(lines)
+}
+
+/// The lines that were sent, without those that are wrong.
+pub fn lines(requests: Vec<Object<LineRequest>>, errors: &mut FieldErrors) -> Vec<OrderLine> {
+    if !(1..=LINES_MAX).contains(&requests.len()) {
+        errors.add("/lines", format_args!("must have from 1 to {LINES_MAX} lines, not {}", requests.len()));
+        return Vec::new();
+    }
+    let mut lines = Vec::with_capacity(requests.len());
+    for (at, Object(request)) in requests.into_iter().enumerate() {
+        lines.extend(line(at, request, errors));
+    }
+    lines
+}
+
+fn line(at: usize, request: LineRequest, errors: &mut FieldErrors) -> Option<OrderLine> {
+    let sku = match Sku::new(request.sku) {
+        Ok(sku) => Some(sku),
+        Err(error) => {
+            errors.add(format!("/lines/{at}/sku"), error);
+            None
+        }
+    };
+    let quantity =
+        request.quantity.within(1..=QUANTITY_MAX.into()).and_then(|units| u32::try_from(units).ok());
+    if quantity.is_none() {
+        let detail = format_args!("must be an integer from 1 to {QUANTITY_MAX}");
+        errors.add(format!("/lines/{at}/quantity"), detail);
+    }
+    let price = |price| errors.price(|| format!("/lines/{at}/unit_price"), price);
+    let unit_price = request.unit_price.and_then(price);
+    Some(OrderLine { sku: sku?, quantity: quantity?, unit_price })
+}
+
+/// Adds up the lines that name the same SKU at the same price, in the place of the first of them.
+pub fn merge(lines: Vec<OrderLine>, errors: &mut FieldErrors) -> Vec<OrderLine> {
+    if lines.len() == 1 {
+        return lines;
+    }
+    let mut places = HashMap::with_capacity_and_hasher(lines.len(), RandomState::default());
+    let mut merged: Vec<OrderLine> = Vec::with_capacity(lines.len());
+    for (at, line) in lines.into_iter().enumerate() {
+        let place = *places.entry((line.sku.clone(), line.unit_price)).or_insert(merged.len());
+        let Some(first) = merged.get_mut(place) else {
+            merged.push(line);
+            continue;
+        };
+        first.quantity = first.quantity.saturating_add(line.quantity);
+        if first.quantity > QUANTITY_MAX {
+            let detail = format_args!("the lines of this SKU together must not be more than {QUANTITY_MAX}");
+            errors.add(format!("/lines/{at}/quantity"), detail);
+        }
+    }
+    merged
+}
+
+/// The stated prices must add up to what money can hold.
+pub fn check_total(lines: &[OrderLine]) -> Result<(), Problem> {
+    let mut total = Some(Amount(0));
+    for line in lines {
+        let Some(price) = line.unit_price else { continue };
+        total = total.and_then(|total| total.plus(price.times(line.quantity)?));
+    }
+    if total.is_some() {
+        return Ok(());
+    }
+    let detail = format!("the lines together must not cost more than {}", Amount::TOTAL_MAX);
+    Err(Problem::bad_request("total-too-large", detail.clone()).with_error("/lines", detail))
+}

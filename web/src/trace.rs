@@ -1,0 +1,60 @@
+//! W3C trace context: a request's `traceparent` is taken or made, given to its records and sent back.
+
+use axum::{
+    extract::{FromRequestParts, Request},
+    middleware::Next,
+    response::Response,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, request::Parts};
+use orderflow_schemas::envelope::TraceParent;
+use uuid::Uuid;
+
+use crate::{Problem, headers};
+
+/// The header, in and out.
+pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// The trace a request belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace(pub TraceParent);
+
+impl Trace {
+    /// The caller's trace, or a new one where there is none or a malformed one.
+    pub fn of(headers: &HeaderMap) -> Self {
+        // One that is malformed counts for nothing, says the recommendation, and so do two that differ.
+        let given = headers::single(headers, &TRACEPARENT).ok().flatten();
+        Self(given.filter(|text| !is_null(text)).and_then(TraceParent::parse).unwrap_or_else(fresh))
+    }
+}
+
+/// An id of nothing but zeros is invalid, says the W3C recommendation.
+fn is_null(traceparent: &str) -> bool {
+    let ids = [traceparent.get(3..35), traceparent.get(36..52)];
+    ids.into_iter().flatten().any(|id| id.bytes().all(|byte| byte == b'0'))
+}
+
+fn fresh() -> TraceParent {
+    // The low half of a second UUID is its random part; its variant bits keep it from being zero.
+    let (trace, parent) = (Uuid::now_v7().as_u128(), Uuid::now_v7().as_u128() as u64);
+    TraceParent::parse(&format!("00-{trace:032x}-{parent:016x}-00"))
+        .expect("this is the form of a traceparent")
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Trace {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let known = parts.extensions.get::<Self>().cloned();
+        Ok(known.unwrap_or_else(|| Self::of(&parts.headers)))
+    }
+}
+
+/// Middleware: puts a [`Trace`] into the request and its `traceparent` on the response.
+pub async fn propagate_trace(mut request: Request, next: Next) -> Response {
+    let trace = Trace::of(request.headers());
+    let value = HeaderValue::from_str(trace.0.as_str()).expect("a traceparent is ASCII");
+    request.extensions_mut().insert(trace);
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(TRACEPARENT, value);
+    response
+}

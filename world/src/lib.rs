@@ -1,0 +1,12 @@
+//! What the rest of orderflow needs from the machine: clocks, tasks, unique names and files.
+//!
+//! Code that takes a [`World`] and a [`disk::Disk`] runs unchanged in the binary and in the simulator, where one seed
+//! decides the time, the order of tasks and every fault of the disk. [`Numbering`] is the one rule by which a process
+//! names and numbers the records it appends.
+
+pub mod disk;
+mod numbering;
+mod world;
+
+pub use numbering::Numbering;
+pub use world::{Instant, Task, TokioWorld, World, until};
