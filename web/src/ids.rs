@@ -29,6 +29,15 @@ impl InPath for Sku {
     const INVALID: &'static str = "invalid-sku";
 }
 
+impl PathPart {
+    /// The value that it is; a 400 says why it is none.
+    pub fn parse<T: InPath>(&self) -> Result<T, Problem> {
+        let Self(text) = self;
+        let invalid = |error| Problem::bad_request(T::INVALID, format!("`{text}` in the path: {error}"));
+        text.parse().map_err(invalid)
+    }
+}
+
 /// The one value of a path.
 pub struct Id<T>(pub T);
 
@@ -36,9 +45,7 @@ impl<T: InPath, S: Send + Sync> FromRequestParts<S> for Id<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let PathPart(text) = PathPart::from_request_parts(parts, state).await?;
-        let invalid = |error| Problem::bad_request(T::INVALID, format!("`{text}` in the path: {error}"));
-        text.parse().map(Self).map_err(invalid)
+        PathPart::from_request_parts(parts, state).await?.parse().map(Self)
     }
 }
 

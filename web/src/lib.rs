@@ -34,6 +34,7 @@ pub use ids::{At, Id};
 pub use json::json;
 pub use object::Object;
 pub use paging::{List, ListId, PageKey, Paging, Start, Total};
+pub use path::PathPart;
 pub use position::{MinPosition, with_position};
 pub use preconditions::{
     IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, IfMatch, Key, NoConditions, NoKey, PREFERENCE_APPLIED, RespondAsync,

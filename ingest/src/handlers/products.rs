@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
 use orderflow_schemas::{Sku, StockCommand};
-use orderflow_web::{Action, Caller, Id, Json, NoConditions, NoKey, Problem, Trace};
+use orderflow_web::{Action, Caller, Json, NoConditions, NoKey, PathPart, Problem, Trace};
 use tracing::instrument;
 
 use super::stock::carry_out;
@@ -15,12 +15,13 @@ use crate::{requests::ProductRequest, service::Ingest, validate};
 pub async fn set(
     State(ingest): State<Arc<Ingest>>,
     caller: Caller,
-    Id(sku): Id<Sku>,
+    path: PathPart,
     Trace(trace): Trace,
     _: (NoKey, NoConditions),
     Json(request): Json<ProductRequest>,
 ) -> Result<Response, Problem> {
     caller.may(Action::KeepStock)?;
+    let sku: Sku = path.parse()?;
     let command = validate::set_product(sku.clone(), request, &caller)?;
     carry_out(&ingest, &sku, &StockCommand::SetProduct(command), trace).await
 }

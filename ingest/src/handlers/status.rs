@@ -12,7 +12,7 @@ use orderflow_schemas::{
     envelope::TraceParent,
     events::{CommandRejected, Rejection},
 };
-use orderflow_web::{Action, Caller, Id, IfMatch, Json, NoKey, OptionalJson, Problem, Trace};
+use orderflow_web::{Action, Caller, Id, IfMatch, Json, NoKey, OptionalJson, PathPart, Problem, Trace};
 use tracing::{instrument, warn};
 
 use crate::{
@@ -29,13 +29,14 @@ use crate::{
 pub async fn change(
     State(ingest): State<Arc<Ingest>>,
     caller: Caller,
-    Id(id): Id<OrderId>,
+    path: PathPart,
     Trace(trace): Trace,
     IfMatch(if_match): IfMatch,
     _: NoKey,
     Json(request): Json<StatusRequest>,
 ) -> Result<Response, Problem> {
     caller.may(Action::MoveOrder)?;
+    let id: OrderId = path.parse()?;
     let command = validate::change_status(id, request, if_match, &caller, &ingest.lifecycle)?;
     carry_out(&ingest, command, &caller, trace).await
 }

@@ -6,8 +6,8 @@ use axum::{extract::State, response::Response};
 use http::{HeaderValue, StatusCode};
 use orderflow_schemas::{Payload, Position, Sku, StockCommand, StockEvent, envelope::TraceParent};
 use orderflow_web::{
-    Action, Caller, IDEMPOTENT_REPLAYED, Id, Json, Key, NoConditions, Problem, Product, StockLevels, Trace,
-    json, with_position,
+    Action, Caller, IDEMPOTENT_REPLAYED, Json, Key, NoConditions, PathPart, Problem, Product, StockLevels,
+    Trace, json, with_position,
 };
 use tracing::instrument;
 
@@ -25,13 +25,14 @@ use crate::{
 pub async fn receive(
     State(ingest): State<Arc<Ingest>>,
     caller: Caller,
-    Id(sku): Id<Sku>,
+    path: PathPart,
     Trace(trace): Trace,
     Key(key): Key,
     _: NoConditions,
     Json(request): Json<ReceiptRequest>,
 ) -> Result<Response, Problem> {
     caller.may(Action::KeepStock)?;
+    let sku: Sku = path.parse()?;
     let command = validate::receive(sku.clone(), &request, key, &caller)?;
     carry_out(&ingest, &sku, &StockCommand::Receive(command), trace).await
 }
@@ -41,13 +42,14 @@ pub async fn receive(
 pub async fn adjust(
     State(ingest): State<Arc<Ingest>>,
     caller: Caller,
-    Id(sku): Id<Sku>,
+    path: PathPart,
     Trace(trace): Trace,
     Key(key): Key,
     _: NoConditions,
     Json(request): Json<AdjustmentRequest>,
 ) -> Result<Response, Problem> {
     caller.may(Action::KeepStock)?;
+    let sku: Sku = path.parse()?;
     let command = validate::adjust(sku.clone(), request, key, &caller)?;
     carry_out(&ingest, &sku, &StockCommand::Adjust(command), trace).await
 }
