@@ -146,8 +146,10 @@ fn failed(error: &ReadError) -> Problem {
         ReadError::Trimmed { start, .. } => {
             Problem::new(StatusCode::GONE, "records-removed", error.to_string()).with_member("start", start)
         }
-        ReadError::Damaged(_) | ReadError::PartitionCount { .. } => Problem::internal(error),
-        ReadError::Unavailable(_) => {
+        ReadError::Damaged(_) | ReadError::PartitionCount { .. } | ReadError::WentBack { .. } => {
+            Problem::internal(error)
+        }
+        ReadError::Away(_) | ReadError::Unavailable(_) => {
             tracing::error!(%error, "the log cannot be read");
             Problem::unavailable("log-unavailable", "the log cannot be read now", 1)
         }

@@ -33,8 +33,11 @@ pub enum Visibility {
 pub enum Durability {
     /// `fdatasync` returned on this machine's disk.
     LocalDisk,
-    /// The page caches of the in-sync replicas hold it.
-    Replicated,
+    /// The page caches of this many replicas hold it. With one copy a power cut can still take it.
+    Replicated {
+        /// How many.
+        copies: u16,
+    },
 }
 
 /// A point in the engine's order of appends. Waiting for it with [`Topics::durable`] waits for all before it.
@@ -91,8 +94,19 @@ pub enum Rejection {
     },
     /// There is no such topic or partition.
     NoSuchPartition(TopicPartition),
+    /// The log cannot be reached or cannot replicate now. Nothing was written; it may pass by itself.
+    Unavailable(Arc<str>),
+    /// The log does not allow this append or does not understand it. It stays so.
+    Refused(Arc<str>),
     /// The engine is shutting down or was opened to read only.
     Closed,
+}
+
+impl Rejection {
+    /// Whether the same append may be accepted later.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Full(_) | Self::Unavailable(_))
+    }
 }
 
 impl fmt::Display for Rejection {
@@ -101,6 +115,8 @@ impl fmt::Display for Rejection {
             Self::Full(why) => write!(f, "the log is full: {why}"),
             Self::TooLarge { limit } => write!(f, "larger than the {limit} bytes one append may have"),
             Self::NoSuchPartition(at) => write!(f, "no such partition {at}"),
+            Self::Unavailable(why) => write!(f, "the log cannot be reached: {why}"),
+            Self::Refused(why) => write!(f, "the log refuses it: {why}"),
             Self::Closed => write!(f, "the log is closed"),
         }
     }
@@ -135,7 +151,21 @@ pub enum ReadError {
     /// The stored bytes are not what was written. They are never served.
     #[error("damaged log: {0}")]
     Damaged(Arc<str>),
-    /// The log failed or was closed; what was not durable by then may be lost.
+    /// The log ends before what was read of it: it has lost records, or is another one. Reading on would skip what is
+    /// appended in between.
+    #[error("{at} was read up to offset {seen}, and ends at {end}: the log has lost records")]
+    WentBack {
+        /// The partition.
+        at: TopicPartition,
+        /// How far it was read.
+        seen: Offset,
+        /// Where it ends now.
+        end: Offset,
+    },
+    /// The log cannot be reached now. It may pass by itself: see [`crate::Patient`].
+    #[error("log cannot be reached: {0}")]
+    Away(Arc<str>),
+    /// The log failed or was closed, for good; what was not durable by then may be lost.
     #[error("log is not available: {0}")]
     Unavailable(Arc<str>),
 }
@@ -143,11 +173,15 @@ pub enum ReadError {
 /// A durable, partitioned, append-only log.
 ///
 /// *Order*: the records of a partition have one order, that of their offsets, which count from 0 without gaps.
-/// *Atomicity*: all batches of one `append` call appear together or not at all where [`Topics::atomic`] says so;
-/// elsewhere the batches are written one after the other in the order given, and a failure leaves a prefix of them.
+/// *Atomicity*: all batches of one `append` call appear together or not at all where [`Topics::atomic`] says so.
+/// Elsewhere all batches but the last may be written at the same time and in any order, those of one partition in theirs,
+/// and the last only after all others are durable: a failure leaves any of the others, and never the last without all.
+/// One batch is never split; one that is larger than the log takes is [`Rejection::TooLarge`].
 /// *Durability*: an append is accepted when `append` returns and durable when [`Topics::durable`] of its receipt
-/// returns; whoever answers a client waits for the latter. Durability is a prefix of the order of acceptance:
-/// nothing is durable before what was accepted before it.
+/// returns; whoever answers a client waits for the latter. Nothing that a durable read shows depends on what is not
+/// durable: where an engine lets records be read before they are durable, they become durable in the order of
+/// acceptance.
+/// *Repeats*: an engine that makes an append again by itself answers with the offsets of the first copy.
 /// *Cancellation*: every future here may be dropped; a dropped `append` has an unknown outcome.
 /// *Concurrency*: all methods may be called at once from many tasks.
 #[async_trait]

@@ -5,9 +5,11 @@ mod contract;
 pub mod embedded;
 pub mod memory;
 pub mod metrics;
+mod patient;
 
 pub use contract::{
     AppendError, Appended, Batch, Chunk, Durability, ReadError, Receipt, Rejection, Topics, Visibility,
     partitions_of,
 };
 pub use embedded::EmbeddedLog;
+pub use patient::Patient;

@@ -49,6 +49,8 @@ struct State {
     /// Whether what is taken stays not durable until [`MemoryTopics::sync`].
     unsynced: bool,
     closed: bool,
+    /// How many reads and waits still find the log away.
+    away: usize,
     faults: VecDeque<Fault>,
     attempts: Vec<Batch>,
     holds: Vec<(String, TopicPartition, Offset)>,
@@ -206,6 +208,22 @@ impl MemoryTopics {
         self.state().holds.clone()
     }
 
+    /// The next reads and waits find the log away.
+    pub fn be_away(&self, calls: usize) {
+        self.state().away = calls;
+    }
+
+    fn check_there(&self) -> Result<(), ReadError> {
+        let mut state = self.state();
+        match state.away.checked_sub(1) {
+            Some(left) => {
+                state.away = left;
+                Err(ReadError::Away("told to be".into()))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Closes the log: appends are refused, and who waits is told.
     pub fn close(&self) {
         self.state().closed = true;
@@ -272,6 +290,7 @@ impl Topics for MemoryTopics {
     }
 
     async fn durable(&self, receipt: Receipt) -> Result<(), ReadError> {
+        self.check_there()?;
         self.wait(|state| Ok(state.durable >= receipt.0)).await
     }
 
@@ -282,6 +301,7 @@ impl Topics for MemoryTopics {
         bytes_max: usize,
         visibility: Visibility,
     ) -> Result<Chunk, ReadError> {
+        self.check_there()?;
         let state = self.state();
         let stored = state.stored(at)?;
         let Range { start, end } = stored.bounds(visibility);
@@ -301,6 +321,7 @@ impl Topics for MemoryTopics {
     }
 
     async fn bounds(&self, at: TopicPartition, visibility: Visibility) -> Result<Range<Offset>, ReadError> {
+        self.check_there()?;
         let Range { start, end } = self.state().stored(at)?.bounds(visibility);
         Ok(Offset(start)..Offset(end))
     }
@@ -311,6 +332,7 @@ impl Topics for MemoryTopics {
         offset: Offset,
         visibility: Visibility,
     ) -> Result<(), ReadError> {
+        self.check_there()?;
         self.wait(|state| Ok(state.stored(at)?.bounds(visibility).end > offset.0)).await
     }
 

@@ -1,5 +1,7 @@
 //! What is handed to an appender, and what it answers.
 
+use std::sync::Arc;
+
 use orderflow_schemas::{Offset, Payload, Source, TopicPartition, envelope::TraceParent};
 use orderflow_topics::Receipt;
 use orderflow_web::Problem;
@@ -104,6 +106,10 @@ pub enum Refusal {
     },
     /// The log cannot be reached; whether the commands are in it is unknown.
     Unavailable,
+    /// The log cannot be reached; nothing was written.
+    Away,
+    /// The log does not take such an append.
+    Refused(Arc<str>),
     /// The log has no such partition.
     NoSuchPartition(TopicPartition),
 }
@@ -122,6 +128,10 @@ impl From<Refusal> for Problem {
                     idempotency key";
                 Self::unavailable("log-unavailable", detail, 5)
             }
+            Refusal::Away => {
+                Self::unavailable("log-unavailable", "the log cannot be reached; nothing was written", 1)
+            }
+            Refusal::Refused(why) => Self::internal(format_args!("the log refused an append: {why}")),
             Refusal::NoSuchPartition(at) => Self::internal(format_args!("the log has no partition {at}")),
         };
         metrics::counter!(crate::measures::REFUSALS, "type" => problem.slug().to_owned()).increment(1);

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use orderflow_schemas::{Offset, Timestamp, TopicPartition, envelope};
-use orderflow_topics::{AppendError, Batch, Receipt, Rejection, Topics};
+use orderflow_topics::{AppendError, Batch, ReadError, Receipt, Rejection, Topics, Visibility};
 use orderflow_world::{Numbering, World};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -15,6 +15,8 @@ use crate::{decisions::Decisions, measures, settings::Settings};
 
 /// What the names of ingest's sources begin with.
 const SOURCE: &str = "ingest";
+/// Bytes that are read at once, about, where an append may have been written twice.
+const FIRST_COPY_BYTES: usize = 256 << 10;
 
 /// What an envelope adds to a payload, about; only to reserve memory.
 const ENVELOPE_BYTES: usize = 256;
@@ -26,6 +28,8 @@ pub(super) struct Task {
     decisions: Arc<Decisions>,
     receiver: mpsc::Receiver<Submission>,
     numbering: Numbering,
+    /// Where the records of the next append stand at the earliest.
+    earliest: Offset,
     records_max: usize,
     bytes_max: usize,
     retry_max: Duration,
@@ -60,6 +64,7 @@ impl Task {
             receiver,
             numbering: Numbering::new(SOURCE, &*world),
             world,
+            earliest: Offset::ZERO,
             records_max: settings.append_records_max,
             bytes_max: settings.append_bytes_max,
             retry_max: Duration::from_millis(settings.append_retry_ms_max),
@@ -72,6 +77,8 @@ impl Task {
     pub async fn run(mut self) {
         // A decision must not be missed because nobody read the events yet.
         self.decisions.ready(self.at).await;
+        let bounds = self.topics.bounds(self.at, Visibility::Accepted).await;
+        self.earliest = bounds.map(|bounds| bounds.end).unwrap_or_default();
         while let Some(batch) = self.gather().await {
             self.append_all(batch).await;
         }
@@ -156,7 +163,11 @@ impl Task {
             let batch = Batch { at: self.at, records: records.clone() };
             match self.topics.append(vec![batch]).await {
                 Ok(appended) => {
-                    let first = appended.offsets.first().copied().expect("one batch has one first offset");
+                    let mut first =
+                        appended.offsets.first().copied().expect("one batch has one first offset");
+                    if unsure {
+                        first = self.first_copy(&records, first).await;
+                    }
                     return Outcome::Accepted(first, appended.receipt);
                 }
                 // After an unknown outcome a refusal of the repeat says nothing about the first attempt.
@@ -178,6 +189,32 @@ impl Task {
         }
     }
 
+    /// Where records that were found at `found` stand first: an attempt whose outcome was unknown may have been written.
+    /// Readers skip the later copy, so only the offsets of the first are ever answered.
+    async fn first_copy(&self, records: &[Bytes], found: Offset) -> Offset {
+        let mut from = self.earliest;
+        while from < found {
+            match self.topics.read(self.at, from, FIRST_COPY_BYTES, Visibility::Accepted).await {
+                Ok(chunk) => {
+                    let copy = chunk.records.iter().position(|record| records.first() == Some(record));
+                    if let Some(index) = copy {
+                        return Offset(from.0 + index as u64).min(found);
+                    }
+                    if chunk.records.is_empty() {
+                        break;
+                    }
+                    from = chunk.next();
+                }
+                Err(ReadError::Trimmed { start, .. }) => from = start,
+                Err(error) => {
+                    warn!(%error, "whether an append was written twice cannot be seen");
+                    break;
+                }
+            }
+        }
+        found
+    }
+
     fn accepted(&mut self, batch: Vec<Submission>, time: Timestamp, mut first: Offset, receipt: Receipt) {
         let mut records = 0;
         for submission in batch {
@@ -186,6 +223,7 @@ impl Task {
             let placed = Placed { at: self.at, first, count, receipt, source, number };
             self.numbering.take(count, time);
             first = Offset(first.0 + count as u64);
+            self.earliest = self.earliest.max(first);
             records += count;
             // Whoever handed it in may be gone; it is appended all the same.
             let _ = submission.answer.send(Ok(placed));
@@ -210,6 +248,8 @@ fn refusal(rejection: Rejection) -> Refusal {
         Rejection::TooLarge { limit } => Refusal::TooLarge { limit },
         Rejection::NoSuchPartition(at) => Refusal::NoSuchPartition(at),
         Rejection::Closed => Refusal::Unavailable,
+        Rejection::Unavailable(_) => Refusal::Away,
+        Rejection::Refused(why) => Refusal::Refused(why),
     }
 }
 

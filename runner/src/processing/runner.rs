@@ -11,7 +11,7 @@ use metrics::{counter, gauge};
 use orderflow_processors::Processor;
 use orderflow_schemas::DeadLetter;
 use orderflow_schemas::{Offset, Partition, Topic, TopicPartition};
-use orderflow_topics::{AppendError, Appended, Batch, ReadError, Receipt, Rejection, Topics, Visibility};
+use orderflow_topics::{AppendError, Appended, Batch, ReadError, Receipt, Topics, Visibility};
 use orderflow_world::{Instant, World, until};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -254,7 +254,7 @@ impl<P: Processor> Runner<P> {
         loop {
             match self.topics.append(batches.clone()).await {
                 Ok(appended) => return Ok(Some(appended)),
-                Err(AppendError::Rejected(Rejection::Full(why))) => {
+                Err(AppendError::Rejected(why)) if why.may_pass() => {
                     tracing::warn!(%why, "processor waits for room in the log");
                 }
                 Err(AppendError::Unknown(why)) => {

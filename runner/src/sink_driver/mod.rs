@@ -18,7 +18,7 @@ use bytes::Bytes;
 use orderflow_feed::{EventRecord, Feed, FeedError};
 use orderflow_schemas::{DeadLetter, Offset, Topic, TopicPartition};
 use orderflow_sinks::{Checkpoint, EventBatch, Progress, Sink, SinkError};
-use orderflow_topics::{AppendError, Batch, ReadError, Rejection, Topics, Visibility};
+use orderflow_topics::{AppendError, Batch, ReadError, Topics, Visibility};
 use orderflow_world::World;
 use serde::Deserialize;
 use tokio::sync::mpsc;
@@ -332,5 +332,8 @@ async fn append_durably(topics: &dyn Topics, batch: Batch) -> Result<(), AppendE
 
 /// A letter that stands twice does no harm: it says which record it is about.
 fn may_be_repeated(error: &AppendError) -> bool {
-    matches!(error, AppendError::Unknown(_) | AppendError::Rejected(Rejection::Full(_)))
+    match error {
+        AppendError::Unknown(_) => true,
+        AppendError::Rejected(rejection) => rejection.may_pass(),
+    }
 }

@@ -7,7 +7,10 @@ use orderflow_feed::Settings as FeedSettings;
 use orderflow_schemas::{
     Header, Offset, OrderEvent, Position, Record, Source, Timestamp, envelope::Cause, events::Ticked,
 };
-use orderflow_topics::memory::{Fault, MemoryTopics};
+use orderflow_topics::{
+    Rejection,
+    memory::{Fault, MemoryTopics},
+};
 use orderflow_world::TokioWorld;
 
 use super::*;

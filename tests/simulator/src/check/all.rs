@@ -101,13 +101,20 @@ impl Checks {
             }
         }
         for answer in acknowledged {
-            let Answer::Acknowledged { at, source, number, .. } = answer else { continue };
+            let Answer::Acknowledged { at, source, number, offset, .. } = answer else { continue };
             let index = usize::from(at.partition.0);
-            let decided = if at.topic == Topic::OrdersCommands {
-                self.order_decisions.get(index).map_or(0, |decisions| decisions.decided(source))
+            let (decided, answered) = if at.topic == Topic::OrdersCommands {
+                let of = self.order_decisions.get(index);
+                of.map_or((0, false), |decisions| (decisions.decided(source), decisions.answers(*offset)))
             } else {
-                self.stock_decisions.get(index).map_or(0, |decisions| decisions.decided(source))
+                let of = self.stock_decisions.get(index);
+                of.map_or((0, false), |decisions| (decisions.decided(source), decisions.answers(*offset)))
             };
+            if !answered {
+                return broken(format!(
+                    "{at} offset {offset} was acknowledged, and no store ever reaches it"
+                ));
+            }
             if decided < *number {
                 return broken(format!("{at}: number {number} of {} has no decision", source.as_str()));
             }

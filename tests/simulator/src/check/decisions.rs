@@ -4,7 +4,7 @@
 //! It goes as far as the events do: a command is decided again when its first event is durable, under the rules of
 //! that time. So an upgrade in the middle of a run is no difference, and deciding the past again is one.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use orderflow_processors::Processor;
@@ -28,6 +28,8 @@ pub struct Decisions<P: Processor> {
     messages: Vec<Vec<Bytes>>,
     /// How many commands were decided, by source.
     decided: BTreeMap<Source, u64>,
+    /// The commands that an event answers.
+    answered: BTreeSet<Offset>,
 }
 
 impl<P: Processor> Decisions<P> {
@@ -42,6 +44,7 @@ impl<P: Processor> Decisions<P> {
             expected: VecDeque::new(),
             messages: vec![Vec::new(); usize::from(message_partitions)],
             decided: BTreeMap::new(),
+            answered: BTreeSet::new(),
         }
     }
 
@@ -69,6 +72,11 @@ impl<P: Processor> Decisions<P> {
     /// The number of the last command of a source that was decided.
     pub fn decided(&self, source: &Source) -> u64 {
         self.decided.get(source).copied().unwrap_or(0)
+    }
+
+    /// Whether an event answers the command at this offset.
+    pub fn answers(&self, offset: Offset) -> bool {
+        self.answered.contains(&offset)
     }
 
     /// The messages that follow from what was decided, to one partition, in the order of their numbers.
@@ -108,6 +116,7 @@ impl<P: Processor> Decisions<P> {
                     "{at} offset {offset}: {there} is there, deciding again gives {again}"
                 ));
             }
+            self.answered.insert(cause.offset);
             self.decided.insert(cause.source, cause.number);
             take(Offset(offset as u64), cause.offset, &event.data)?;
         }
