@@ -1,11 +1,12 @@
 //! What every engine must do: the contract of [`Topics`] as checks that panic where it is broken.
 //!
-//! An engine's test calls [`run`] with a function that opens the engine over a named store. A name that was used
+//! An engine's test calls [`run`] with a [`Rig`], which opens the engine over a named store. A name that was used
 //! before must give the same records again; a new one an engine without topics. The checks wait for conditions, never
 //! for time, and hold for engines that others use at the same time as long as the stores are not shared.
 
 use std::{future::Future, ops::Range, sync::Arc};
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use orderflow_schemas::{Offset, Topic, TopicPartition};
 
@@ -16,34 +17,67 @@ const FIRST: TopicPartition = TopicPartition::new(TOPIC, 0);
 const SECOND: TopicPartition = TopicPartition::new(TOPIC, 1);
 const ANY_SIZE: usize = 1 << 20;
 
-/// Runs all checks, one after the other, each over a store of its own. Panics at the first violation.
-pub async fn run<F, Fut>(open: F)
-where
-    F: Fn(&'static str) -> Fut,
-    Fut: Future<Output = Arc<dyn Topics>>,
-{
-    topics_are_made_once(&*open("create").await).await;
-    offsets_count_from_zero_without_gaps(&*with_topic(&open, "offsets").await).await;
-    records_come_back_byte_for_byte(&*with_topic(&open, "bytes").await).await;
-    batches_of_one_append_appear_together(&*with_topic(&open, "batches").await).await;
-    accepted_records_are_seen_at_once(&*with_topic(&open, "accepted").await).await;
-    durability_is_a_prefix(&*with_topic(&open, "prefix").await).await;
-    durable_readers_see_what_was_acknowledged(&*with_topic(&open, "durable").await).await;
-    waiters_at_the_tail_are_woken(with_topic(&open, "waiters").await).await;
-    reads_are_bounded_and_never_empty_before_the_end(&*with_topic(&open, "bounds").await).await;
-    reading_at_and_beyond_the_end_is_empty(&*with_topic(&open, "end").await).await;
-    concurrent_appenders_keep_their_order(with_topic(&open, "appenders").await).await;
-    unknown_partitions_are_refused(&*with_topic(&open, "unknown").await).await;
-    held_records_stay_readable(&*with_topic(&open, "held").await).await;
-    reopening_gives_the_same_records(&open).await;
+/// How the checks get at an engine. What an engine cannot do stays as it is here, and its checks are left out.
+#[async_trait]
+pub trait Rig: Send + Sync {
+    /// Opens the engine over a store.
+    async fn open(&self, store: &'static str) -> Arc<dyn Topics>;
+
+    /// One more handle on a store that is open, as another process has it; `None` where a log has one owner.
+    async fn open_beside(&self, _store: &'static str) -> Option<Arc<dyn Topics>> {
+        None
+    }
+
+    /// Makes the outcome of the next append unknown, whether it is written or not; false where that cannot be done.
+    fn lose_answer(&self, _store: &'static str, _written: bool) -> bool {
+        false
+    }
+
+    /// Removes old records of the first partition, as retention does; false where that cannot be done.
+    async fn trim(&self, _store: &'static str) -> bool {
+        false
+    }
+
+    /// Closes the engine of an open store; false where that cannot be done.
+    async fn close(&self, _store: &'static str) -> bool {
+        false
+    }
 }
 
-async fn with_topic<F, Fut>(open: &F, store: &'static str) -> Arc<dyn Topics>
-where
-    F: Fn(&'static str) -> Fut,
-    Fut: Future<Output = Arc<dyn Topics>>,
-{
-    let engine = open(store).await;
+/// Runs all checks, one after the other, each over a store of its own. Panics at the first violation. Returns the names of
+/// the checks that were left out, since the rig cannot do what they need.
+pub async fn run(rig: &dyn Rig) -> Vec<&'static str> {
+    topics_are_made_once(&*rig.open("create").await).await;
+    offsets_count_from_zero_without_gaps(&*with_topic(rig, "offsets").await).await;
+    records_come_back_byte_for_byte(&*with_topic(rig, "bytes").await).await;
+    batches_of_one_append_appear_together(&*with_topic(rig, "batches").await).await;
+    accepted_records_are_seen_at_once(&*with_topic(rig, "accepted").await).await;
+    durability_is_a_prefix(&*with_topic(rig, "prefix").await).await;
+    durable_readers_see_what_was_acknowledged(&*with_topic(rig, "durable").await).await;
+    waiters_at_the_tail_are_woken(with_topic(rig, "waiters").await).await;
+    reads_are_bounded_and_never_empty_before_the_end(&*with_topic(rig, "bounds").await).await;
+    reading_at_and_beyond_the_end_is_empty(&*with_topic(rig, "end").await).await;
+    concurrent_appenders_keep_their_order(with_topic(rig, "appenders").await).await;
+    unknown_partitions_are_refused(&*with_topic(rig, "unknown").await).await;
+    held_records_stay_readable(&*with_topic(rig, "held").await).await;
+    a_dropped_append_leaves_its_whole_batch_or_nothing(&*with_topic(rig, "dropped").await).await;
+    reopening_gives_the_same_records(rig).await;
+    let mut left_out = Vec::new();
+    for (name, ran) in [
+        ("two_handles_show_one_log", two_handles_show_one_log(rig).await),
+        ("an_unknown_outcome_leaves_whole_batches", an_unknown_outcome_leaves_whole_batches(rig).await),
+        ("trimmed_records_are_named", trimmed_records_are_named(rig).await),
+        ("a_closed_log_refuses_and_wakes", a_closed_log_refuses_and_wakes(rig).await),
+    ] {
+        if !ran {
+            left_out.push(name);
+        }
+    }
+    left_out
+}
+
+async fn with_topic(rig: &dyn Rig, store: &'static str) -> Arc<dyn Topics> {
+    let engine = rig.open(store).await;
     engine.create(TOPIC, 2).await.expect("a new topic can be made");
     engine
 }
@@ -260,15 +294,126 @@ pub async fn held_records_stay_readable(engine: &dyn Topics) {
     assert_eq!(read_all(engine, FIRST, Visibility::Accepted).await, numbered(0..10));
 }
 
+/// What an append that was given up leaves behind is its whole batch or nothing, and what comes next is not disturbed.
+pub async fn a_dropped_append_leaves_its_whole_batch_or_nothing(engine: &dyn Topics) {
+    let mut expected = Vec::new();
+    for round in 0..20 {
+        let batch = numbered(round * 10..round * 10 + 3);
+        {
+            let append = engine.append(vec![Batch { at: FIRST, records: batch.clone() }]);
+            let mut append = std::pin::pin!(append);
+            let once = std::future::poll_fn(|context| {
+                std::task::Poll::Ready(append.as_mut().poll(context).is_ready())
+            });
+            once.await;
+        }
+        let next = append(engine, FIRST, numbered(round * 10 + 9..round * 10 + 10)).await;
+        engine.durable(next.receipt).await.expect("the next append becomes durable");
+        let all = read_all(engine, FIRST, Visibility::Durable).await;
+        if all.len() > expected.len() + 1 {
+            expected.extend(batch);
+        }
+        expected.extend(numbered(round * 10 + 9..round * 10 + 10));
+        assert_eq!(all, expected);
+    }
+}
+
+/// What one handle appends, the other shows, in the same order, and its waiters are woken.
+pub async fn two_handles_show_one_log(rig: &dyn Rig) -> bool {
+    let one = with_topic(rig, "handles").await;
+    let Some(other) = rig.open_beside("handles").await else { return false };
+    assert_eq!(other.partitions(TOPIC), 2);
+    for n in 0..20 {
+        let (from, to) = if n % 2 == 0 { (&one, &other) } else { (&other, &one) };
+        let waiter = {
+            let to = Arc::clone(to);
+            tokio::spawn(async move { to.wait_beyond(FIRST, Offset(n), Visibility::Durable).await })
+        };
+        let appended = append(&**from, FIRST, numbered(n..n + 1)).await;
+        assert_eq!(appended.offsets, [Offset(n)]);
+        from.durable(appended.receipt).await.expect("an append becomes durable");
+        waiter.await.expect("a waiter does not panic").expect("a waiter is woken");
+        assert_eq!(read_all(&**to, FIRST, Visibility::Durable).await, numbered(0..n + 1));
+    }
+    true
+}
+
+/// An append of unknown outcome is there whole or not at all, and may be made again.
+pub async fn an_unknown_outcome_leaves_whole_batches(rig: &dyn Rig) -> bool {
+    let engine = with_topic(rig, "unknown outcomes").await;
+    let mut expected = Vec::new();
+    for (round, written) in [true, false, true].into_iter().enumerate() {
+        if !rig.lose_answer("unknown outcomes", written) {
+            return false;
+        }
+        let records = numbered(round as u64 * 3..round as u64 * 3 + 3);
+        let lost = engine.append(vec![Batch { at: FIRST, records: records.clone() }]).await;
+        assert!(matches!(lost, Err(AppendError::Unknown(_))), "{lost:?}");
+        let again = append(&*engine, FIRST, records.clone()).await;
+        engine.durable(again.receipt).await.expect("a repeat becomes durable");
+        if written {
+            expected.extend(records.clone());
+        }
+        assert_eq!(again.offsets, [Offset(expected.len() as u64)]);
+        expected.extend(records);
+        assert_eq!(read_all(&*engine, FIRST, Visibility::Durable).await, expected);
+    }
+    true
+}
+
+/// A read of what retention has removed says where the log begins now, and the rest is as it was.
+pub async fn trimmed_records_are_named(rig: &dyn Rig) -> bool {
+    let engine = with_topic(rig, "trimmed").await;
+    for n in 0..40 {
+        let records = (n * 5..n * 5 + 5).map(|n| Bytes::from(format!("{n:0>500}"))).collect();
+        let appended = append(&*engine, FIRST, records).await;
+        engine.durable(appended.receipt).await.expect("an append becomes durable");
+    }
+    if !rig.trim("trimmed").await {
+        return false;
+    }
+    let Range { start, end } = bounds(&*engine, FIRST, Visibility::Durable).await;
+    assert!(start > Offset(0) && end == Offset(200), "{start} to {end}");
+    for from in [0, start.0 - 1] {
+        let read = engine.read(FIRST, Offset(from), ANY_SIZE, Visibility::Durable).await;
+        assert!(
+            matches!(&read, Err(ReadError::Trimmed { at, start: named }) if *at == FIRST && *named == start),
+            "{read:?}"
+        );
+    }
+    let rest: Vec<Bytes> = (start.0..200).map(|n| Bytes::from(format!("{n:0>500}"))).collect();
+    assert_eq!(read_all(&*engine, FIRST, Visibility::Durable).await, rest);
+    let next = append(&*engine, FIRST, numbered(0..1)).await;
+    assert_eq!(next.offsets, [Offset(200)], "offsets go on");
+    true
+}
+
+/// After closing, appends are refused for good, and who waits is told.
+pub async fn a_closed_log_refuses_and_wakes(rig: &dyn Rig) -> bool {
+    let engine = with_topic(rig, "closed").await;
+    append(&*engine, FIRST, numbered(0..3)).await;
+    settle(&*engine).await;
+    let waiter = {
+        let engine = Arc::clone(&engine);
+        tokio::spawn(async move { engine.wait_beyond(FIRST, Offset(3), Visibility::Durable).await })
+    };
+    tokio::task::yield_now().await;
+    if !rig.close("closed").await {
+        waiter.abort();
+        return false;
+    }
+    let waited = waiter.await.expect("a waiter does not panic");
+    assert!(matches!(waited, Err(ReadError::Unavailable(_))), "{waited:?}");
+    let refused = engine.append(vec![Batch { at: FIRST, records: numbered(3..4) }]).await;
+    assert!(matches!(refused, Err(AppendError::Rejected(Rejection::Closed))), "{refused:?}");
+    true
+}
+
 /// What was durable is there, with its offsets, when the store is opened again, and appends go on behind it.
-pub async fn reopening_gives_the_same_records<F, Fut>(open: &F)
-where
-    F: Fn(&'static str) -> Fut,
-    Fut: Future<Output = Arc<dyn Topics>>,
-{
+pub async fn reopening_gives_the_same_records(rig: &dyn Rig) {
     let mut expected = Vec::new();
     for round in 0..4 {
-        let engine = with_topic(open, "reopen").await;
+        let engine = with_topic(rig, "reopen").await;
         assert_eq!(engine.partitions(TOPIC), 2);
         assert_eq!(read_all(&*engine, FIRST, Visibility::Durable).await, expected);
         let records = numbered(round * 10..round * 10 + 10);

@@ -37,9 +37,14 @@ pub struct Database {
 impl Database {
     /// The database on a disk that has a data directory; each batch is slow with this probability.
     pub fn new(disk: &SimDisk, world: &SimWorld, slow: f64, seed: u64) -> Self {
+        Self::at(disk, world, "orders.sqlite", slow, seed)
+    }
+
+    /// A database of another name in the same directory.
+    pub fn at(disk: &SimDisk, world: &SimWorld, name: &str, slow: f64, seed: u64) -> Self {
         let settings = SqliteSettings { wal_bytes: WAL_BYTES, ..SqliteSettings::default() };
         Self {
-            sqlite: SimSqlite::new(disk, &Path::new(DATA).join("orders.sqlite"), settings),
+            sqlite: SimSqlite::new(disk, &Path::new(DATA).join(name), settings),
             world: world.clone(),
             slow,
             rng: fastrand::Rng::with_seed(seed),

@@ -7,6 +7,7 @@
 mod calm;
 mod happenings;
 mod lives;
+mod loss;
 
 use std::{
     path::{Path, PathBuf},
@@ -133,7 +134,8 @@ impl Simulation {
         for _ in 0..steps {
             self.step()?;
         }
-        self.come_to_rest()
+        self.come_to_rest()?;
+        if self.rng.u8(..3) == 0 { self.lose_a_record() } else { Ok(()) }
     }
 
     /// What happened last.

@@ -50,6 +50,8 @@ struct State {
     rng: fastrand::Rng,
     late: Vec<Vec<Batch>>,
     violation: Option<Violation>,
+    /// A record that the log has lost: those after it have moved up.
+    lost: Option<(TopicPartition, Offset)>,
 }
 
 /// The log behind the wire. Clones share it.
@@ -71,7 +73,7 @@ impl Wire {
         seed: u64,
     ) -> Self {
         let rng = fastrand::Rng::with_seed(seed);
-        let state = State { faults, rng, late: Vec::new(), violation: None };
+        let state = State { faults, rng, late: Vec::new(), violation: None, lost: None };
         Self { log, world, truth, state: Arc::new(Mutex::new(state)) }
     }
 
@@ -90,6 +92,15 @@ impl Wire {
     pub async fn deliver(&self, batches: Vec<Batch>) {
         // Nobody waits for it: the outcome is the log's.
         drop(self.write(batches).await);
+    }
+
+    /// From now on the log has lost this record, and all that come after it have the offset before theirs.
+    pub fn lose(&self, at: TopicPartition, offset: Offset) {
+        self.lock().lost = Some((at, offset));
+    }
+
+    fn lost(&self, at: TopicPartition) -> Option<Offset> {
+        self.lock().lost.filter(|(lost, _)| *lost == at).map(|(_, offset)| offset)
     }
 
     /// A record that was served and is not what was durable.
@@ -206,9 +217,19 @@ impl Topics for Wire {
         visibility: Visibility,
     ) -> Result<Chunk, ReadError> {
         self.delay().await;
-        let mut chunk = self.log.read(at, from, bytes_max, visibility).await?;
+        let lost = self.lost(at);
+        let moved = if lost.is_some_and(|lost| from >= lost) { from.next() } else { from };
+        let mut chunk = self.log.read(at, moved, bytes_max, visibility).await?;
         if chunk.records.len() > 1 && self.chance(|faults| faults.short_read) {
             chunk.records.truncate(self.lock().rng.usize(1..chunk.records.len()));
+        }
+        if let Some(lost) = lost {
+            chunk.from = from;
+            chunk.end = before(chunk.end, lost);
+            if from < lost {
+                chunk.records.truncate(usize::try_from(lost.0 - from.0).unwrap_or(usize::MAX));
+            }
+            return Ok(chunk);
         }
         let truth = self.truth.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(violation) = truth.served(at, &chunk) {
@@ -222,7 +243,11 @@ impl Topics for Wire {
         at: TopicPartition,
         visibility: Visibility,
     ) -> Result<std::ops::Range<Offset>, ReadError> {
-        self.log.bounds(at, visibility).await
+        let mut bounds = self.log.bounds(at, visibility).await?;
+        if let Some(lost) = self.lost(at) {
+            bounds.end = before(bounds.end, lost);
+        }
+        Ok(bounds)
     }
 
     async fn wait_beyond(
@@ -231,7 +256,8 @@ impl Topics for Wire {
         offset: Offset,
         visibility: Visibility,
     ) -> Result<(), ReadError> {
-        self.log.wait_beyond(at, offset, visibility).await
+        let lost = self.lost(at).is_some_and(|lost| offset >= lost);
+        self.log.wait_beyond(at, if lost { offset.next() } else { offset }, visibility).await
     }
 
     fn hold(&self, holder: &str, at: TopicPartition, from: Offset) {
@@ -245,4 +271,9 @@ impl Topics for Wire {
     fn durability(&self) -> Durability {
         self.log.durability()
     }
+}
+
+/// An end of a partition that has lost a record.
+fn before(end: Offset, lost: Offset) -> Offset {
+    if end > lost { Offset(end.0 - 1) } else { end }
 }

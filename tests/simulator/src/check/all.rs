@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use orderflow_processors::{OrderProcessor, StockProcessor};
 use orderflow_schemas::{
-    CustomerId, IdempotencyKey, OrderId, Partition, Source, Topic, TopicPartition, events::Holding,
+    CustomerId, IdempotencyKey, Offset, OrderId, Partition, Source, Topic, TopicPartition, events::Holding,
 };
 
 use super::{Checked, Decisions, Ledger, Numbers, Orders, Store, Truth, broken};
@@ -88,6 +88,16 @@ impl Checks {
             && self.store.is_complete()
     }
 
+    /// Whether an event answers the command at this offset.
+    pub fn answers(&self, at: TopicPartition, offset: Offset) -> bool {
+        let index = usize::from(at.partition.0);
+        if at.topic == Topic::OrdersCommands {
+            self.order_decisions.get(index).is_some_and(|decisions| decisions.answers(offset))
+        } else {
+            self.stock_decisions.get(index).is_some_and(|decisions| decisions.answers(offset))
+        }
+    }
+
     /// What must hold when all is at rest: of each acknowledged command, of messages, and of what orders hold.
     pub fn check_rest<'a>(
         &self,
@@ -103,14 +113,12 @@ impl Checks {
         for answer in acknowledged {
             let Answer::Acknowledged { at, source, number, offset, .. } = answer else { continue };
             let index = usize::from(at.partition.0);
-            let (decided, answered) = if at.topic == Topic::OrdersCommands {
-                let of = self.order_decisions.get(index);
-                of.map_or((0, false), |decisions| (decisions.decided(source), decisions.answers(*offset)))
+            let decided = if at.topic == Topic::OrdersCommands {
+                self.order_decisions.get(index).map_or(0, |decisions| decisions.decided(source))
             } else {
-                let of = self.stock_decisions.get(index);
-                of.map_or((0, false), |decisions| (decisions.decided(source), decisions.answers(*offset)))
+                self.stock_decisions.get(index).map_or(0, |decisions| decisions.decided(source))
             };
-            if !answered {
+            if !self.answers(*at, *offset) {
                 return broken(format!(
                     "{at} offset {offset} was acknowledged, and no store ever reaches it"
                 ));

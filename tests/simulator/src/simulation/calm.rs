@@ -79,7 +79,7 @@ impl Simulation {
         self.settle()
     }
 
-    fn is_log_idle(&mut self) -> bool {
+    pub(super) fn is_log_idle(&mut self) -> bool {
         let now_ms = self.world.now_ms();
         let Some(process) = &mut self.process else { return true };
         let idle = |did| matches!(did, orderflow_topics::embedded::Did::Nothing);

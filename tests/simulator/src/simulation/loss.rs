@@ -1,0 +1,124 @@
+//! A log that breaks its promise: one record that was durable is gone, and those after it have moved up.
+//!
+//! Nothing can be right any more. Every reader that starts from the beginning must stop and name the partition, and none
+//! may go on as if nothing were missing.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use orderflow_schemas::{Offset, RawRecord, Topic, TopicPartition};
+use orderflow_topics::{Topics, Visibility};
+use orderflow_world::disk::Disk;
+
+use super::{Simulation, lock};
+use crate::{
+    at_once,
+    check::{Checked, broken},
+    database::Database,
+    process::{self, Failure, Process},
+};
+
+/// Steps within which every reader must have stopped.
+const STEPS_MAX: u64 = 200_000;
+
+impl Simulation {
+    /// Loses a record of a log that is whole, starts without snapshots and with an empty store, and waits until every
+    /// reader of that partition has said so.
+    pub(super) fn lose_a_record(&mut self) -> Checked {
+        let Some((at, offset)) = self.choose_record() else { return Ok(()) };
+        self.note(format!("the log loses {at} offset {offset}"));
+        self.kill();
+        for (path, _) in self.disk.files() {
+            if path.extension().is_some_and(|extension| extension == "snap")
+                && self.disk.remove(&path).is_err()
+            {
+                return broken("a snapshot cannot be removed");
+            }
+        }
+        self.database = Database::at(&self.disk, &self.world, "again.sqlite", 0.0, 0);
+        self.start_over((at, offset))?;
+        let (mut sink, mut runner) = (!is_events(at), false);
+        for _ in 0..STEPS_MAX {
+            if sink && runner {
+                return Ok(());
+            }
+            let ready = self.executor.ready();
+            if !ready.is_empty() {
+                self.poll(&ready);
+            } else if self.is_log_idle() {
+                let Some(next) = self.world.next_deadline() else { break };
+                self.world.advance_to(next.max(orderflow_world::World::instant(&self.world)));
+            }
+            while let Some(failure) = self.process.as_ref().and_then(Process::failure) {
+                let names = failure.to_string().contains(&at.to_string());
+                match failure {
+                    Failure::Sink(_) => sink |= names,
+                    Failure::Runner(_) => runner |= names,
+                }
+            }
+        }
+        let who = if sink { "its runner" } else { "the sink" };
+        broken(format!("{at} has lost offset {offset}, and {who} has not noticed"))
+    }
+
+    fn start_over(&mut self, (at, offset): (TopicPartition, Offset)) -> Checked {
+        self.mount = self.disk.mount();
+        let Ok((log, steps)) = process::open(&self.parts().0, false) else {
+            return broken("the log cannot be opened though all is well");
+        };
+        let Ok(sink) = self.database.open() else {
+            return broken("a new database cannot be made though all is well");
+        };
+        let (seed, truth) = (self.rng.u64(..), self.truth.clone());
+        let process = Process::start(self.parts().0, (log, steps), &truth, seed);
+        process.wire.heal();
+        process.wire.lose(at, offset);
+        process.start_sink(&mut self.parts().0, sink);
+        self.process = Some(process);
+        Ok(())
+    }
+
+    /// A record whose loss nobody can overlook: it stands once, and its source has numbered another one after it. Of
+    /// commands, one of a partition whose last command has an event: so an event answers what the log has no more.
+    fn choose_record(&mut self) -> Option<(TopicPartition, Offset)> {
+        let log = &self.process.as_ref()?.log;
+        let begins =
+            |at: &TopicPartition| at_once(log.bounds(*at, Visibility::Durable)).map(|bounds| bounds.start);
+        if !self.partitions.iter().all(|at| begins(at).is_ok_and(|start| start == Offset::ZERO)) {
+            return None;
+        }
+        let at = self.partitions[self.rng.usize(..self.partitions.len())];
+        if at.topic == Topic::DeadLetters {
+            return None;
+        }
+        let truth = lock(&self.truth);
+        let records = truth.of(at);
+        let last = Offset((records.len() as u64).checked_sub(1)?);
+        if !is_events(at) && !self.checks.answers(at, last) {
+            return None;
+        }
+        let candidates = candidates(records);
+        let chosen = (!candidates.is_empty()).then(|| candidates[self.rng.usize(..candidates.len())])?;
+        Some((at, Offset(chosen as u64)))
+    }
+}
+
+fn is_events(at: TopicPartition) -> bool {
+    matches!(at.topic, Topic::OrdersEvents | Topic::StockEvents)
+}
+
+fn candidates(records: &[Bytes]) -> Vec<usize> {
+    let mut times: BTreeMap<&Bytes, usize> = BTreeMap::new();
+    let mut last = BTreeMap::new();
+    for (index, record) in records.iter().enumerate() {
+        *times.entry(record).or_default() += 1;
+        if let Ok(raw) = RawRecord::decode(record) {
+            last.insert(raw.header.source, index);
+        }
+    }
+    let is_followed = |(index, record): (usize, &Bytes)| {
+        let source = RawRecord::decode(record).ok()?.header.source;
+        (times[record] == 1 && last[&source] > index).then_some(index)
+    };
+    records.iter().enumerate().filter_map(is_followed).collect()
+}

@@ -1,0 +1,115 @@
+//! A log that is waited for while it is away.
+
+use std::{ops::Range, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use orderflow_schemas::{Offset, Topic, TopicPartition};
+use orderflow_world::World;
+
+use crate::{AppendError, Appended, Batch, Chunk, Durability, ReadError, Receipt, Topics, Visibility};
+
+/// The first pause before a read is made again; each next is twice as long.
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+/// The longest pause.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// Told when a log is away, and when it is back.
+pub type Report = Box<dyn Fn(bool) + Send + Sync>;
+
+/// A log whose reads and waits are made again while it is away. For loops, which have nothing else to do; whoever answers
+/// a client asks the log itself, within a time limit.
+///
+/// Appends are not repeated: what an unknown outcome means is for their caller to know.
+pub struct Patient {
+    topics: Arc<dyn Topics>,
+    world: Arc<dyn World>,
+    report: Report,
+}
+
+impl Patient {
+    /// Waits for this log; `report` is told `true` when it is away and `false` when it is back.
+    pub fn new(topics: Arc<dyn Topics>, world: Arc<dyn World>, report: Report) -> Self {
+        Self { topics, world, report }
+    }
+
+    async fn wait<T, F>(&self, call: impl Fn() -> F) -> Result<T, ReadError>
+    where
+        F: Future<Output = Result<T, ReadError>>,
+    {
+        let mut pause = PAUSE_MIN;
+        let mut is_away = false;
+        loop {
+            match call().await {
+                Err(ReadError::Away(why)) => {
+                    if !is_away {
+                        tracing::warn!(%why, "the log is away; it is waited for");
+                        (self.report)(true);
+                    }
+                    is_away = true;
+                    self.world.sleep(pause).await;
+                    pause = (pause * 2).min(PAUSE_MAX);
+                }
+                other => {
+                    if is_away {
+                        (self.report)(false);
+                    }
+                    return other;
+                }
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Topics for Patient {
+    async fn create(&self, topic: Topic, partitions: u16) -> Result<(), ReadError> {
+        self.wait(|| self.topics.create(topic, partitions)).await
+    }
+
+    fn partitions(&self, topic: Topic) -> u16 {
+        self.topics.partitions(topic)
+    }
+
+    async fn append(&self, batches: Vec<Batch>) -> Result<Appended, AppendError> {
+        self.topics.append(batches).await
+    }
+
+    async fn durable(&self, receipt: Receipt) -> Result<(), ReadError> {
+        self.wait(|| self.topics.durable(receipt)).await
+    }
+
+    async fn read(
+        &self,
+        at: TopicPartition,
+        from: Offset,
+        bytes_max: usize,
+        visibility: Visibility,
+    ) -> Result<Chunk, ReadError> {
+        self.wait(|| self.topics.read(at, from, bytes_max, visibility)).await
+    }
+
+    async fn bounds(&self, at: TopicPartition, visibility: Visibility) -> Result<Range<Offset>, ReadError> {
+        self.wait(|| self.topics.bounds(at, visibility)).await
+    }
+
+    async fn wait_beyond(
+        &self,
+        at: TopicPartition,
+        offset: Offset,
+        visibility: Visibility,
+    ) -> Result<(), ReadError> {
+        self.wait(|| self.topics.wait_beyond(at, offset, visibility)).await
+    }
+
+    fn hold(&self, holder: &str, at: TopicPartition, from: Offset) {
+        self.topics.hold(holder, at, from);
+    }
+
+    fn atomic(&self) -> bool {
+        self.topics.atomic()
+    }
+
+    fn durability(&self) -> Durability {
+        self.topics.durability()
+    }
+}
