@@ -1,5 +1,4 @@
 //! A log that is away is waited for by loops, and by nobody else.
-#![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
 use std::sync::{Arc, Mutex};
 
