@@ -55,24 +55,42 @@ pub enum SinkError {
     },
 }
 
+/// What a store has done with a batch. Each says more than the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Applied {
+    /// It has taken the batch. Readers do not see it yet, and a crash may take it back.
+    Accepted,
+    /// Readers see it. A crash may take it back.
+    Visible,
+    /// Readers see it, and it survives a power cut together with its checkpoint.
+    Durable,
+}
+
 /// A store that shows what was decided.
 ///
 /// *Order*: batches come one at a time, in the order of the log within each partition. *Repeats*: a batch may come
 /// again, cut at other places; what a store shows is then the same, because it keeps the higher version of each
-/// thing. *Atomicity*: the checkpoint becomes visible and durable with the rows or not at all. *Durability*: when
-/// `apply` returns, the batch survives a power cut, so the driver may let the log forget what is before the
-/// checkpoint. *Errors*: after an error the store is as it was before the batch. *Cancellation*: a dropped `apply`
-/// leaves the store before or after the batch, never between.
+/// thing. *Atomicity*: the checkpoint becomes durable with the rows or not at all. *Durability*: what a batch has become is
+/// what `apply` answers ([`Applied`]); what was only accepted or visible becomes durable with a later batch that is, or with
+/// `flush`, in order. Only what is durable does the driver let the log forget; after a crash it goes on from the checkpoint
+/// that is. *Errors*: after an error the store is as it was before the batch. *Cancellation*: a dropped `apply` leaves the
+/// store before or after the batch, never between.
 #[async_trait]
 pub trait Sink: Send {
     /// The name of the sink in metrics, logs and holds on the log.
     fn name(&self) -> &'static str;
 
-    /// The checkpoint that was stored last.
+    /// The checkpoint that is durable.
     async fn checkpoint(&mut self) -> Result<Checkpoint, SinkError>;
 
     /// Applies a batch and stores the checkpoint that stands for all up to its end.
-    async fn apply(&mut self, batch: &EventBatch, checkpoint: &Checkpoint) -> Result<(), SinkError>;
+    async fn apply(&mut self, batch: &EventBatch, checkpoint: &Checkpoint) -> Result<Applied, SinkError>;
+
+    /// Makes everything durable and visible that was applied. The driver calls it when much is in flight, and some time
+    /// after the last batch. Nothing to do for a store whose batches are durable at once.
+    async fn flush(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
 
     /// Leaves the store as others would like to find it. Nothing is applied after it. All that was applied is there
     /// without it, too.

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use async_trait::async_trait;
 use orderflow_api::{Part, Status};
-use orderflow_sinks::{Checkpoint, EventBatch, Sink, SinkError};
+use orderflow_sinks::{Applied, Checkpoint, EventBatch, Sink, SinkError};
 
 use super::{Location, open::open_sink};
 
@@ -69,13 +69,22 @@ impl Sink for DatabaseSink {
         checkpoint
     }
 
-    async fn apply(&mut self, batch: &EventBatch, checkpoint: &Checkpoint) -> Result<(), SinkError> {
+    async fn apply(&mut self, batch: &EventBatch, checkpoint: &Checkpoint) -> Result<Applied, SinkError> {
         let applied = match self.open().await {
             Ok(sink) => sink.apply(batch, checkpoint).await,
             Err(error) => Err(error),
         };
         self.tell(&applied);
         applied
+    }
+
+    async fn flush(&mut self) -> Result<(), SinkError> {
+        let flushed = match self.open().await {
+            Ok(sink) => sink.flush().await,
+            Err(error) => Err(error),
+        };
+        self.tell(&flushed);
+        flushed
     }
 
     async fn close(&mut self) -> Result<(), SinkError> {

@@ -12,14 +12,14 @@ mod read_ahead;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use orderflow_feed::{EventRecord, Feed, FeedError};
 use orderflow_schemas::{DeadLetter, Offset, Topic, TopicPartition};
-use orderflow_sinks::{Checkpoint, EventBatch, Progress, Sink, SinkError};
+use orderflow_sinks::{Applied, Checkpoint, EventBatch, Progress, Sink, SinkError};
 use orderflow_topics::{AppendError, Batch, ReadError, Topics, Visibility};
-use orderflow_world::World;
+use orderflow_world::{Instant, World};
 use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -58,6 +58,11 @@ pub struct SinkDriverSettings {
     pub backoff_ms_min: u64,
     /// The longest pause, in milliseconds. Default 10,000.
     pub backoff_ms_max: u64,
+    /// Records that a store may have applied and not made durable. Beyond it the store is flushed before more is applied.
+    /// Default 100,000.
+    pub in_flight_max: usize,
+    /// How long after the first batch that is not durable the store is flushed, in milliseconds. Default 1,000.
+    pub flush_ms: u64,
 }
 
 impl Default for SinkDriverSettings {
@@ -135,6 +140,16 @@ pub struct SinkDriver {
     settings: SinkDriverSettings,
     /// How far the sink is.
     applied: Checkpoint,
+    /// What it has applied and not made durable.
+    in_flight: InFlight,
+}
+
+/// What a store has applied and may still lose in a crash.
+#[derive(Default)]
+struct InFlight {
+    records: usize,
+    /// When the first of it was applied.
+    since: Option<Instant>,
 }
 
 impl SinkDriver {
@@ -152,14 +167,25 @@ impl SinkDriver {
         for input in &inputs {
             topics.hold(&holder(&*sink), *input, Offset::ZERO);
         }
-        Self { world, topics, feed, sink, inputs, progress, settings, applied: Checkpoint::default() }
+        let applied = Checkpoint::default();
+        Self {
+            world,
+            topics,
+            feed,
+            sink,
+            inputs,
+            progress,
+            settings,
+            applied,
+            in_flight: InFlight::default(),
+        }
     }
 
     /// Runs until `stop`, then finishes the batch it is applying, closes the sink and returns. Not to be dropped before.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), SinkDriverError> {
         let Some(checkpoint) = self.load(&stop).await? else { return Ok(()) };
         self.check(&checkpoint).await?;
-        self.publish(checkpoint.clone());
+        self.advance(Applied::Durable, checkpoint.clone(), 0);
         let reader = ReadAhead::new(&self, &checkpoint)?;
         let (sender, mut receiver) = mpsc::channel(1);
         // A task of its own, so that decoding and applying can have a core each. Cancelled when applying ends, for
@@ -216,12 +242,62 @@ impl SinkDriver {
         receiver: &mut mpsc::Receiver<Result<Read, SinkDriverError>>,
         stop: &CancellationToken,
     ) -> Result<(), SinkDriverError> {
-        while let Some(read) = receiver.recv().await {
+        loop {
+            if self.in_flight.records >= self.settings.in_flight_max
+                && self.flush(stop).await? == Step::Stopped
+            {
+                break;
+            }
+            let flush = async {
+                match self.in_flight.since {
+                    Some(since) => {
+                        let due = since + Duration::from_millis(self.settings.flush_ms);
+                        self.world.sleep(due.saturating_sub(self.world.instant())).await;
+                    }
+                    None => std::future::pending().await,
+                }
+            };
+            let read = tokio::select! {
+                biased;
+                read = receiver.recv() => read,
+                () = flush => {
+                    if self.flush(stop).await? == Step::Stopped {
+                        break;
+                    }
+                    continue;
+                }
+            };
+            let Some(read) = read else { break };
             if stop.is_cancelled() || self.settle(read?, stop).await? == Step::Stopped {
                 break;
             }
         }
+        // A store that is away keeps nobody from stopping: what it has not made durable is applied again.
+        self.flush(stop).await?;
         Ok(())
+    }
+
+    /// Has the store make everything durable that it has applied.
+    async fn flush(&mut self, stop: &CancellationToken) -> Result<Step, SinkDriverError> {
+        if self.in_flight.records == 0 {
+            return Ok(Step::Applied);
+        }
+        let sink = self.sink.name();
+        let mut backoff = Backoff::new(&self.world, sink, &self.settings);
+        loop {
+            match self.sink.flush().await {
+                Ok(()) => {
+                    self.advance(Applied::Durable, self.applied.clone(), 0);
+                    return Ok(Step::Applied);
+                }
+                Err(error @ SinkError::Retry { .. }) => {
+                    if backoff.pause(&error, stop).await == Step::Stopped {
+                        return Ok(Step::Stopped);
+                    }
+                }
+                Err(source) => return Err(SinkDriverError::Apply { sink, source }),
+            }
+        }
     }
 
     /// Applies what was read, dead letters first, however often it takes.
@@ -233,25 +309,30 @@ impl SinkDriver {
                 return Ok(Step::Stopped);
             }
             let begun = self.world.instant();
-            match self.sink.apply(&read.batch, &read.checkpoint).await {
-                Ok(()) => {
+            let applied = match self.sink.apply(&read.batch, &read.checkpoint).await {
+                Ok(applied) => {
                     metrics::histogram!(APPLY_SECONDS, "sink" => sink)
                         .record((self.world.instant() - begun).as_secs_f64());
-                    break;
+                    applied
                 }
                 Err(error @ SinkError::Retry { .. }) => {
                     self.tell_lag().await;
                     if backoff.pause(&error, stop).await == Step::Stopped {
                         return Ok(Step::Stopped);
                     }
+                    continue;
                 }
                 Err(source) => match self.reject(&mut read.batch, &source) {
-                    Some(letter) => read.letters.push(letter),
+                    Some(letter) => {
+                        read.letters.push(letter);
+                        continue;
+                    }
                     None => return Err(SinkDriverError::Apply { sink, source }),
                 },
-            }
+            };
+            self.advance(applied, read.checkpoint, read.records);
+            break;
         }
-        self.publish(read.checkpoint);
         metrics::counter!(APPLIED_RECORDS, "sink" => sink).increment(read.records as u64);
         metrics::histogram!(BATCH_RECORDS, "sink" => sink).record(read.records as f64);
         self.tell_lag().await;
@@ -308,13 +389,21 @@ impl SinkDriver {
         metrics::gauge!(LAG_RECORDS, "sink" => self.sink.name()).set(lag as f64);
     }
 
-    /// Tells readers and the log how far the sink is.
-    fn publish(&mut self, checkpoint: Checkpoint) {
-        let holder = holder(&*self.sink);
-        for input in &self.inputs {
-            self.topics.hold(&holder, *input, checkpoint.mark(*input).next);
+    /// Tells readers how far the store shows, and the log how far it is durable.
+    fn advance(&mut self, applied: Applied, checkpoint: Checkpoint, records: usize) {
+        if applied >= Applied::Visible {
+            self.progress.advance(&checkpoint);
         }
-        self.progress.advance(&checkpoint);
+        if applied == Applied::Durable {
+            let holder = holder(&*self.sink);
+            for input in &self.inputs {
+                self.topics.hold(&holder, *input, checkpoint.mark(*input).next);
+            }
+            self.in_flight = InFlight::default();
+        } else {
+            self.in_flight.records += records;
+            self.in_flight.since.get_or_insert(self.world.instant());
+        }
         self.applied = checkpoint;
     }
 }

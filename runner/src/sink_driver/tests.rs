@@ -18,17 +18,49 @@ use super::*;
 const EVENTS: TopicPartition = TopicPartition::new(Topic::OrdersEvents, 0);
 const LETTERS: TopicPartition = TopicPartition::new(Topic::DeadLetters, 0);
 
-#[derive(Default)]
 struct Stored {
+    /// What `apply` answers.
+    applied: Applied,
     numbers: Vec<u64>,
     batches: Vec<usize>,
     checkpoint: Checkpoint,
+    /// What a crash leaves: how many of the numbers, and the checkpoint.
+    durable: (usize, Checkpoint),
+    flushes: usize,
     faults: Vec<SinkError>,
 }
 
+impl Stored {
+    fn make_durable(&mut self) {
+        self.durable = (self.numbers.len(), self.checkpoint.clone());
+    }
+
+    fn crash(&mut self) {
+        let (numbers, checkpoint) = self.durable.clone();
+        self.numbers.truncate(numbers);
+        self.checkpoint = checkpoint;
+    }
+}
+
 /// A sink that remembers the numbers of the events it was given.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Memory(Arc<Mutex<Stored>>);
+
+impl Memory {
+    fn new(applied: Applied) -> Self {
+        let (numbers, batches, faults) = (Vec::new(), Vec::new(), Vec::new());
+        let (checkpoint, durable) = (Checkpoint::default(), (0, Checkpoint::default()));
+        Self(Arc::new(Mutex::new(Stored {
+            applied,
+            numbers,
+            batches,
+            checkpoint,
+            durable,
+            flushes: 0,
+            faults,
+        })))
+    }
+}
 
 #[async_trait]
 impl Sink for Memory {
@@ -37,10 +69,10 @@ impl Sink for Memory {
     }
 
     async fn checkpoint(&mut self) -> Result<Checkpoint, SinkError> {
-        Ok(self.0.lock().unwrap().checkpoint.clone())
+        Ok(self.0.lock().unwrap().durable.1.clone())
     }
 
-    async fn apply(&mut self, batch: &EventBatch, checkpoint: &Checkpoint) -> Result<(), SinkError> {
+    async fn apply(&mut self, batch: &EventBatch, checkpoint: &Checkpoint) -> Result<Applied, SinkError> {
         let mut stored = self.0.lock().unwrap();
         if let Some(fault) = stored.faults.pop() {
             return Err(fault);
@@ -48,6 +80,19 @@ impl Sink for Memory {
         stored.numbers.extend(batch.records.iter().map(|record| record.header.number));
         stored.batches.push(batch.records.len());
         stored.checkpoint = checkpoint.clone();
+        if stored.applied == Applied::Durable {
+            stored.make_durable();
+        }
+        Ok(stored.applied)
+    }
+
+    async fn flush(&mut self) -> Result<(), SinkError> {
+        let mut stored = self.0.lock().unwrap();
+        if let Some(fault) = stored.faults.pop() {
+            return Err(fault);
+        }
+        stored.flushes += 1;
+        stored.make_durable();
         Ok(())
     }
 }
@@ -72,11 +117,22 @@ impl Run {
         let log = MemoryTopics::with_partitions(1);
         log.put(EVENTS, events);
         let progress = Progress::new([EVENTS]);
-        Self { log, sink: Memory::default(), progress, stop: CancellationToken::new() }
+        Self { log, sink: Memory::new(Applied::Durable), progress, stop: CancellationToken::new() }
+    }
+
+    fn of_kind(applied: Applied, events: impl IntoIterator<Item = Bytes>) -> Self {
+        Self { sink: Memory::new(applied), ..Self::over(events) }
+    }
+
+    /// The offset from which the log keeps the events.
+    fn held(&self) -> Offset {
+        let holds = self.log.holds();
+        holds.iter().rev().find(|(_, at, _)| *at == EVENTS).map_or(Offset::ZERO, |(.., from)| *from)
     }
 
     async fn drive(&self) -> Result<(), SinkDriverError> {
-        let settings = SinkDriverSettings { records_max: 4, ..SinkDriverSettings::default() };
+        let settings =
+            SinkDriverSettings { records_max: 4, in_flight_max: 8, ..SinkDriverSettings::default() };
         let (sink, progress) = (Box::new(self.sink.clone()), self.progress.clone());
         let topics: Arc<dyn Topics> = self.log.clone();
         let feed = Feed::new(&topics, FeedSettings::default());
@@ -180,4 +236,68 @@ async fn what_cannot_be_read_or_stored_is_a_dead_letter_before_the_checkpoint_pa
     assert_eq!(letters.iter().map(|letter| letter.offset).collect::<Vec<_>>(), [Offset(1), Offset(2)]);
     assert_eq!(letters[0].bytes.bytes().unwrap(), b"\xff"[..]);
     assert_eq!(letters[1].bytes.bytes().unwrap(), event(2));
+}
+
+const KINDS: [Applied; 3] = [Applied::Accepted, Applied::Visible, Applied::Durable];
+
+#[tokio::test(start_paused = true)]
+async fn the_log_keeps_what_is_not_durable_and_readers_see_what_is_visible() {
+    let shown: Position = "orders.commands:0@3".parse().unwrap();
+    for kind in KINDS {
+        let run = Run::of_kind(kind, (1..=3).map(event));
+        let look = async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            let is_shown = run.progress.reach(&shown, Duration::ZERO).await;
+            assert_eq!(is_shown, kind >= Applied::Visible, "{kind:?}");
+            assert_eq!(run.held(), Offset(if kind == Applied::Durable { 3 } else { 0 }), "{kind:?}");
+            // A second after the first batch the store is flushed.
+            tokio::time::sleep(Duration::from_millis(600)).await;
+            assert!(run.progress.reach(&shown, Duration::ZERO).await, "{kind:?}");
+            assert_eq!(run.held(), Offset(3), "{kind:?}");
+            run.stop.cancel();
+        };
+        tokio::join!(run.drive(), look).0.unwrap();
+        assert_eq!(run.sink.0.lock().unwrap().flushes, usize::from(kind != Applied::Durable), "{kind:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_crash_what_was_not_durable_comes_again_and_nothing_is_missing() {
+    for kind in KINDS {
+        let mut run = Run::of_kind(kind, (1..=10).map(event));
+        let crash = tokio::time::timeout(Duration::from_millis(500), run.drive()).await;
+        assert!(crash.is_err(), "it was dropped in the middle of its work");
+        run.sink.0.lock().unwrap().crash();
+        run.log.put(EVENTS, [event(11)]);
+        run.stop = CancellationToken::new();
+        run.until(11).await.unwrap();
+        assert_eq!(run.numbers(), (1..=11).collect::<Vec<_>>(), "{kind:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_in_flight_has_a_bound() {
+    let run = Run::of_kind(Applied::Accepted, (1..=100).map(event));
+    run.until(100).await.unwrap();
+    let stored = run.sink.0.lock().unwrap();
+    // Batches have four records here, and eight may be in flight.
+    assert!(stored.flushes >= 12, "{} flushes", stored.flushes);
+    assert_eq!(stored.durable.0, 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_cannot_flush_is_tried_again_and_stopping_does_not_wait_for_it() {
+    let run = Run::of_kind(Applied::Visible, (1..=3).map(event));
+    let trouble = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        run.sink.0.lock().unwrap().faults.extend((0..3).map(|_| retry()));
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(run.held(), Offset(3));
+        run.log.put(EVENTS, [event(4)]);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        run.sink.0.lock().unwrap().faults.extend((0..1_000).map(|_| retry()));
+        run.stop.cancel();
+    };
+    tokio::join!(run.drive(), trouble).0.unwrap();
+    assert_eq!(run.held(), Offset(3), "what could not be made durable is kept");
 }

@@ -11,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use orderflow_database::{DatabaseError, sqlite::SqliteSettings};
-use orderflow_sinks::{Checkpoint, EventBatch, Sink, SinkError};
+use orderflow_sinks::{Applied, Checkpoint, EventBatch, Sink, SinkError};
 use orderflow_world::World;
 
 use crate::{
@@ -113,13 +113,13 @@ impl Sink for Driven {
         self.sink().checkpoint().await
     }
 
-    async fn apply(&mut self, batch: &EventBatch, checkpoint: &Checkpoint) -> Result<(), SinkError> {
+    async fn apply(&mut self, batch: &EventBatch, checkpoint: &Checkpoint) -> Result<Applied, SinkError> {
         if self.slow > 0.0 && self.rng.f64() < self.slow {
             let pause = Duration::from_millis(self.rng.u64(1..2_000));
             self.world.sleep(pause).await;
         }
-        self.sink().apply(batch, checkpoint).await?;
+        let applied = self.sink().apply(batch, checkpoint).await?;
         self.applied.fetch_add(1, SeqCst);
-        Ok(())
+        Ok(applied)
     }
 }

@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
-use orderflow_sinks::{Checkpoint, EventBatch, Sink, SinkError};
+use orderflow_sinks::{Applied, Checkpoint, EventBatch, Sink, SinkError};
 use sqlx::PgConnection;
 
 use super::{
@@ -87,9 +87,10 @@ impl Sink for PostgresSink {
         Ok(checkpoint)
     }
 
-    async fn apply(&mut self, batch: &EventBatch, checkpoint: &Checkpoint) -> Result<(), SinkError> {
+    async fn apply(&mut self, batch: &EventBatch, checkpoint: &Checkpoint) -> Result<Applied, SinkError> {
         let rows = Rows::of(batch)?;
-        Ok(self.write(&rows, checkpoint).await?)
+        self.write(&rows, checkpoint).await?;
+        Ok(Applied::Durable)
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use orderflow_feed::Mark;
 use orderflow_schemas::{Order, TopicPartition};
-use orderflow_sinks::{Checkpoint, EventBatch, Sink, SinkError};
+use orderflow_sinks::{Applied, Checkpoint, EventBatch, Sink, SinkError};
 use orderflow_world::disk::{Disk, RealDisk};
 use sqlx::{
     AssertSqlSafe, Connection, Sqlite, SqliteConnection, query::Query, sqlite::SqliteArguments, types::Json,
@@ -106,9 +106,10 @@ impl Sink for SqliteSink {
         Ok(checkpoint_of(&rows?)?)
     }
 
-    async fn apply(&mut self, batch: &EventBatch, checkpoint: &Checkpoint) -> Result<(), SinkError> {
+    async fn apply(&mut self, batch: &EventBatch, checkpoint: &Checkpoint) -> Result<Applied, SinkError> {
         let rows = Rows::of(batch)?;
-        Ok(self.write(&rows, checkpoint).await?)
+        self.write(&rows, checkpoint).await?;
+        Ok(Applied::Durable)
     }
 
     /// Moves the WAL into the file, which then holds everything, and removes it if nobody else is connected.

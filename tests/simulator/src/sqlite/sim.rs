@@ -12,7 +12,7 @@ use orderflow_database::{
     sqlite::{SqliteReader, SqliteSettings, SqliteSink},
 };
 use orderflow_schemas::Order;
-use orderflow_sinks::{Checkpoint, EventBatch, Sink, SinkError};
+use orderflow_sinks::{Applied, Checkpoint, EventBatch, Sink, SinkError};
 use tokio::runtime::{Builder, Runtime};
 
 use super::{door::Door, registry::Registration, vfs};
@@ -133,7 +133,7 @@ impl Sink for SimSink {
         self.settle(result)
     }
 
-    async fn apply(&mut self, batch: &EventBatch, checkpoint: &Checkpoint) -> Result<(), SinkError> {
+    async fn apply(&mut self, batch: &EventBatch, checkpoint: &Checkpoint) -> Result<Applied, SinkError> {
         let result = wait(|| self.sink.apply(batch, checkpoint));
         self.settle(result)
     }
