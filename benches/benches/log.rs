@@ -24,7 +24,7 @@ use orderflow_benches::{Table, grouped, machine, median, percent, wanted};
 use orderflow_schemas::{Offset, Topic, TopicPartition};
 use orderflow_topics::{
     Batch, EmbeddedLog, Topics, Visibility,
-    embedded::{Did, Settings},
+    embedded::{Settings, StepOutcome},
 };
 use orderflow_world::disk::RealDisk;
 use rustix::fs::{Advice, fadvise};
@@ -186,8 +186,8 @@ async fn zeroed_ahead(dir: &Path, case: Case) -> Result<Duration> {
     let settings = Settings { segment_bytes, ..Settings::default() };
     let (log, mut steps, _) = EmbeddedLog::open_stepped(Arc::new(RealDisk), fresh.path(), settings)?;
     log.create(AT.topic, 1).await?;
-    while steps.allocator.step() == Did::Work {}
-    while steps.writer.step(1) == Did::Work {}
+    while steps.allocator.step() == StepOutcome::Work {}
+    while steps.writer.step(1) == StepOutcome::Work {}
     case.rest();
     let records = case.records();
     let started = Instant::now();

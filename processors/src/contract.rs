@@ -77,7 +77,7 @@ pub trait Processor: Send + Sync + 'static {
     }
 
     /// Why this processor, as configured, cannot go on from the state; checked once after recovery.
-    fn objection(&self, _state: &Self::State) -> Option<String> {
+    fn incompatibility(&self, _state: &Self::State) -> Option<String> {
         None
     }
 

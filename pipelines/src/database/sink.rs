@@ -43,7 +43,7 @@ impl DatabaseSink {
         Ok(self.opened.insert(opened).as_mut())
     }
 
-    fn tell<T>(&self, outcome: &Result<T, SinkError>) {
+    fn report<T>(&self, outcome: &Result<T, SinkError>) {
         match outcome {
             Ok(_) => self.health.set(Status::Ready),
             Err(SinkError::Retry { .. }) => self.health.set(Status::Waiting),
@@ -65,7 +65,7 @@ impl Sink for DatabaseSink {
             Ok(sink) => sink.checkpoint().await,
             Err(error) => Err(error),
         };
-        self.tell(&checkpoint);
+        self.report(&checkpoint);
         checkpoint
     }
 
@@ -74,7 +74,7 @@ impl Sink for DatabaseSink {
             Ok(sink) => sink.apply(batch, checkpoint).await,
             Err(error) => Err(error),
         };
-        self.tell(&applied);
+        self.report(&applied);
         applied
     }
 
@@ -83,7 +83,7 @@ impl Sink for DatabaseSink {
             Ok(sink) => sink.flush().await,
             Err(error) => Err(error),
         };
-        self.tell(&flushed);
+        self.report(&flushed);
         flushed
     }
 

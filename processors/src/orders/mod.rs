@@ -78,7 +78,7 @@ impl Processor for OrderProcessor {
         state.due.first().map(|(time, _)| *time)
     }
 
-    fn objection(&self, state: &Orders) -> Option<String> {
+    fn incompatibility(&self, state: &Orders) -> Option<String> {
         // Orders stand in few ways, many in each.
         let mut sound = None;
         for (id, order) in &state.active {

@@ -42,7 +42,7 @@ impl Shop {
             self.processor.evolve(&mut recovered, event, self.now);
         }
         assert_eq!(recovered, self.state);
-        assert_eq!(self.processor.objection(&recovered), self.processor.objection(&self.state));
+        assert_eq!(self.processor.incompatibility(&recovered), self.processor.incompatibility(&self.state));
         decided
     }
 

@@ -98,7 +98,7 @@ pub enum BookError {
 }
 
 /// The partitions a processor of number `partition` reads and writes events to.
-pub(super) fn sides<P: Processor>(partition: Partition) -> (TopicPartition, TopicPartition) {
+pub(super) fn input_and_output<P: Processor>(partition: Partition) -> (TopicPartition, TopicPartition) {
     let side = |topic| TopicPartition { topic, partition };
     (side(P::INPUT), side(P::EVENTS))
 }
@@ -147,7 +147,7 @@ impl<S> Book<S> {
         bytes: &Bytes,
         output: &mut Output,
     ) -> Result<(), BookError> {
-        let (at, _) = sides::<P>(partition);
+        let (at, _) = input_and_output::<P>(partition);
         let raw = RawRecord::decode(bytes).map_err(|error| BookError::Header { at, offset, error })?;
         self.input_next = offset.next();
         match self.sources.arrival(&raw.header) {
@@ -234,7 +234,7 @@ impl<S> Book<S> {
         offset: Offset,
         bytes: &[u8],
     ) -> Result<(), BookError> {
-        let (_, at) = sides::<P>(partition);
+        let (_, at) = input_and_output::<P>(partition);
         let event: Record<P::Event> =
             Record::decode(bytes).map_err(|error| BookError::Event { at, offset, error })?;
         let header = event.header;

@@ -7,7 +7,7 @@ use orderflow_schemas::{Offset, Partition, TopicPartition};
 use orderflow_topics::{ReadError, Topics, Visibility};
 
 use super::{
-    book::{Book, BookError, sides},
+    book::{Book, BookError, input_and_output},
     snapshots::{SnapshotError, Snapshots},
 };
 
@@ -49,7 +49,7 @@ pub enum RecoveryError {
     },
     /// The processor, as configured, cannot go on from its state.
     #[error("{0}")]
-    Objection(String),
+    Incompatible(String),
 }
 
 /// A book that is back.
@@ -74,7 +74,7 @@ pub async fn recover<P: Processor>(
     let message_partitions = topics.partitions(P::MESSAGES);
     let mut book = snapshot.unwrap_or_else(|| Book::new(message_partitions));
     let snapshot_at = book.input_next;
-    let (input, events) = sides::<P>(partition);
+    let (input, events) = input_and_output::<P>(partition);
     for (at, next) in [(input, book.input_next), (events, book.events_next)] {
         let start = topics.bounds(at, Visibility::Accepted).await?.start;
         if next < start {
@@ -98,8 +98,8 @@ pub async fn recover<P: Processor>(
             return Err(RecoveryError::Ahead { at, next, end });
         }
     }
-    match processor.objection(&book.state) {
-        Some(objection) => Err(RecoveryError::Objection(objection)),
+    match processor.incompatibility(&book.state) {
+        Some(incompatibility) => Err(RecoveryError::Incompatible(incompatibility)),
         None => Ok(Recovered { book, snapshot_at, events_folded }),
     }
 }

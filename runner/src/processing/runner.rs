@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    book::{Book, BookError, Output, sides},
+    book::{Book, BookError, Output, input_and_output},
     recovery::{Recovered, RecoveryError, recover},
     snapshots::{SnapshotError, Snapshots},
     ticks::Ticks,
@@ -143,7 +143,7 @@ impl<P: Processor> Runner<P> {
 
     /// Recovers, then runs until `stop`; stores a snapshot at the end. `ready` is called once recovery is done.
     pub async fn run(mut self, stop: CancellationToken, ready: impl FnOnce()) -> Result<(), RunnerError> {
-        let (input, _) = sides::<P>(self.partition);
+        let (input, _) = input_and_output::<P>(self.partition);
         self.snapshots.remove_unfinished()?;
         self.hold()?;
         let recovered = recover(&*self.topics, &self.processor, self.partition, &self.snapshots).await;
@@ -174,7 +174,7 @@ impl<P: Processor> Runner<P> {
         book: &mut Book<P::State>,
         stop: &CancellationToken,
     ) -> Result<Step, RunnerError> {
-        let (input, _) = sides::<P>(self.partition);
+        let (input, _) = input_and_output::<P>(self.partition);
         let bytes_max = self.settings.read_bytes;
         let chunk = self.topics.read(input, book.input_next, bytes_max, Visibility::Accepted).await?;
         if chunk.records.is_empty() {
@@ -207,7 +207,7 @@ impl<P: Processor> Runner<P> {
         output: Output,
         stop: &CancellationToken,
     ) -> Result<bool, RunnerError> {
-        let (input, events) = sides::<P>(self.partition);
+        let (input, events) = input_and_output::<P>(self.partition);
         if output.is_empty() {
             return Ok(true);
         }
@@ -270,8 +270,8 @@ impl<P: Processor> Runner<P> {
 
     /// Waits for a command, or until something is due; then time itself becomes a command.
     async fn wait(&mut self, book: &mut Book<P::State>, stop: &CancellationToken) -> Result<(), RunnerError> {
-        let (input, _) = sides::<P>(self.partition);
-        self.tell(book);
+        let (input, _) = input_and_output::<P>(self.partition);
+        self.report_gauges(book);
         self.note_stored();
         let due = self.processor.next_due(&book.state).filter(|_| !self.is_ticking(book));
         let tick = async {
@@ -326,7 +326,7 @@ impl<P: Processor> Runner<P> {
     }
 
     async fn tick(&mut self, stop: &CancellationToken) -> Result<(), RunnerError> {
-        let (input, _) = sides::<P>(self.partition);
+        let (input, _) = input_and_output::<P>(self.partition);
         let record: Bytes = self.ticks.next(&*self.world);
         let tick = vec![Batch { at: input, records: vec![record] }];
         let appended = self.persist(tick, stop).await.map_err(|error| RunnerError::Append(input, error))?;
@@ -334,7 +334,7 @@ impl<P: Processor> Runner<P> {
         Ok(())
     }
 
-    fn tell(&self, book: &Book<P::State>) {
+    fn report_gauges(&self, book: &Book<P::State>) {
         let topic = P::INPUT.as_str();
         for (what, count) in self.processor.gauges(&book.state) {
             let labels = [("topic", topic.to_owned()), ("partition", self.partition.to_string())];
@@ -354,7 +354,7 @@ impl<P: Processor> Runner<P> {
         let (copy, bytes_last) = (book.clone(), self.snapshot_bytes);
         let (topics, snapshots, receipt) = (self.topics.clone(), self.snapshots.clone(), self.last);
         let holds = Holds::<P>::new(self.topics.clone(), self.partition);
-        let (input, events) = sides::<P>(self.partition);
+        let (input, events) = input_and_output::<P>(self.partition);
         let (stored, storing) = oneshot::channel();
         self.storing = Some(storing);
         self.world.spawn(Box::pin(async move {
@@ -398,7 +398,7 @@ impl<P: Processor> Runner<P> {
     /// Passes over the events that the book has in it. Where this runner alone writes there are none left to pass;
     /// where two do, an event may stand in front of repeats of older ones, and is passed only once it is decided here.
     async fn pass_folded(&self, book: &mut Book<P::State>) -> Result<(), RunnerError> {
-        let (_, events) = sides::<P>(self.partition);
+        let (_, events) = input_and_output::<P>(self.partition);
         loop {
             let bytes_max = self.settings.read_bytes;
             let chunk = self.topics.read(events, book.events_next, bytes_max, Visibility::Accepted).await?;
@@ -461,7 +461,7 @@ impl<P: Processor> Holds<P> {
     }
 
     fn hold(&self, input_next: Offset, events_next: Offset) {
-        let (input, events) = sides::<P>(self.partition);
+        let (input, events) = input_and_output::<P>(self.partition);
         let holder = format!("processor/{input}");
         self.topics.hold(&holder, input, input_next);
         self.topics.hold(&holder, events, events_next);

@@ -305,7 +305,7 @@ impl SinkDriver {
         let sink = self.sink.name();
         let mut backoff = Backoff::new(&self.world, sink, &self.settings);
         loop {
-            if self.bury(&mut read.letters, stop).await? == Step::Stopped {
+            if self.write_dead_letters(&mut read.letters, stop).await? == Step::Stopped {
                 return Ok(Step::Stopped);
             }
             let begun = self.world.instant();
@@ -316,7 +316,7 @@ impl SinkDriver {
                     applied
                 }
                 Err(error @ SinkError::Retry { .. }) => {
-                    self.tell_lag().await;
+                    self.report_lag().await;
                     if backoff.pause(&error, stop).await == Step::Stopped {
                         return Ok(Step::Stopped);
                     }
@@ -335,12 +335,12 @@ impl SinkDriver {
         }
         metrics::counter!(APPLIED_RECORDS, "sink" => sink).increment(read.records as u64);
         metrics::histogram!(BATCH_RECORDS, "sink" => sink).record(read.records as f64);
-        self.tell_lag().await;
+        self.report_lag().await;
         Ok(Step::Applied)
     }
 
     /// Makes the dead letters durable, before the checkpoint may pass what they are about.
-    async fn bury(
+    async fn write_dead_letters(
         &mut self,
         letters: &mut Vec<DeadLetter>,
         stop: &CancellationToken,
@@ -380,7 +380,7 @@ impl SinkDriver {
     }
 
     /// Tells how far behind the sink is, also while its store is away and nothing is applied.
-    async fn tell_lag(&mut self) {
+    async fn report_lag(&mut self) {
         let mut lag = 0;
         for at in &self.inputs {
             let Ok(bounds) = self.topics.bounds(*at, Visibility::Durable).await else { return };

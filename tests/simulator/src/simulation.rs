@@ -189,7 +189,7 @@ impl Simulation {
             self.note("the power is gone in the middle of it".into());
             self.lose_power();
         }
-        self.bury_failed()?;
+        self.end_failed()?;
         self.observe()?;
         self.check_store_if_new()
     }

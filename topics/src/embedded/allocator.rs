@@ -16,7 +16,7 @@ use super::{
     lock,
     segment::{Segment, file_name},
     shared::Shared,
-    writer::Did,
+    writer::StepOutcome,
 };
 use crate::metrics as names;
 
@@ -42,10 +42,10 @@ impl Allocator {
         let mut full = false;
         loop {
             match self.step() {
-                Did::Work => {}
-                Did::Ended => return,
-                Did::Failed => full = true,
-                Did::Nothing => {
+                StepOutcome::Work => {}
+                StepOutcome::Ended => return,
+                StepOutcome::Failed => full = true,
+                StepOutcome::Nothing => {
                     self.wait(full.then_some(RETRY));
                     if std::mem::take(&mut full) {
                         self.shared.retry_allocation(&mut lock(&self.shared.admission));
@@ -69,7 +69,7 @@ impl Allocator {
     }
 
     /// Does the most urgent chore.
-    pub fn step(&mut self) -> Did {
+    pub fn step(&mut self) -> StepOutcome {
         let (allocate, sealed, ended) = {
             let mut chores = lock(&self.shared.chores);
             let allocate = std::mem::take(&mut chores.allocate) && !chores.ended;
@@ -81,29 +81,29 @@ impl Allocator {
         }
         if let Some(sealed) = sealed {
             self.write_index(&sealed);
-            return Did::Work;
+            return StepOutcome::Work;
         }
         if ended {
-            return Did::Ended;
+            return StepOutcome::Ended;
         }
         match self.zero_some() {
             Ok(did) => did,
             Err(error) => {
                 tracing::warn!(%error, "a segment could not be zeroed ahead; appends to it will be slower");
                 self.zeroing.pop();
-                Did::Work
+                StepOutcome::Work
             }
         }
     }
 
-    fn allocate(&mut self) -> Did {
+    fn allocate(&mut self) -> StepOutcome {
         let (base, wanted) = {
             let mut admission = lock(&self.shared.admission);
             admission.attempts += 1;
             (admission.active.limit(), matches!(admission.next, Next::Wanted))
         };
         if !wanted {
-            return Did::Work;
+            return StepOutcome::Work;
         }
         let made = self.make(base);
         self.report(made.as_ref().err());
@@ -112,13 +112,13 @@ impl Allocator {
             Ok(segment) => {
                 admission.next = Next::Ready(Arc::clone(&segment));
                 lock(&self.shared.chores).zeroing.push(segment);
-                Did::Work
+                StepOutcome::Work
             }
             Err(why) => {
                 admission.next = Next::Failed;
                 admission.failed_attempt = admission.attempts;
                 admission.why_full = why;
-                Did::Failed
+                StepOutcome::Failed
             }
         };
         drop(admission);
@@ -161,17 +161,17 @@ impl Allocator {
 
     /// Zeroes a piece. A new segment comes before what is left of older ones, since the writer is not in its file; only
     /// at the start the active one comes first.
-    fn zero_some(&mut self) -> io::Result<Did> {
+    fn zero_some(&mut self) -> io::Result<StepOutcome> {
         let added = std::mem::take(&mut lock(&self.shared.chores).zeroing);
         for segment in added.into_iter().rev() {
             let file = self.shared.disk.open(&segment.path, Access::Write)?;
             self.zeroing.push((segment, file));
         }
-        let Some((segment, file)) = self.zeroing.last() else { return Ok(Did::Nothing) };
+        let Some((segment, file)) = self.zeroing.last() else { return Ok(StepOutcome::Nothing) };
         if !segment.zero_some(&**file)? {
             self.zeroing.pop();
         }
-        Ok(Did::Work)
+        Ok(StepOutcome::Work)
     }
 }
 

@@ -47,4 +47,4 @@ pub use report::{Cut, OpenReport};
 pub use retention::Removed;
 pub use settings::{Retention, Settings};
 use sync::lock;
-pub use writer::{Did, Writer};
+pub use writer::{StepOutcome, Writer};

@@ -35,7 +35,7 @@ pub struct Writer {
 
 /// What a step of the writer, or of the allocator, did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Did {
+pub enum StepOutcome {
     /// Something; there may be more.
     Work,
     /// Nothing: there is nothing to do at present.
@@ -61,9 +61,9 @@ impl Writer {
     pub(super) fn run(mut self) {
         loop {
             match self.step(now_ms()) {
-                Did::Work => {}
-                Did::Ended => return,
-                Did::Nothing | Did::Failed => self.wait(),
+                StepOutcome::Work => {}
+                StepOutcome::Ended => return,
+                StepOutcome::Nothing | StepOutcome::Failed => self.wait(),
             }
         }
     }
@@ -76,9 +76,9 @@ impl Writer {
     }
 
     /// Takes all that is pending in one segment and makes it durable. `now_ms` is the time of the frames.
-    pub fn step(&mut self, now_ms: u64) -> Did {
+    pub fn step(&mut self, now_ms: u64) -> StepOutcome {
         if self.shared.ended().is_some() {
-            return Did::Ended;
+            return StepOutcome::Ended;
         }
         let group = {
             let mut admission = lock(&self.shared.admission);
@@ -90,19 +90,19 @@ impl Writer {
             if group.is_empty() && admission.closed {
                 drop(admission);
                 self.shared.end(Ended::Closed);
-                return Did::Ended;
+                return StepOutcome::Ended;
             }
             group
         };
         if group.is_empty() {
-            return Did::Nothing;
+            return StepOutcome::Nothing;
         }
         match self.settle(&group, now_ms) {
-            Ok(()) => Did::Work,
+            Ok(()) => StepOutcome::Work,
             Err(error) => {
                 tracing::error!(file = %self.segment.path.display(), %error, "the log failed; it takes no more");
                 self.shared.end(Ended::Failed(format!("writing the log failed: {error}").into()));
-                Did::Ended
+                StepOutcome::Ended
             }
         }
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::Ordering::SeqCst};
 use orderflow_schemas::Offset;
 use orderflow_topics::{
     AppendError, EmbeddedLog, ReadError, Rejection, Topics, Visibility,
-    embedded::{Did, Settings},
+    embedded::{Settings, StepOutcome},
 };
 use orderflow_world::disk::RealDisk;
 
@@ -48,7 +48,7 @@ async fn nothing_is_durable_before_its_sync() {
     assert_eq!((chunk.records.len(), chunk.end), (0, Offset(0)));
     let chunk = log.read(FIRST, Offset(0), 1000, Visibility::Accepted).await.unwrap();
     assert_eq!((chunk.records.len(), chunk.end), (2, Offset(2)));
-    assert_eq!(steps.writer.step(1), Did::Work);
+    assert_eq!(steps.writer.step(1), StepOutcome::Work);
     log.durable(appended.receipt).await.unwrap();
     assert_eq!(read_all(&log, FIRST).await.len(), 2);
 }
@@ -64,9 +64,9 @@ async fn an_append_waits_while_too_much_is_pending_and_can_be_given_up() {
     assert!(poll_once(try_append(&log, FIRST, records([500]))).is_none(), "it waits, and is dropped");
     let mut waiting = Box::pin(try_append(&log, FIRST, records([600])));
     assert!(poll_once(waiting.as_mut()).is_none());
-    assert_eq!(steps.writer.step(1), Did::Work);
+    assert_eq!(steps.writer.step(1), StepOutcome::Work);
     waiting.await.unwrap();
-    assert_eq!(steps.writer.step(1), Did::Work);
+    assert_eq!(steps.writer.step(1), StepOutcome::Work);
     let sizes: Vec<_> = read_all(&log, FIRST).await.iter().map(bytes::Bytes::len).collect();
     assert_eq!(sizes, [900, 600]);
 }
@@ -81,9 +81,9 @@ async fn appends_that_wait_together_are_settled_by_one_write() {
     for at in [FIRST, SECOND, FIRST, SECOND] {
         receipts.push(try_append(&log, at, records([100])).await.unwrap().receipt);
     }
-    assert_eq!(steps.writer.step(1), Did::Work);
+    assert_eq!(steps.writer.step(1), StepOutcome::Work);
     for receipt in receipts {
         log.durable(receipt).await.unwrap();
     }
-    assert_eq!(steps.writer.step(1), Did::Nothing);
+    assert_eq!(steps.writer.step(1), StepOutcome::Nothing);
 }

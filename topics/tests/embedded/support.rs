@@ -18,7 +18,7 @@ use bytes::Bytes;
 use orderflow_schemas::{Topic, TopicPartition};
 use orderflow_topics::{
     AppendError, Appended, Batch, EmbeddedLog, Topics, Visibility, conformance,
-    embedded::{Did, Settings, Steps},
+    embedded::{Settings, StepOutcome, Steps},
 };
 use orderflow_world::disk::{Access, Disk, DiskFile, LockError, LockGuard, LockKind, RealDisk};
 
@@ -75,7 +75,7 @@ pub async fn read_all(log: &EmbeddedLog, at: TopicPartition) -> Vec<Bytes> {
 
 /// Lets the steps run until there is nothing left to do.
 pub fn run_steps(steps: &mut Steps) {
-    while steps.allocator.step() == Did::Work || steps.writer.step(1) == Did::Work {}
+    while steps.allocator.step() == StepOutcome::Work || steps.writer.step(1) == StepOutcome::Work {}
 }
 
 /// Polls a future once.

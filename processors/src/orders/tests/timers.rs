@@ -81,20 +81,20 @@ fn a_timer_the_lifecycle_has_lost_stands_in_nobodys_way() {
 fn a_lifecycle_that_strands_an_order_is_objected_to() {
     let mut shop = Shop::new(RETRY);
     shop.place(placing(&[(&sku(0), 1, None)]));
-    assert_eq!(shop.processor.objection(&shop.state), None);
-    let mut objection = |lifecycle: &str| {
+    assert_eq!(shop.processor.incompatibility(&shop.state), None);
+    let mut incompatibility = |lifecycle: &str| {
         shop.processor.lifecycle = Arc::new(Lifecycle::parse(lifecycle).unwrap());
-        shop.processor.objection(&shop.state).unwrap()
+        shop.processor.incompatibility(&shop.state).unwrap()
     };
-    assert!(objection(TRACKING).contains("has no state `NEW`"));
-    assert!(objection(&RETRY.replace("NEW", "OLD").replace("GONE", "NEW")).contains("ends with"));
+    assert!(incompatibility(TRACKING).contains("has no state `NEW`"));
+    assert!(incompatibility(&RETRY.replace("NEW", "OLD").replace("GONE", "NEW")).contains("ends with"));
     let later = r#"
         name = "later"
         initial = { state = "NEW" }
         states = { NEW = {}, GONE = { final = "completed" } }
         transitions = [{ from = ["NEW"], to = "GONE", by = ["admin"] }]
     "#;
-    assert!(objection(later).contains("awaits no answer from stock"));
+    assert!(incompatibility(later).contains("awaits no answer from stock"));
 }
 
 #[test]

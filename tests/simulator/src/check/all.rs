@@ -60,14 +60,14 @@ impl Checks {
         }
         let (orders, store) = (&mut self.orders, &mut self.store);
         for decisions in &mut self.order_decisions {
-            let (input, events) = decisions.sides();
+            let (input, events) = decisions.input_and_output();
             decisions.check(truth.of(input), truth.of(events), |offset, cause, event| {
                 store.note_order(events, offset, cause, event);
                 orders.take(event)
             })?;
         }
         for (decisions, ledger) in self.stock_decisions.iter_mut().zip(&mut self.ledgers) {
-            let (input, events) = decisions.sides();
+            let (input, events) = decisions.input_and_output();
             decisions.check(truth.of(input), truth.of(events), |offset, cause, event| {
                 store.note_stock(events, offset, cause, event);
                 ledger.take(event)
@@ -83,8 +83,13 @@ impl Checks {
 
     /// Whether every durable command is decided, and the store has shown all.
     pub fn is_at_rest(&self, truth: &Truth) -> bool {
-        self.order_decisions.iter().all(|decisions| decisions.is_done(truth.of(decisions.sides().0)))
-            && self.stock_decisions.iter().all(|decisions| decisions.is_done(truth.of(decisions.sides().0)))
+        self.order_decisions
+            .iter()
+            .all(|decisions| decisions.is_done(truth.of(decisions.input_and_output().0)))
+            && self
+                .stock_decisions
+                .iter()
+                .all(|decisions| decisions.is_done(truth.of(decisions.input_and_output().0)))
             && self.store.is_complete()
     }
 
@@ -134,14 +139,14 @@ impl Checks {
     /// Every message that follows from a decision is there, once but for repeats, and no other.
     fn check_messages(&self) -> Checked {
         for decisions in &self.order_decisions {
-            let (input, _) = decisions.sides();
+            let (input, _) = decisions.input_and_output();
             for to in (0..self.stock_decisions.len()).filter_map(|n| u16::try_from(n).ok()) {
                 let at = TopicPartition::new(Topic::StockCommands, to);
                 self.compare_messages(input, at, decisions.messages(at.partition))?;
             }
         }
         for decisions in &self.stock_decisions {
-            let (input, _) = decisions.sides();
+            let (input, _) = decisions.input_and_output();
             for to in (0..self.order_decisions.len()).filter_map(|n| u16::try_from(n).ok()) {
                 let at = TopicPartition::new(Topic::OrdersCommands, to);
                 self.compare_messages(input, at, decisions.messages(at.partition))?;

@@ -54,7 +54,7 @@ impl<P: Processor> Decisions<P> {
     }
 
     /// What it reads and where its events are.
-    pub fn sides(&self) -> (TopicPartition, TopicPartition) {
+    pub fn input_and_output(&self) -> (TopicPartition, TopicPartition) {
         let side = |topic| TopicPartition { topic, partition: self.partition };
         (side(P::INPUT), side(P::EVENTS))
     }
@@ -91,7 +91,7 @@ impl<P: Processor> Decisions<P> {
         events: &[Bytes],
         mut take: impl FnMut(Offset, Offset, &P::Event) -> Checked,
     ) -> Checked {
-        let (_, at) = self.sides();
+        let (_, at) = self.input_and_output();
         for (offset, bytes) in events.iter().enumerate().skip(self.seen) {
             let event: Record<P::Event> = match Record::decode(bytes) {
                 Ok(event) => event,
@@ -126,7 +126,7 @@ impl<P: Processor> Decisions<P> {
 
     /// Decides all commands up to the one at `last`; those before it can only be repeats.
     fn decide_up_to(&mut self, last: Offset, commands: &[Bytes]) -> Checked {
-        let (at, _) = self.sides();
+        let (at, _) = self.input_and_output();
         while self.book.input_next <= last {
             let offset = self.book.input_next;
             let Some(command) = usize::try_from(offset.0).ok().and_then(|index| commands.get(index)) else {

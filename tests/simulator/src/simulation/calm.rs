@@ -82,7 +82,7 @@ impl Simulation {
     pub(super) fn is_log_idle(&mut self) -> bool {
         let now_ms = self.world.now_ms();
         let Some(process) = &mut self.process else { return true };
-        let idle = |did| matches!(did, orderflow_topics::embedded::Did::Nothing);
+        let idle = |did| matches!(did, orderflow_topics::embedded::StepOutcome::Nothing);
         let (allocator, writer) = (process.steps.allocator.step(), process.steps.writer.step(now_ms));
         idle(allocator) && idle(writer)
     }

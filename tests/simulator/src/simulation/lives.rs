@@ -7,7 +7,7 @@ use orderflow_runner::{
 use orderflow_sinks::SinkError;
 use orderflow_topics::{
     AppendError, ReadError, Rejection,
-    embedded::{Did, OpenError},
+    embedded::{OpenError, StepOutcome},
 };
 
 use super::{Simulation, lock};
@@ -96,7 +96,7 @@ impl Simulation {
     }
 
     /// Ends the process when a part of it has failed; a failure that no fault explains is a broken promise.
-    pub(super) fn bury_failed(&mut self) -> Checked {
+    pub(super) fn end_failed(&mut self) -> Checked {
         let Some(process) = &self.process else { return Ok(()) };
         let log_failed = at_once_or_never(process.log.failed());
         let failure = process.failure();
@@ -182,7 +182,7 @@ impl Simulation {
             return;
         }
         process.log.stop_appends();
-        if matches!(process.steps.writer.step(self.world.now_ms()), Did::Ended) {
+        if matches!(process.steps.writer.step(self.world.now_ms()), StepOutcome::Ended) {
             self.note("the process has stopped".into());
             self.kill();
         }

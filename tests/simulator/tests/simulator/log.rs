@@ -13,7 +13,7 @@ use orderflow_schemas::{Topic, TopicPartition};
 use orderflow_simulator::disk::{DiskFaults, Operations, SimDisk};
 use orderflow_topics::{
     Batch, EmbeddedLog, Topics, Visibility, conformance,
-    embedded::{Did, Settings, Steps},
+    embedded::{Settings, StepOutcome, Steps},
 };
 
 const AT: TopicPartition = TopicPartition::new(Topic::OrdersCommands, 0);
@@ -59,7 +59,9 @@ impl Run {
             50..74 => drop(self.steps.writer.step(1)),
             74..90 => drop(self.steps.allocator.step()),
             90..91 => {
-                while self.steps.allocator.step() == Did::Work || self.steps.writer.step(1) == Did::Work {}
+                while self.steps.allocator.step() == StepOutcome::Work
+                    || self.steps.writer.step(1) == StepOutcome::Work
+                {}
             }
             91..95 => self.crash(SimDisk::process_crash),
             95..97 => self.crash(SimDisk::power_cut),
