@@ -215,10 +215,15 @@ impl Simulation {
             return Ok(());
         }
         self.damaged.push(newest.clone());
+        // The log may have forgotten all that the one before does not need.
+        self.retain()?;
         let length = self.disk.read(&newest).map_or(0, |bytes| bytes.len());
         let byte = self.rng.usize(..length.max(1));
         self.disk.flip_bit(&newest, byte, self.rng.u8(..8));
         self.note(format!("byte {byte} of {} is damaged", newest.display()));
+        if self.rng.bool() {
+            self.kill();
+        }
         Ok(())
     }
 
