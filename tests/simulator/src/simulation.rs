@@ -75,6 +75,8 @@ pub struct Simulation {
     troubled: bool,
     /// The bit that is the wrong way round.
     flipped: Option<(PathBuf, usize, u8)>,
+    /// How far the last segment of the log was durable some time ago.
+    written: Option<(PathBuf, usize)>,
     /// Snapshots that were damaged and are still there.
     damaged: Vec<PathBuf>,
     shift_s: i64,
@@ -122,6 +124,7 @@ impl Simulation {
             counts: Counts::default(),
             troubled: false,
             flipped: None,
+            written: None,
             damaged: Vec::new(),
             shift_s: 0,
             calm: false,

@@ -236,20 +236,12 @@ impl Simulation {
             self.kill();
             return Ok(());
         }
-        let mut files: Vec<PathBuf> = self.disk.files().into_iter().map(|(path, _)| path).collect();
-        files.retain(|path| path.starts_with(PathBuf::from(DATA).join("log")));
-        files.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
-        // A segment is sealed, and vouched for, once the next one has durably begun.
-        let begun = |path: &PathBuf| {
-            self.disk.read_durable(path).is_some_and(|bytes| bytes.iter().take(8).any(|byte| *byte != 0))
-        };
-        let sealed = files.windows(2).filter(|pair| begun(&pair[1])).count();
-        files.truncate(sealed);
-        if files.is_empty() {
+        let mut places: Vec<(PathBuf, usize)> = self.sealed_segments();
+        places.extend(self.vouched_part());
+        if places.is_empty() {
             return Ok(());
         }
-        let path = files[self.rng.usize(..files.len())].clone();
-        let length = self.disk.read(&path).map_or(0, |bytes| bytes.len());
+        let (path, length) = places[self.rng.usize(..places.len())].clone();
         let (byte, bit) = (self.rng.usize(..length.max(1)), self.rng.u8(..8));
         if self.disk.flip_bit(&path, byte, bit) {
             self.note(format!("bit {bit} of byte {byte} of {} is turned over", path.display()));
@@ -258,7 +250,39 @@ impl Simulation {
         Ok(())
     }
 
+    /// The segments that have durably begun, in their order.
+    fn begun_segments(&self) -> Vec<PathBuf> {
+        let mut files: Vec<PathBuf> = self.disk.files().into_iter().map(|(path, _)| path).collect();
+        files.retain(|path| path.starts_with(PathBuf::from(DATA).join("log")));
+        files.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
+        let begun = |path: &PathBuf| {
+            self.disk.read_durable(path).is_some_and(|bytes| bytes.iter().take(8).any(|byte| *byte != 0))
+        };
+        let count = files.iter().take_while(|path| begun(path)).count();
+        files.truncate(count);
+        files
+    }
+
+    /// The segments behind which another one has durably begun, which vouches for them; with their lengths.
+    fn sealed_segments(&self) -> Vec<(PathBuf, usize)> {
+        let mut files = self.begun_segments();
+        files.pop();
+        let length = |path: &PathBuf| self.disk.read(path).map_or(0, |bytes| bytes.len());
+        files.into_iter().map(|path| (path.clone(), length(&path))).collect()
+    }
+
+    /// The part of the last segment that was durable when this was last asked, if more is durable now: what was written
+    /// after it vouches for it. With its length.
+    fn vouched_part(&mut self) -> Option<(PathBuf, usize)> {
+        let path = self.begun_segments().pop()?;
+        let bytes = self.disk.read_durable(&path)?;
+        let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        let before = self.written.replace((path.clone(), end));
+        before.filter(|(of, before)| *of == path && *before < end)
+    }
+
     fn retain(&mut self) -> Checked {
+        self.vouched_part();
         let Some(process) = &self.process else { return Ok(()) };
         if let Ok(removed) = process.log.retain(self.world.now_ms()) {
             self.note(format!("retention: {removed:?}"));
