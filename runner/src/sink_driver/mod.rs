@@ -67,7 +67,14 @@ pub struct SinkDriverSettings {
 
 impl Default for SinkDriverSettings {
     fn default() -> Self {
-        Self { records_max: 10_000, bytes_max: 8 << 20, backoff_ms_min: 50, backoff_ms_max: 10_000 }
+        Self {
+            records_max: 10_000,
+            bytes_max: 8 << 20,
+            backoff_ms_min: 50,
+            backoff_ms_max: 10_000,
+            in_flight_max: 100_000,
+            flush_ms: 1_000,
+        }
     }
 }
 

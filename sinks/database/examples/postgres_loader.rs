@@ -68,7 +68,9 @@ async fn run(url: &str, loader: Loader, work: &Work) -> Outcome<f64> {
     let begun = Instant::now();
     for (batch, rows, checkpoint) in work {
         match loader {
-            Loader::Sink => sink.apply(batch, checkpoint).await?,
+            Loader::Sink => {
+                sink.apply(batch, checkpoint).await?;
+            }
             Loader::Unnest => loaders::unnest(&mut connection, rows, checkpoint).await?,
             Loader::Single => loaders::single_statement(&mut connection, rows, checkpoint).await?,
             Loader::Copy => loaders::copy_and_merge(&mut connection, rows, checkpoint).await?,
