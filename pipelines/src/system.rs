@@ -15,7 +15,7 @@ use orderflow_feed::Feed;
 use orderflow_ingest::Ingest;
 use orderflow_processors::{OrderProcessor, Processor, StockProcessor};
 use orderflow_runner::{
-    processing::{Runner, Settings as RunnerSettings, Snapshots},
+    processing::{LocalSnapshots, Runner, Settings as RunnerSettings, Snapshots},
     sink_driver::{SinkDriver, SinkDriverSettings},
 };
 use orderflow_schemas::{Partition, Topic, TopicPartition};
@@ -292,7 +292,8 @@ impl StartRunners<'_> {
 
     fn one<P: Processor>(&mut self, processor: P, partition: Partition, recovering: mpsc::Sender<()>) {
         let settings = self.settings;
-        let snapshots = Snapshots::new(&settings.data, TopicPartition { topic: P::INPUT, partition });
+        let store = LocalSnapshots::new(&settings.data);
+        let snapshots = Snapshots::new(store, TopicPartition { topic: P::INPUT, partition });
         let how = RunnerSettings { snapshot_every: settings.snapshot_every, ..RunnerSettings::default() };
         let runner =
             Runner::new(self.world.clone(), self.topics.clone(), processor, partition, snapshots, how);

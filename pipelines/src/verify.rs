@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
+use orderflow_runner::processing::LocalSnapshots;
 use orderflow_topics::{
     EmbeddedLog, Topics,
     embedded::{self, OpenError},
@@ -22,7 +23,8 @@ pub async fn verify(settings: &Settings, room: &Room) -> Result<Report> {
         keys_max: settings.keys_max,
         resolved_max: settings.resolved_max,
     };
-    orderflow_verify::run(&Subject { topics, data: settings.data.clone(), rules, audit }, room).await
+    let snapshots = LocalSnapshots::new(&settings.data);
+    orderflow_verify::run(&Subject { topics, snapshots, rules, audit }, room).await
 }
 
 fn open_log(settings: &Settings) -> Result<Arc<dyn Topics>> {

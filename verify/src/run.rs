@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use orderflow_database::Audit;
+use orderflow_runner::processing::SnapshotStore;
 use orderflow_schemas::{Lifecycle, Topic};
 use orderflow_sinks::Checkpoint;
 use orderflow_topics::{Topics, partitions_of};
@@ -42,8 +43,8 @@ impl Default for Room {
 pub struct Subject {
     /// The log.
     pub topics: Arc<dyn Topics>,
-    /// The data directory, for its snapshots.
-    pub data: PathBuf,
+    /// Where the snapshots of its processors are.
+    pub snapshots: Arc<dyn SnapshotStore>,
     /// The rules that processors decide by.
     pub rules: Rules,
     /// The database, if there is one.

@@ -59,10 +59,10 @@ impl Kept {
             let Some(book) = self.read::<S>(offset, report)? else { continue };
             match difference(&book, fold, events_next) {
                 Some(part) => {
-                    let path = self.snapshots.path(offset);
-                    report.differences.add(|| {
-                        format!("damaged snapshot {}: its {part} is not the fold of the log", path.display())
-                    });
+                    let path = self.snapshots.location(offset);
+                    report
+                        .differences
+                        .add(|| format!("damaged snapshot {}: its {part} is not the fold of the log", path));
                 }
                 None => {
                     report.snapshots += 1;
@@ -77,9 +77,8 @@ impl Kept {
     pub(super) fn pass(&mut self, offset: Offset, report: &mut Report) {
         let Some((resumes, at)) = self.resumes.take() else { return };
         if resumes > offset {
-            let path = self.snapshots.path(at);
+            let path = self.snapshots.location(at);
             report.differences.add(|| {
-                let path = path.display();
                 format!("damaged snapshot {path}: it goes on at event offset {resumes}, past the event at {offset}")
             });
         }
@@ -91,9 +90,8 @@ impl Kept {
             if self.read::<S>(offset, report)?.is_none() {
                 continue;
             }
-            let (path, input) = (self.snapshots.path(offset), self.input);
+            let (path, input) = (self.snapshots.location(offset), self.input);
             report.differences.add(|| {
-                let path = path.display();
                 format!("damaged snapshot {path}: it is ahead of the log, which decides {input} up to offset {end}")
             });
         }
@@ -102,7 +100,7 @@ impl Kept {
 
     /// The book of a snapshot; `None`, and the damage named, if it cannot be read.
     fn read<S: State>(&self, offset: Offset, report: &mut Report) -> Result<Option<Book<S>>> {
-        let path = self.snapshots.path(offset);
+        let path = self.snapshots.location(offset);
         let why = match self.snapshots.read::<S>(offset)? {
             Ok(book) if book.input_next != offset => format!("it is of offset {}", book.input_next),
             Ok(book) => match book.state.check() {
@@ -111,7 +109,7 @@ impl Kept {
             },
             Err(why) => why,
         };
-        report.differences.add(|| format!("damaged snapshot {}: {why}", path.display()));
+        report.differences.add(|| format!("damaged snapshot {}: {why}", path));
         Ok(None)
     }
 }

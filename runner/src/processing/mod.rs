@@ -6,6 +6,7 @@
 mod book;
 mod recovery;
 mod runner;
+mod snapshot_store;
 mod snapshots;
 mod ticks;
 
@@ -15,4 +16,5 @@ mod tests;
 pub use book::{Book, BookError, Output};
 pub use recovery::{Recovered, RecoveryError, recover};
 pub use runner::{Runner, RunnerError, Settings};
+pub use snapshot_store::{LocalSnapshots, SnapshotStore};
 pub use snapshots::{SnapshotError, Snapshots};

@@ -1,24 +1,18 @@
-//! Snapshots of a processor's book, as files.
+//! Snapshots of a processor's book, as objects of a [`SnapshotStore`].
 //!
-//! *Layout*: `<data>/snapshots/<input topic>/<partition>/<input offset, 20 digits>.snap`: magic, format version,
+//! *Layout*: `<input topic>/<partition>/<input offset, 20 digits>.snap`: magic, format version,
 //! CRC-32C of all that follows, length of the body, the offsets to go on from; then the book in postcard. Format 2 is
-//! written, format 1 is read too. *Durability*: written beside, fsynced, renamed, folder fsynced. *Order*: the runner
-//! stores one only once all that led to it is durable. Several are kept; one that is damaged or of an unknown format is
+//! written, format 1 is read too. *Durability*: that of the store. *Order*: the runner stores one only once all that led to it is durable. Several are kept; one that is damaged or of an unknown format is
 //! passed over for the one before, with a warning.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{io, sync::Arc};
 
 use crc_fast::{CrcAlgorithm, checksum};
 use orderflow_processors::State;
 use orderflow_schemas::{Offset, TopicPartition};
-use orderflow_world::disk::{Access, Disk, RealDisk, read_file};
 use serde::de::DeserializeOwned;
 
-use super::book::Book;
+use super::{book::Book, snapshot_store::SnapshotStore};
 
 const MAGIC: &[u8; 8] = b"ORDFSNAP";
 const FORMAT: u32 = 2;
@@ -28,29 +22,23 @@ pub const KEPT: usize = 2;
 
 /// A snapshot could not be stored or found.
 #[derive(Debug, thiserror::Error)]
-#[error("snapshot {path}: {error}", path = .path.display())]
+#[error("snapshot {location}: {error}")]
 pub struct SnapshotError {
-    path: PathBuf,
+    location: String,
     error: io::Error,
 }
 
 /// The snapshots of one processor partition.
 #[derive(Clone, Debug)]
 pub struct Snapshots {
-    disk: Arc<dyn Disk>,
-    folder: PathBuf,
+    store: Arc<dyn SnapshotStore>,
+    folder: String,
 }
 
 impl Snapshots {
-    /// The snapshots of the processor that reads `input`, under the data directory.
-    pub fn new(data: &Path, input: TopicPartition) -> Self {
-        Self::on(Arc::new(RealDisk), data, input)
-    }
-
-    /// As [`Self::new`], on another disk.
-    pub fn on(disk: Arc<dyn Disk>, data: &Path, input: TopicPartition) -> Self {
-        let folder = data.join("snapshots").join(input.topic.as_str()).join(input.partition.to_string());
-        Self { disk, folder }
+    /// The snapshots of the processor that reads `input`.
+    pub fn new(store: Arc<dyn SnapshotStore>, input: TopicPartition) -> Self {
+        Self { store, folder: format!("{}/{}", input.topic.as_str(), input.partition) }
     }
 
     /// Turns a book into the bytes of a snapshot. `capacity` is room for about as many; it may be wrong.
@@ -88,7 +76,7 @@ impl Snapshots {
     /// before took.
     pub(super) async fn keep<S: State>(&self, book: Book<S>, bytes_last: u64) -> Result<u64, SnapshotError> {
         let (this, next) = (self.clone(), book.input_next);
-        let path = self.path(next);
+        let location = self.location(next);
         let keep = move || {
             // Most grow; one that outgrows its room is copied.
             let capacity = usize::try_from(bytes_last + bytes_last / 8).unwrap_or(0);
@@ -96,45 +84,28 @@ impl Snapshots {
             drop(book);
             this.store(next, &bytes).map(|()| bytes.len() as u64)
         };
-        if !self.disk.blocks() {
+        if !self.store.blocks() {
             return keep();
         }
         let kept = tokio::task::spawn_blocking(keep).await;
-        kept.map_err(|error| SnapshotError { path, error: io::Error::other(error) })?
+        kept.map_err(|error| SnapshotError { location, error: io::Error::other(error) })?
     }
 
     /// Stores a snapshot taken before `input_next` and removes those no longer kept.
     pub fn store(&self, input_next: Offset, bytes: &[u8]) -> Result<(), SnapshotError> {
-        let path = self.path(input_next);
-        let beside = path.with_extension("tmp");
-        let stored = (|| {
-            self.disk.create_dir(&self.folder)?;
-            let file = self.disk.open(&beside, Access::Create)?;
-            file.write_at(bytes, 0)?;
-            file.sync()?;
-            self.disk.rename(&beside, &path)?;
-            self.disk.sync_dir(&self.folder)
-        })();
-        stored.map_err(|error| SnapshotError { path, error })?;
+        let name = self.name(input_next);
+        self.store.write(&name, bytes).map_err(self.failed(&name))?;
         let all = self.list()?;
         for old in all.iter().rev().skip(KEPT) {
-            let path = self.path(*old);
-            self.disk.remove(&path).map_err(|error| SnapshotError { path, error })?;
+            let name = self.name(*old);
+            self.store.remove(&name).map_err(self.failed(&name))?;
         }
         Ok(())
     }
 
     /// Removes what was left of snapshots that were being stored when a process ended.
     pub(super) fn remove_unfinished(&self) -> Result<(), SnapshotError> {
-        for name in self.names()?.into_iter().filter(|name| name.ends_with(".tmp")) {
-            let path = self.folder.join(name);
-            match self.disk.remove(&path) {
-                // Another process of this partition was faster.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                removed => removed.map_err(|error| SnapshotError { path, error })?,
-            }
-        }
-        Ok(())
+        self.store.remove_unfinished(&self.folder).map_err(self.failed(&self.folder))
     }
 
     /// The book of the newest snapshot that can be read.
@@ -143,8 +114,8 @@ impl Snapshots {
             match self.read(offset)? {
                 Ok(book) => return Ok(Some(book)),
                 Err(why) => {
-                    let path = self.path(offset);
-                    tracing::warn!(path = %path.display(), why, "snapshot passed over for the one before");
+                    let location = self.location(offset);
+                    tracing::warn!(%location, why, "snapshot passed over for the one before");
                 }
             }
         }
@@ -154,45 +125,42 @@ impl Snapshots {
     /// The first command and the first event that recovery from any kept snapshot may need.
     pub fn needed_from(&self) -> Result<(Offset, Offset), SnapshotError> {
         let Some(oldest) = self.list()?.first().copied() else { return Ok((Offset::ZERO, Offset::ZERO)) };
-        let path = self.path(oldest);
-        let mut bytes = [0; HEADER_BYTES];
-        let file = self.disk.open(&path, Access::Read);
-        let read = file.and_then(|file| file.read_at(&mut bytes, 0));
-        match (read, Header::read(&bytes)) {
-            (Ok(()), Ok(header)) => Ok((header.input_next, header.events_next)),
+        let header = self.store.read_start(&self.name(oldest), HEADER_BYTES);
+        match header.ok().and_then(|bytes| Header::read(&bytes).ok()) {
+            Some(header) => Ok((header.input_next, header.events_next)),
             // Nothing to go by: then all of the log may be needed.
-            _ => Ok((Offset::ZERO, Offset::ZERO)),
+            None => Ok((Offset::ZERO, Offset::ZERO)),
         }
     }
 
     /// The book of the snapshot taken before `offset`, or why it cannot be read.
     pub fn read<S: State>(&self, offset: Offset) -> Result<Result<Book<S>, String>, SnapshotError> {
-        let path = self.path(offset);
-        match read_file(&*self.disk, &path) {
-            Ok(bytes) => Ok(Self::decode(&bytes)),
-            Err(error) => Err(SnapshotError { path, error }),
-        }
+        let name = self.name(offset);
+        let bytes = self.store.read(&name).map_err(self.failed(&name))?;
+        Ok(Self::decode(&bytes))
     }
 
-    /// The file of the snapshot taken before `input_next`.
-    pub fn path(&self, input_next: Offset) -> PathBuf {
-        self.folder.join(format!("{:020}.snap", input_next.0))
+    /// Where the snapshot taken before `input_next` is, for people.
+    pub fn location(&self, input_next: Offset) -> String {
+        self.store.location(&self.name(input_next))
+    }
+
+    fn name(&self, input_next: Offset) -> String {
+        format!("{}/{:020}.snap", self.folder, input_next.0)
+    }
+
+    fn failed(&self, name: &str) -> impl FnOnce(io::Error) -> SnapshotError {
+        let location = self.store.location(name);
+        move |error| SnapshotError { location, error }
     }
 
     /// The offsets of the snapshots there are, ascending.
     pub fn list(&self) -> Result<Vec<Offset>, SnapshotError> {
         let offset = |name: String| name.strip_suffix(".snap")?.parse().ok().map(Offset);
-        let mut offsets: Vec<Offset> = self.names()?.into_iter().filter_map(offset).collect();
+        let names = self.store.list(&self.folder).map_err(self.failed(&self.folder))?;
+        let mut offsets: Vec<Offset> = names.into_iter().filter_map(offset).collect();
         offsets.sort_unstable();
         Ok(offsets)
-    }
-
-    /// The files in the folder; none if it was never made.
-    fn names(&self) -> Result<Vec<String>, SnapshotError> {
-        match self.disk.list(&self.folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            names => names.map_err(|error| SnapshotError { path: self.folder.clone(), error }),
-        }
     }
 }
 
@@ -235,12 +203,24 @@ impl Header {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{
+        fs,
+        path::{Path, PathBuf},
+    };
 
     use orderflow_processors::stock::Stock;
     use orderflow_schemas::Topic;
 
     use super::*;
+    use crate::processing::LocalSnapshots;
+
+    fn snapshots(data: &Path) -> Snapshots {
+        Snapshots::new(LocalSnapshots::new(data), TopicPartition::new(Topic::OrdersCommands, 3))
+    }
+
+    fn path(snapshots: &Snapshots, offset: u64) -> PathBuf {
+        snapshots.location(Offset(offset)).into()
+    }
 
     fn book(input_next: u64) -> Book<Stock> {
         Book { input_next: Offset(input_next), ..Book::new(2) }
@@ -249,10 +229,10 @@ mod tests {
     #[test]
     fn what_was_left_half_stored_is_removed() {
         let data = tempfile::tempdir().unwrap();
-        let snapshots = Snapshots::new(data.path(), TopicPartition::new(Topic::OrdersCommands, 3));
+        let snapshots = snapshots(data.path());
         snapshots.remove_unfinished().unwrap();
         snapshots.store(Offset(10), &Snapshots::encode(&book(10), 0)).unwrap();
-        let left = snapshots.path(Offset(20)).with_extension("tmp");
+        let left = path(&snapshots, 20).with_extension("tmp");
         fs::write(&left, b"half").unwrap();
         snapshots.remove_unfinished().unwrap();
         assert!(!left.exists());
@@ -262,14 +242,14 @@ mod tests {
     #[test]
     fn damaged_snapshot_is_passed_over_for_the_one_before() {
         let data = tempfile::tempdir().unwrap();
-        let snapshots = Snapshots::new(data.path(), TopicPartition::new(Topic::OrdersCommands, 3));
+        let snapshots = snapshots(data.path());
         assert_eq!(snapshots.load::<Stock>().unwrap(), None);
         for offset in [10, 20, 30] {
             snapshots.store(Offset(offset), &Snapshots::encode(&book(offset), 0)).unwrap();
         }
         assert_eq!(snapshots.list().unwrap(), [Offset(20), Offset(30)]);
         assert_eq!(snapshots.load().unwrap(), Some(book(30)));
-        let newest = snapshots.path(Offset(30));
+        let newest = path(&snapshots, 30);
         let whole = fs::read(&newest).unwrap();
         for at in 0..whole.len() {
             let mut damaged = whole.clone();

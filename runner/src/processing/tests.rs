@@ -125,7 +125,7 @@ async fn run(
 ) -> Vec<Bytes> {
     let (stop, mut running) = (CancellationToken::new(), tokio::task::JoinSet::new());
     for (number, lifecycle) in lifecycles.iter().enumerate() {
-        let snapshots = Snapshots::new(&data.join(number.to_string()), COMMANDS);
+        let snapshots = Snapshots::new(LocalSnapshots::new(&data.join(number.to_string())), COMMANDS);
         let runner = Runner::new(
             TokioWorld::new(),
             topics.clone(),
@@ -180,7 +180,7 @@ async fn two_runners_of_one_partition_write_the_same_records_under_the_same_numb
 #[tokio::test]
 async fn a_snapshot_ahead_of_the_log_is_refused_by_name() {
     let data = tempfile::tempdir().unwrap();
-    let snapshots = Snapshots::new(data.path(), COMMANDS);
+    let snapshots = Snapshots::new(LocalSnapshots::new(data.path()), COMMANDS);
     let ahead = Book::<Orders> { input_next: Offset(9), ..Book::new(2) };
     snapshots.store(Offset(9), &Snapshots::encode(&ahead, 0)).unwrap();
     let topics = log(data.path()).await;

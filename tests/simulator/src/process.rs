@@ -13,7 +13,7 @@ use orderflow_feed::Feed;
 use orderflow_ingest::Ingest;
 use orderflow_processors::Processor;
 use orderflow_runner::{
-    processing::{Runner, RunnerError, Snapshots},
+    processing::{LocalSnapshots, Runner, RunnerError, Snapshots},
     sink_driver::{SinkDriver, SinkDriverError},
 };
 use orderflow_schemas::{Partition, Topic, TopicPartition};
@@ -189,7 +189,8 @@ impl Process {
         partition: Partition,
     ) {
         let input = TopicPartition { topic: P::INPUT, partition };
-        let snapshots = Snapshots::on(Arc::new(self.mount.clone()), Path::new(DATA), input);
+        let snapshots =
+            Snapshots::new(LocalSnapshots::on(Arc::new(self.mount.clone()), Path::new(DATA)), input);
         let world: Arc<dyn World> = Arc::new(parts.world.clone());
         let runner = Runner::new(
             world,
