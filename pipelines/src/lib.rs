@@ -10,6 +10,7 @@ mod demo;
 mod front;
 mod listener;
 mod load;
+mod log;
 mod look;
 mod metrics_endpoint;
 mod serve;

@@ -18,9 +18,9 @@ use orderflow_runner::{
     processing::{LocalSnapshots, Runner, Settings as RunnerSettings, Snapshots},
     sink_driver::{SinkDriver, SinkDriverSettings},
 };
-use orderflow_schemas::{Partition, Topic, TopicPartition};
+use orderflow_schemas::{Partition, TopicPartition};
 use orderflow_sinks::Progress;
-use orderflow_topics::{EmbeddedLog, Topics};
+use orderflow_topics::{Engine, Topics};
 use orderflow_web::{BodyLimit, Problem, insecure_no_auth, propagate_trace};
 use orderflow_world::{TokioWorld, World};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
@@ -31,7 +31,7 @@ use crate::{
     database::{self, Database, StoredOrders},
     front::FrontDoor,
     listener::BoundedListener,
-    metrics_endpoint,
+    log, metrics_endpoint,
     settings::Settings,
 };
 
@@ -45,7 +45,7 @@ pub struct System {
     /// Where it listens.
     pub address: SocketAddr,
     background: Background,
-    log: Arc<EmbeddedLog>,
+    engine: Arc<dyn Engine>,
     ingest: Arc<Ingest>,
     reader: Arc<dyn Reader>,
     parts: JoinSet<Result<&'static str>>,
@@ -58,9 +58,8 @@ pub struct System {
 impl System {
     /// Starts everything; returns when the API answers and the processors have recovered.
     pub async fn start(settings: &Settings) -> Result<Self> {
-        let log = open_log(settings)?;
-        let topics: Arc<dyn Topics> = log.clone();
-        create_topics(&*topics, settings).await?;
+        let engine = log::open(settings).await?;
+        let topics = engine.topics();
         let background = Background::start()?;
         let health = Health::default();
         let (log_part, processors_part) = (health.part("log"), health.part("processors"));
@@ -91,7 +90,7 @@ impl System {
         let stop = stop_sinks.clone();
         let sink = async move { Ok(driver.run(stop).await.map(|()| "sink")?) };
         parts.spawn_on(sink, background.handle());
-        watch_log(&log, &world, &mut parts, &stop_sinks);
+        watch_log(&engine, &world, &mut parts, &stop_sinks);
 
         let lookup = StoredOrders { database: database.reader.clone(), progress: progress.clone() };
         let ingest_settings = orderflow_ingest::Settings {
@@ -117,7 +116,7 @@ impl System {
         let mut system = Self {
             address: settings.listen,
             background,
-            log,
+            engine,
             ingest: Arc::new(ingest),
             reader: database.reader,
             parts,
@@ -198,8 +197,7 @@ impl System {
                 result = Err(error);
             }
         }
-        let log = self.log;
-        tokio::task::spawn_blocking(move || log.close()).await?;
+        self.engine.close().await;
         drop(self.background);
         result
     }
@@ -224,36 +222,11 @@ async fn failure(parts: &mut JoinSet<Result<&'static str>>) -> anyhow::Error {
     }
 }
 
-fn open_log(settings: &Settings) -> Result<Arc<EmbeddedLog>> {
-    let folder = settings.data.join("log");
-    std::fs::create_dir_all(&folder)
-        .with_context(|| format!("the data directory {} cannot be made", settings.data.display()))?;
-    let (log, report) = EmbeddedLog::open(&folder, settings.log.clone())?;
-    if let Some(cut) = report.cut {
-        tracing::warn!(bytes = cut.bytes, "a torn tail was cut; none of it was ever acknowledged");
-    }
-    Ok(Arc::new(log))
-}
-
 /// Opens the database in the background, so that a thread of its own has the priority of those there.
 async fn open_database(settings: &Settings, background: &Background, health: Part) -> Result<Database> {
     let (location, data) = (settings.database.clone(), settings.data.clone());
     let opening = async move { database::open(&location, data, health).await };
     background.handle().spawn(opening).await?
-}
-
-async fn create_topics(topics: &dyn Topics, settings: &Settings) -> Result<()> {
-    let (orders, stock) = (settings.order_partitions, settings.stock_partitions);
-    for (topic, partitions) in [
-        (Topic::OrdersCommands, orders),
-        (Topic::OrdersEvents, orders),
-        (Topic::StockCommands, stock),
-        (Topic::StockEvents, stock),
-        (Topic::DeadLetters, 1),
-    ] {
-        topics.create(topic, partitions).await.with_context(|| format!("topic {topic}"))?;
-    }
-    Ok(())
 }
 
 /// What starting the runners takes.
@@ -306,35 +279,29 @@ impl StartRunners<'_> {
     }
 }
 
-/// Ends the system when the log fails, and lets retention do its work.
+/// Ends the system when the log fails, and has it maintained.
 fn watch_log(
-    log: &Arc<EmbeddedLog>,
+    engine: &Arc<dyn Engine>,
     world: &Arc<dyn World>,
     parts: &mut JoinSet<Result<&'static str>>,
     stop: &CancellationToken,
 ) {
-    let (log, world, stop) = (log.clone(), world.clone(), stop.clone());
+    let (engine, world, stop) = (engine.clone(), world.clone(), stop.clone());
     parts.spawn(async move {
         // Readers say what they need as they start; the first look comes after that.
         let mut every = tokio::time::interval_at(tokio::time::Instant::now() + UPKEEP_EVERY, UPKEEP_EVERY);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return Ok("log"),
-                why = log.failed() => return Err(anyhow!("the log failed: {why}")),
-                _ = every.tick() => upkeep(&log, &*world).await?,
+                why = engine.failed() => return Err(anyhow!("the log failed: {why}")),
+                _ = every.tick() => {
+                    metrics_endpoint::upkeep();
+                    match engine.maintain(world.now()).await {
+                        Ok(()) => tracing::debug!("retention has looked"),
+                        Err(error) => tracing::warn!(%error, "the log could not be maintained"),
+                    }
+                }
             }
         }
     });
-}
-
-async fn upkeep(log: &Arc<EmbeddedLog>, world: &dyn World) -> Result<()> {
-    metrics_endpoint::upkeep();
-    let log = log.clone();
-    let now_ms = u64::try_from(world.now().as_micros() / 1000).unwrap_or(0);
-    let removed = tokio::task::spawn_blocking(move || log.retain(now_ms)).await?;
-    match removed {
-        Ok(removed) => tracing::debug!(?removed, "retention has looked"),
-        Err(error) => tracing::warn!(%error, "retention could not remove a segment"),
-    }
-    Ok(())
 }

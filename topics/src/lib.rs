@@ -3,6 +3,7 @@
 pub mod conformance;
 mod contract;
 pub mod embedded;
+mod engine;
 pub mod memory;
 pub mod metrics;
 mod patient;
@@ -12,4 +13,5 @@ pub use contract::{
     partitions_of,
 };
 pub use embedded::EmbeddedLog;
+pub use engine::Engine;
 pub use patient::Patient;

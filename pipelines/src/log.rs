@@ -1,0 +1,58 @@
+//! The log: opening the engine that the settings name, and its topics. Another engine gets its place here.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use orderflow_schemas::Topic;
+use orderflow_topics::{
+    EmbeddedLog, Engine, Topics,
+    embedded::{self, OpenError},
+};
+
+use crate::settings::Settings;
+
+/// Opens the log to write, and makes its topics if they are not there.
+pub async fn open(settings: &Settings) -> Result<Arc<dyn Engine>> {
+    let folder = settings.data.join("log");
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("the data directory {} cannot be made", settings.data.display()))?;
+    let (log, report) = EmbeddedLog::open(&folder, settings.log.clone())?;
+    if let Some(cut) = report.cut {
+        tracing::warn!(bytes = cut.bytes, "a torn tail was cut; none of it was ever acknowledged");
+    }
+    create_topics(&log, settings).await?;
+    Ok(Arc::new(Arc::new(log)))
+}
+
+async fn create_topics(topics: &dyn Topics, settings: &Settings) -> Result<()> {
+    let (orders, stock) = (settings.order_partitions, settings.stock_partitions);
+    for (topic, partitions) in [
+        (Topic::OrdersCommands, orders),
+        (Topic::OrdersEvents, orders),
+        (Topic::StockCommands, stock),
+        (Topic::StockEvents, stock),
+        (Topic::DeadLetters, 1),
+    ] {
+        topics.create(topic, partitions).await.with_context(|| format!("topic {topic}"))?;
+    }
+    Ok(())
+}
+
+/// Opens the log of a stopped server, or a copy of a running one's, to read and to change nothing.
+pub fn open_stopped(settings: &Settings) -> Result<Arc<dyn Topics>> {
+    let (data, folder) = (&settings.data, settings.data.join("log"));
+    ensure!(folder.is_dir(), "{} holds no log; name the data directory with --data", data.display());
+    let (log, opened) = match EmbeddedLog::open_read_only(folder, embedded::Settings::default()) {
+        Err(error @ OpenError::Damaged { .. }) => {
+            return Err(anyhow::Error::new(error).context(
+                "the log cannot be verified (if this is a copy of a running server's directory, see `orderflow verify \
+                 --help` for the order in which to copy)",
+            ));
+        }
+        opened => opened?,
+    };
+    if let Some(cut) = opened.cut {
+        tracing::info!(bytes = cut.bytes, "a torn tail, of what was never acknowledged, is left out");
+    }
+    Ok(Arc::new(log))
+}

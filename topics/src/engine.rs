@@ -1,0 +1,57 @@
+//! What a process does with a log that it has opened, beside reading and appending.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use orderflow_schemas::Timestamp;
+
+use crate::{EmbeddedLog, Topics};
+
+/// An engine that is open. Whoever opened it closes it.
+#[async_trait]
+pub trait Engine: Send + Sync + 'static {
+    /// The log.
+    fn topics(&self) -> Arc<dyn Topics>;
+
+    /// Waits until the log has failed for good, and says why; never returns while it is well or only away. The process
+    /// should then end. May be dropped at any time.
+    async fn failed(&self) -> Arc<str>;
+
+    /// Does what is to be done now and then, such as retention, or says what was in the way; it is tried again the next
+    /// time. Call it every few seconds, once all readers have said with [`Topics::hold`] what they need.
+    async fn maintain(&self, now: Timestamp) -> Result<(), Arc<str>>;
+
+    /// Makes everything durable that was accepted, refuses what comes after, and lets the log go.
+    async fn close(&self);
+}
+
+#[async_trait]
+impl Engine for Arc<EmbeddedLog> {
+    fn topics(&self) -> Arc<dyn Topics> {
+        Self::clone(self)
+    }
+
+    async fn failed(&self) -> Arc<str> {
+        EmbeddedLog::failed(self).await
+    }
+
+    async fn maintain(&self, now: Timestamp) -> Result<(), Arc<str>> {
+        let log = Self::clone(self);
+        let now_ms = u64::try_from(now.as_micros() / 1000).unwrap_or(0);
+        match tokio::task::spawn_blocking(move || log.retain(now_ms)).await {
+            Ok(Ok(removed)) => {
+                tracing::debug!(?removed, "retention is done");
+                Ok(())
+            }
+            Ok(Err(error)) => Err(error.to_string().into()),
+            Err(error) => Err(error.to_string().into()),
+        }
+    }
+
+    async fn close(&self) {
+        let log = Self::clone(self);
+        if let Err(error) = tokio::task::spawn_blocking(move || EmbeddedLog::close(&log)).await {
+            tracing::error!(%error, "the log was not closed in order");
+        }
+    }
+}
