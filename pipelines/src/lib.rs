@@ -13,6 +13,7 @@ mod load;
 mod log;
 mod look;
 mod metrics_endpoint;
+mod roles;
 mod serve;
 mod settings;
 mod simulate;

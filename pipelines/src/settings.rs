@@ -12,7 +12,10 @@ use orderflow_schemas::Lifecycle;
 use orderflow_topics::embedded;
 use serde::Deserialize;
 
-use crate::database::{DatabaseUrl, Location};
+use crate::{
+    database::{DatabaseUrl, Location},
+    roles::Roles,
+};
 
 /// Half of it is the largest append, which must hold what a processor decides at once.
 const SEGMENT_BYTES_MIN: u64 = 1 << 20;
@@ -51,6 +54,9 @@ pub struct Options {
     /// The log [default: embedded, in the data directory]
     #[arg(long, env = "ORDERFLOW_TOPICS", value_name = "URL", hide_env_values = true)]
     pub topics: Option<String>,
+    /// What this process does: ingest, processors, sinks, api, with commas between them [default: all of it]
+    #[arg(long, env = "ORDERFLOW_ROLES", value_name = "LIST")]
+    pub roles: Option<Roles>,
     /// Partitions of orders.commands and orders.events, fixed once the log exists [default: 4]
     #[arg(long, env = "ORDERFLOW_ORDER_PARTITIONS", value_name = "N")]
     pub order_partitions: Option<u16>,
@@ -98,6 +104,7 @@ impl Options {
             listen: self.listen.or(other.listen),
             database: self.database.or(other.database),
             topics: self.topics.or(other.topics),
+            roles: self.roles.or(other.roles),
             order_partitions: self.order_partitions.or(other.order_partitions),
             stock_partitions: self.stock_partitions.or(other.stock_partitions),
             segment_bytes: self.segment_bytes.or(other.segment_bytes),
@@ -185,6 +192,7 @@ impl Settings {
             let scheme = url.split(':').next().unwrap_or_default();
             bail!("--topics {scheme}:… is not supported by this version; leave it out for the embedded log");
         }
+        options.roles.clone().unwrap_or_default().check_embedded()?;
         let partitions = |given: Option<u16>| given.unwrap_or(4);
         let (order_partitions, stock_partitions) =
             (partitions(options.order_partitions), partitions(options.stock_partitions));

@@ -5,27 +5,26 @@
 //! finishes its batch, the log makes everything durable. A part that fails stops the whole: what it was doing is in
 //! the log, and a restart goes on from there.
 
+mod processors;
+mod serving;
+mod watch;
+
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
-use axum::response::IntoResponse;
 use orderflow_api::{Api, Health, Part, Status};
 use orderflow_database::Reader;
 use orderflow_feed::Feed;
 use orderflow_ingest::Ingest;
-use orderflow_processors::{OrderProcessor, Processor, StockProcessor};
-use orderflow_runner::{
-    processing::{LocalSnapshots, Runner, Settings as RunnerSettings, Snapshots},
-    sink_driver::{SinkDriver, SinkDriverSettings},
-};
-use orderflow_schemas::{Partition, TopicPartition};
+use orderflow_runner::sink_driver::{SinkDriver, SinkDriverSettings};
 use orderflow_sinks::Progress;
-use orderflow_topics::{Engine, Topics};
-use orderflow_web::{BodyLimit, Problem, insecure_no_auth, propagate_trace};
+use orderflow_topics::Engine;
+use orderflow_web::BodyLimit;
 use orderflow_world::{TokioWorld, World};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use self::{processors::StartRunners, watch::watch_log};
 use crate::{
     background::Background,
     database::{self, Database, StoredOrders},
@@ -35,8 +34,6 @@ use crate::{
     settings::Settings,
 };
 
-/// How often retention looks whether something may go, and metrics are folded.
-const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 /// How long open connections may go on after the server has begun to stop.
 const DRAIN_WITHIN: Duration = Duration::from_secs(10);
 
@@ -137,19 +134,8 @@ impl System {
         let listener = TcpListener::bind(settings.listen).await;
         let listener = listener.with_context(|| format!("cannot listen on {}", settings.listen))?;
         self.address = listener.local_addr()?;
-        let callers = axum::middleware::from_fn(insecure_no_auth);
-        let traced = axum::middleware::from_fn(propagate_trace);
         let routes = orderflow_ingest::routes(self.ingest.clone()).merge(orderflow_api::routes(api));
-        let (authenticated, open) = routes.into_routers();
-        let router = authenticated
-            .fallback(no_such_route)
-            .method_not_allowed_fallback(no_such_method)
-            .layer(callers)
-            .merge(open.method_not_allowed_fallback(no_such_method))
-            .layer(tower_http::catch_panic::CatchPanicLayer::custom(|_| {
-                Problem::internal("a handler panicked").into_response()
-            }))
-            .layer(traced);
+        let router = serving::router(routes);
         let front = FrontDoor::new(router, BodyLimit(settings.body_bytes_max));
         let stop = self.stop_server.clone();
         let listener = BoundedListener::new(listener, settings.connections_max);
@@ -203,15 +189,6 @@ impl System {
     }
 }
 
-async fn no_such_route(uri: http::Uri) -> Problem {
-    Problem::not_found("no-such-route", format!("there is nothing at {}", uri.path()))
-}
-
-async fn no_such_method(method: http::Method, uri: http::Uri) -> Problem {
-    let detail = format!("{} does not take {method}", uri.path());
-    Problem::new(http::StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
-}
-
 /// Waits for the first part that ends with an error, or without being asked to.
 async fn failure(parts: &mut JoinSet<Result<&'static str>>) -> anyhow::Error {
     match parts.join_next().await {
@@ -227,81 +204,4 @@ async fn open_database(settings: &Settings, background: &Background, health: Par
     let (location, data) = (settings.database.clone(), settings.data.clone());
     let opening = async move { database::open(&location, data, health).await };
     background.handle().spawn(opening).await?
-}
-
-/// What starting the runners takes.
-struct StartRunners<'a> {
-    world: &'a Arc<dyn World>,
-    settings: &'a Settings,
-    topics: &'a Arc<dyn Topics>,
-    background: &'a Background,
-    parts: &'a mut JoinSet<Result<&'static str>>,
-    stop: &'a CancellationToken,
-}
-
-impl StartRunners<'_> {
-    /// Starts a runner for each partition of commands. The receiver ends once all have recovered.
-    fn all(&mut self) -> mpsc::Receiver<()> {
-        let (settings, (recovering, recovered)) = (self.settings, mpsc::channel(1));
-        for partition in (0..settings.order_partitions).map(Partition) {
-            let processor = OrderProcessor {
-                lifecycle: settings.lifecycle.clone(),
-                stock_partitions: settings.stock_partitions,
-                keys_max: settings.keys_max,
-            };
-            self.one(processor, partition, recovering.clone());
-        }
-        for partition in (0..settings.stock_partitions).map(Partition) {
-            let processor = StockProcessor {
-                partition,
-                order_partitions: settings.order_partitions,
-                keys_max: settings.keys_max,
-                resolved_max: settings.resolved_max,
-            };
-            self.one(processor, partition, recovering.clone());
-        }
-        recovered
-    }
-
-    fn one<P: Processor>(&mut self, processor: P, partition: Partition, recovering: mpsc::Sender<()>) {
-        let settings = self.settings;
-        let store = LocalSnapshots::new(&settings.data);
-        let snapshots = Snapshots::new(store, TopicPartition { topic: P::INPUT, partition });
-        let how = RunnerSettings { snapshot_every: settings.snapshot_every, ..RunnerSettings::default() };
-        let runner =
-            Runner::new(self.world.clone(), self.topics.clone(), processor, partition, snapshots, how);
-        let stop = self.stop.clone();
-        let running = async move {
-            runner.run(stop, || drop(recovering)).await?;
-            Ok("processor")
-        };
-        self.parts.spawn_on(running, self.background.handle());
-    }
-}
-
-/// Ends the system when the log fails, and has it maintained.
-fn watch_log(
-    engine: &Arc<dyn Engine>,
-    world: &Arc<dyn World>,
-    parts: &mut JoinSet<Result<&'static str>>,
-    stop: &CancellationToken,
-) {
-    let (engine, world, stop) = (engine.clone(), world.clone(), stop.clone());
-    parts.spawn(async move {
-        // Readers say what they need as they start; the first look comes after that.
-        let mut every = tokio::time::interval_at(tokio::time::Instant::now() + UPKEEP_EVERY, UPKEEP_EVERY);
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return Ok("log"),
-                why = engine.failed() => return Err(anyhow!("the log failed: {why}")),
-                _ = every.tick() => {
-                    metrics_endpoint::upkeep();
-                    match engine.maintain(world.now()).await {
-                        Ok(()) => tracing::debug!("retention has looked"),
-                        Err(error) => tracing::warn!(%error, "the log could not be maintained"),
-                    }
-                }
-            }
-        }
-    });
 }

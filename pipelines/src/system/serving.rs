@@ -1,0 +1,26 @@
+//! The routes of a server, and the layers around them.
+
+use axum::{Router, middleware::from_fn, response::IntoResponse};
+use orderflow_web::{Problem, Routes, insecure_no_auth, propagate_trace};
+use tower_http::catch_panic::CatchPanicLayer;
+
+/// The router of these routes. Those for callers know who calls; health and metrics ask nobody.
+pub(super) fn router(routes: Routes) -> Router {
+    let (authenticated, open) = routes.into_routers();
+    authenticated
+        .fallback(no_such_route)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(from_fn(insecure_no_auth))
+        .merge(open.method_not_allowed_fallback(no_such_method))
+        .layer(CatchPanicLayer::custom(|_| Problem::internal("a handler panicked").into_response()))
+        .layer(from_fn(propagate_trace))
+}
+
+async fn no_such_route(uri: http::Uri) -> Problem {
+    Problem::not_found("no-such-route", format!("there is nothing at {}", uri.path()))
+}
+
+async fn no_such_method(method: http::Method, uri: http::Uri) -> Problem {
+    let detail = format!("{} does not take {method}", uri.path());
+    Problem::new(http::StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
+}
