@@ -45,7 +45,7 @@ fn settings_that_make_no_sense_are_refused_by_name() {
         ("database", "me:secret@db/x", 1, "postgres://"),
         ("topics", "kafka://broker:9092", 1, "kafka"),
         ("roles", "ingest,api", 1, "processors, sinks"),
-        ("roles", "ingest,search", 1, "search"),
+        ("roles", "ingest,search", 2, "search"),
         ("pipeline", "no-such-pipeline", 1, "no-such-pipeline"),
     ] {
         let stage = Stage::new().with(name, value);
