@@ -163,12 +163,10 @@ impl Task {
             let batch = Batch { at: self.at, records: records.clone() };
             match self.topics.append(vec![batch]).await {
                 Ok(appended) => {
-                    let mut first =
-                        appended.offsets.first().copied().expect("one batch has one first offset");
-                    if unsure {
-                        first = self.first_copy(&records, first).await;
-                    }
-                    return Outcome::Accepted(first, appended.receipt);
+                    let found = appended.offsets.first().copied().expect("one batch has one first offset");
+                    let first = if unsure { self.first_copy(&records, found).await } else { Some(found) };
+                    return first
+                        .map_or(Outcome::Unknown, |first| Outcome::Accepted(first, appended.receipt));
                 }
                 // After an unknown outcome a refusal of the repeat says nothing about the first attempt.
                 Err(AppendError::Rejected(rejection)) if !unsure => {
@@ -190,15 +188,15 @@ impl Task {
     }
 
     /// Where records that were found at `found` stand first: an attempt whose outcome was unknown may have been written.
-    /// Readers skip the later copy, so only the offsets of the first are ever answered.
-    async fn first_copy(&self, records: &[Bytes], found: Offset) -> Offset {
+    /// Readers skip the later copy, so only the offsets of the first are ever answered. `None` if it cannot be seen.
+    async fn first_copy(&self, records: &[Bytes], found: Offset) -> Option<Offset> {
         let mut from = self.earliest;
         while from < found {
             match self.topics.read(self.at, from, FIRST_COPY_BYTES, Visibility::Accepted).await {
                 Ok(chunk) => {
                     let copy = chunk.records.iter().position(|record| records.first() == Some(record));
                     if let Some(index) = copy {
-                        return Offset(from.0 + index as u64).min(found);
+                        return Some(Offset(from.0 + index as u64).min(found));
                     }
                     if chunk.records.is_empty() {
                         break;
@@ -208,11 +206,11 @@ impl Task {
                 Err(ReadError::Trimmed { start, .. }) => from = start,
                 Err(error) => {
                     warn!(%error, "whether an append was written twice cannot be seen");
-                    break;
+                    return None;
                 }
             }
         }
-        found
+        Some(found)
     }
 
     fn accepted(&mut self, batch: Vec<Submission>, time: Timestamp, mut first: Offset, receipt: Receipt) {
