@@ -16,10 +16,12 @@ pub async fn run(serve: Serve) -> Result<()> {
     let settings = Settings::resolve(serve.options, pipeline)?;
     check_access(serve.insecure_no_auth, &settings)?;
     metrics_endpoint::install();
+    // From here on a signal is an orderly stop: once the start is over, where it comes during that.
+    let stop = stop_signal()?;
     let mut system = System::start(&settings).await?;
     let (address, lifecycle) = (system.address, &settings.lifecycle.name);
     eprintln!("orderflow serves {lifecycle} on http://{address} from {}", settings.data.display());
-    let ended = system.run(stop_signal()?).await;
+    let ended = system.run(stop).await;
     tracing::info!("stopping");
     let stopped = system.stop().await;
     ended.and(stopped)
@@ -39,7 +41,7 @@ fn check_access(insecure_no_auth: bool, settings: &Settings) -> Result<()> {
     Ok(())
 }
 
-/// Ready when the process is asked to stop: Ctrl-C or SIGTERM.
+/// Ready when the process is asked to stop: Ctrl-C or SIGTERM. It is heard from this call on.
 pub fn stop_signal() -> Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt()).context("no handler for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("no handler for SIGTERM")?;
