@@ -45,13 +45,13 @@ pub fn until(world: &dyn World, time: Timestamp) -> Duration {
 /// This machine, and the tokio runtime that it is used on.
 #[derive(Debug)]
 pub struct TokioWorld {
-    started: std::time::Instant,
+    started: tokio::time::Instant,
 }
 
 impl TokioWorld {
     /// The world as it is.
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { started: std::time::Instant::now() })
+        Arc::new(Self { started: tokio::time::Instant::now() })
     }
 }
 

@@ -250,29 +250,21 @@ impl SinkDriver {
         stop: &CancellationToken,
     ) -> Result<(), SinkDriverError> {
         loop {
-            if self.in_flight.records >= self.settings.in_flight_max
-                && self.flush(stop).await? == Step::Stopped
-            {
+            // Looked at each time, since under load a batch is always there before the pause is over.
+            if self.must_flush() && self.flush(stop).await? == Step::Stopped {
                 break;
             }
-            let flush = async {
-                match self.in_flight.since {
-                    Some(since) => {
-                        let due = since + Duration::from_millis(self.settings.flush_ms);
-                        self.world.sleep(due.saturating_sub(self.world.instant())).await;
-                    }
+            let (flush_in, world) = (self.flush_in(), &self.world);
+            let until_flush = async {
+                match flush_in {
+                    Some(pause) => world.sleep(pause).await,
                     None => std::future::pending().await,
                 }
             };
             let read = tokio::select! {
                 biased;
                 read = receiver.recv() => read,
-                () = flush => {
-                    if self.flush(stop).await? == Step::Stopped {
-                        break;
-                    }
-                    continue;
-                }
+                () = until_flush => continue,
             };
             let Some(read) = read else { break };
             if stop.is_cancelled() || self.settle(read?, stop).await? == Step::Stopped {
@@ -282,6 +274,16 @@ impl SinkDriver {
         // A store that is away keeps nobody from stopping: what it has not made durable is applied again.
         self.flush(stop).await?;
         Ok(())
+    }
+
+    /// How long until the store is to be flushed; `None` while nothing is in flight.
+    fn flush_in(&self) -> Option<Duration> {
+        let due = self.in_flight.since? + Duration::from_millis(self.settings.flush_ms);
+        Some(due.saturating_sub(self.world.instant()))
+    }
+
+    fn must_flush(&self) -> bool {
+        self.in_flight.records >= self.settings.in_flight_max || self.flush_in() == Some(Duration::ZERO)
     }
 
     /// Has the store make everything durable that it has applied.

@@ -27,6 +27,8 @@ struct Stored {
     /// What a crash leaves: how many of the numbers, and the checkpoint.
     durable: (usize, Checkpoint),
     flushes: usize,
+    /// How long a batch takes.
+    pause: Duration,
     faults: Vec<SinkError>,
 }
 
@@ -50,7 +52,9 @@ impl Memory {
     fn new(applied: Applied) -> Self {
         let (numbers, batches, faults) = (Vec::new(), Vec::new(), Vec::new());
         let (checkpoint, durable) = (Checkpoint::default(), (0, Checkpoint::default()));
+        let pause = Duration::ZERO;
         Self(Arc::new(Mutex::new(Stored {
+            pause,
             applied,
             numbers,
             batches,
@@ -73,6 +77,10 @@ impl Sink for Memory {
     }
 
     async fn apply(&mut self, batch: &EventBatch, checkpoint: &Checkpoint) -> Result<Applied, SinkError> {
+        let pause = self.0.lock().unwrap().pause;
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
         let mut stored = self.0.lock().unwrap();
         if let Some(fault) = stored.faults.pop() {
             return Err(fault);
@@ -131,8 +139,12 @@ impl Run {
     }
 
     async fn drive(&self) -> Result<(), SinkDriverError> {
-        let settings =
-            SinkDriverSettings { records_max: 4, in_flight_max: 8, ..SinkDriverSettings::default() };
+        self.drive_with(8).await
+    }
+
+    /// With so many records in flight at most.
+    async fn drive_with(&self, in_flight_max: usize) -> Result<(), SinkDriverError> {
+        let settings = SinkDriverSettings { records_max: 4, in_flight_max, ..SinkDriverSettings::default() };
         let (sink, progress) = (Box::new(self.sink.clone()), self.progress.clone());
         let topics: Arc<dyn Topics> = self.log.clone();
         let feed = Feed::new(&topics, FeedSettings::default());
@@ -283,6 +295,19 @@ async fn what_is_in_flight_has_a_bound() {
     // Batches have four records here, and eight may be in flight.
     assert!(stored.flushes >= 12, "{} flushes", stored.flushes);
     assert_eq!(stored.durable.0, 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_is_flushed_in_time_also_while_batches_never_cease() {
+    let run = Run::of_kind(Applied::Accepted, (1..=400).map(event));
+    run.sink.0.lock().unwrap().pause = Duration::from_millis(600);
+    let look = async {
+        // The bound on records is far away.
+        tokio::time::sleep(Duration::from_millis(1_900)).await;
+        assert!(run.sink.0.lock().unwrap().flushes >= 1);
+        run.stop.cancel();
+    };
+    tokio::join!(run.drive_with(1_000), look).0.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
