@@ -48,9 +48,7 @@ impl Entry {
             None => unusable("an event without a cause".into(), Some(raw.header.number)),
         }
     }
-}
 
-impl Entry {
     /// How many bytes its record has.
     pub fn bytes_len(&self) -> usize {
         match self {

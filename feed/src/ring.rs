@@ -85,17 +85,19 @@ impl Ring {
 
     /// Durable entries from `from` on: at least one if there is one, and none at the end. May be dropped at any time.
     pub(crate) async fn read(&self, from: Offset) -> Result<Entries, ReadError> {
-        match self.find(from) {
-            Place::In(entries) => return Ok(entries),
-            Place::Before => return Ok(Entries::new(self.load(from).await?, from)),
-            Place::Beyond => {}
-        }
-        let _reading = self.reading.lock().await;
-        // Somebody else may have read it in the meantime.
-        match self.find(from) {
-            Place::In(entries) => return Ok(entries),
-            Place::Before => return Ok(Entries::new(self.load(from).await?, from)),
-            Place::Beyond => {}
+        let mut reading = None;
+        loop {
+            match self.find(from) {
+                Place::In(entries) => return Ok(entries),
+                Place::Before => {
+                    // Nobody who is further waits for this.
+                    drop(reading);
+                    return Ok(Entries::new(self.load(from).await?, from));
+                }
+                // Somebody else may read it meanwhile, so it is looked for once more.
+                Place::Beyond if reading.is_none() => reading = Some(self.reading.lock().await),
+                Place::Beyond => break,
+            }
         }
         let block = self.load(from).await?;
         if !block.entries.is_empty() {

@@ -196,7 +196,7 @@ impl Task {
                 Ok(chunk) => {
                     let copy = chunk.records.iter().position(|record| records.first() == Some(record));
                     if let Some(index) = copy {
-                        return Some(Offset(from.0 + index as u64).min(found));
+                        return Some(Offset(from.0 + index as u64));
                     }
                     if chunk.records.is_empty() {
                         break;
