@@ -1,13 +1,10 @@
 //! The log: opening the engine that the settings name, and its topics. Another engine gets its place here.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use anyhow::{Context, Result, ensure};
 use orderflow_schemas::Topic;
-use orderflow_topics::{
-    EmbeddedLog, Engine, Topics,
-    embedded::{self, OpenError},
-};
+use orderflow_topics::{EmbeddedLog, Engine, Topics, embedded};
 
 use crate::settings::Settings;
 
@@ -21,7 +18,7 @@ pub async fn open(settings: &Settings) -> Result<Arc<dyn Engine>> {
         tracing::warn!(bytes = cut.bytes, "a torn tail was cut; none of it was ever acknowledged");
     }
     create_topics(&log, settings).await?;
-    Ok(Arc::new(Arc::new(log)))
+    Ok(Arc::new(log))
 }
 
 async fn create_topics(topics: &dyn Topics, settings: &Settings) -> Result<()> {
@@ -39,19 +36,11 @@ async fn create_topics(topics: &dyn Topics, settings: &Settings) -> Result<()> {
 }
 
 /// Opens the log of a stopped server, or a copy of a running one's, to read and to change nothing.
-pub fn open_stopped(settings: &Settings) -> Result<Arc<dyn Topics>> {
-    let (data, folder) = (&settings.data, settings.data.join("log"));
+pub fn open_stopped(data: &Path) -> Result<Arc<dyn Topics>> {
+    let folder = data.join("log");
     ensure!(folder.is_dir(), "{} holds no log; name the data directory with --data", data.display());
-    let (log, opened) = match EmbeddedLog::open_read_only(folder, embedded::Settings::default()) {
-        Err(error @ OpenError::Damaged { .. }) => {
-            return Err(anyhow::Error::new(error).context(
-                "the log cannot be verified (if this is a copy of a running server's directory, see `orderflow verify \
-                 --help` for the order in which to copy)",
-            ));
-        }
-        opened => opened?,
-    };
-    if let Some(cut) = opened.cut {
+    let (log, report) = EmbeddedLog::open_read_only(folder, embedded::Settings::default())?;
+    if let Some(cut) = report.cut {
         tracing::info!(bytes = cut.bytes, "a torn tail, of what was never acknowledged, is left out");
     }
     Ok(Arc::new(log))

@@ -12,12 +12,13 @@ use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use http::Method;
 use orderflow_schemas::{Offset, Topic, TopicPartition};
-use orderflow_topics::{EmbeddedLog, Topics, Visibility, embedded, partitions_of};
+use orderflow_topics::{Topics, Visibility, partitions_of};
 use serde_json::{Value, json};
 
 use crate::{
     cli::{From, Place, Tap},
     load::client::{Client, Target},
+    log,
 };
 
 /// How often a running server is asked for more.
@@ -37,15 +38,8 @@ impl Source {
             return Ok(Self::Server(Client::new(&Target::parse(&url)?, "admin", "tap")));
         }
         let data = place.data.unwrap_or_else(|| PathBuf::from("data"));
-        let folder = data.join("log");
-        ensure!(
-            folder.is_dir(),
-            "{} holds no log; name it with --data, or a running server with --url",
-            data.display()
-        );
-        let opened = EmbeddedLog::open_read_only(&folder, embedded::Settings::default());
-        let (log, _) = opened.context("if a server runs there, name it with --url")?;
-        Ok(Self::Directory(Arc::new(log)))
+        let topics = log::open_stopped(&data).context("if a server runs there, name it with --url")?;
+        Ok(Self::Directory(topics))
     }
 
     /// Topics as the API lists them.

@@ -1,12 +1,6 @@
 //! `orderflow simulate`: hands over to the simulator, which is a program of its own.
 
-use std::{
-    ffi::OsStr,
-    io,
-    os::unix::process::CommandExt,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{io, os::unix::process::CommandExt, path::PathBuf, process::Command};
 
 use anyhow::{Result, anyhow};
 
@@ -30,6 +24,6 @@ pub fn run(args: &Simulate) -> Result<()> {
 /// The simulator that was installed together with this program, if there is one; else PATH is searched.
 fn beside_this_program() -> Option<PathBuf> {
     let this = std::env::current_exe().ok()?;
-    let beside = this.parent().map(|folder: &Path| folder.join(OsStr::new(PROGRAM)))?;
+    let beside = this.parent()?.join(PROGRAM);
     beside.is_file().then_some(beside)
 }

@@ -11,7 +11,7 @@ use crate::{EmbeddedLog, Topics};
 #[async_trait]
 pub trait Engine: Send + Sync + 'static {
     /// The log.
-    fn topics(&self) -> Arc<dyn Topics>;
+    fn topics(self: Arc<Self>) -> Arc<dyn Topics>;
 
     /// Waits until the log has failed for good, and says why; never returns while it is well or only away. The process
     /// should then end. May be dropped at any time.
@@ -19,26 +19,25 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Does what is to be done now and then, such as retention, or says what was in the way; it is tried again the next
     /// time. Call it every few seconds, once all readers have said with [`Topics::hold`] what they need.
-    async fn maintain(&self, now: Timestamp) -> Result<(), Arc<str>>;
+    async fn maintain(self: Arc<Self>, now: Timestamp) -> Result<(), Arc<str>>;
 
     /// Makes everything durable that was accepted, refuses what comes after, and lets the log go.
-    async fn close(&self);
+    async fn close(self: Arc<Self>);
 }
 
 #[async_trait]
-impl Engine for Arc<EmbeddedLog> {
-    fn topics(&self) -> Arc<dyn Topics> {
-        Self::clone(self)
+impl Engine for EmbeddedLog {
+    fn topics(self: Arc<Self>) -> Arc<dyn Topics> {
+        self
     }
 
     async fn failed(&self) -> Arc<str> {
-        EmbeddedLog::failed(self).await
+        Self::failed(self).await
     }
 
-    async fn maintain(&self, now: Timestamp) -> Result<(), Arc<str>> {
-        let log = Self::clone(self);
+    async fn maintain(self: Arc<Self>, now: Timestamp) -> Result<(), Arc<str>> {
         let now_ms = u64::try_from(now.as_micros() / 1000).unwrap_or(0);
-        match tokio::task::spawn_blocking(move || log.retain(now_ms)).await {
+        match tokio::task::spawn_blocking(move || self.retain(now_ms)).await {
             Ok(Ok(removed)) => {
                 tracing::debug!(?removed, "retention is done");
                 Ok(())
@@ -48,9 +47,8 @@ impl Engine for Arc<EmbeddedLog> {
         }
     }
 
-    async fn close(&self) {
-        let log = Self::clone(self);
-        if let Err(error) = tokio::task::spawn_blocking(move || EmbeddedLog::close(&log)).await {
+    async fn close(self: Arc<Self>) {
+        if let Err(error) = tokio::task::spawn_blocking(move || Self::close(&self)).await {
             tracing::error!(%error, "the log was not closed in order");
         }
     }

@@ -1,9 +1,9 @@
 //! A running system: all roles in one process, wired together, started and stopped in order.
 //!
-//! Start: log, database, processors and sink, then the API; it is ready when the processors have recovered, and takes
-//! orders also while a database on another machine is away. Stop: the API takes no more, what it took is appended, processors decide what is there and store snapshots, the sink
-//! finishes its batch, the log makes everything durable. A part that fails stops the whole: what it was doing is in
-//! the log, and a restart goes on from there.
+//! *Start*: log, database, processors and sink, then the API. It is ready when the processors have recovered, and takes
+//! orders also while a database on another machine is away. *Stop*: the API takes no more and what it took is appended;
+//! processors decide what is there and store snapshots, the sink finishes its batch, the log makes everything durable.
+//! *Failure*: a part that fails stops the whole. What it was doing is in the log, and a restart goes on from there.
 
 mod processors;
 mod serving;
@@ -16,7 +16,10 @@ use orderflow_api::{Api, Health, Part, Status};
 use orderflow_database::Reader;
 use orderflow_feed::Feed;
 use orderflow_ingest::Ingest;
-use orderflow_runner::sink_driver::{SinkDriver, SinkDriverSettings};
+use orderflow_runner::{
+    processing::LocalSnapshots,
+    sink_driver::{SinkDriver, SinkDriverSettings},
+};
 use orderflow_sinks::Progress;
 use orderflow_topics::Engine;
 use orderflow_web::BodyLimit;
@@ -56,7 +59,7 @@ impl System {
     /// Starts everything; returns when the API answers and the processors have recovered.
     pub async fn start(settings: &Settings) -> Result<Self> {
         let engine = log::open(settings).await?;
-        let topics = engine.topics();
+        let topics = engine.clone().topics();
         let background = Background::start()?;
         let health = Health::default();
         let (log_part, processors_part) = (health.part("log"), health.part("processors"));
@@ -70,6 +73,7 @@ impl System {
             world: &world,
             settings,
             topics: &topics,
+            snapshots: LocalSnapshots::new(&settings.data),
             background: &background,
             parts: &mut parts,
             stop: &stop_processors,

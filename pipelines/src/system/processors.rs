@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use orderflow_processors::{OrderProcessor, Processor, StockProcessor};
-use orderflow_runner::processing::{LocalSnapshots, Runner, Settings as RunnerSettings, Snapshots};
+use orderflow_runner::processing::{Runner, Settings as RunnerSettings, SnapshotStore, Snapshots};
 use orderflow_schemas::{Partition, TopicPartition};
 use orderflow_topics::Topics;
 use orderflow_world::World;
@@ -18,6 +18,7 @@ pub(super) struct StartRunners<'a> {
     pub(super) world: &'a Arc<dyn World>,
     pub(super) settings: &'a Settings,
     pub(super) topics: &'a Arc<dyn Topics>,
+    pub(super) snapshots: Arc<dyn SnapshotStore>,
     pub(super) background: &'a Background,
     pub(super) parts: &'a mut JoinSet<Result<&'static str>>,
     pub(super) stop: &'a CancellationToken,
@@ -49,8 +50,7 @@ impl StartRunners<'_> {
 
     fn one<P: Processor>(&mut self, processor: P, partition: Partition, recovering: mpsc::Sender<()>) {
         let settings = self.settings;
-        let store = LocalSnapshots::new(&settings.data);
-        let snapshots = Snapshots::new(store, TopicPartition { topic: P::INPUT, partition });
+        let snapshots = Snapshots::new(self.snapshots.clone(), TopicPartition { topic: P::INPUT, partition });
         let how = RunnerSettings { snapshot_every: settings.snapshot_every, ..RunnerSettings::default() };
         let runner =
             Runner::new(self.world.clone(), self.topics.clone(), processor, partition, snapshots, how);

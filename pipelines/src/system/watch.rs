@@ -30,7 +30,7 @@ pub(super) fn watch_log(
                 why = engine.failed() => return Err(anyhow!("the log failed: {why}")),
                 _ = every.tick() => {
                     metrics_endpoint::upkeep();
-                    match engine.maintain(world.now()).await {
+                    match engine.clone().maintain(world.now()).await {
                         Ok(()) => tracing::debug!("retention has looked"),
                         Err(error) => tracing::warn!(%error, "the log could not be maintained"),
                     }
