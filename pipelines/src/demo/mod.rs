@@ -34,10 +34,11 @@ pub async fn run(demo: Demo) -> Result<()> {
     };
     let settings = Settings::resolve(options, PipelineFile::read(None)?)?;
     metrics_endpoint::install();
+    let stopped = serve::stop_signal()?;
     let mut system = System::start(&settings).await?;
     introduce(&system, &settings);
     let counts = Arc::new(Counts::default());
-    let ended = trade(&mut system, &demo, &counts).await;
+    let ended = trade(&mut system, &demo, &counts, stopped).await;
     let stopped = system.stop().await;
     ended.and(stopped)?;
     let report = verify(&settings, &Room::default()).await?;
@@ -61,13 +62,17 @@ fn introduce(system: &System, settings: &Settings) {
 }
 
 /// Lets the market trade until the time is over or somebody stops it.
-async fn trade(system: &mut System, demo: &Demo, counts: &Arc<Counts>) -> Result<()> {
+async fn trade(
+    system: &mut System,
+    demo: &Demo,
+    counts: &Arc<Counts>,
+    stopped: impl Future<Output = ()>,
+) -> Result<()> {
     let target = Target::parse(&format!("http://{}", system.address))?;
     let stop = CancellationToken::new();
     let market = tokio::spawn(Market::new(target, demo.rate, counts.clone()).run(stop.clone()));
     let watching = tokio::spawn(counts.clone().show(stop.clone()));
     let over = demo.duration.unwrap_or(Duration::MAX);
-    let stopped = serve::stop_signal()?;
     let shutdown = async {
         tokio::select! {
             () = tokio::time::sleep(over) => {}
