@@ -19,7 +19,7 @@ use orderflow_web::{Id, List, ListId, Paging};
 use serde::Deserialize;
 
 use crate::{
-    lists::{self, slice},
+    lists,
     state::Api,
     store::{self, Store},
 };
@@ -104,7 +104,7 @@ pub async fn history(
     let list = ListId::new("history", [Some(id)]);
     let paging = Paging::new(list, query.limit, query.cursor.as_deref(), query.page)?;
     find(id, &caller, &store).await?;
-    let read = store.0.history(id, &slice(&paging)).await;
+    let read = store.0.history(id, &paging.slice()).await;
     lists::answer(&paging, read, |entry| entry.version, store.0.count_history(id)).await.map(Json)
 }
 
@@ -129,7 +129,7 @@ async fn answer(
     let (limit, cursor, page) = (query.limit, query.cursor.clone(), query.page);
     let filter = filter(lifecycle, query, caller)?;
     let paging = Paging::new(list_of(&filter), limit, cursor.as_deref(), page)?;
-    let read = store.orders(&filter, &slice(&paging)).await;
+    let read = store.orders(&filter, &paging.slice()).await;
     lists::answer(&paging, read, |order| order.id, store.count_orders(&filter)).await.map(Json)
 }
 

@@ -13,7 +13,7 @@ use orderflow_web::{Id, List, ListId, Paging};
 use serde::Serialize;
 
 use crate::{
-    lists::{self, slice},
+    lists,
     orders::PagingQuery,
     store::{self, Store},
 };
@@ -126,6 +126,6 @@ async fn list(
         Catalogue::Products => ListId::new::<&str, 0>("products", []),
     };
     let paging = Paging::new(id, query.limit, query.cursor.as_deref(), query.page)?;
-    let read = store.stocks(which, &slice(&paging)).await;
+    let read = store.stocks(which, &paging.slice()).await;
     lists::answer(&paging, read, |item| item.sku.clone(), store.count_stocks(which)).await
 }

@@ -12,6 +12,7 @@ pub mod ids;
 pub mod json_schemas;
 pub mod lifecycle;
 pub mod limits;
+pub mod lists;
 pub mod money;
 pub mod order;
 pub mod position;

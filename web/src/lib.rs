@@ -33,7 +33,7 @@ pub use coding::Coding;
 pub use ids::{At, Id};
 pub use json::json;
 pub use object::Object;
-pub use paging::{List, ListId, PageKey, Paging, Start, Total};
+pub use paging::{List, ListId, PageKey, Paging};
 pub use path::PathPart;
 pub use position::{MinPosition, with_position};
 pub use preconditions::{

@@ -6,7 +6,10 @@
 
 use std::fmt::{Display, Write};
 
-use orderflow_schemas::{OrderId, Sku};
+use orderflow_schemas::{
+    OrderId, Sku,
+    lists::{Counted, Slice, Start},
+};
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
@@ -17,7 +20,7 @@ const LIMIT_DEFAULT: u32 = 50;
 /// Items of one answer at most.
 const LIMIT_MAX: u32 = 1_000;
 
-/// How far pages reach, in items. Elasticsearch and Quickwit have the same bound.
+/// How far pages reach, in items: every item before a page is read. Elasticsearch has the same bound by default.
 const PAGED_ITEMS_MAX: u64 = 10_000;
 /// Letters of a cursor at most.
 const CURSOR_MAX: usize = 1_024;
@@ -104,32 +107,11 @@ impl ListId {
     }
 }
 
-/// Where a part of a list begins.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Start<K> {
-    /// At its beginning.
-    First,
-    /// After the item of this key.
-    After(K),
-    /// After this many items.
-    Skip(u64),
-}
-
-/// How many items a whole list has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Total {
-    /// How many were counted.
-    pub count: u64,
-    /// Whether these are all; else there are more.
-    pub is_exact: bool,
-}
-
 /// The part of a list that was asked for.
 #[derive(Clone, Debug)]
 pub struct Paging<K> {
     list: ListId,
-    start: Start<K>,
-    limit: u32,
+    slice: Slice<K>,
     is_page: bool,
 }
 
@@ -160,17 +142,15 @@ impl<K: PageKey> Paging<K> {
             },
             (None, None) => Start::First,
         };
-        Ok(Self { list, start, limit, is_page: page.is_some() })
+        Ok(Self { list, slice: Slice { start, limit }, is_page: page.is_some() })
     }
 
-    /// Where to begin.
-    pub fn start(&self) -> &Start<K> {
-        &self.start
-    }
-
-    /// How many items to read: one more than is answered, to know whether there are more.
-    pub fn read_limit(&self) -> u32 {
-        self.limit + 1
+    /// What to read: one item more than is answered, to know whether there are more.
+    pub fn slice(&self) -> Slice<K>
+    where
+        K: Clone,
+    {
+        Slice { limit: self.slice.limit + 1, ..self.slice.clone() }
     }
 
     /// Whether the answer says how many items the whole list has.
@@ -179,8 +159,8 @@ impl<K: PageKey> Paging<K> {
     }
 
     /// The answer, from what was read.
-    pub fn answer<T>(&self, mut items: Vec<T>, key: impl Fn(&T) -> K, total: Option<Total>) -> List<T> {
-        let limit = self.limit as usize;
+    pub fn answer<T>(&self, mut items: Vec<T>, key: impl Fn(&T) -> K, total: Option<Counted>) -> List<T> {
+        let limit = self.slice.limit as usize;
         let more = items.len() > limit;
         items.truncate(limit);
         let next_cursor = items.last().filter(|_| more).map(|last| self.list.encode(&key(last)));
@@ -205,7 +185,7 @@ fn skip<K>(page: u32, limit: u32) -> Result<Start<K>, Problem> {
 pub struct List<T> {
     items: Vec<T>,
     next_cursor: Option<String>,
-    total: Option<Total>,
+    total: Option<Counted>,
 }
 
 impl<T> List<T> {
@@ -223,7 +203,7 @@ impl<T: Serialize> Serialize for List<T> {
         list.serialize_field("items", &self.items)?;
         // Null at the end of the list.
         list.serialize_field("next_cursor", &self.next_cursor)?;
-        if let Some(Total { count, is_exact }) = self.total {
+        if let Some(Counted { count, is_exact }) = self.total {
             list.serialize_field("total", &count)?;
             list.serialize_field("total_relation", if is_exact { "eq" } else { "gte" })?;
         }
@@ -238,7 +218,7 @@ mod tests {
     #[test]
     fn pages_reach_a_bounded_number_of_items() {
         let paging = |limit, page| Paging::<OrderId>::new(ListId(0), Some(limit), None, Some(page));
-        assert_eq!(*paging(50, 200).unwrap().start(), Start::Skip(9_950));
+        assert_eq!(paging(50, 200).unwrap().slice().start, Start::Skip(9_950));
         for (limit, page) in [(50, 201), (1_000, 11), (1, u32::MAX)] {
             let problem = paging(limit, page).unwrap_err();
             assert_eq!((problem.status().as_u16(), problem.slug()), (400, "page-too-deep"));
@@ -249,7 +229,7 @@ mod tests {
     #[test]
     fn a_total_says_whether_it_is_all() {
         let paging = Paging::<u64>::new(ListId(0), Some(2), None, Some(1)).unwrap();
-        let total = |is_exact| Some(Total { count: 7, is_exact });
+        let total = |is_exact| Some(Counted { count: 7, is_exact });
         let json = |total| serde_json::to_value(paging.answer(vec![1, 2], |item| *item, total)).unwrap();
         assert_eq!(
             json(total(true)),

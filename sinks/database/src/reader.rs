@@ -1,7 +1,10 @@
 //! What can be read from the database: the queries of the API and those of verification, whatever the database.
 
 use async_trait::async_trait;
-use orderflow_schemas::{CustomerId, IdempotencyKey, Order, OrderId, Sku, Status, Timestamp};
+use orderflow_schemas::{
+    CustomerId, IdempotencyKey, Order, OrderId, Sku, Status, Timestamp,
+    lists::{Counted, Slice},
+};
 use orderflow_sinks::Checkpoint;
 
 use super::{DatabaseError, HistoryEntry, StockItem};
@@ -21,37 +24,8 @@ pub struct OrderFilter {
     pub idempotency_key: Option<IdempotencyKey>,
 }
 
-/// A bounded part of a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Slice<K> {
-    /// Where it starts.
-    pub start: Start<K>,
-    /// How many items at most.
-    pub limit: u32,
-}
-
-/// Where a slice starts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Start<K> {
-    /// At the first item.
-    First,
-    /// At the item after this key. What comes in meanwhile moves nothing.
-    After(K),
-    /// After so many items, which costs as much as reading them.
-    Skip(u64),
-}
-
-/// How far lists are counted, in items.
+/// How far lists are counted, in items: a count reads every item it counts.
 pub const COUNTED_MAX: u64 = 10_000;
-
-/// How many items a list has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Counted {
-    /// How many were counted: [`COUNTED_MAX`] at most.
-    pub count: u64,
-    /// Whether these are all; else there are more.
-    pub is_exact: bool,
-}
 
 /// Which SKUs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

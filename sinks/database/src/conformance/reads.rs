@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
+use orderflow_schemas::lists::{Counted, Slice, Start};
 use orderflow_schemas::{Order, OrderEvent, Sku, Timestamp};
 
 use super::{Subject, apply, open};
 use crate::{
-    Catalogue, Counted, OrderFilter, Reader, Slice, Start, StockItem,
+    Catalogue, OrderFilter, Reader, StockItem,
     samples::{batch, changed, id, order, product, reserved},
 };
 

@@ -7,13 +7,14 @@ use std::{str::FromStr, sync::Mutex, time::Duration};
 
 use async_trait::async_trait;
 use orderflow_schemas::Offset;
+use orderflow_schemas::lists::Start;
 use orderflow_sinks::{Checkpoint, EventBatch, Sink, SinkError};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, postgres::PgConnectOptions};
 use uuid::Uuid;
 
 use super::{PostgresReader, PostgresSettings, PostgresSink, SchemaName};
 use crate::{
-    DatabaseError, OrderFilter, Reader, Start,
+    DatabaseError, OrderFilter, Reader,
     conformance::{self, Opened, Subject},
     samples::{batch, changed, id, order, reserved},
     sql::{Select, push_filter, push_order_start},

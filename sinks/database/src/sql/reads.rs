@@ -1,6 +1,7 @@
 //! [`Reader`] and [`Audit`] for every database that can run a [`Select`].
 
 use async_trait::async_trait;
+use orderflow_schemas::lists::{Counted, Slice, Start};
 use orderflow_schemas::{Order, OrderId, Sku};
 use orderflow_sinks::Checkpoint;
 
@@ -8,10 +9,7 @@ use super::{
     Columns, Row, Select, integer,
     selects::{push_catalogue, push_filter, push_limit, push_order_start},
 };
-use crate::{
-    Audit, COUNTED_MAX, Catalogue, Counted, DatabaseError, HistoryEntry, OrderFilter, Reader, Slice, Start,
-    StockItem,
-};
+use crate::{Audit, COUNTED_MAX, Catalogue, DatabaseError, HistoryEntry, OrderFilter, Reader, StockItem};
 
 /// What is done with each row; an error ends the reading.
 pub(crate) type Visit<'v, R> = &'v mut (dyn for<'r> FnMut(&'r R) -> Result<(), DatabaseError> + Send);

@@ -4,9 +4,10 @@
 //! narrower one does, and the list still comes in the order of the ids without being sorted.
 
 use orderflow_schemas::OrderId;
+use orderflow_schemas::lists::Start;
 
 use super::{Select, integer};
-use crate::{Catalogue, OrderFilter, Start};
+use crate::{Catalogue, OrderFilter};
 
 /// Adds the conditions of a filter on orders.
 pub(crate) fn push_filter(select: &mut Select, filter: &OrderFilter) {

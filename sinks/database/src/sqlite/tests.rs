@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
+use orderflow_schemas::lists::Start;
 use orderflow_schemas::{Amount, Order, Timestamp, order::Failure, order::Problem};
 use orderflow_sinks::{Checkpoint, Sink};
 use proptest::prelude::*;
@@ -11,7 +12,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    Audit, DatabaseError, OrderFilter, Reader, Start,
+    Audit, DatabaseError, OrderFilter, Reader,
     conformance::{self, Opened, Subject},
     samples::{batch, changed, id, order, reserved},
     sql::{Select, push_filter, push_order_start},
