@@ -143,12 +143,12 @@ impl FieldErrors {
     }
 
     /// The problem of all that was noted.
-    pub fn problem(self) -> Problem {
+    pub fn into_problem(self) -> Problem {
         Problem::invalid(self.0)
     }
 
     /// Whether nothing is wrong.
-    pub fn none(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }

@@ -39,11 +39,11 @@ pub struct WantedRequest {
 pub fn wanted(request: WantedRequest) -> Result<Vec<OrderLine>, Problem> {
     let mut errors = FieldErrors::default();
     let lines = lines(request.lines, &mut errors);
-    if errors.none() {
+    if errors.is_empty() {
         merge(lines.clone(), &mut errors);
     }
-    if !errors.none() {
-        return Err(errors.problem());
+    if !errors.is_empty() {
+        return Err(errors.into_problem());
     }
     check_total(&lines)?;
     Ok(lines)

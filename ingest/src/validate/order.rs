@@ -66,13 +66,13 @@ pub fn place(
     let currency = errors.currency(&request.currency);
     let lines = lines(request.lines, &mut errors);
     // With a line left out the indices would no longer be the client's.
-    let lines = if errors.none() { merge(lines, &mut errors) } else { lines };
+    let lines = if errors.is_empty() { merge(lines, &mut errors) } else { lines };
     let channel = errors.text("/channel", request.channel, CHANNEL_CHARS_MAX);
     let notes = errors.prose("/notes", request.notes, NOTES_CHARS_MAX);
     let placed_at = request.placed_at.and_then(|text| errors.note("/placed_at", text.parse::<Timestamp>()));
     let key = one_key(key, request.idempotency_key, &mut errors);
-    let (Some(customer_id), Some(currency), true) = (customer, currency, errors.none()) else {
-        return Err(errors.problem());
+    let (Some(customer_id), Some(currency), true) = (customer, currency, errors.is_empty()) else {
+        return Err(errors.into_problem());
     };
     check_total(&lines)?;
     let digest = || fingerprint::of_order(currency, &lines, channel.as_deref(), notes.as_deref(), placed_at);

@@ -17,7 +17,7 @@ pub fn change_status(
     let mut errors = FieldErrors::default();
     let status: Option<Status> = errors.name("/status", request.status);
     let reason = errors.prose("/reason", request.reason, REASON_CHARS_MAX);
-    let (Some(status), true) = (status, errors.none()) else { return Err(errors.problem()) };
+    let (Some(status), true) = (status, errors.is_empty()) else { return Err(errors.into_problem()) };
     if lifecycle.meaning(status.as_str(), caller.role).is_none() {
         return Err(unknown_status(&status, lifecycle));
     }
@@ -39,8 +39,8 @@ pub fn perform(
     };
     let mut errors = FieldErrors::default();
     let reason: Option<CompactString> = errors.prose("/reason", request.reason, REASON_CHARS_MAX);
-    if !errors.none() {
-        return Err(errors.problem());
+    if !errors.is_empty() {
+        return Err(errors.into_problem());
     }
     Ok(ChangeStatus { order_id, status: status.clone(), if_match, reason, by: caller.actor() })
 }

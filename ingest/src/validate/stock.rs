@@ -24,7 +24,7 @@ pub fn receive(
     let Some(quantity) = request.quantity.within(range).and_then(|units| u32::try_from(units).ok()) else {
         let mut errors = FieldErrors::default();
         errors.add("/quantity", format_args!("must be an integer from 1 to {RECEIPT_MAX}"));
-        return Err(errors.problem());
+        return Err(errors.into_problem());
     };
     let fingerprint = fingerprint::of_receipt(&sku, quantity);
     let idempotency = key.map(|key| Idempotency { key, fingerprint });
@@ -47,8 +47,8 @@ pub fn adjust(
     }
     let reason = errors.not_empty("/reason", request.reason);
     let reason = errors.prose("/reason", reason, REASON_CHARS_MAX);
-    let (Some(delta), Some(reason), true) = (delta, reason, errors.none()) else {
-        return Err(errors.problem());
+    let (Some(delta), Some(reason), true) = (delta, reason, errors.is_empty()) else {
+        return Err(errors.into_problem());
     };
     let fingerprint = fingerprint::of_adjustment(&sku, delta, &reason);
     let idempotency = key.map(|key| Idempotency { key, fingerprint });
@@ -62,9 +62,10 @@ pub fn set_product(sku: Sku, request: ProductRequest, caller: &Caller) -> Result
     let name = errors.text("/name", name, PRODUCT_NAME_CHARS_MAX);
     let unit_price = errors.price(|| "/unit_price".into(), request.unit_price);
     let currency = errors.currency(&request.currency);
-    let (Some(name), Some(unit_price), Some(currency), true) = (name, unit_price, currency, errors.none())
+    let (Some(name), Some(unit_price), Some(currency), true) =
+        (name, unit_price, currency, errors.is_empty())
     else {
-        return Err(errors.problem());
+        return Err(errors.into_problem());
     };
     Ok(SetProduct { sku, name, unit_price, currency, by: caller.actor() })
 }
@@ -78,8 +79,8 @@ pub fn receive_line(
     let sku = line_sku(line.sku)?;
     let mut errors = FieldErrors::default();
     let key = line.idempotency_key.and_then(|text| errors.name("/idempotency_key", text));
-    if !errors.none() {
-        return Err(errors.problem());
+    if !errors.is_empty() {
+        return Err(errors.into_problem());
     }
     receive(sku, &ReceiptRequest { quantity: line.quantity }, key.or(derived), caller)
 }
@@ -92,5 +93,5 @@ pub fn product_line(line: ProductLine, caller: &Caller) -> Result<SetProduct, Pr
 
 fn line_sku(text: CompactString) -> Result<Sku, Problem> {
     let mut errors = FieldErrors::default();
-    errors.name("/sku", text).ok_or_else(|| errors.problem())
+    errors.name("/sku", text).ok_or_else(|| errors.into_problem())
 }
