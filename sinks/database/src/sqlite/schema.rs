@@ -37,7 +37,7 @@ pub struct SqliteSettings {
     /// The WAL is moved into the file when it has so many bytes. Default 32 MiB: moving a page that changed often
     /// once is cheaper than moving it often, and opening after a crash reads no more than this.
     pub wal_bytes: u32,
-    /// Connections that read single orders and SKUs. Default 2.
+    /// Connections that read single orders and SKUs. Default 4.
     pub point_readers: u32,
     /// Connections that read and count lists. Default 2.
     pub list_readers: u32,
@@ -58,7 +58,7 @@ impl Default for SqliteSettings {
             read_cache_bytes: 8 << 20,
             mmap_bytes: 1 << 30,
             wal_bytes: 32 << 20,
-            point_readers: 2,
+            point_readers: 4,
             list_readers: 2,
             read_ms_max: 5_000,
             acquire_ms_max: 2_000,
