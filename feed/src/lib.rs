@@ -2,9 +2,9 @@
 //!
 //! A [`Feed`] has a ring of blocks for each partition of events: what was read last, with every record's header decoded
 //! and its payload decoded when somebody first asks for it. A [`Cursor`] is a place in a partition and the number of the
-//! last event taken; it holds no records. Who follows at the end of the log shares the blocks; who is further behind than
-//! the ring reaches reads the log for itself, and shares again once it has caught up. So a slow reader neither holds up a
-//! fast one nor makes memory grow.
+//! last event taken; it holds no records. Readers near the end of the log share the blocks. A reader that the ring has
+//! passed reads the log for itself, and shares again once it has caught up. So a slow reader neither holds up a fast one
+//! nor makes memory grow.
 
 mod cursor;
 mod entry;

@@ -41,7 +41,7 @@ pub enum Event {
     Stock(StockEvent),
 }
 
-/// An event and where it stands: its header decoded, its payload when it is asked for.
+/// An event and its place in the log. Its header is decoded, and its payload once it is asked for.
 #[derive(Debug)]
 pub struct EventRecord {
     /// The partition it stands in.

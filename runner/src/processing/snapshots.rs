@@ -1,9 +1,9 @@
 //! Snapshots of a processor's book, as objects of a [`SnapshotStore`].
 //!
-//! *Layout*: `<input topic>/<partition>/<input offset, 20 digits>.snap`: magic, format version,
-//! CRC-32C of all that follows, length of the body, the offsets to go on from; then the book in postcard. Format 2 is
-//! written, format 1 is read too. *Durability*: that of the store. *Order*: the runner stores one only once all that led to it is durable. Several are kept; one that is damaged or of an unknown format is
-//! passed over for the one before, with a warning.
+//! *Layout*: `<input topic>/<partition>/<input offset, 20 digits>.snap`: magic, format version, CRC-32C of all that
+//! follows, length of the body, the offsets to go on from; then the book in postcard. Format 2 is written, format 1 is
+//! read too. *Durability*: that of the store. *Order*: the runner stores one only once all that led to it is durable.
+//! Several are kept; one that is damaged or of an unknown format is passed over for the one before, with a warning.
 
 use std::{io, sync::Arc};
 

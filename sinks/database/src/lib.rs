@@ -4,8 +4,7 @@
 //! catalogue) and `checkpoints` (how far the sink is, committed with the rows). [`rows`] turns events into rows, the
 //! same for every database; `sql` has the statements and conversions that all share. [`sqlite`] stores in the data
 //! directory, [`postgres`] on a server. Another database is another module beside them, with a
-//! [`Sink`](orderflow_sinks::Sink) and
-//! what it takes to run the shared statements; [`conformance`] says what it must do.
+//! [`Sink`](orderflow_sinks::Sink) and what it takes to run the shared statements; [`conformance`] says what it must do.
 
 pub mod conformance;
 mod error;

@@ -16,7 +16,7 @@ pub(super) use tables::{CHECKPOINTS, ORDER_HISTORY, ORDERS, STOCK, Table};
 
 pub(super) use reads::{CHECKPOINT, Store, Visit, checkpoint_of};
 
-/// A number as a column holds it. [`crate::database::Rows`] has refused what does not fit; offsets and counters
+/// A number as a column holds it. [`crate::Rows`] has refused what does not fit; offsets and counters
 /// never get so far.
 pub(super) fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)

@@ -171,7 +171,8 @@ mod tests {
     use super::*;
 
     /// A query that would take many minutes.
-    const ENDLESS: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000000000) SELECT max(i) FROM n";
+    const ENDLESS: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000000000) \
+                           SELECT max(i) FROM n";
 
     async fn pool(size: u32) -> Pool {
         Pool::open(SqliteConnectOptions::new().in_memory(true), size, Duration::from_secs(600)).await.unwrap()
