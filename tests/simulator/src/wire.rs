@@ -2,8 +2,8 @@
 //!
 //! Everything a [`Topics`] may do by its contract and the embedded log never does: an append whose outcome is unknown
 //! though it was done, or though it was not; one that is done twice; one that is done after its caller has crashed; a
-//! log that is full for a while; batches of one append that are written one after the other; reads that give less
-//! than asked. What is served is compared with what is known to be durable.
+//! log that is full for a while; batches of one append that are written one by one, in any order but for the last; reads
+//! that give less than asked. What is served is compared with what is known to be durable.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -11,7 +11,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use orderflow_schemas::{Offset, Topic, TopicPartition};
+use orderflow_schemas::{LogId, Offset, Topic, TopicPartition};
 use orderflow_topics::{
     AppendError, Appended, Batch, Chunk, Durability, EmbeddedLog, ReadError, Receipt, Rejection, Topics,
     Visibility,
@@ -40,7 +40,7 @@ pub struct WireFaults {
     pub full: f64,
     /// A read gives fewer records than there are.
     pub short_read: f64,
-    /// The batches of an append are written one by one, as by a cluster.
+    /// The batches of an append are written one by one, as by a cluster: the last one last, the others in any order.
     pub one_by_one: bool,
 }
 
@@ -91,7 +91,7 @@ impl Wire {
     /// Does an append that is late.
     pub async fn deliver(&self, batches: Vec<Batch>) {
         // Nobody waits for it: the outcome is the log's.
-        drop(self.write(batches).await);
+        drop(self.write(batches, false).await);
     }
 
     /// From now on the log has lost this record, and all that come after it have the offset before theirs.
@@ -125,25 +125,73 @@ impl Wire {
         }
     }
 
-    async fn write(&self, batches: Vec<Batch>) -> Result<Appended, AppendError> {
+    async fn write(&self, batches: Vec<Batch>, is_new: bool) -> Result<Appended, AppendError> {
+        if is_new {
+            return self.log.append_new(batches).await;
+        }
         if !self.lock().faults.one_by_one {
             return self.log.append(batches).await;
         }
-        let mut all = Appended { offsets: Vec::new(), receipt: Receipt(0) };
-        for batch in batches {
+        let batches: Vec<_> = batches.into_iter().enumerate().collect();
+        let mut offsets = vec![Offset::ZERO; batches.len()];
+        let mut receipt = Receipt(0);
+        for (nth, (place, batch)) in self.in_some_order(batches).into_iter().enumerate() {
             self.delay().await;
-            let appended = self.log.append(vec![batch]).await;
-            // Some may be written: then the whole is neither done nor rejected.
-            let appended = match appended {
-                Err(error) if !all.offsets.is_empty() => {
-                    return Err(AppendError::Unknown(error.to_string().into()));
-                }
+            let appended = match self.log.append(vec![batch]).await {
+                // Some are written: then the whole is neither done nor rejected.
+                Err(error) if nth > 0 => return Err(AppendError::Unknown(error.to_string().into())),
                 other => other?,
             };
-            all.offsets.extend(appended.offsets);
-            all.receipt = all.receipt.max(appended.receipt);
+            offsets[place] = appended.offsets[0];
+            receipt = receipt.max(appended.receipt);
         }
-        Ok(all)
+        Ok(Appended { offsets, receipt })
+    }
+
+    /// Appends, in whatever way the wire does it.
+    async fn send(&self, batches: Vec<Batch>, is_new: bool) -> Result<Appended, AppendError> {
+        let mut under_way = UnderWay { wire: self, batches: Some(batches.clone()) };
+        self.delay().await;
+        let unknown = || AppendError::Unknown("the connection was lost".into());
+        let answer = if self.chance(|faults| faults.full) {
+            Err(AppendError::Rejected(Rejection::Full("for the simulation".into())))
+        } else if self.chance(|faults| faults.lost_append) {
+            Err(unknown())
+        } else if self.chance(|faults| faults.lost_answer) {
+            self.write(batches, is_new).await.and(Err(unknown()))
+        } else if self.chance(|faults| faults.twice) {
+            match self.write(batches.clone(), is_new).await {
+                // An engine that repeats by itself answers with the first copy, and waits for both.
+                Ok(first) => match self.write(batches, is_new).await {
+                    Ok(again) => Ok(Appended { receipt: again.receipt.max(first.receipt), ..first }),
+                    Err(_) => Ok(first),
+                },
+                refused => refused,
+            }
+        } else {
+            let appended = self.write(batches.clone(), is_new).await;
+            if appended.is_ok() && self.chance(|faults| faults.again_later) {
+                self.lock().late.push(batches);
+            }
+            appended
+        };
+        under_way.batches = None;
+        answer
+    }
+
+    /// All batches but the last in any order, those of one partition in theirs; then the last.
+    fn in_some_order(&self, mut batches: Vec<(usize, Batch)>) -> Vec<(usize, Batch)> {
+        let Some(last) = batches.pop() else { return batches };
+        let mut places: Vec<_> = batches.iter().map(|(_, batch)| batch.at).collect();
+        self.lock().rng.shuffle(&mut places);
+        let mut ordered = Vec::with_capacity(batches.len() + 1);
+        for at in places {
+            let next =
+                batches.iter().position(|(_, batch)| batch.at == at).expect("each place has its batch");
+            ordered.push(batches.remove(next));
+        }
+        ordered.push(last);
+        ordered
     }
 }
 
@@ -166,6 +214,10 @@ impl Drop for UnderWay<'_> {
 
 #[async_trait]
 impl Topics for Wire {
+    fn id(&self) -> LogId {
+        self.log.id()
+    }
+
     async fn create(&self, topic: Topic, partitions: u16) -> Result<(), ReadError> {
         self.log.create(topic, partitions).await
     }
@@ -175,33 +227,15 @@ impl Topics for Wire {
     }
 
     async fn append(&self, batches: Vec<Batch>) -> Result<Appended, AppendError> {
-        let mut under_way = UnderWay { wire: self, batches: Some(batches.clone()) };
-        self.delay().await;
-        let unknown = || AppendError::Unknown("the connection was lost".into());
-        let answer = if self.chance(|faults| faults.full) {
-            Err(AppendError::Rejected(Rejection::Full("for the simulation".into())))
-        } else if self.chance(|faults| faults.lost_append) {
-            Err(unknown())
-        } else if self.chance(|faults| faults.lost_answer) {
-            self.write(batches).await.and(Err(unknown()))
-        } else if self.chance(|faults| faults.twice) {
-            match self.write(batches.clone()).await {
-                // An engine that repeats by itself answers with the first copy, and waits for both.
-                Ok(first) => match self.write(batches).await {
-                    Ok(again) => Ok(Appended { receipt: again.receipt.max(first.receipt), ..first }),
-                    Err(_) => Ok(first),
-                },
-                refused => refused,
-            }
-        } else {
-            let appended = self.write(batches.clone()).await;
-            if appended.is_ok() && self.chance(|faults| faults.again_later) {
-                self.lock().late.push(batches);
-            }
-            appended
-        };
-        under_way.batches = None;
-        answer
+        self.send(batches, false).await
+    }
+
+    async fn append_new(&self, batches: Vec<Batch>) -> Result<Appended, AppendError> {
+        self.send(batches, true).await
+    }
+
+    fn decided(&self, at: TopicPartition, next: Offset) {
+        self.log.decided(at, next);
     }
 
     async fn durable(&self, receipt: Receipt) -> Result<(), ReadError> {
