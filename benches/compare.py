@@ -2,10 +2,12 @@
 """Compares two builds of orderflow in one run: alternating pairs, each on an empty directory, the same client.
 
     benches/compare.py BEFORE NOW [--pairs 20] [--mode single|batch] [--connections 64] [--for 5s]
+    benches/compare.py BEFORE NOW [--pairs 20] --replay FILE
 
-Prints the orders a second of each pair, the ratio now/before, and the same of orders for each second of the server's
-processor time; then the medians of the ratios, each with its 95 % interval. The interval is
-that of order statistics: the ranks around the median that a binomial distribution leaves 2.5 % beyond on each side.
+Prints for each pair the rates of both and three ratios now/before: of the rate, of orders for each second of the server's
+processor time, and of the server's peak memory. The rate is of durable orders, or of a replay until its last row. Then
+come the medians of the ratios, each with its 95 % interval: that of order statistics, the ranks around the median that a
+binomial distribution leaves 2.5 % beyond on each side.
 """
 
 import argparse
@@ -42,14 +44,22 @@ def measure(program, client, args):
         port = free.getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="orderflow-compare-") as folder:
         server, url = serve(program, folder, port)
-        load = ["bench", "--mode", args.mode, "--connections", str(args.connections), "--for", args.duration]
+        load = ["bench", "--mode", args.mode, "--connections", str(args.connections), "--for", args.duration, "--json"]
+        if args.replay:
+            load = ["replay", "--stock", "100", args.replay]
+        begun = time.monotonic()
         try:
-            ran = subprocess.run([client, *load, "--url", url, "--json"], check=True, capture_output=True)
+            ran = subprocess.run([client, *load, "--url", url], check=True, capture_output=True)
+            took = time.monotonic() - begun
         finally:
             server.send_signal(signal.SIGTERM)
             _, server.returncode, usage = os.wait4(server.pid, 0)
+    processor, memory = usage.ru_utime + usage.ru_stime, usage.ru_maxrss
+    if args.replay:
+        # Every run replays the same file, so only the ratio means anything.
+        return 1000 / took, 1 / processor, memory
     report = json.loads(ran.stdout)
-    return report["durable_per_s"], report["orders"] / (usage.ru_utime + usage.ru_stime)
+    return report["durable_per_s"], report["orders"] / processor, memory
 
 
 def interval(ratios):
@@ -70,17 +80,19 @@ def main():
     parser.add_argument("--mode", default="single")
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--for", dest="duration", default="5s")
+    parser.add_argument("--replay")
     args = parser.parse_args()
     before, now = os.path.abspath(args.before), os.path.abspath(args.now)
-    ratios, processor = [], []
+    all_ratios = []
     for pair in range(args.pairs):
         # Who comes first alternates too, so that what grows or warms up in the course of time is in both.
         order = [before, now] if pair % 2 == 0 else [now, before]
-        rates = {program: measure(program, now, args) for program in order}
-        ratios.append(rates[now][0] / rates[before][0])
-        processor.append(rates[now][1] / rates[before][1])
-        print(f"{rates[before][0]:10.0f} {rates[now][0]:10.0f} {ratios[-1]:.3f} {processor[-1]:.3f}", flush=True)
-    for what, ratios in [("orders a second", ratios), ("orders a second of the server's processor time", processor)]:
+        measured = {program: measure(program, now, args) for program in order}
+        all_ratios.append([new / old for new, old in zip(measured[now], measured[before])])
+        ratios = " ".join(f"{ratio:.3f}" for ratio in all_ratios[-1])
+        print(f"{measured[before][0]:10.0f} {measured[now][0]:10.0f} {ratios}", flush=True)
+    names = ["orders a second", "orders a second of the server's processor time", "peak memory of the server"]
+    for what, ratios in zip(names, zip(*all_ratios)):
         low, high = interval(sorted(ratios))
         print(f"{what}: median ratio {statistics.median(ratios):.3f}, 95 % interval {low:.3f} to {high:.3f}")
 

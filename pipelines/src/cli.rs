@@ -5,9 +5,9 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    database::DatabaseUrl,
     load::{bench::Mode, replay::Speed},
     settings::Options,
+    stores::database::DatabaseUrl,
 };
 
 /// A real-time order pipeline: durable commands, decided in order, stock never oversold.

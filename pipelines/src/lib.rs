@@ -5,7 +5,6 @@
 mod background;
 pub mod cli;
 mod commands;
-mod database;
 mod demo;
 mod front;
 mod listener;
@@ -17,6 +16,7 @@ mod roles;
 mod serve;
 mod settings;
 mod simulate;
+mod stores;
 mod system;
 mod verify;
 

@@ -8,12 +8,12 @@ use serde::Deserialize;
 /// A part of the system that a process can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// Takes commands over HTTP and appends them.
-    Ingest,
     /// Decides commands.
     Processors,
     /// Brings events into the stores.
     Sinks,
+    /// Takes commands over HTTP and appends them.
+    Ingest,
     /// Answers reads over HTTP.
     Api,
 }
@@ -69,6 +69,11 @@ impl TryFrom<String> for Roles {
 }
 
 impl Roles {
+    /// The roles, in the order in which they start.
+    pub fn iter(&self) -> impl Iterator<Item = Role> {
+        self.0.iter().copied()
+    }
+
     /// Refuses roles that would have to share a log which belongs to one process.
     pub fn check_embedded(&self) -> Result<()> {
         let missing: Vec<_> =

@@ -13,8 +13,8 @@ use orderflow_topics::embedded;
 use serde::Deserialize;
 
 use crate::{
-    database::{DatabaseUrl, Location},
     roles::Roles,
+    stores::database::{DatabaseUrl, Location},
 };
 
 /// Half of it is the largest append, which must hold what a processor decides at once.
@@ -156,6 +156,8 @@ impl PipelineFile {
 /// All settings of a process.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// What this process does of the whole.
+    pub roles: Roles,
     /// The data directory.
     pub data: PathBuf,
     /// Where to listen.
@@ -192,7 +194,8 @@ impl Settings {
             let scheme = url.split(':').next().unwrap_or_default();
             bail!("--topics {scheme}:… is not supported by this version; leave it out for the embedded log");
         }
-        options.roles.clone().unwrap_or_default().check_embedded()?;
+        let roles = options.roles.clone().unwrap_or_default();
+        roles.check_embedded()?;
         let partitions = |given: Option<u16>| given.unwrap_or(4);
         let (order_partitions, stock_partitions) =
             (partitions(options.order_partitions), partitions(options.stock_partitions));
@@ -215,6 +218,7 @@ impl Settings {
             ..defaults
         };
         Ok(Self {
+            roles,
             data: options.data.unwrap_or_else(|| "data".into()),
             listen: options.listen.unwrap_or_else(|| ([127, 0, 0, 1], 8080).into()),
             database: Location::of(options.database)?,

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use orderflow_feed::{EventRecord, Mark};
-use orderflow_schemas::{Offset, TopicPartition};
+use orderflow_schemas::{LogId, Offset, TopicPartition};
 
 /// How far a sink is in each of its partitions of events. A partition that is not in it has not been begun.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,6 +79,10 @@ pub enum Applied {
 pub trait Sink: Send {
     /// The name of the sink in metrics, logs and holds on the log.
     fn name(&self) -> &'static str;
+
+    /// Ties the store to a log: a store that is not tied to one remembers it, durably, and one that is tied to another
+    /// refuses with [`SinkError::Stop`], naming both. The driver calls it before anything else.
+    async fn claim(&mut self, log: &LogId) -> Result<(), SinkError>;
 
     /// The checkpoint that is durable.
     async fn checkpoint(&mut self) -> Result<Checkpoint, SinkError>;

@@ -98,6 +98,27 @@ fn a_log_at_its_limit_says_so_keeps_what_it_took_and_goes_on_with_a_larger_one()
 }
 
 #[test]
+fn a_log_at_its_limit_gets_out_of_it_by_itself_once_retention_allows_it() {
+    let stage = Stage::new()
+        .with("segment_bytes", MIB)
+        .with("log_bytes_max", 12 * MIB)
+        .with("retention_bytes", 3 * MIB)
+        .with("snapshot_every", 100);
+    let server = stage.serve();
+    supply(&server.admin(), "tea", 100, 1_000_000);
+    let mut acknowledged = Vec::new();
+    for round in 0..3 {
+        acknowledged.extend(fill(&server, round * 100_000));
+        // What was taken is decided, however full the log is; what is decided may be forgotten.
+        server.admin().wait_decided();
+        assert_eq!(place_when_there_is_room(&server)["status"], "RESERVED");
+    }
+    all_there(&server.admin(), &acknowledged);
+    server.stop();
+    stage.verify_clean();
+}
+
+#[test]
 fn a_full_log_can_be_killed_and_comes_back() {
     let mut stage = Stage::new().with("segment_bytes", MIB).with("log_bytes_max", 4 * MIB);
     let server = stage.serve();

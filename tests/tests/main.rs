@@ -13,6 +13,7 @@ mod disk_full;
 mod edges;
 mod formats;
 mod idempotency;
+mod identity;
 mod inventory;
 mod kills;
 mod lifecycles;

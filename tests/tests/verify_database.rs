@@ -51,6 +51,10 @@ fn rows_that_are_too_many_or_missing_are_named() {
             &["version 3 of the database's history is not that of the log"],
         ),
         (
+            "UPDATE order_counts SET count = count + 1 WHERE status = 'CANCELED'",
+            &["the database counts 2 orders in CANCELED in shard ", ", and has 1"],
+        ),
+        (
             "UPDATE checkpoints SET next_offset = next_offset + 9 WHERE topic = 'orders.events' AND next_offset > 0",
             &["orders.events/", "the database is ahead of the log"],
         ),

@@ -323,6 +323,7 @@ pub async fn two_handles_show_one_log(rig: &dyn Rig) -> bool {
     let one = with_topic(rig, "handles").await;
     let Some(other) = rig.open_beside("handles").await else { return false };
     assert_eq!(other.partitions(TOPIC), 2);
+    assert_eq!(other.id(), one.id());
     for n in 0..20 {
         let (from, to) = if n % 2 == 0 { (&one, &other) } else { (&other, &one) };
         let waiter = {
@@ -412,8 +413,11 @@ pub async fn a_closed_log_refuses_and_wakes(rig: &dyn Rig) -> bool {
 /// What was durable is there, with its offsets, when the store is opened again, and appends go on behind it.
 pub async fn reopening_gives_the_same_records(rig: &dyn Rig) {
     let mut expected = Vec::new();
+    let id = with_topic(rig, "reopen").await.id();
+    assert_ne!(rig.open("another").await.id(), id, "each log has an identity of its own");
     for round in 0..4 {
         let engine = with_topic(rig, "reopen").await;
+        assert_eq!(engine.id(), id, "the identity of a log stays");
         assert_eq!(engine.partitions(TOPIC), 2);
         assert_eq!(read_all(&*engine, FIRST, Visibility::Durable).await, expected);
         let records = numbered(round * 10..round * 10 + 10);

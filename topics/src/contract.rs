@@ -8,7 +8,7 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use orderflow_schemas::{Offset, Partition, Topic, TopicPartition};
+use orderflow_schemas::{LogId, Offset, Partition, Topic, TopicPartition};
 
 /// Records to append to one partition, in order. A record's bytes are opaque here and at least one byte long.
 #[derive(Clone, Debug)]
@@ -186,6 +186,9 @@ pub enum ReadError {
 /// *Concurrency*: all methods may be called at once from many tasks.
 #[async_trait]
 pub trait Topics: Send + Sync + 'static {
+    /// The identity of this log. It stays the same for as long as the log's records are the same records.
+    fn id(&self) -> LogId;
+
     /// Makes sure the topic exists. With `partitions` other than it was made with, an error: records are placed by
     /// a hash over that number, so it cannot change.
     async fn create(&self, topic: Topic, partitions: u16) -> Result<(), ReadError>;
@@ -196,6 +199,16 @@ pub trait Topics: Send + Sync + 'static {
     /// Appends all batches; see the trait for order and atomicity. Waits while the bound of bytes that are
     /// accepted but not yet durable is reached.
     async fn append(&self, batches: Vec<Batch>) -> Result<Appended, AppendError>;
+
+    /// Appends new commands. As [`Topics::append`], but a log that is full at some size refuses them earlier, as
+    /// [`Rejection::Full`]: it keeps room for what follows from the commands that it has taken.
+    async fn append_new(&self, batches: Vec<Batch>) -> Result<Appended, AppendError> {
+        self.append(batches).await
+    }
+
+    /// Says that all commands of the partition before `next` are decided, and what followed from them was appended: no
+    /// more room is kept for them. Engines whose size is not theirs to limit ignore it.
+    fn decided(&self, _at: TopicPartition, _next: Offset) {}
 
     /// Waits until everything up to the receipt is durable. An error means *unknown*: never answer success.
     async fn durable(&self, receipt: Receipt) -> Result<(), ReadError>;

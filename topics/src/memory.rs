@@ -8,8 +8,9 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use orderflow_schemas::{Offset, Topic, TopicPartition};
+use orderflow_schemas::{LogId, Offset, Topic, TopicPartition};
 use tokio::sync::watch;
+use uuid::Uuid;
 
 use crate::{
     AppendError, Appended, Batch, Chunk, Durability, ReadError, Receipt, Rejection, Topics, Visibility,
@@ -31,8 +32,8 @@ pub enum Fault {
 pub type Reaction = Box<dyn Fn(&Batch, Offset) -> Vec<Batch> + Send>;
 
 /// The log. It is gone with its last handle.
-#[derive(Default)]
 pub struct MemoryTopics {
+    id: LogId,
     state: Mutex<State>,
     /// Changes with every change of a partition's bounds, and when the log closes.
     changes: watch::Sender<u64>,
@@ -105,6 +106,13 @@ impl State {
         for stored in self.partitions.values_mut() {
             stored.durable_end = stored.bounds(Visibility::Accepted).end;
         }
+    }
+}
+
+impl Default for MemoryTopics {
+    fn default() -> Self {
+        let id = Uuid::new_v4().to_string().parse().expect("a UUID is visible ASCII");
+        Self { id, state: Mutex::default(), changes: watch::Sender::default() }
     }
 }
 
@@ -250,6 +258,10 @@ impl MemoryTopics {
 
 #[async_trait]
 impl Topics for MemoryTopics {
+    fn id(&self) -> LogId {
+        self.id.clone()
+    }
+
     async fn create(&self, topic: Topic, partitions: u16) -> Result<(), ReadError> {
         let existing = self.partitions(topic);
         if existing != 0 && existing != partitions {

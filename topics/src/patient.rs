@@ -3,7 +3,7 @@
 use std::{ops::Range, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use orderflow_schemas::{Offset, Topic, TopicPartition};
+use orderflow_schemas::{LogId, Offset, Topic, TopicPartition};
 use orderflow_world::World;
 
 use crate::{AppendError, Appended, Batch, Chunk, Durability, ReadError, Receipt, Topics, Visibility};
@@ -62,6 +62,10 @@ impl Patient {
 
 #[async_trait]
 impl Topics for Patient {
+    fn id(&self) -> LogId {
+        self.topics.id()
+    }
+
     async fn create(&self, topic: Topic, partitions: u16) -> Result<(), ReadError> {
         self.wait(|| self.topics.create(topic, partitions)).await
     }
@@ -72,6 +76,14 @@ impl Topics for Patient {
 
     async fn append(&self, batches: Vec<Batch>) -> Result<Appended, AppendError> {
         self.topics.append(batches).await
+    }
+
+    async fn append_new(&self, batches: Vec<Batch>) -> Result<Appended, AppendError> {
+        self.topics.append_new(batches).await
+    }
+
+    fn decided(&self, at: TopicPartition, next: Offset) {
+        self.topics.decided(at, next);
     }
 
     async fn durable(&self, receipt: Receipt) -> Result<(), ReadError> {

@@ -9,7 +9,8 @@
 //! - an independent ledger of every SKU agrees with the levels of every event and balances (invariant 5);
 //! - every order's versions count 1, 2, 3 … (invariant 6);
 //! - what orders hold is what stock has reserved;
-//! - the database has, up to its checkpoint, the rows that follow from the events, and no others (invariant 7).
+//! - each store has, up to its checkpoint, what follows from the events, and nothing else (invariant 7); the database's
+//!   counters say how many rows it has.
 //!
 //! Where retention has removed a partition's beginning, its processor begins at the oldest snapshot that is left, the
 //! first that is met of an order or a SKU is taken as given, and what the database has from before is counted as
@@ -41,3 +42,4 @@ mod written;
 pub use differences::Differences;
 pub use report::Report;
 pub use run::{Room, Rules, Subject, run};
+pub use store::{DatabaseContent, StoredContent, Told};

@@ -66,7 +66,7 @@ async fn decide_stock(subject: &Subject) -> Result<Vec<Decided<Stock>>> {
 }
 
 fn snapshots(subject: &Subject, input: TopicPartition) -> Snapshots {
-    Snapshots::new(subject.snapshots.clone(), input)
+    Snapshots::new(subject.snapshots.clone(), subject.topics.id(), input)
 }
 
 /// What is known of what processors did.

@@ -1,12 +1,12 @@
 //! The checks, one after the other, over one log and what was made of it.
 
 use std::{
+    io,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use anyhow::{Context, Result};
-use orderflow_database::Audit;
 use orderflow_runner::processing::SnapshotStore;
 use orderflow_schemas::{Lifecycle, Topic};
 use orderflow_sinks::Checkpoint;
@@ -15,12 +15,12 @@ use orderflow_topics::{Topics, partitions_of};
 use super::{
     Report,
     ledger::{Rows, keep_ledger},
-    orders::{SharedSorter, read_changes},
+    orders::{SharedSorter, Tale, read_changes},
     parallel,
     processors::compare_processors,
     reach::Reach,
     sorter::{Sorted, Sorter},
-    store::{compare_checkpoint, compare_history, compare_orders, compare_stock, tell_orders},
+    store::{StoredContent, Told, compare_checkpoint, compare_log},
 };
 
 /// What verification may use besides the memory that processors need.
@@ -47,8 +47,8 @@ pub struct Subject {
     pub snapshots: Arc<dyn SnapshotStore>,
     /// The rules that processors decide by.
     pub rules: Rules,
-    /// The database, if there is one.
-    pub audit: Option<Box<dyn Audit>>,
+    /// The stores that were filled from it.
+    pub stores: Vec<Box<dyn StoredContent>>,
 }
 
 /// The rules that processors decided by. How many partitions there are, the log says.
@@ -66,34 +66,53 @@ pub struct Rules {
 pub async fn run(subject: &Subject, room: &Room) -> Result<Report> {
     let mut report = Report::default();
     compare_processors(subject, &mut report).await?;
-    compare_events(&subject.topics, subject.audit.as_deref(), room, &mut report).await?;
+    compare_events(subject, room, &mut report).await?;
     Ok(report)
 }
 
-/// Checks events by themselves, and the database, if there is one, against them.
-async fn compare_events(
+/// Checks events by themselves, and each store against them.
+async fn compare_events(subject: &Subject, room: &Room, report: &mut Report) -> Result<()> {
+    let Subject { topics, stores, .. } = subject;
+    if stores.is_empty() {
+        let mut told = tell(topics, Checkpoint::default(), room, report).await?;
+        return Ok(tell_orders(&mut told.orders, &told.orders_reach, report)?);
+    }
+    for (nth, store) in stores.iter().enumerate() {
+        let (name, checkpoint) = (store.name(), store.checkpoint().await?);
+        compare_log(name, &topics.id(), store.log().await?.as_ref(), &mut report.differences);
+        compare_checkpoint(name, &**topics, &checkpoint, &mut report.differences).await?;
+        // What is wrong with the events themselves is found with the first store, and told once.
+        let mut again = Report::default();
+        let found = if nth == 0 { &mut *report } else { &mut again };
+        let told = tell(topics, checkpoint, room, found).await?;
+        store.compare(told, report).await?;
+    }
+    Ok(())
+}
+
+/// What the log tells up to a store's checkpoint.
+async fn tell(
     topics: &Arc<dyn Topics>,
-    audit: Option<&dyn Audit>,
+    checkpoint: Checkpoint,
     room: &Room,
     report: &mut Report,
-) -> Result<()> {
-    let checkpoint = match audit {
-        Some(audit) => audit.checkpoint().await?,
-        None => Checkpoint::default(),
-    };
+) -> Result<Told> {
     let orders_reach = Reach::of(&**topics, Topic::OrdersEvents, &checkpoint).await?;
     let stock_reach = Reach::of(&**topics, Topic::StockEvents, &checkpoint).await?;
     let checkpoint = Arc::new(checkpoint);
-    let rows = read_stock(topics, &checkpoint, report).await?;
-    let mut sorted = sort_orders(topics, &checkpoint, room, report).await.with_context(|| {
+    let stock = read_stock(topics, &checkpoint, report).await?;
+    let orders = sort_orders(topics, &checkpoint, room, report).await.with_context(|| {
         let scratch = room.scratch.display();
         format!("orders cannot be sorted in {scratch}; --scratch names another folder")
     })?;
-    let Some(audit) = audit else { return Ok(tell_orders(&mut sorted, &orders_reach, report)?) };
-    compare_checkpoint(&**topics, &checkpoint, &mut report.differences).await?;
-    compare_orders(audit, &mut sorted, &orders_reach, report).await?;
-    compare_history(audit, &mut sorted, &orders_reach, report).await?;
-    compare_stock(audit, rows, &stock_reach, report).await
+    Ok(Told { orders, orders_reach, stock, stock_reach })
+}
+
+/// Goes through all orders of the log without a store beside them.
+fn tell_orders(sorted: &mut Sorted, reach: &Reach, report: &mut Report) -> io::Result<()> {
+    let mut tale = Tale::new(sorted.merge()?, reach);
+    while tale.next(report)?.is_some() {}
+    Ok(())
 }
 
 async fn read_stock(

@@ -161,7 +161,7 @@ impl Task {
         let mut unsure = false;
         loop {
             let batch = Batch { at: self.at, records: records.clone() };
-            match self.topics.append(vec![batch]).await {
+            match self.topics.append_new(vec![batch]).await {
                 Ok(appended) => {
                     let found = appended.offsets.first().copied().expect("one batch has one first offset");
                     let first = if unsure { self.first_copy(&records, found).await } else { Some(found) };

@@ -1,40 +1,42 @@
-//! A running system: all roles in one process, wired together, started and stopped in order.
+//! A running system: the roles of this process, wired together, started and stopped in order.
 //!
 //! *Start*: log, database, processors and sink, then the API. It is ready when the processors have recovered, and takes
 //! orders also while a database on another machine is away. *Stop*: the API takes no more and what it took is appended;
 //! processors decide what is there and store snapshots, the sink finishes its batch, the log makes everything durable.
 //! *Failure*: a part that fails stops the whole. What it was doing is in the log, and a restart goes on from there.
 
+mod process;
 mod processors;
 mod serving;
+mod sinks;
 mod watch;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
-use orderflow_api::{Api, Health, Part, Status};
+use orderflow_api::{Api, Part};
 use orderflow_database::Reader;
-use orderflow_feed::Feed;
 use orderflow_ingest::Ingest;
-use orderflow_runner::{
-    processing::LocalSnapshots,
-    sink_driver::{SinkDriver, SinkDriverSettings},
-};
 use orderflow_sinks::Progress;
-use orderflow_topics::Engine;
-use orderflow_web::BodyLimit;
-use orderflow_world::{TokioWorld, World};
-use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
+use orderflow_web::{BodyLimit, Routes};
+use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use self::{processors::StartRunners, watch::watch_log};
+use self::{
+    process::Process,
+    processors::{Assignment, Processors},
+    watch::watch_log,
+};
 use crate::{
-    background::Background,
-    database::{self, Database, StoredOrders},
     front::FrontDoor,
     listener::BoundedListener,
-    log, metrics_endpoint,
+    metrics_endpoint,
+    roles::Role,
     settings::Settings,
+    stores::{
+        EndReads, Store,
+        database::{self, StoredOrders},
+    },
 };
 
 /// How long open connections may go on after the server has begun to stop.
@@ -44,11 +46,10 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(10);
 pub struct System {
     /// Where it listens.
     pub address: SocketAddr,
-    background: Background,
-    engine: Arc<dyn Engine>,
-    ingest: Arc<Ingest>,
-    reader: Arc<dyn Reader>,
-    parts: JoinSet<Result<&'static str>>,
+    process: Process,
+    processors: Option<Processors>,
+    ingest: Option<Arc<Ingest>>,
+    end_reads: Vec<EndReads>,
     server: JoinSet<std::io::Result<()>>,
     stop_server: CancellationToken,
     stop_processors: CancellationToken,
@@ -56,89 +57,82 @@ pub struct System {
 }
 
 impl System {
-    /// Starts everything; returns when the API answers and the processors have recovered.
+    /// Starts the roles of this process; returns when it answers and the processors have recovered.
     pub async fn start(settings: &Settings) -> Result<Self> {
-        let engine = log::open(settings).await?;
-        let topics = engine.clone().topics();
-        let background = Background::start()?;
-        let health = Health::default();
-        let (log_part, processors_part) = (health.part("log"), health.part("processors"));
-        let database = open_database(settings, &background, health.part("database")).await?;
-        let feed = Feed::new(&topics, orderflow_feed::Settings::default());
-        let progress = Progress::new(feed.partitions());
-        let (stop_processors, stop_sinks) = (CancellationToken::new(), CancellationToken::new());
-        let mut parts = JoinSet::new();
-        let world: Arc<dyn World> = TokioWorld::new();
-        let mut start = StartRunners {
-            world: &world,
-            settings,
-            topics: &topics,
-            snapshots: LocalSnapshots::new(&settings.data),
-            background: &background,
-            parts: &mut parts,
-            stop: &stop_processors,
+        let process = Process::open(settings).await?;
+        let progress = Progress::new(process.feed.partitions());
+        let opening = open_database(settings, progress.clone(), process.health.part(database::NAME));
+        let (store, reader) = process.background.handle().spawn(opening).await??;
+        let mut stores = vec![store];
+        let mut system = Self {
+            address: settings.listen,
+            process,
+            processors: None,
+            ingest: None,
+            end_reads: Vec::new(),
+            server: JoinSet::new(),
+            stop_server: CancellationToken::new(),
+            stop_processors: CancellationToken::new(),
+            stop_sinks: CancellationToken::new(),
         };
-        let recovered = start.all();
-        let sinks = SinkDriverSettings::default();
-        let driver = SinkDriver::new(
-            world.clone(),
-            topics.clone(),
-            feed.clone(),
-            database.sink,
-            progress.clone(),
-            sinks,
-        );
-        let stop = stop_sinks.clone();
-        let sink = async move { Ok(driver.run(stop).await.map(|()| "sink")?) };
-        parts.spawn_on(sink, background.handle());
-        watch_log(&engine, &world, &mut parts, &stop_sinks);
+        let mut routes = Routes::new();
+        for role in settings.roles.iter() {
+            match role {
+                Role::Processors => system.start_processors(settings),
+                Role::Sinks => system.start_sinks(std::mem::take(&mut stores)),
+                Role::Ingest => {
+                    let lookup = StoredOrders { database: reader.clone(), progress: progress.clone() };
+                    routes = routes.merge(system.start_ingest(settings, lookup));
+                }
+                Role::Api => routes = routes.merge(system.api(settings, reader.clone(), progress.clone())),
+            }
+        }
+        watch_log(&mut system.process, &system.stop_sinks);
+        system.listen(settings, routes).await?;
+        system.wait_recovered().await?;
+        system.process.ready();
+        Ok(system)
+    }
 
-        let lookup = StoredOrders { database: database.reader.clone(), progress: progress.clone() };
+    fn start_processors(&mut self, settings: &Settings) {
+        let assignment = Assignment::all(&*self.process.topics);
+        let processors = Processors::start(&mut self.process, settings, &assignment, &self.stop_processors);
+        self.processors = Some(processors);
+    }
+
+    fn start_sinks(&mut self, stores: Vec<Store>) {
+        for Store { sink, progress, end_reads } in stores {
+            sinks::start(&mut self.process, sink, progress, &self.stop_sinks);
+            self.end_reads.push(end_reads);
+        }
+    }
+
+    fn start_ingest(&mut self, settings: &Settings, lookup: StoredOrders) -> Routes {
+        let Process { world, topics, feed, .. } = &self.process;
         let ingest_settings = orderflow_ingest::Settings {
             decision_ms_max: u64::try_from(settings.decision_within.as_millis()).unwrap_or(u64::MAX),
             ..Default::default()
         };
-        let ingest = Ingest::start(
-            world.clone(),
-            topics.clone(),
-            &feed,
-            settings.lifecycle.clone(),
-            Arc::new(lookup),
-            ingest_settings,
-        );
-        let api = Api {
-            database: database.reader.clone(),
-            progress,
-            topics,
-            lifecycle: settings.lifecycle.clone(),
-            health: health.clone(),
-            metrics: Arc::new(metrics_endpoint::render),
-        };
-        let mut system = Self {
-            address: settings.listen,
-            background,
-            engine,
-            ingest: Arc::new(ingest),
-            reader: database.reader,
-            parts,
-            server: JoinSet::new(),
-            stop_server: CancellationToken::new(),
-            stop_processors,
-            stop_sinks,
-        };
-        system.listen(settings, api).await?;
-        system.wait_recovered(recovered).await?;
-        for part in [log_part, processors_part] {
-            part.set(Status::Ready);
-        }
-        Ok(system)
+        let (lookup, lifecycle) = (Arc::new(lookup), settings.lifecycle.clone());
+        let ingest = Ingest::start(world.clone(), topics.clone(), feed, lifecycle, lookup, ingest_settings);
+        orderflow_ingest::routes(self.ingest.insert(Arc::new(ingest)).clone())
     }
 
-    async fn listen(&mut self, settings: &Settings, api: Api) -> Result<()> {
+    fn api(&self, settings: &Settings, database: Arc<dyn Reader>, progress: Progress) -> Routes {
+        orderflow_api::routes(Api {
+            database,
+            progress,
+            topics: self.process.topics.clone(),
+            lifecycle: settings.lifecycle.clone(),
+            health: self.process.health.clone(),
+            metrics: Arc::new(metrics_endpoint::render),
+        })
+    }
+
+    async fn listen(&mut self, settings: &Settings, routes: Routes) -> Result<()> {
         let listener = TcpListener::bind(settings.listen).await;
         let listener = listener.with_context(|| format!("cannot listen on {}", settings.listen))?;
         self.address = listener.local_addr()?;
-        let routes = orderflow_ingest::routes(self.ingest.clone()).merge(orderflow_api::routes(api));
         let router = serving::router(routes);
         let front = FrontDoor::new(router, BodyLimit(settings.body_bytes_max));
         let stop = self.stop_server.clone();
@@ -150,11 +144,11 @@ impl System {
     }
 
     /// Waits until all processors have recovered, or one has failed.
-    async fn wait_recovered(&mut self, mut recovered: mpsc::Receiver<()>) -> Result<()> {
+    async fn wait_recovered(&mut self) -> Result<()> {
+        let Some(processors) = &mut self.processors else { return Ok(()) };
         tokio::select! {
-            failed = failure(&mut self.parts) => Err(failed),
-            // Ends when the last processor has dropped its side.
-            () = async { while recovered.recv().await.is_some() {} } => Ok(()),
+            failed = failure(&mut self.process.parts) => Err(failed),
+            () = processors.wait_recovered() => Ok(()),
         }
     }
 
@@ -162,7 +156,7 @@ impl System {
     pub async fn run(&mut self, shutdown: impl Future<Output = ()>) -> Result<()> {
         tokio::select! {
             () = shutdown => Ok(()),
-            failed = failure(&mut self.parts) => Err(failed),
+            failed = failure(&mut self.process.parts) => Err(failed),
         }
     }
 
@@ -174,21 +168,24 @@ impl System {
             tracing::warn!("connections were still open and are cut");
             self.server.abort_all();
         }
-        self.ingest.stop().await;
-        // Nobody reads any more, so the sink is the last one connected and can leave one whole file behind.
-        if tokio::time::timeout(DRAIN_WITHIN, self.reader.close()).await.is_err() {
-            tracing::warn!("a read of the database does not end");
+        if let Some(ingest) = &self.ingest {
+            ingest.stop().await;
+        }
+        // Nobody reads any more, so each sink is the last one connected and can leave one whole file behind.
+        let end_reads = futures_util::future::join_all(self.end_reads);
+        if tokio::time::timeout(DRAIN_WITHIN, end_reads).await.is_err() {
+            tracing::warn!("a read of a store does not end");
         }
         self.stop_processors.cancel();
         self.stop_sinks.cancel();
         let mut result = Ok(());
-        while let Some(part) = self.parts.join_next().await {
+        while let Some(part) = self.process.parts.join_next().await {
             if let Err(error) = part.map_err(anyhow::Error::from).and_then(|part| part) {
                 result = Err(error);
             }
         }
-        self.engine.close().await;
-        drop(self.background);
+        self.process.engine.close().await;
+        drop(self.process.background);
         result
     }
 }
@@ -203,9 +200,12 @@ async fn failure(parts: &mut JoinSet<Result<&'static str>>) -> anyhow::Error {
     }
 }
 
-/// Opens the database in the background, so that a thread of its own has the priority of those there.
-async fn open_database(settings: &Settings, background: &Background, health: Part) -> Result<Database> {
-    let (location, data) = (settings.database.clone(), settings.data.clone());
-    let opening = async move { database::open(&location, data, health).await };
-    background.handle().spawn(opening).await?
+/// Opens the database. To be run in the background, so that a thread of its own has the priority of those there.
+fn open_database(
+    settings: &Settings,
+    progress: Progress,
+    health: Part,
+) -> impl Future<Output = Result<(Store, Arc<dyn Reader>)>> + use<> {
+    let settings = settings.clone();
+    async move { database::open(&settings, progress, health).await }
 }

@@ -1,64 +1,107 @@
-//! The processors of a system: a runner for each partition of commands.
+//! The role of processors: a runner for each partition of commands that is assigned to this process.
 
 use std::sync::Arc;
 
-use anyhow::Result;
+use orderflow_api::{Part, Status};
 use orderflow_processors::{OrderProcessor, Processor, StockProcessor};
-use orderflow_runner::processing::{Runner, Settings as RunnerSettings, SnapshotStore, Snapshots};
-use orderflow_schemas::{Partition, TopicPartition};
-use orderflow_topics::Topics;
-use orderflow_world::World;
-use tokio::{sync::mpsc, task::JoinSet};
+use orderflow_runner::processing::{
+    LocalSnapshots, Runner, Settings as RunnerSettings, SnapshotStore, Snapshots,
+};
+use orderflow_schemas::{Partition, Topic, TopicPartition};
+use orderflow_topics::{Topics, partitions_of};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::{background::Background, settings::Settings};
+use super::process::Process;
+use crate::settings::Settings;
 
-/// What starting the runners takes.
-pub(super) struct StartRunners<'a> {
-    pub(super) world: &'a Arc<dyn World>,
-    pub(super) settings: &'a Settings,
-    pub(super) topics: &'a Arc<dyn Topics>,
-    pub(super) snapshots: Arc<dyn SnapshotStore>,
-    pub(super) background: &'a Background,
-    pub(super) parts: &'a mut JoinSet<Result<&'static str>>,
-    pub(super) stop: &'a CancellationToken,
+/// The partitions of commands that a process decides.
+pub(super) struct Assignment(Vec<TopicPartition>);
+
+impl Assignment {
+    /// All of them: of a log that belongs to one process.
+    pub(super) fn all(topics: &dyn Topics) -> Self {
+        let partitions = |topic| partitions_of(topics, topic);
+        Self(partitions(Topic::OrdersCommands).chain(partitions(Topic::StockCommands)).collect())
+    }
 }
 
-impl StartRunners<'_> {
-    /// Starts a runner for each partition of commands. The receiver ends once all have recovered.
-    pub(super) fn all(&mut self) -> mpsc::Receiver<()> {
-        let (settings, (recovering, recovered)) = (self.settings, mpsc::channel(1));
-        for partition in (0..settings.order_partitions).map(Partition) {
+/// The processors of a process, which are recovering.
+pub(super) struct Processors {
+    /// Ends once all have recovered.
+    recovered: mpsc::Receiver<()>,
+    health: Part,
+}
+
+impl Processors {
+    /// Starts a runner for each partition assigned.
+    pub(super) fn start(
+        process: &mut Process,
+        settings: &Settings,
+        assignment: &Assignment,
+        stop: &CancellationToken,
+    ) -> Self {
+        let health = process.health.part("processors");
+        let (recovering, recovered) = mpsc::channel(1);
+        let snapshots = LocalSnapshots::new(&settings.data);
+        let mut start = Start { process, settings, snapshots, stop, recovering };
+        for at in &assignment.0 {
+            start.runner_of(*at);
+        }
+        Self { recovered, health }
+    }
+
+    /// Waits until all have recovered.
+    pub(super) async fn wait_recovered(&mut self) {
+        while self.recovered.recv().await.is_some() {}
+        self.health.set(Status::Ready);
+    }
+}
+
+/// What starting runners takes.
+struct Start<'a> {
+    process: &'a mut Process,
+    settings: &'a Settings,
+    snapshots: Arc<dyn SnapshotStore>,
+    stop: &'a CancellationToken,
+    /// Dropped by each runner once it has recovered.
+    recovering: mpsc::Sender<()>,
+}
+
+impl Start<'_> {
+    fn runner_of(&mut self, TopicPartition { topic, partition }: TopicPartition) {
+        let settings = self.settings;
+        if topic == Topic::OrdersCommands {
             let processor = OrderProcessor {
                 lifecycle: settings.lifecycle.clone(),
                 stock_partitions: settings.stock_partitions,
                 keys_max: settings.keys_max,
             };
-            self.one(processor, partition, recovering.clone());
-        }
-        for partition in (0..settings.stock_partitions).map(Partition) {
+            self.run(processor, partition);
+        } else {
             let processor = StockProcessor {
                 partition,
                 order_partitions: settings.order_partitions,
                 keys_max: settings.keys_max,
                 resolved_max: settings.resolved_max,
             };
-            self.one(processor, partition, recovering.clone());
+            self.run(processor, partition);
         }
-        recovered
     }
 
-    fn one<P: Processor>(&mut self, processor: P, partition: Partition, recovering: mpsc::Sender<()>) {
-        let settings = self.settings;
-        let snapshots = Snapshots::new(self.snapshots.clone(), TopicPartition { topic: P::INPUT, partition });
-        let how = RunnerSettings { snapshot_every: settings.snapshot_every, ..RunnerSettings::default() };
-        let runner =
-            Runner::new(self.world.clone(), self.topics.clone(), processor, partition, snapshots, how);
+    fn run<P: Processor>(&mut self, processor: P, partition: Partition) {
+        let (process, recovering) = (&mut *self.process, self.recovering.clone());
+        let input = TopicPartition { topic: P::INPUT, partition };
+        let snapshots = Snapshots::new(self.snapshots.clone(), process.topics.id(), input);
+        let how =
+            RunnerSettings { snapshot_every: self.settings.snapshot_every, ..RunnerSettings::default() };
+        let (world, topics) = (process.world.clone(), process.topics.clone());
+        let runner = Runner::new(world, topics, processor, partition, snapshots, how);
         let stop = self.stop.clone();
         let running = async move {
             runner.run(stop, || drop(recovering)).await?;
             Ok("processor")
         };
-        self.parts.spawn_on(running, self.background.handle());
+        process.parts.spawn_on(running, process.background.handle());
     }
 }

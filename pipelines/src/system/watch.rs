@@ -1,27 +1,20 @@
 //! Watching over the log.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use anyhow::{Result, anyhow};
-use orderflow_topics::Engine;
-use orderflow_world::World;
-use tokio::task::JoinSet;
+use anyhow::anyhow;
 use tokio_util::sync::CancellationToken;
 
+use super::process::Process;
 use crate::metrics_endpoint;
 
 /// How often the log is maintained, and metrics are folded.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// Ends the system when the log fails, and has it maintained.
-pub(super) fn watch_log(
-    engine: &Arc<dyn Engine>,
-    world: &Arc<dyn World>,
-    parts: &mut JoinSet<Result<&'static str>>,
-    stop: &CancellationToken,
-) {
-    let (engine, world, stop) = (engine.clone(), world.clone(), stop.clone());
-    parts.spawn(async move {
+pub(super) fn watch_log(process: &mut Process, stop: &CancellationToken) {
+    let (engine, world, stop) = (process.engine.clone(), process.world.clone(), stop.clone());
+    process.parts.spawn(async move {
         // Readers say what they need as they start; the first look comes after that.
         let mut every = tokio::time::interval_at(tokio::time::Instant::now() + UPKEEP_EVERY, UPKEEP_EVERY);
         loop {

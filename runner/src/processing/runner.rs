@@ -44,6 +44,9 @@ pub struct Settings {
     pub snapshot_within: Duration,
     /// How long to wait before an append is tried again.
     pub retry_after: Duration,
+    /// How long to wait for room in a full log before what was decided since the last snapshot is given up, to be decided
+    /// again: a snapshot of what is in the log may give room.
+    pub full_within: Duration,
 }
 
 impl Default for Settings {
@@ -54,6 +57,7 @@ impl Default for Settings {
             snapshot_every: 100_000,
             snapshot_within: Duration::from_secs(60),
             retry_after: Duration::from_millis(100),
+            full_within: Duration::from_secs(5),
         }
     }
 }
@@ -87,6 +91,18 @@ enum Step {
     Idle,
     /// Commands were decided, and it was told to stop before the log had room for what came of them.
     Stopped,
+    /// Commands were decided, and the log has no room for what came of them.
+    Full,
+}
+
+/// What became of an append.
+enum Persisted {
+    /// It was accepted.
+    Appended(Appended),
+    /// It was told to stop before that.
+    Stopped,
+    /// The log had no room for long enough.
+    Full,
 }
 
 /// Runs a processor over one partition.
@@ -110,6 +126,8 @@ pub struct Runner<P: Processor> {
     snapshot_taken: Instant,
     /// The tick that was appended and not decided yet.
     ticking: Option<Offset>,
+    /// Before which command everything that was decided is in the log.
+    logged_at: u64,
 }
 
 impl<P: Processor> Runner<P> {
@@ -137,20 +155,16 @@ impl<P: Processor> Runner<P> {
             snapshot_bytes: 0,
             snapshot_taken: world.instant(),
             ticking: None,
+            logged_at: 0,
             world,
         }
     }
 
     /// Recovers, then runs until `stop`; stores a snapshot at the end. `ready` is called once recovery is done.
     pub async fn run(mut self, stop: CancellationToken, ready: impl FnOnce()) -> Result<(), RunnerError> {
-        let (input, _) = input_and_output::<P>(self.partition);
         self.snapshots.remove_unfinished()?;
         self.hold()?;
-        let recovered = recover(&*self.topics, &self.processor, self.partition, &self.snapshots).await;
-        let Recovered { mut book, snapshot_at, events_folded } =
-            recovered.map_err(|error| RunnerError::Recovery(input, error))?;
-        tracing::info!(%input, next = %book.input_next, events_folded, "processor recovered");
-        (self.snapshot_at, self.stored_at) = (snapshot_at.0, snapshot_at.0);
+        let mut book = self.recover().await?;
         ready();
         // What was folded need not be folded again, and the log need not keep it.
         self.store_snapshot(&mut book).await?;
@@ -158,6 +172,7 @@ impl<P: Processor> Runner<P> {
             match self.step(&mut book, &stop).await? {
                 Step::Decided => self.catch_up_with_time(&book, &stop).await?,
                 Step::Idle => self.wait(&mut book, &stop).await?,
+                Step::Full => book = self.give_way(book).await?,
                 Step::Stopped => {
                     // The book is ahead of the log, so no snapshot may be made of it.
                     self.stored().await;
@@ -166,6 +181,29 @@ impl<P: Processor> Runner<P> {
             }
         }
         self.finish(&mut book).await
+    }
+
+    async fn recover(&mut self) -> Result<Book<P::State>, RunnerError> {
+        let (input, _) = input_and_output::<P>(self.partition);
+        let recovered = recover(&*self.topics, &self.processor, self.partition, &self.snapshots).await;
+        let Recovered { book, snapshot_at, events_folded } =
+            recovered.map_err(|error| RunnerError::Recovery(input, error))?;
+        tracing::info!(%input, next = %book.input_next, events_folded, "processor recovered");
+        (self.snapshot_at, self.stored_at) = (snapshot_at.0, snapshot_at.0);
+        self.logged_at = book.input_next.0;
+        self.topics.decided(input, book.input_next);
+        Ok(book)
+    }
+
+    /// Gives up what was decided and is not in a log that has no room for it, and stores a snapshot of what is: the log
+    /// need not keep what led to that, so retention may make room. It is decided again, as after a restart.
+    async fn give_way(&mut self, ahead: Book<P::State>) -> Result<Book<P::State>, RunnerError> {
+        drop(ahead);
+        self.stored().await;
+        let mut book = self.recover().await?;
+        self.store_snapshot(&mut book).await?;
+        self.stored().await;
+        Ok(book)
     }
 
     /// Decides what there is to read.
@@ -184,32 +222,34 @@ impl<P: Processor> Runner<P> {
         for (offset, record) in (chunk.from.0..).map(Offset).zip(&chunk.records) {
             book.decide(&self.processor, self.partition, offset, record, &mut output)?;
             if output.bytes >= self.settings.append_bytes
-                && !self.append(book, std::mem::take(&mut output), stop).await?
+                && let Some(end) = self.append(book, std::mem::take(&mut output), stop).await?
             {
-                return Ok(Step::Stopped);
+                return Ok(end);
             }
         }
         counter!(names::COMMANDS_DECIDED, "topic" => input.topic.as_str())
             .increment(chunk.records.len() as u64);
-        if !self.append(book, output, stop).await? {
-            return Ok(Step::Stopped);
+        if let Some(end) = self.append(book, output, stop).await? {
+            return Ok(end);
         }
+        self.topics.decided(input, book.input_next);
         if self.snapshot_is_due(book) || self.snapshot_is_late(book) {
             self.store_snapshot(book).await?;
         }
         Ok(Step::Decided)
     }
 
-    /// Appends messages before the events that vouch for them, in one call; `false` if it was stopped before that.
+    /// Appends messages before the events that vouch for them, in one call. If they are not in the log after it, how the
+    /// step ends.
     async fn append(
         &mut self,
         book: &mut Book<P::State>,
         output: Output,
         stop: &CancellationToken,
-    ) -> Result<bool, RunnerError> {
+    ) -> Result<Option<Step>, RunnerError> {
         let (input, events) = input_and_output::<P>(self.partition);
         if output.is_empty() {
-            return Ok(true);
+            return Ok(None);
         }
         let mut batches: Vec<Batch> = Vec::new();
         for (partition, records) in (0..).map(Partition).zip(output.messages) {
@@ -232,30 +272,40 @@ impl<P: Processor> Runner<P> {
             batches.push(Batch { at: events, records: output.events });
         }
         let count = batches.last().map_or(0, |batch| batch.records.len() as u64);
-        let appended = self.persist(batches, stop).await;
-        let Some(appended) = appended.map_err(|error| RunnerError::Append(input, error))? else {
-            return Ok(false);
+        // Where a snapshot stands for everything in the log already, giving way would gain nothing.
+        let gives_way = self.logged_at > self.stored_at;
+        let persisted = self.persist(batches, gives_way, stop).await;
+        let appended = match persisted.map_err(|error| RunnerError::Append(input, error))? {
+            Persisted::Appended(appended) => appended,
+            Persisted::Stopped => return Ok(Some(Step::Stopped)),
+            Persisted::Full => return Ok(Some(Step::Full)),
         };
+        self.logged_at = book.input_next.0;
         self.last = appended.receipt;
         // Elsewhere another runner has written in between, perhaps what this one has not decided yet.
         if vouching && appended.offsets.last() == Some(&book.events_next) {
             book.events_next = Offset(book.events_next.0 + count);
         }
-        Ok(true)
+        Ok(None)
     }
 
     /// Appends until it is accepted: a full log may get room, and an unknown outcome is repeated under the same
-    /// numbers. `None` if it was stopped before that; what is missing is decided again after the next start.
+    /// numbers. Stopped before that, or with `gives_way` when the log is full for long, what is missing is decided again.
     async fn persist(
         &self,
         batches: Vec<Batch>,
+        gives_way: bool,
         stop: &CancellationToken,
-    ) -> Result<Option<Appended>, AppendError> {
+    ) -> Result<Persisted, AppendError> {
+        let begun = self.world.instant();
         loop {
             match self.topics.append(batches.clone()).await {
-                Ok(appended) => return Ok(Some(appended)),
+                Ok(appended) => return Ok(Persisted::Appended(appended)),
                 Err(AppendError::Rejected(why)) if why.may_pass() => {
                     tracing::warn!(%why, "processor waits for room in the log");
+                    if gives_way && self.world.instant() - begun >= self.settings.full_within {
+                        return Ok(Persisted::Full);
+                    }
                 }
                 Err(AppendError::Unknown(why)) => {
                     tracing::warn!(%why, "append repeated under the same numbers")
@@ -263,7 +313,7 @@ impl<P: Processor> Runner<P> {
                 Err(error) => return Err(error),
             }
             if stop.run_until_cancelled(self.world.sleep(self.settings.retry_after)).await.is_none() {
-                return Ok(None);
+                return Ok(Persisted::Stopped);
             }
         }
     }
@@ -292,8 +342,8 @@ impl<P: Processor> Runner<P> {
             biased;
             () = stop.cancelled() => Ok(()),
             arrived = self.topics.wait_beyond(input, book.input_next, Visibility::Accepted) => Ok(arrived?),
-            () = tick => self.tick(stop).await,
             () = snapshot => self.store_snapshot(book).await,
+            () = tick => self.tick(stop).await,
         }
     }
 
@@ -329,8 +379,11 @@ impl<P: Processor> Runner<P> {
         let (input, _) = input_and_output::<P>(self.partition);
         let record: Bytes = self.ticks.next(&*self.world);
         let tick = vec![Batch { at: input, records: vec![record] }];
-        let appended = self.persist(tick, stop).await.map_err(|error| RunnerError::Append(input, error))?;
-        self.ticking = appended.and_then(|appended| appended.offsets.first().copied());
+        let persisted = self.persist(tick, true, stop).await;
+        // One that finds no room is due again.
+        if let Persisted::Appended(appended) = persisted.map_err(|error| RunnerError::Append(input, error))? {
+            self.ticking = appended.offsets.first().copied();
+        }
         Ok(())
     }
 

@@ -1,31 +1,49 @@
 //! Snapshots of a processor's book, as objects of a [`SnapshotStore`].
 //!
 //! *Layout*: `<input topic>/<partition>/<input offset, 20 digits>.snap`: magic, format version, CRC-32C of all that
-//! follows, length of the body, the offsets to go on from; then the book in postcard. Format 2 is written, format 1 is
-//! read too. *Durability*: that of the store. *Order*: the runner stores one only once all that led to it is durable.
+//! follows, length of the body, the offsets to go on from; then the log's id and the book in postcard. Format 3 is
+//! written; formats 1 and 2, which have no id, are read too. *Durability*: that of the store. *Order*: the runner stores one only once all that led to it is durable.
 //! Several are kept; one that is damaged or of an unknown format is passed over for the one before, with a warning.
 
 use std::{io, sync::Arc};
 
 use crc_fast::{CrcAlgorithm, checksum};
 use orderflow_processors::State;
-use orderflow_schemas::{Offset, TopicPartition};
+use orderflow_schemas::{LogId, Offset, TopicPartition};
 use serde::de::DeserializeOwned;
 
 use super::{book::Book, snapshot_store::SnapshotStore};
 
 const MAGIC: &[u8; 8] = b"ORDFSNAP";
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 const HEADER_BYTES: usize = 40;
 /// How many snapshots of a partition are kept.
 pub const KEPT: usize = 2;
 
 /// A snapshot could not be stored or found.
 #[derive(Debug, thiserror::Error)]
-#[error("snapshot {location}: {error}")]
-pub struct SnapshotError {
-    location: String,
-    error: io::Error,
+pub enum SnapshotError {
+    /// The store failed.
+    #[error("snapshot {location}: {error}")]
+    Io {
+        /// Where the snapshot is, or was to be.
+        location: String,
+        /// What the store said.
+        error: io::Error,
+    },
+    /// It is of the processor of another log.
+    #[error(
+        "snapshot {location} belongs to the log {stored}, and this is the log {log}: use that log, or remove the snapshots, \
+         which will be made anew from this one"
+    )]
+    OtherLog {
+        /// Where the snapshot is.
+        location: String,
+        /// The log it was made from.
+        stored: LogId,
+        /// The log that was opened.
+        log: LogId,
+    },
 }
 
 /// The snapshots of one processor partition.
@@ -33,18 +51,20 @@ pub struct SnapshotError {
 pub struct Snapshots {
     store: Arc<dyn SnapshotStore>,
     folder: String,
+    log: LogId,
 }
 
 impl Snapshots {
-    /// The snapshots of the processor that reads `input`.
-    pub fn new(store: Arc<dyn SnapshotStore>, input: TopicPartition) -> Self {
-        Self { store, folder: format!("{}/{}", input.topic.as_str(), input.partition) }
+    /// The snapshots of the processor that reads `input` of the log `log`.
+    pub fn new(store: Arc<dyn SnapshotStore>, log: LogId, input: TopicPartition) -> Self {
+        Self { store, folder: format!("{}/{}", input.topic.as_str(), input.partition), log }
     }
 
     /// Turns a book into the bytes of a snapshot. `capacity` is room for about as many; it may be wrong.
-    pub fn encode<S: State>(book: &Book<S>, capacity: usize) -> Vec<u8> {
+    pub fn encode<S: State>(&self, book: &Book<S>, capacity: usize) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(HEADER_BYTES + capacity);
         bytes.resize(HEADER_BYTES, 0);
+        bytes = postcard::to_extend(&self.log, bytes).expect("an id is a text");
         bytes = postcard::to_extend(book, bytes).expect("a book is made of what postcard can write");
         let length = (bytes.len() - HEADER_BYTES) as u64;
         bytes[..8].copy_from_slice(MAGIC);
@@ -57,18 +77,14 @@ impl Snapshots {
         bytes
     }
 
-    /// Reads a snapshot's bytes back, or says why they are none.
-    pub fn decode<S: State>(bytes: &[u8]) -> Result<Book<S>, String> {
-        let header = Header::read(bytes)?;
-        if header.length != (bytes.len() - HEADER_BYTES) as u64
-            || header.crc != checksum(CrcAlgorithm::Crc32Iscsi, &bytes[16..]) as u32
-        {
-            return Err("its checksum is wrong".to_owned());
-        }
+    /// Reads back a snapshot's bytes and the id of the log it was made from, or says why they are none.
+    fn decode<S: State>(bytes: &[u8]) -> Result<(Option<LogId>, Book<S>), String> {
+        let header = Header::checked(bytes)?;
         let body = &bytes[HEADER_BYTES..];
         match header.format {
-            1 => decode_body::<Book<S::Format1>>(body).map(|book| book.map_state(Into::into)),
-            _ => decode_body(body),
+            1 => decode_body::<Book<S::Format1>>(body).map(|book| (None, book.map_state(Into::into))),
+            2 => decode_body(body).map(|book| (None, book)),
+            _ => decode_body(body).map(|(log, book)| (Some(log), book)),
         }
     }
 
@@ -80,7 +96,7 @@ impl Snapshots {
         let keep = move || {
             // Most grow; one that outgrows its room is copied.
             let capacity = usize::try_from(bytes_last + bytes_last / 8).unwrap_or(0);
-            let bytes = Self::encode(&book, capacity);
+            let bytes = this.encode(&book, capacity);
             drop(book);
             this.store(next, &bytes).map(|()| bytes.len() as u64)
         };
@@ -88,19 +104,42 @@ impl Snapshots {
             return keep();
         }
         let kept = tokio::task::spawn_blocking(keep).await;
-        kept.map_err(|error| SnapshotError { location, error: io::Error::other(error) })?
+        kept.map_err(|error| SnapshotError::Io { location, error: io::Error::other(error) })?
     }
 
     /// Stores a snapshot taken before `input_next` and removes those no longer kept.
     pub fn store(&self, input_next: Offset, bytes: &[u8]) -> Result<(), SnapshotError> {
         let name = self.name(input_next);
-        self.store.write(&name, bytes).map_err(self.failed(&name))?;
+        match self.store.write(&name, bytes) {
+            // The log keeps what no snapshot stands for, so the place of an older one is worth more to a new one.
+            Err(error) if error.kind() == io::ErrorKind::StorageFull && self.remove_older()? => {
+                self.store.write(&name, bytes)
+            }
+            written => written,
+        }
+        .map_err(self.failed(&name))?;
         let all = self.list()?;
         for old in all.iter().rev().skip(KEPT) {
             let name = self.name(*old);
             self.store.remove(&name).map_err(self.failed(&name))?;
         }
         Ok(())
+    }
+
+    /// Removes all snapshots but the newest; false if there is no other, or if the newest is not whole.
+    fn remove_older(&self) -> Result<bool, SnapshotError> {
+        let mut all = self.list()?;
+        let Some(newest) = all.pop().filter(|_| !all.is_empty()) else { return Ok(false) };
+        let name = self.name(newest);
+        let bytes = self.store.read(&name).map_err(self.failed(&name))?;
+        if Header::checked(&bytes).is_err() {
+            return Ok(false);
+        }
+        for old in all {
+            let name = self.name(old);
+            self.store.remove(&name).map_err(self.failed(&name))?;
+        }
+        Ok(true)
     }
 
     /// Removes what was left of snapshots that were being stored when a process ended.
@@ -133,11 +172,17 @@ impl Snapshots {
         }
     }
 
-    /// The book of the snapshot taken before `offset`, or why it cannot be read.
+    /// The book of the snapshot taken before `offset`, or why it cannot be read. One of another log is an error.
     pub fn read<S: State>(&self, offset: Offset) -> Result<Result<Book<S>, String>, SnapshotError> {
         let name = self.name(offset);
         let bytes = self.store.read(&name).map_err(self.failed(&name))?;
-        Ok(Self::decode(&bytes))
+        match Self::decode(&bytes) {
+            Ok((Some(stored), _)) if stored != self.log => {
+                let (location, log) = (self.location(offset), self.log.clone());
+                Err(SnapshotError::OtherLog { location, stored, log })
+            }
+            decoded => Ok(decoded.map(|(_, book)| book)),
+        }
     }
 
     /// Where the snapshot taken before `input_next` is, for people.
@@ -151,7 +196,7 @@ impl Snapshots {
 
     fn failed(&self, name: &str) -> impl FnOnce(io::Error) -> SnapshotError {
         let location = self.store.location(name);
-        move |error| SnapshotError { location, error }
+        move |error| SnapshotError::Io { location, error }
     }
 
     /// The offsets of the snapshots there are, ascending.
@@ -178,6 +223,17 @@ struct Header {
 }
 
 impl Header {
+    /// The header of a whole snapshot, whose checksum is right.
+    fn checked(bytes: &[u8]) -> Result<Self, String> {
+        let header = Self::read(bytes)?;
+        if header.length != (bytes.len() - HEADER_BYTES) as u64
+            || header.crc != checksum(CrcAlgorithm::Crc32Iscsi, &bytes[16..]) as u32
+        {
+            return Err("its checksum is wrong".to_owned());
+        }
+        Ok(header)
+    }
+
     fn read(bytes: &[u8]) -> Result<Self, String> {
         let Some((header, _)) = bytes.split_at_checked(HEADER_BYTES) else {
             return Err("it is shorter than its header".to_owned());
@@ -215,7 +271,12 @@ mod tests {
     use crate::processing::LocalSnapshots;
 
     fn snapshots(data: &Path) -> Snapshots {
-        Snapshots::new(LocalSnapshots::new(data), TopicPartition::new(Topic::OrdersCommands, 3))
+        of_log(data, "this")
+    }
+
+    fn of_log(data: &Path, log: &str) -> Snapshots {
+        let input = TopicPartition::new(Topic::OrdersCommands, 3);
+        Snapshots::new(LocalSnapshots::new(data), log.parse().unwrap(), input)
     }
 
     fn path(snapshots: &Snapshots, offset: u64) -> PathBuf {
@@ -231,12 +292,81 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let snapshots = snapshots(data.path());
         snapshots.remove_unfinished().unwrap();
-        snapshots.store(Offset(10), &Snapshots::encode(&book(10), 0)).unwrap();
+        snapshots.store(Offset(10), &snapshots.encode(&book(10), 0)).unwrap();
         let left = path(&snapshots, 20).with_extension("tmp");
         fs::write(&left, b"half").unwrap();
         snapshots.remove_unfinished().unwrap();
         assert!(!left.exists());
         assert_eq!(snapshots.load().unwrap(), Some(book(10)));
+    }
+
+    /// A folder with room for so many snapshots.
+    #[derive(Debug)]
+    struct Small(Arc<LocalSnapshots>, usize);
+
+    impl SnapshotStore for Small {
+        fn list(&self, folder: &str) -> io::Result<Vec<String>> {
+            self.0.list(folder)
+        }
+
+        fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+            self.0.read(name)
+        }
+
+        fn read_start(&self, name: &str, length: usize) -> io::Result<Vec<u8>> {
+            self.0.read_start(name, length)
+        }
+
+        fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+            let (folder, _) = name.rsplit_once('/').unwrap();
+            if self.list(folder)?.len() >= self.1 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.0.write(name, bytes)
+        }
+
+        fn remove(&self, name: &str) -> io::Result<()> {
+            self.0.remove(name)
+        }
+
+        fn remove_unfinished(&self, folder: &str) -> io::Result<()> {
+            self.0.remove_unfinished(folder)
+        }
+
+        fn location(&self, name: &str) -> String {
+            self.0.location(name)
+        }
+    }
+
+    #[test]
+    fn on_a_full_disk_the_older_snapshot_gives_its_place_to_a_new_one() {
+        let data = tempfile::tempdir().unwrap();
+        let store = Arc::new(Small(LocalSnapshots::new(data.path()), KEPT));
+        let snapshots = Snapshots { store, ..snapshots(data.path()) };
+        for offset in [10, 20, 30] {
+            snapshots.store(Offset(offset), &snapshots.encode(&book(offset), 0)).unwrap();
+        }
+        assert_eq!(snapshots.list().unwrap(), [Offset(20), Offset(30)]);
+        // One that cannot stand alone keeps the one before it.
+        let newest = path(&snapshots, 30);
+        let mut damaged = fs::read(&newest).unwrap();
+        *damaged.last_mut().unwrap() ^= 1;
+        fs::write(&newest, damaged).unwrap();
+        let refused = snapshots.store(Offset(40), &snapshots.encode(&book(40), 0));
+        assert!(matches!(refused, Err(SnapshotError::Io { .. })), "{refused:?}");
+        assert_eq!(snapshots.load().unwrap(), Some(book(20)));
+    }
+
+    #[test]
+    fn a_snapshot_of_another_log_is_refused_and_not_passed_over() {
+        let data = tempfile::tempdir().unwrap();
+        for log in ["this", "other"] {
+            let snapshots = of_log(data.path(), log);
+            let at = if log == "this" { 10 } else { 20 };
+            snapshots.store(Offset(at), &snapshots.encode(&book(at), 0)).unwrap();
+        }
+        let error = snapshots(data.path()).load::<Stock>().unwrap_err().to_string();
+        assert!(error.contains("the log other") && error.contains("the log this"), "{error}");
     }
 
     #[test]
@@ -245,7 +375,7 @@ mod tests {
         let snapshots = snapshots(data.path());
         assert_eq!(snapshots.load::<Stock>().unwrap(), None);
         for offset in [10, 20, 30] {
-            snapshots.store(Offset(offset), &Snapshots::encode(&book(offset), 0)).unwrap();
+            snapshots.store(Offset(offset), &snapshots.encode(&book(offset), 0)).unwrap();
         }
         assert_eq!(snapshots.list().unwrap(), [Offset(20), Offset(30)]);
         assert_eq!(snapshots.load().unwrap(), Some(book(30)));

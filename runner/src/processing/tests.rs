@@ -1,6 +1,6 @@
 //! Books and recovery: a decision is made once, whoever makes it and however often its command comes.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use orderflow_processors::{OrderProcessor, orders::Orders};
@@ -8,7 +8,10 @@ use orderflow_schemas::{
     Actor, CustomerId, Header, Lifecycle, Offset, OrderCommand, OrderEvent, OrderId, OrderLine, Partition,
     Record, Role, Sku, Source, Timestamp, Topic, TopicPartition, commands::PlaceOrder,
 };
-use orderflow_topics::{Batch, EmbeddedLog, Topics, Visibility, embedded};
+use orderflow_topics::{
+    Batch, EmbeddedLog, Rejection, Topics, Visibility, embedded,
+    memory::{Fault, MemoryTopics},
+};
 use orderflow_world::TokioWorld;
 use tokio_util::sync::CancellationToken;
 
@@ -125,7 +128,8 @@ async fn run(
 ) -> Vec<Bytes> {
     let (stop, mut running) = (CancellationToken::new(), tokio::task::JoinSet::new());
     for (number, lifecycle) in lifecycles.iter().enumerate() {
-        let snapshots = Snapshots::new(LocalSnapshots::new(&data.join(number.to_string())), COMMANDS);
+        let store = LocalSnapshots::new(&data.join(number.to_string()));
+        let snapshots = Snapshots::new(store, topics.id(), COMMANDS);
         let runner = Runner::new(
             TokioWorld::new(),
             topics.clone(),
@@ -177,13 +181,49 @@ async fn two_runners_of_one_partition_write_the_same_records_under_the_same_numb
     assert!(by_number.into_keys().eq(1..=50));
 }
 
+#[tokio::test(start_paused = true)]
+async fn while_the_log_is_full_a_snapshot_lets_it_forget_what_is_decided() {
+    let data = tempfile::tempdir().unwrap();
+    let log = MemoryTopics::with_partitions(2);
+    let topics: Arc<dyn Topics> = log.clone();
+    let snapshots = Snapshots::new(LocalSnapshots::new(data.path()), topics.id(), COMMANDS);
+    let settings = Settings { snapshot_within: Duration::from_secs(1 << 30), ..Settings::default() };
+    let (stop, world) = (CancellationToken::new(), TokioWorld::new());
+    let runner = Runner::new(world, topics.clone(), tracking(), PARTITION, snapshots.clone(), settings);
+    let running = tokio::spawn(runner.run(stop.clone(), || ()));
+    log.put(COMMANDS, (1..=3).map(place));
+    topics.wait_beyond(EVENTS, Offset(2), Visibility::Durable).await.unwrap();
+    assert_eq!(snapshots.list().unwrap(), [], "none is due");
+
+    let full = || Fault::Rejected(Rejection::Full("for the test".into()));
+    log.fail((0..1_000).map(|_| full()));
+    log.put(COMMANDS, (4..=5).map(place));
+    while snapshots.list().unwrap() != [Offset(3)] {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(log.bounds(EVENTS, Visibility::Accepted).await.unwrap().end, Offset(3), "it is full still");
+    let held = || log.holds().into_iter().filter(|(_, at, _)| *at == COMMANDS).last().map(|(.., from)| from);
+    while held() != Some(Offset(3)) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    topics.wait_beyond(EVENTS, Offset(4), Visibility::Durable).await.unwrap();
+    stop.cancel();
+    running.await.unwrap().unwrap();
+    let numbers = log
+        .records(EVENTS)
+        .iter()
+        .map(|bytes| Record::<OrderEvent>::decode(bytes).unwrap().header.number)
+        .collect::<Vec<_>>();
+    assert_eq!(numbers, [1, 2, 3, 4, 5]);
+}
+
 #[tokio::test]
 async fn a_snapshot_ahead_of_the_log_is_refused_by_name() {
     let data = tempfile::tempdir().unwrap();
-    let snapshots = Snapshots::new(LocalSnapshots::new(data.path()), COMMANDS);
-    let ahead = Book::<Orders> { input_next: Offset(9), ..Book::new(2) };
-    snapshots.store(Offset(9), &Snapshots::encode(&ahead, 0)).unwrap();
     let topics = log(data.path()).await;
+    let snapshots = Snapshots::new(LocalSnapshots::new(data.path()), topics.id(), COMMANDS);
+    let ahead = Book::<Orders> { input_next: Offset(9), ..Book::new(2) };
+    snapshots.store(Offset(9), &snapshots.encode(&ahead, 0)).unwrap();
     let error = recover(&*topics, &tracking(), PARTITION, &snapshots).await.unwrap_err().to_string();
     assert!(error.contains("orders.commands/0") && error.contains("goes to offset 9"), "{error}");
 }

@@ -227,7 +227,7 @@ impl SinkDriver {
     async fn load(&mut self, stop: &CancellationToken) -> Result<Option<Checkpoint>, SinkDriverError> {
         let mut backoff = Backoff::new(&self.world, self.sink.name(), &self.settings);
         loop {
-            match self.sink.checkpoint().await {
+            match self.claim().await {
                 Ok(mut checkpoint) => {
                     for input in &self.inputs {
                         checkpoint.0.entry(*input).or_default();
@@ -242,6 +242,12 @@ impl SinkDriver {
                 Err(source) => return Err(SinkDriverError::Apply { sink: self.sink.name(), source }),
             }
         }
+    }
+
+    /// Ties the store to the log, and says how far it is in it.
+    async fn claim(&mut self) -> Result<Checkpoint, SinkError> {
+        self.sink.claim(&self.topics.id()).await?;
+        self.sink.checkpoint().await
     }
 
     async fn apply_all(

@@ -5,7 +5,7 @@ use std::{sync::Mutex, time::Duration};
 use async_trait::async_trait;
 use orderflow_feed::Settings as FeedSettings;
 use orderflow_schemas::{
-    Header, Offset, OrderEvent, Position, Record, Source, Timestamp, envelope::Cause, events::Ticked,
+    Header, LogId, Offset, OrderEvent, Position, Record, Source, Timestamp, envelope::Cause, events::Ticked,
 };
 use orderflow_topics::{
     Rejection,
@@ -19,6 +19,8 @@ const EVENTS: TopicPartition = TopicPartition::new(Topic::OrdersEvents, 0);
 const LETTERS: TopicPartition = TopicPartition::new(Topic::DeadLetters, 0);
 
 struct Stored {
+    /// The log it is tied to.
+    log: Option<LogId>,
     /// What `apply` answers.
     applied: Applied,
     numbers: Vec<u64>,
@@ -54,6 +56,7 @@ impl Memory {
         let (checkpoint, durable) = (Checkpoint::default(), (0, Checkpoint::default()));
         let pause = Duration::ZERO;
         Self(Arc::new(Mutex::new(Stored {
+            log: None,
             pause,
             applied,
             numbers,
@@ -70,6 +73,14 @@ impl Memory {
 impl Sink for Memory {
     fn name(&self) -> &'static str {
         "memory"
+    }
+
+    async fn claim(&mut self, log: &LogId) -> Result<(), SinkError> {
+        let mut stored = self.0.lock().unwrap();
+        if stored.log.get_or_insert_with(|| log.clone()) == log {
+            return Ok(());
+        }
+        Err(SinkError::Stop { operation: "claim", source: "another log".into() })
     }
 
     async fn checkpoint(&mut self) -> Result<Checkpoint, SinkError> {
@@ -165,6 +176,16 @@ impl Run {
     fn numbers(&self) -> Vec<u64> {
         self.sink.0.lock().unwrap().numbers.clone()
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_of_another_log_is_not_written() {
+    let run = Run::over((1..=3).map(event));
+    run.until(3).await.unwrap();
+    let other = Run { sink: run.sink.clone(), ..Run::over((1..=9).map(event)) };
+    let error = other.drive().await.unwrap_err();
+    assert!(matches!(error, SinkDriverError::Apply { source: SinkError::Stop { .. }, .. }), "{error}");
+    assert_eq!(run.numbers(), [1, 2, 3]);
 }
 
 fn retry() -> SinkError {

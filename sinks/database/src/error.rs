@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use orderflow_schemas::{Offset, TopicPartition};
+use orderflow_schemas::{LogId, Offset, TopicPartition};
 use orderflow_sinks::SinkError;
 
 /// Why an operation on the database failed.
@@ -58,7 +58,9 @@ pub enum DatabaseError {
         retry_after: Duration,
     },
     /// There are no tables, or not those of this version: the writing side makes them when it opens the database.
-    #[error("the database does not have the tables of this program yet")]
+    #[error(
+        "the database does not have the tables of this program yet; a server that starts on it makes them"
+    )]
     NoTables,
     /// What was committed is gone: another server took over without it, or a backup was restored.
     #[error(
@@ -72,6 +74,17 @@ pub enum DatabaseError {
         committed: Offset,
         /// How far it is.
         found: Offset,
+    },
+    /// The rows come from another log.
+    #[error(
+        "the database holds the orders of the log {stored}, and this is the log {log}: they do not belong together; use \
+         that log, or another database, which will be filled from this one"
+    )]
+    OtherLog {
+        /// The log that the rows come from.
+        stored: LogId,
+        /// The log that was to be stored.
+        log: LogId,
     },
     /// A stored value is not what this program writes.
     #[error("a row of {table} holds an invalid {column}: {reason}")]
@@ -100,6 +113,7 @@ impl DatabaseError {
             | Self::ServerTooOld { .. }
             | Self::Schema { .. }
             | Self::WentBack { .. }
+            | Self::OtherLog { .. }
             | Self::Damaged { .. } => false,
         }
     }
@@ -155,8 +169,10 @@ fn is_transient(error: &sqlx::Error) -> bool {
 
 /// Whether the error says that there is no such table or column.
 pub(super) fn lacks_tables(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
-    code.is_some_and(|code| matches!(&*code, "42P01" | "42703"))
+    let Some(error) = error.as_database_error() else { return false };
+    // SQLite has no code of its own for it.
+    let is_missing = |code: &str| code == "1" && error.message().starts_with("no such ");
+    error.code().is_some_and(|code| matches!(&*code, "42P01" | "42703") || is_missing(&code))
 }
 
 /// Whether the error says that Postgres is away, rather than what it thinks of a statement.

@@ -1,7 +1,8 @@
 //! The database sink and the reads beside it: one crate knows the tables.
 //!
-//! Four tables: `orders` (each as it stands), `order_history` (each change, the audit), `stock` (levels and
-//! catalogue) and `checkpoints` (how far the sink is, committed with the rows). [`rows`] turns events into rows, the
+//! The tables are `orders` (each as it stands), `order_history` (each change, the audit), `stock` (levels and catalogue),
+//! `order_counts` (how many orders have each status), `checkpoints` (how far the sink is, committed with the rows) and
+//! `log` (which log the rows come from). [`rows`] turns events into rows, the
 //! same for every database; `sql` has the statements and conversions that all share. [`sqlite`] stores in the data
 //! directory, [`postgres`] on a server. Another database is another module beside them, with a
 //! [`Sink`](orderflow_sinks::Sink) and what it takes to run the shared statements; [`conformance`] says what it must do.
@@ -16,5 +17,5 @@ mod sql;
 pub mod sqlite;
 
 pub use error::DatabaseError;
-pub use reader::{Audit, COUNTED_MAX, Catalogue, OrderFilter, Reader};
+pub use reader::{Audit, COUNTED_MAX, Catalogue, OrderFilter, Reader, shard_of};
 pub use rows::{HistoryEntry, Rows, StockItem};

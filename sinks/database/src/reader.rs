@@ -1,8 +1,10 @@
 //! What can be read from the database: the queries of the API and those of verification, whatever the database.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use orderflow_schemas::{
-    CustomerId, IdempotencyKey, Order, OrderId, Sku, Status, Timestamp,
+    CustomerId, IdempotencyKey, LogId, Order, OrderId, Sku, Status, Timestamp,
     lists::{Counted, Slice},
 };
 use orderflow_sinks::Checkpoint;
@@ -24,7 +26,22 @@ pub struct OrderFilter {
     pub idempotency_key: Option<IdempotencyKey>,
 }
 
-/// How far lists are counted, in items: a count reads every item it counts.
+impl OrderFilter {
+    /// The status asked for, if nothing else is: of these orders there are counters.
+    pub(crate) fn only_status(&self) -> Option<Option<&Status>> {
+        let Self { status, customer_id: None, from: None, to: None, idempotency_key: None } = self else {
+            return None;
+        };
+        Some(status.as_ref())
+    }
+}
+
+/// In which shard of the counters an order is.
+pub fn shard_of(id: OrderId) -> u64 {
+    (id.as_uuid().as_u128() & 15) as u64
+}
+
+/// How far lists are counted of which there is no counter, in items: a count reads every item it counts.
 pub const COUNTED_MAX: u64 = 10_000;
 
 /// Which SKUs.
@@ -74,6 +91,12 @@ pub trait Reader: Send + Sync {
 /// The reads of verification: everything, one row at a time, in the order of the keys.
 #[async_trait]
 pub trait Audit: Send + Sync {
+    /// Which log the rows come from; none if nothing was stored yet.
+    async fn log(&self) -> Result<Option<LogId>, DatabaseError>;
+
+    /// The counters of orders by [`shard_of`] their ids and by status, without those that are 0.
+    async fn order_counts(&self) -> Result<BTreeMap<(u64, Status), u64>, DatabaseError>;
+
     /// How far the stored rows go.
     async fn checkpoint(&self) -> Result<Checkpoint, DatabaseError>;
 

@@ -11,6 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use orderflow_database::{DatabaseError, sqlite::SqliteSettings};
+use orderflow_schemas::LogId;
 use orderflow_sinks::{Applied, Checkpoint, EventBatch, Sink, SinkError};
 use orderflow_world::World;
 
@@ -107,6 +108,10 @@ impl Drop for Driven {
 impl Sink for Driven {
     fn name(&self) -> &'static str {
         "database"
+    }
+
+    async fn claim(&mut self, log: &LogId) -> Result<(), SinkError> {
+        self.sink().claim(log).await
     }
 
     async fn checkpoint(&mut self) -> Result<Checkpoint, SinkError> {

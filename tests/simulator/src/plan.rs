@@ -109,6 +109,7 @@ impl Plan {
                 snapshot_every: one_of(rng, &[3, 20, 100]),
                 snapshot_within: Duration::from_secs(one_of(rng, &[2, 60])),
                 retry_after: Duration::from_millis(100),
+                full_within: Duration::from_secs(1),
             },
             sink: SinkDriverSettings {
                 records_max: one_of(rng, &[1, 7, 50]),

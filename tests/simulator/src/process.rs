@@ -117,6 +117,7 @@ pub fn inputs(plan: &Plan) -> impl Iterator<Item = TopicPartition> {
 pub fn open(parts: &Parts<'_>, bounded: bool) -> Result<(EmbeddedLog, Steps), OpenError> {
     let mut settings = parts.plan.log.clone();
     settings.bytes_max = settings.bytes_max.filter(|_| bounded);
+    settings.new_id = Some("simulated".parse().expect("it is visible ASCII"));
     let path = Path::new(DATA).join("log");
     let (log, steps, _) = EmbeddedLog::open_stepped(Arc::new(parts.mount.clone()), path, settings)?;
     Ok((log, steps))
@@ -189,8 +190,8 @@ impl Process {
         partition: Partition,
     ) {
         let input = TopicPartition { topic: P::INPUT, partition };
-        let snapshots =
-            Snapshots::new(LocalSnapshots::on(Arc::new(self.mount.clone()), Path::new(DATA)), input);
+        let store = LocalSnapshots::on(Arc::new(self.mount.clone()), Path::new(DATA));
+        let snapshots = Snapshots::new(store, self.wire.id(), input);
         let world: Arc<dyn World> = Arc::new(parts.world.clone());
         let runner = Runner::new(
             world,

@@ -98,6 +98,15 @@ pub(super) struct PendingSection {
     pub(super) body: Bytes,
 }
 
+/// What an append is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// New commands, which are taken only while there is room for what follows from them.
+    New,
+    /// What follows from commands, or anything else.
+    Any,
+}
+
 /// What became of an append.
 #[derive(Debug)]
 pub(super) enum Verdict {

@@ -1,60 +1,94 @@
-//! `topics.json`: which topics exist, with how many partitions.
+//! `topics.json`: the log's identity, which topics exist, and with how many partitions.
 //!
-//! *Layout*: `{"format": 1, "topics": {"orders.commands": 8, …}}`. *Durability*: replaced as a whole by a rename, with
-//! the file synced before it and the folder after it, before anything is appended to a new topic.
+//! *Layout*: `{"format": 2, "id": "…", "topics": {"orders.commands": 8, …}}`; format 1 has no id. *Durability*: replaced as
+//! a whole by a rename, with the file synced before it and the folder after it, before anything is appended to a new
+//! topic; it is there before the first record.
 
 use std::{collections::BTreeMap, io, path::Path};
 
-use orderflow_schemas::Topic;
+use orderflow_schemas::{LogId, Topic};
 use orderflow_world::disk::{Access, Disk, read_file};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::OpenError;
 
 const FILE: &str = "topics.json";
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+/// The id of logs that were made before logs had one.
+const UNNAMED: &str = "unnamed";
 
-/// How many partitions each topic has.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Catalog(BTreeMap<Topic, u16>);
+/// Which log this is, and how many partitions each topic has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Catalog {
+    id: LogId,
+    topics: BTreeMap<Topic, u16>,
+}
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     format: u32,
+    id: Option<LogId>,
     topics: BTreeMap<String, u16>,
 }
 
 impl Catalog {
+    /// That of a log without topics.
+    pub(super) fn new(id: LogId) -> Self {
+        Self { id, topics: BTreeMap::new() }
+    }
+
+    pub(super) fn id(&self) -> &LogId {
+        &self.id
+    }
+
     pub(super) fn partitions(&self, topic: Topic) -> u16 {
-        self.0.get(&topic).copied().unwrap_or(0)
+        self.topics.get(&topic).copied().unwrap_or(0)
     }
 
     pub(super) fn set(&mut self, topic: Topic, partitions: u16) {
-        self.0.insert(topic, partitions);
+        self.topics.insert(topic, partitions);
     }
 
     pub(super) fn partitions_total(&self) -> usize {
-        self.0.values().map(|count| usize::from(*count)).sum()
+        self.topics.values().map(|count| usize::from(*count)).sum()
     }
 
-    /// Reads the catalog; an empty one if there is no file.
-    pub(super) fn load(disk: &dyn Disk, dir: &Path) -> Result<Self, OpenError> {
+    /// Reads the catalog; `None` if there is no file.
+    pub(super) fn load(disk: &dyn Disk, dir: &Path) -> Result<Option<Self>, OpenError> {
         let path = dir.join(FILE);
         let bytes = match read_file(disk, &path) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(OpenError::io("read", &path)(error)),
         };
-        Self::parse(&bytes).map_err(|why| OpenError::Damaged { file: path, position: 0, why })
+        let catalog = Self::parse(&bytes);
+        catalog.map(Some).map_err(|why| OpenError::Damaged { file: path, position: 0, why })
+    }
+
+    /// Makes a log, under this id or a random one.
+    pub(super) fn make(disk: &dyn Disk, dir: &Path, new_id: Option<&LogId>) -> Result<Self, OpenError> {
+        let random = || Uuid::new_v4().to_string().parse().expect("a UUID is visible ASCII");
+        let catalog = Self::new(new_id.cloned().unwrap_or_else(random));
+        catalog.store(disk, dir).map_err(OpenError::io("write the list of topics in", dir))?;
+        Ok(catalog)
+    }
+
+    /// That of a log which says neither what it is called nor what it holds.
+    pub(super) fn unnamed() -> Self {
+        Self::new(UNNAMED.parse().expect("it is visible ASCII"))
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, String> {
         let file: File = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-        if file.format != FORMAT {
-            return Err(format!("its format is {}, this version reads {FORMAT}", file.format));
-        }
-        let mut catalog = Self::default();
+        let id = match (file.format, file.id) {
+            (1, None) => Self::unnamed().id,
+            (FORMAT, Some(id)) => id,
+            (1 | FORMAT, _) => return Err("it has no id, or one that its format does not have".to_owned()),
+            (other, _) => return Err(format!("its format is {other}, this version reads 1 to {FORMAT}")),
+        };
+        let mut catalog = Self::new(id);
         for (name, partitions) in file.topics {
             let topic = name.parse().map_err(|error: orderflow_schemas::UnknownTopic| error.to_string())?;
             catalog.set(topic, partitions);
@@ -64,8 +98,9 @@ impl Catalog {
 
     /// Replaces the file, durably.
     pub(super) fn store(&self, disk: &dyn Disk, dir: &Path) -> io::Result<()> {
-        let topics = self.0.iter().map(|(topic, count)| (topic.to_string(), *count)).collect();
-        let bytes = serde_json::to_vec_pretty(&File { format: FORMAT, topics }).map_err(io::Error::other)?;
+        let topics = self.topics.iter().map(|(topic, count)| (topic.to_string(), *count)).collect();
+        let file = File { format: FORMAT, id: Some(self.id.clone()), topics };
+        let bytes = serde_json::to_vec_pretty(&file).map_err(io::Error::other)?;
         let (path, new) = (dir.join(FILE), dir.join("topics.json.new"));
         let file = disk.open(&new, Access::Create)?;
         file.write_at(&bytes, 0)?;

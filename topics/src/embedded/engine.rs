@@ -88,6 +88,11 @@ impl EmbeddedLog {
         let guard = take_lock(&*disk, dir, LockKind::Exclusive)?;
         let catalog = Catalog::load(&*disk, dir)?;
         let mut recovered = recover(&*disk, dir, &settings, true)?;
+        let catalog = match catalog {
+            // Records without a catalog are damage, which is told below.
+            None if recovered.ends.len() == 0 => Catalog::make(&*disk, dir, settings.new_id.as_ref())?,
+            catalog => catalog.unwrap_or_else(Catalog::unnamed),
+        };
         let next = recovered.next.take().map_or(Next::Wanted, Next::Ready);
         let report = recovered.report.clone();
         let index = recovered.take_active_index();
@@ -119,7 +124,7 @@ impl EmbeddedLog {
     ) -> Result<(Self, OpenReport), OpenError> {
         let dir = dir.as_ref();
         let guard = take_lock(&*disk, dir, LockKind::Shared)?;
-        let catalog = Catalog::load(&*disk, dir)?;
+        let catalog = Catalog::load(&*disk, dir)?.unwrap_or_else(Catalog::unnamed);
         let recovered = recover(&*disk, dir, &settings, false)?;
         let report = recovered.report.clone();
         let shared = Arc::new(share(disk, dir, settings, Next::Failed, &catalog, recovered)?);
@@ -215,7 +220,8 @@ fn share(
     let Some(active) = recovered.segments.last() else {
         return Err(OpenError::Settings(format!("there is no log in {}", dir.display())));
     };
-    let shared = Shared::new(disk, dir.to_owned(), settings, Admission::new(Arc::clone(active), next));
+    let admission = Admission::new(Arc::clone(active), next);
+    let shared = Shared::new(disk, dir.to_owned(), catalog.id().clone(), settings, admission);
     recovered.segments.iter().for_each(|segment| shared.add_segment(segment));
     for topic in Topic::ALL {
         let partitions = catalog.partitions(topic);

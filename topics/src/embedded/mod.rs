@@ -31,6 +31,7 @@ mod recovery;
 mod replay;
 mod report;
 mod retention;
+mod room;
 mod scan;
 mod segment;
 mod settings;

@@ -11,7 +11,7 @@ use std::sync::{
 use orderflow_schemas::TopicPartition;
 use tokio::sync::Notify;
 
-use super::{cache::CachedTail, index::PartitionIndex, lock};
+use super::{cache::CachedTail, index::PartitionIndex, lock, room::Undecided};
 use crate::Visibility;
 
 /// What is known of one partition.
@@ -23,6 +23,7 @@ pub(super) struct PartitionLog {
     durable: End,
     cache: Mutex<CachedTail>,
     index: Mutex<PartitionIndex>,
+    undecided: Mutex<Undecided>,
 }
 
 /// An end of the partition, and those who wait for it to move.
@@ -60,6 +61,7 @@ impl PartitionLog {
             durable: End::new(bounds.end),
             cache: Mutex::new(CachedTail::default()),
             index: Mutex::new(index),
+            undecided: Mutex::default(),
         }
     }
 
@@ -109,6 +111,10 @@ impl PartitionLog {
 
     pub(super) fn with_cache<T>(&self, look: impl FnOnce(&mut CachedTail) -> T) -> T {
         look(&mut lock(&self.cache))
+    }
+
+    pub(super) fn with_undecided<T>(&self, look: impl FnOnce(&mut Undecided) -> T) -> T {
+        look(&mut lock(&self.undecided))
     }
 
     pub(super) fn with_index<T>(&self, look: impl FnOnce(&mut PartitionIndex) -> T) -> T {

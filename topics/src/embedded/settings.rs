@@ -1,5 +1,6 @@
 //! The settings of the embedded log, with their defaults and the limits that follow from them.
 
+use orderflow_schemas::LogId;
 use serde::{Deserialize, Serialize};
 
 use super::frame;
@@ -32,6 +33,10 @@ pub struct Settings {
     pub index_stride_bytes: u64,
     /// What retention removes; default nothing.
     pub retention: Retention,
+    /// The identity of a log that is created; default a random one. Never in a configuration: it is for tests that want
+    /// the same one each time.
+    #[serde(skip)]
+    pub new_id: Option<LogId>,
 }
 
 /// What retention removes: whole segments, oldest first, never records that a holder needs.
@@ -56,6 +61,7 @@ impl Default for Settings {
             bytes_max: None,
             index_stride_bytes: MIB / 4,
             retention: Retention::default(),
+            new_id: None,
         }
     }
 }

@@ -14,18 +14,20 @@ use std::{
     },
 };
 
-use orderflow_schemas::{Topic, TopicPartition};
+use orderflow_schemas::{LogId, Topic, TopicPartition};
 use orderflow_world::disk::Disk;
 use tokio::sync::{Notify, Semaphore, watch};
 
 use super::{
     admission::{Admission, Next},
+    encode::Encoded,
     frames::RecentFrames,
     heads::Heads,
     index::{PartitionIndex, SealedIndex},
     lock,
     partition::PartitionLog,
     retention::Holds,
+    room::holds_commands,
     segment::Segment,
     settings::Settings,
 };
@@ -36,6 +38,7 @@ use crate::Visibility;
 pub(super) struct Shared {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) dir: PathBuf,
+    pub(super) id: LogId,
     pub(super) settings: Settings,
     topics: [OnceLock<Vec<Arc<PartitionLog>>>; Topic::ALL.len()],
     /// Held over making a topic, which replaces a file.
@@ -54,6 +57,8 @@ pub(super) struct Shared {
     pub(super) budget: Semaphore,
     pub(super) progress: watch::Sender<Progress>,
     durable: AtomicU64,
+    /// The bytes of all commands that were accepted since the opening and are not decided.
+    undecided: AtomicU64,
     /// What readers have read from the disk lately.
     pub(super) recent: RecentFrames,
     pub(super) holds: Mutex<Holds>,
@@ -103,13 +108,20 @@ pub(super) struct Chores {
 }
 
 impl Shared {
-    pub(super) fn new(disk: Arc<dyn Disk>, dir: PathBuf, settings: Settings, admission: Admission) -> Self {
+    pub(super) fn new(
+        disk: Arc<dyn Disk>,
+        dir: PathBuf,
+        id: LogId,
+        settings: Settings,
+        admission: Admission,
+    ) -> Self {
         let durable = admission.tail;
         let budget = Semaphore::new(settings.pending_bytes_max.min(Semaphore::MAX_PERMITS));
         let recent = RecentFrames::new(settings.recent_bytes_max);
         Self {
             disk,
             dir,
+            id,
             settings,
             topics: [const { OnceLock::new() }; Topic::ALL.len()],
             creating: Mutex::new(()),
@@ -122,6 +134,7 @@ impl Shared {
             budget,
             progress: watch::Sender::new(Progress { durable, ended: None }),
             durable: AtomicU64::new(durable),
+            undecided: AtomicU64::new(0),
             recent,
             holds: Mutex::new(Holds::default()),
         }
@@ -130,6 +143,29 @@ impl Shared {
     /// Everything before this LSN is durable.
     pub(super) fn durable(&self) -> u64 {
         self.durable.load(SeqCst)
+    }
+
+    /// Counts commands that were just accepted, under the lock of admission.
+    pub(super) fn note_undecided(&self, append: &Encoded) {
+        for part in append.parts.iter().filter(|part| holds_commands(part.partition.at.topic)) {
+            let bytes = part.body.len() as u64;
+            let end = part.partition.end(Visibility::Accepted);
+            // First, so that what is decided at once is not taken off before.
+            self.undecided.fetch_add(bytes, SeqCst);
+            part.partition.with_undecided(|undecided| undecided.add(end, bytes));
+        }
+    }
+
+    /// Commands of the partition before `next` are decided.
+    pub(super) fn decided(&self, at: TopicPartition, next: u64) {
+        let Some(partition) = self.partition(at) else { return };
+        let bytes = partition.with_undecided(|undecided| undecided.decide(next));
+        self.undecided.fetch_sub(bytes, SeqCst);
+    }
+
+    /// The bytes of commands that were accepted since the opening and are not decided.
+    pub(super) fn undecided_bytes(&self) -> u64 {
+        self.undecided.load(SeqCst)
     }
 
     /// Everything before `lsn` is durable, and its partitions' ends say so.

@@ -3,10 +3,16 @@
 use std::{pin::pin, sync::Arc};
 
 use async_trait::async_trait;
-use orderflow_schemas::{Offset, Topic, TopicPartition};
+use orderflow_schemas::{LogId, Offset, Topic, TopicPartition};
 
 use super::{
-    EmbeddedLog, admission::Verdict, catalog::Catalog, encode::Encoded, engine::empty, lock, shared::Shared,
+    EmbeddedLog,
+    admission::{Purpose, Verdict},
+    catalog::Catalog,
+    encode::Encoded,
+    engine::empty,
+    lock,
+    shared::Shared,
 };
 use crate::{
     AppendError, Appended, Batch, Chunk, Durability, ReadError, Receipt, Rejection, Topics, Visibility,
@@ -14,6 +20,10 @@ use crate::{
 
 #[async_trait]
 impl Topics for EmbeddedLog {
+    fn id(&self) -> LogId {
+        self.shared.id.clone()
+    }
+
     async fn create(&self, topic: Topic, partitions: u16) -> Result<(), ReadError> {
         if !self.shared.disk.blocks() {
             return self.shared.create(topic, partitions);
@@ -28,11 +38,15 @@ impl Topics for EmbeddedLog {
     }
 
     async fn append(&self, batches: Vec<Batch>) -> Result<Appended, AppendError> {
-        let shared = &*self.shared;
-        let append = Encoded::new(&batches, &shared.settings, |batch| shared.partition(batch.at))
-            .map_err(AppendError::Rejected)?;
-        drop(batches);
-        shared.append(&append).await.map_err(AppendError::Rejected)
+        self.shared.append_batches(batches, Purpose::Any).await
+    }
+
+    async fn append_new(&self, batches: Vec<Batch>) -> Result<Appended, AppendError> {
+        self.shared.append_batches(batches, Purpose::New).await
+    }
+
+    fn decided(&self, at: TopicPartition, next: Offset) {
+        self.shared.decided(at, next.0);
     }
 
     async fn durable(&self, receipt: Receipt) -> Result<(), ReadError> {
@@ -115,7 +129,7 @@ impl Shared {
         if let Some(ended) = self.ended() {
             return Err(ReadError::Unavailable(ended.why()));
         }
-        let mut catalog = Catalog::default();
+        let mut catalog = Catalog::new(self.id.clone());
         for log in self.all_partitions() {
             catalog.set(log.at.topic, log.at.partition.0 + 1);
         }
@@ -130,14 +144,22 @@ impl Shared {
         Ok(())
     }
 
+    /// Encodes and appends.
+    async fn append_batches(&self, batches: Vec<Batch>, purpose: Purpose) -> Result<Appended, AppendError> {
+        let append = Encoded::new(&batches, &self.settings, |batch| self.partition(batch.at))
+            .map_err(AppendError::Rejected)?;
+        drop(batches);
+        self.append(&append, purpose).await.map_err(AppendError::Rejected)
+    }
+
     /// Appends. Dropping the future before it returns leaves nothing behind.
-    async fn append(&self, append: &Encoded) -> Result<Appended, Rejection> {
+    async fn append(&self, append: &Encoded, purpose: Purpose) -> Result<Appended, Rejection> {
         let permits = self.budget.acquire_many(append.permits).await.map_err(|_| Rejection::Closed)?;
         let mut asked = None;
         loop {
             let mut allocated = pin!(self.allocated.notified());
             allocated.as_mut().enable();
-            match self.admit(append, &mut asked) {
+            match self.admit(append, purpose, &mut asked) {
                 Ok(Verdict::Accepted(appended)) => {
                     permits.forget();
                     append.parts.iter().for_each(|part| part.partition.wake(Visibility::Accepted));
@@ -152,8 +174,18 @@ impl Shared {
 
     /// Admits an append if it can be. An error says why there is no room: an attempt to allocate failed that was begun
     /// after the append first asked, which `asked` keeps.
-    fn admit(&self, append: &Encoded, asked: &mut Option<u64>) -> Result<Verdict, Arc<str>> {
+    fn admit(
+        &self,
+        append: &Encoded,
+        purpose: Purpose,
+        asked: &mut Option<u64>,
+    ) -> Result<Verdict, Arc<str>> {
         let mut admission = lock(&self.admission);
+        if purpose == Purpose::New
+            && let Some(why) = self.refuses_new(&admission, append.size)
+        {
+            return Err(why);
+        }
         let before = admission.active.base;
         let verdict = admission.admit(append, &self.settings, || self.heads());
         match verdict {
@@ -162,6 +194,7 @@ impl Shared {
                     self.add_segment(&admission.active);
                     self.add_chore(|chores| chores.allocate = true);
                 }
+                self.note_undecided(append);
                 admission.cache.evict(self.settings.cache_bytes_max, self.durable());
                 drop(admission);
                 self.writable.notify_one();

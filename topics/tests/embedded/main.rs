@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
 mod failure;
+mod kept_room;
 mod model;
 mod opening;
 mod recovery;

@@ -1,8 +1,8 @@
-//! A store's checkpoint against the log.
+//! A store's checkpoint, and the log it was filled from, against the log.
 
 use anyhow::Result;
 use orderflow_feed::Mark;
-use orderflow_schemas::{Header, Offset, RawRecord, Topic, TopicPartition};
+use orderflow_schemas::{Header, LogId, Offset, RawRecord, Topic, TopicPartition};
 use orderflow_sinks::Checkpoint;
 use orderflow_topics::{Topics, Visibility, partitions_of};
 
@@ -11,21 +11,30 @@ use crate::Differences;
 /// How many repeats are passed over to find the last event.
 const REPEATS_MAX: usize = 1_000;
 
+/// A store must show this log. One that nothing was written to shows none.
+pub(crate) fn compare_log(name: &str, log: &LogId, stored: Option<&LogId>, differences: &mut Differences) {
+    if let Some(stored) = stored.filter(|stored| *stored != log) {
+        differences.add(|| format!("the {name} was filled from the log {stored}, and this is the log {log}"));
+    }
+}
+
 /// The checkpoint must stand in the log, behind the event whose number it has.
 pub(crate) async fn compare_checkpoint(
+    name: &str,
     topics: &dyn Topics,
     checkpoint: &Checkpoint,
     differences: &mut Differences,
 ) -> Result<()> {
     for topic in [Topic::OrdersEvents, Topic::StockEvents] {
         for at in partitions_of(topics, topic) {
-            compare_mark(topics, at, checkpoint.mark(at), differences).await?;
+            compare_mark(name, topics, at, checkpoint.mark(at), differences).await?;
         }
     }
     Ok(())
 }
 
 async fn compare_mark(
+    name: &str,
     topics: &dyn Topics,
     at: TopicPartition,
     mark: Mark,
@@ -36,8 +45,8 @@ async fn compare_mark(
         let (next, end) = (mark.next, bounds.end);
         differences.add(|| {
             format!(
-                "the database's checkpoint of {at} is {next}, beyond the log's end {end}: the database is ahead of \
-                 the log, which has lost events, or was copied before the database and not after it"
+                "the {name}'s checkpoint of {at} is {next}, beyond the log's end {end}: the {name} is ahead of \
+                 the log, which has lost events, or was copied before the {name} and not after it"
             )
         });
         return Ok(());
@@ -45,7 +54,9 @@ async fn compare_mark(
     if mark.next < bounds.start {
         let (next, start) = (mark.next, bounds.start);
         differences.add(|| {
-            format!("the database's checkpoint of {at} is {next}, but the log begins at {start}: events are missing")
+            format!(
+                "the {name}'s checkpoint of {at} is {next}, but the log begins at {start}: events are missing"
+            )
         });
         return Ok(());
     }
@@ -54,8 +65,7 @@ async fn compare_mark(
         && number != mark.number
     {
         let had = mark.number;
-        differences
-            .add(|| format!("the database's checkpoint of {at} has number {had}, the log has {number}"));
+        differences.add(|| format!("the {name}'s checkpoint of {at} has number {had}, the log has {number}"));
     }
     Ok(())
 }

@@ -1,16 +1,46 @@
-//! A store against the log: each row that should be there is, as it should be, and no other.
+//! A store against the log: it holds what the log tells up to its checkpoint, and nothing else.
 //!
-//! Both sides come in the order of their keys, so that no row is kept in memory. Retention removes the beginnings of
-//! partitions: what a store has of them is counted as unchecked, since nothing is left that could tell whether it is
-//! as it should be. So is what a store has beyond the end of a log that is behind it; that it is ahead is a
-//! difference of its own.
+//! Retention removes the beginnings of partitions: what a store has of them is counted as unchecked, since nothing is left
+//! that could tell whether it is as it should be. So is what a store has beyond the end of a log that is behind it; that it
+//! is ahead is a difference of its own.
 
 mod checkpoint;
-mod history;
-mod orders;
-mod stock;
+mod database;
 
-pub(super) use checkpoint::compare_checkpoint;
-pub(super) use history::compare_history;
-pub(super) use orders::{compare_orders, tell_orders};
-pub(super) use stock::compare_stock;
+use anyhow::Result;
+use async_trait::async_trait;
+use orderflow_schemas::LogId;
+use orderflow_sinks::Checkpoint;
+
+use crate::{Report, ledger::Rows, reach::Reach, sorter::Sorted};
+
+pub(super) use checkpoint::{compare_checkpoint, compare_log};
+pub use database::DatabaseContent;
+
+/// What a store holds, as verification sees it.
+#[async_trait]
+pub trait StoredContent: Send + Sync {
+    /// The store's name.
+    fn name(&self) -> &'static str;
+
+    /// The log that it was filled from; none if nothing was stored yet.
+    async fn log(&self) -> Result<Option<LogId>>;
+
+    /// How far it is.
+    async fn checkpoint(&self) -> Result<Checkpoint>;
+
+    /// Compares its content with what the log tells, and adds what differs to the report.
+    async fn compare(&self, told: Told, report: &mut Report) -> Result<()>;
+}
+
+/// What the log tells, up to the checkpoint of the store that it is compared with.
+pub struct Told {
+    /// All changes of orders, in the order of the orders' ids.
+    pub(crate) orders: Sorted,
+    /// What can be compared of orders.
+    pub(crate) orders_reach: Reach,
+    /// SKUs as they stand.
+    pub(crate) stock: Rows,
+    /// What can be compared of SKUs.
+    pub(crate) stock_reach: Reach,
+}

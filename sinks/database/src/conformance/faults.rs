@@ -8,6 +8,21 @@ use crate::{
     samples::{batch, changed, id, order, reserved},
 };
 
+pub(super) async fn a_store_of_another_log_is_refused_by_name(subject: &dyn Subject) {
+    let (this, other) = ("this".parse().expect("an id"), "other".parse().expect("an id"));
+    let mut opened = open(subject, "claimed").await;
+    assert_eq!(opened.audit.log().await.expect("it can be read"), None);
+    for _ in 0..2 {
+        opened.sink.claim(&this).await.expect("nobody else has the store");
+        opened = open(subject, "claimed").await;
+        let error = opened.sink.claim(&other).await.expect_err("the rows are of another log");
+        let SinkError::Stop { source, .. } = error else { panic!("it stays so: {error}") };
+        let text = source.to_string();
+        assert!(text.contains("the log this,") && text.contains("the log other:"), "{text}");
+    }
+    assert_eq!(opened.audit.log().await.expect("it can be read"), Some(this));
+}
+
 pub(super) async fn an_error_in_the_middle_leaves_neither_rows_nor_checkpoint(subject: &dyn Subject) {
     let mut opened = open(subject, "middle").await;
     let execute = async |sql| subject.execute("middle", sql).await.expect("a table can be renamed");

@@ -7,11 +7,13 @@ mod faults;
 mod reads;
 mod writes;
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
-use orderflow_schemas::Order;
+use orderflow_schemas::{Order, Status};
 use orderflow_sinks::{Checkpoint, EventBatch, Sink};
 
-use super::{Audit, DatabaseError, HistoryEntry, Reader, StockItem};
+use super::{Audit, DatabaseError, HistoryEntry, Reader, StockItem, shard_of};
 
 /// A database under test.
 #[async_trait]
@@ -41,11 +43,13 @@ pub async fn run(subject: &dyn Subject) {
     writes::two_sinks_at_the_same_time_do_no_harm(subject).await;
     writes::every_text_is_read_as_it_was_written(subject).await;
     writes::a_number_that_no_column_holds_is_a_dead_letter(subject).await;
+    faults::a_store_of_another_log_is_refused_by_name(subject).await;
     faults::an_error_in_the_middle_leaves_neither_rows_nor_checkpoint(subject).await;
     faults::a_newer_schema_is_refused_by_name(subject).await;
     faults::a_damaged_row_is_named(subject).await;
     reads::paging_by_key_visits_each_order_once_while_others_come_in(subject).await;
     reads::filters_and_counts_agree_with_a_scan(subject).await;
+    reads::totals_by_status_are_exact_however_many_there_are(subject).await;
     reads::stock_and_history_are_paged_by_their_keys(subject).await;
     reads::skus_come_in_the_order_of_their_bytes(subject).await;
 }
@@ -64,15 +68,26 @@ struct Content {
     orders: Vec<Order>,
     history: Vec<HistoryEntry>,
     stock: Vec<StockItem>,
+    counts: BTreeMap<(u64, Status), u64>,
     checkpoint: Checkpoint,
+}
+
+fn count(orders: &[Order]) -> BTreeMap<(u64, Status), u64> {
+    let mut counts = BTreeMap::new();
+    for order in orders {
+        *counts.entry((shard_of(order.id), order.status.clone())).or_default() += 1;
+    }
+    counts
 }
 
 async fn content(audit: &dyn Audit) -> Content {
     let mut content = Content::default();
-    let Content { orders, history, stock, checkpoint } = &mut content;
+    let Content { orders, history, stock, counts, checkpoint } = &mut content;
     audit.for_each_order(&mut |order| orders.push(order)).await.expect("orders can be read");
     audit.for_each_history(&mut |entry| history.push(entry)).await.expect("the history can be read");
     audit.for_each_stock(&mut |item| stock.push(item)).await.expect("stock can be read");
+    *counts = audit.order_counts().await.expect("the counters can be read");
+    assert_eq!(*counts, count(orders), "counters of orders");
     *checkpoint = audit.checkpoint().await.expect("the checkpoint can be read");
     content
 }

@@ -5,9 +5,9 @@ use std::ops::Range;
 use orderflow_schemas::lists::{Counted, Slice, Start};
 use orderflow_schemas::{Order, OrderEvent, Sku, Timestamp};
 
-use super::{Subject, apply, open};
+use super::{Subject, apply, content, open};
 use crate::{
-    Catalogue, OrderFilter, Reader, StockItem,
+    COUNTED_MAX, Catalogue, OrderFilter, Reader, StockItem,
     samples::{batch, changed, id, order, product, reserved},
 };
 
@@ -52,6 +52,24 @@ pub(super) async fn filters_and_counts_agree_with_a_scan(subject: &dyn Subject) 
         expected.reverse();
         assert_eq!(read, expected.into_iter().skip(1).collect::<Vec<_>>(), "{filter:?}");
     }
+}
+
+pub(super) async fn totals_by_status_are_exact_however_many_there_are(subject: &dyn Subject) {
+    let mut opened = open(subject, "totals").await;
+    let count = u32::try_from(COUNTED_MAX).expect("it is small") + 7;
+    apply(&mut *opened.sink, &batch((0, created(0..count)), (0, vec![]))).await;
+    let changes = (0..3).map(|n| changed(order(n, 2, "RESERVED"))).collect();
+    apply(&mut *opened.sink, &batch((u64::from(count), changes), (0, vec![]))).await;
+    let total =
+        async |filter: OrderFilter| opened.reader.count_orders(&filter).await.expect("orders can be counted");
+    let status = |name: &str| OrderFilter { status: name.parse().ok(), ..OrderFilter::default() };
+    assert_eq!(total(OrderFilter::default()).await, exactly(count.into()));
+    assert_eq!(total(status("CREATED")).await, exactly(u64::from(count) - 3));
+    assert_eq!(total(status("RESERVED")).await, exactly(3));
+    assert_eq!(total(status("CANCELED")).await, exactly(0));
+    let placed = OrderFilter { from: Some(Timestamp::from_micros(0)), ..OrderFilter::default() };
+    assert_eq!(total(placed).await, Counted { count: COUNTED_MAX, is_exact: false });
+    content(&*opened.audit).await;
 }
 
 fn filters() -> Vec<OrderFilter> {

@@ -17,7 +17,7 @@ use crate::DatabaseError;
 static MIGRATIONS: Migrator = sqlx::migrate!("src/postgres/migrations");
 
 /// The schema version this program writes.
-pub const SCHEMA_VERSION: i64 = 1;
+pub const SCHEMA_VERSION: i64 = 2;
 
 /// What two processes that make the schema at the same time may be told: it is there.
 const DUPLICATE_SCHEMA: [&str; 2] = ["42P06", "23505"];

@@ -3,8 +3,9 @@
 use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
+use orderflow_schemas::LogId;
 use orderflow_sinks::{Applied, Checkpoint, EventBatch, Sink, SinkError};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, postgres::PgRow};
 
 use super::{
     PostgresSettings, batch,
@@ -13,7 +14,7 @@ use super::{
 };
 use crate::{
     DatabaseError, Rows,
-    sql::{CHECKPOINT, checkpoint_of},
+    sql::{CHECKPOINT, CLAIM, LOG, check_log, checkpoint_of},
 };
 
 /// How much later than the server's own time limit an answer may come until the server counts as gone.
@@ -79,6 +80,14 @@ impl Sink for PostgresSink {
         "database"
     }
 
+    async fn claim(&mut self, log: &LogId) -> Result<(), SinkError> {
+        let mut connection = self.take_connection().await?;
+        let claimed = within(answer_limit(&self.settings), claim(&mut connection, log)).await;
+        let claimed = claimed.map_err(DatabaseError::query("remember the log"))?;
+        self.connection = Some(connection);
+        Ok(check_log(&claimed, log)?)
+    }
+
     async fn checkpoint(&mut self) -> Result<Checkpoint, SinkError> {
         let mut connection = self.take_connection().await?;
         let checkpoint = read_checkpoint(&mut connection, answer_limit(&self.settings)).await?;
@@ -96,6 +105,11 @@ impl Sink for PostgresSink {
 
 fn answer_limit(settings: &PostgresSettings) -> Duration {
     Duration::from_millis(settings.write_ms_max) + ANSWER_GRACE
+}
+
+async fn claim(connection: &mut PgConnection, log: &LogId) -> Result<Vec<PgRow>, sqlx::Error> {
+    sqlx::query(CLAIM).bind(log.as_str()).execute(&mut *connection).await?;
+    sqlx::query(LOG).fetch_all(connection).await
 }
 
 async fn read_checkpoint(

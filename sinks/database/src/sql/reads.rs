@@ -1,8 +1,10 @@
 //! [`Reader`] and [`Audit`] for every database that can run a [`Select`].
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use orderflow_schemas::lists::{Counted, Slice, Start};
-use orderflow_schemas::{Order, OrderId, Sku};
+use orderflow_schemas::{LogId, Order, OrderId, Sku, Status};
 use orderflow_sinks::Checkpoint;
 
 use super::{
@@ -16,6 +18,11 @@ pub(crate) type Visit<'v, R> = &'v mut (dyn for<'r> FnMut(&'r R) -> Result<(), D
 
 /// Reads the checkpoint.
 pub(crate) const CHECKPOINT: &str = "SELECT * FROM checkpoints";
+/// Remembers the log that the rows come from, if none is remembered.
+pub(crate) const CLAIM: &str =
+    "INSERT INTO log (only_row, id) VALUES (1, $1) ON CONFLICT (only_row) DO NOTHING";
+/// Reads the log that the rows come from.
+pub(crate) const LOG: &str = "SELECT id FROM log";
 
 /// A database that runs reading statements. All may be called at once from many tasks.
 #[async_trait]
@@ -52,6 +59,18 @@ async fn count<S: Store>(
     Ok(Counted { count: found.min(COUNTED_MAX), is_exact: found <= COUNTED_MAX })
 }
 
+/// Adds up the counters of orders: of this status, or of all.
+async fn count_by_status<S: Store>(store: &S, status: Option<&Status>) -> Result<Counted, DatabaseError> {
+    let mut select =
+        Select::list("SELECT CAST(coalesce(sum(count), 0) AS bigint) AS n FROM order_counts WHERE true");
+    if let Some(status) = status {
+        select.push(" AND status = ").bind(status.as_str());
+    }
+    let rows = store.fetch(select, "count orders").await?;
+    let count = rows.first().map_or(Ok(0), |row| Columns { table: "order_counts", row }.count("n"))?;
+    Ok(Counted { count, is_exact: true })
+}
+
 fn order<R: Row>(row: &R) -> Result<Order, DatabaseError> {
     Columns { table: "orders", row }.order()
 }
@@ -68,6 +87,19 @@ fn stock_item<R: Row>(row: &R) -> Result<StockItem, DatabaseError> {
 pub(crate) fn checkpoint_of<R: Row>(rows: &[R]) -> Result<Checkpoint, DatabaseError> {
     let marks = rows.iter().map(|row| Columns { table: "checkpoints", row }.mark());
     marks.collect::<Result<_, _>>().map(Checkpoint)
+}
+
+/// The log in these rows of `log`.
+fn log_of<R: Row>(rows: &[R]) -> Result<Option<LogId>, DatabaseError> {
+    rows.first().map(|row| Columns { table: "log", row }.log_id()).transpose()
+}
+
+/// Checks that the rows of `log`, of which there is one, name this log.
+pub(crate) fn check_log<R: Row>(rows: &[R], log: &LogId) -> Result<(), DatabaseError> {
+    match log_of(rows)? {
+        Some(stored) if stored != *log => Err(DatabaseError::OtherLog { stored, log: log.clone() }),
+        _ => Ok(()),
+    }
 }
 
 #[async_trait]
@@ -94,6 +126,9 @@ impl<S: Store> Reader for S {
     }
 
     async fn count_orders(&self, filter: &OrderFilter) -> Result<Counted, DatabaseError> {
+        if let Some(status) = filter.only_status() {
+            return count_by_status(self, status).await;
+        }
         let mut select = Select::list("SELECT count(*) AS n FROM (SELECT 1 FROM orders");
         push_filter(&mut select, filter);
         count(self, select, "count orders").await
@@ -152,6 +187,16 @@ impl<S: Store> Audit for S {
     async fn checkpoint(&self) -> Result<Checkpoint, DatabaseError> {
         let rows = self.fetch(Select::new(CHECKPOINT), "read the checkpoint").await?;
         checkpoint_of(&rows)
+    }
+
+    async fn log(&self) -> Result<Option<LogId>, DatabaseError> {
+        log_of(&self.fetch(Select::new(LOG), "read which log it shows").await?)
+    }
+
+    async fn order_counts(&self) -> Result<BTreeMap<(u64, Status), u64>, DatabaseError> {
+        let select = Select::new("SELECT * FROM order_counts WHERE count <> 0");
+        let rows = self.fetch(select, "read the counters of orders").await?;
+        rows.iter().map(|row| Columns { table: "order_counts", row }.order_count()).collect()
     }
 
     async fn for_each_order(&self, visit: &mut (dyn FnMut(Order) + Send)) -> Result<(), DatabaseError> {

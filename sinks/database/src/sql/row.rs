@@ -5,7 +5,8 @@ use std::{fmt::Display, str::FromStr};
 use compact_str::CompactString;
 use orderflow_feed::Mark;
 use orderflow_schemas::{
-    Actor, Amount, Levels, Offset, Order, OrderId, Role, Sku, Timestamp, TopicPartition, events::Change,
+    Actor, Amount, Levels, LogId, Offset, Order, OrderId, Role, Sku, Status, Timestamp, TopicPartition,
+    events::Change,
 };
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -150,6 +151,15 @@ impl<'r, R: Row> Columns<'r, R> {
             unit_price: self.count_some("unit_price")?.map(Amount),
             currency: self.parse_some("currency")?,
         })
+    }
+
+    pub(crate) fn log_id(&self) -> Result<LogId, DatabaseError> {
+        self.parse("id")
+    }
+
+    /// A shard and a status, and how many orders there are of both.
+    pub(crate) fn order_count(&self) -> Result<((u64, Status), u64), DatabaseError> {
+        Ok(((self.count("shard")?, self.parse("status")?), self.count("count")?))
     }
 
     pub(crate) fn mark(&self) -> Result<(TopicPartition, Mark), DatabaseError> {

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::{SqliteSettings, pool::Pool, schema};
 use crate::{
     DatabaseError,
+    error::lacks_tables,
     sql::{Row, Select, Store, Value, Visit},
 };
 
@@ -60,7 +61,10 @@ impl Store for SqliteReader {
         let mut lease =
             pool.acquire(Some(self.read_within)).await.map_err(DatabaseError::query(operation))?;
         let rows = query.fetch_all(lease.connection()).await;
-        lease.release(rows).map_err(DatabaseError::query(operation))
+        lease.release(rows).map_err(|error| match lacks_tables(&error) {
+            true => DatabaseError::NoTables,
+            false => DatabaseError::query(operation)(error),
+        })
     }
 
     async fn for_each_row(

@@ -19,7 +19,7 @@ use crate::DatabaseError;
 static MIGRATIONS: Migrator = sqlx::migrate!("src/sqlite/migrations");
 
 /// The schema version this program writes.
-pub const SCHEMA_VERSION: i64 = 1;
+pub const SCHEMA_VERSION: i64 = 2;
 
 /// Writes a twentieth faster than SQLite's 4 KiB; 16 KiB another twentieth, at twice the bytes of each point read.
 const PAGE_BYTES: u32 = 8 * 1024;

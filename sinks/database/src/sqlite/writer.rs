@@ -7,11 +7,14 @@ use std::{
 
 use async_trait::async_trait;
 use orderflow_feed::Mark;
-use orderflow_schemas::{Order, TopicPartition};
+use orderflow_schemas::{LogId, Order, TopicPartition};
 use orderflow_sinks::{Applied, Checkpoint, EventBatch, Sink, SinkError};
 use orderflow_world::disk::{Disk, RealDisk};
 use sqlx::{
-    AssertSqlSafe, Connection, Sqlite, SqliteConnection, query::Query, sqlite::SqliteArguments, types::Json,
+    AssertSqlSafe, Connection, Sqlite, SqliteConnection,
+    query::Query,
+    sqlite::{SqliteArguments, SqliteRow},
+    types::Json,
 };
 
 use super::{
@@ -20,7 +23,7 @@ use super::{
 };
 use crate::{
     DatabaseError, HistoryEntry, Rows, StockItem,
-    sql::{CHECKPOINT, checkpoint_of, failures_of, integer},
+    sql::{CHECKPOINT, CLAIM, LOG, check_log, checkpoint_of, failures_of, integer},
 };
 
 type Statement<'a> = Query<'a, Sqlite, SqliteArguments>;
@@ -98,6 +101,13 @@ impl Sink for SqliteSink {
         "database"
     }
 
+    async fn claim(&mut self, log: &LogId) -> Result<(), SinkError> {
+        let connection = self.connection().await?;
+        let claimed = claim(connection, log).await.map_err(DatabaseError::query("remember the log"));
+        self.used(&claimed);
+        Ok(check_log(&claimed?, log)?)
+    }
+
     async fn checkpoint(&mut self) -> Result<Checkpoint, SinkError> {
         let connection = self.connection().await?;
         let rows = sqlx::query(CHECKPOINT).fetch_all(connection).await;
@@ -126,6 +136,11 @@ impl Sink for SqliteSink {
             None => Ok(()),
         }
     }
+}
+
+async fn claim(connection: &mut SqliteConnection, log: &LogId) -> Result<Vec<SqliteRow>, sqlx::Error> {
+    sqlx::query(CLAIM).bind(log.as_str()).execute(&mut *connection).await?;
+    sqlx::query(LOG).fetch_all(connection).await
 }
 
 async fn write_batch(

@@ -11,7 +11,7 @@ use orderflow_database::{
     Audit as _, DatabaseError, HistoryEntry, Reader as _, StockItem,
     sqlite::{SqliteReader, SqliteSettings, SqliteSink},
 };
-use orderflow_schemas::Order;
+use orderflow_schemas::{LogId, Order};
 use orderflow_sinks::{Applied, Checkpoint, EventBatch, Sink, SinkError};
 use tokio::runtime::{Builder, Runtime};
 
@@ -126,6 +126,11 @@ impl SimSink {
 impl Sink for SimSink {
     fn name(&self) -> &'static str {
         self.sink.name()
+    }
+
+    async fn claim(&mut self, log: &LogId) -> Result<(), SinkError> {
+        let result = wait(|| self.sink.claim(log));
+        self.settle(result)
     }
 
     async fn checkpoint(&mut self) -> Result<Checkpoint, SinkError> {

@@ -31,7 +31,14 @@ struct Run {
 }
 
 fn settings() -> Settings {
-    Settings { segment_bytes: 4096, cache_bytes_max: 500, pending_bytes_max: 3000, ..Settings::default() }
+    let new_id = Some("simulated".parse().unwrap());
+    Settings {
+        segment_bytes: 4096,
+        cache_bytes_max: 500,
+        pending_bytes_max: 3000,
+        new_id,
+        ..Settings::default()
+    }
 }
 
 /// Polls a future that is ready at once, or not for long.

@@ -1,27 +1,26 @@
 //! The rows of orders against the orders that the log tells of.
 
-use std::io;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+};
 
 use anyhow::Result;
-use orderflow_database::Audit;
-use orderflow_schemas::{Order, OrderId};
+use orderflow_database::{Audit, shard_of};
+use orderflow_schemas::{Order, OrderId, Status};
 
 use crate::{
-    Report,
+    Differences, Report,
     entry::digest,
     orders::{Tale, Told},
     reach::Reach,
     sorter::Sorted,
 };
 
-/// Goes through all orders of the log without a store beside them.
-pub(crate) fn tell_orders(sorted: &mut Sorted, reach: &Reach, report: &mut Report) -> io::Result<()> {
-    let mut tale = Tale::new(sorted.merge()?, reach);
-    while tale.next(report)?.is_some() {}
-    Ok(())
-}
+/// How many orders there are, by shard and status.
+type Counts = BTreeMap<(u64, Status), u64>;
 
-/// Compares the rows of orders.
+/// Compares the rows of orders, and the counters with the rows.
 pub(crate) async fn compare_orders(
     audit: &dyn Audit,
     sorted: &mut Sorted,
@@ -29,7 +28,8 @@ pub(crate) async fn compare_orders(
     report: &mut Report,
 ) -> Result<()> {
     let tale = Tale::new(sorted.merge()?, reach);
-    let mut walk = Walk { tale, reach, next: None, missing: 0, first_missing: None, report };
+    let mut walk =
+        Walk { tale, reach, next: None, missing: 0, first_missing: None, counts: Counts::new(), report };
     walk.next = walk.tale.next(walk.report)?;
     let mut went = Ok(());
     let mut visit = |order: Order| {
@@ -39,7 +39,8 @@ pub(crate) async fn compare_orders(
     };
     audit.for_each_order(&mut visit).await?;
     went?;
-    walk.finish()?;
+    let counts = walk.finish()?;
+    compare_counts(&counts, &audit.order_counts().await?, &mut report.differences);
     Ok(())
 }
 
@@ -50,6 +51,8 @@ struct Walk<'a> {
     next: Option<Told>,
     missing: u64,
     first_missing: Option<OrderId>,
+    /// How many rows there are.
+    counts: Counts,
     report: &'a mut Report,
 }
 
@@ -61,6 +64,7 @@ impl Walk<'_> {
 
     /// Takes a row of the store.
     fn meet(&mut self, order: &Order) -> io::Result<()> {
+        *self.counts.entry((shard_of(order.id), order.status.clone())).or_default() += 1;
         while let Some(told) = self.next.filter(|told| told.id < order.id) {
             self.miss(told);
             self.step()?;
@@ -102,7 +106,7 @@ impl Walk<'_> {
     }
 
     /// Takes what the log tells of after the last row.
-    fn finish(mut self) -> io::Result<()> {
+    fn finish(mut self) -> io::Result<Counts> {
         while let Some(told) = self.next {
             self.miss(told);
             self.step()?;
@@ -113,6 +117,19 @@ impl Walk<'_> {
                 format!("the database lacks {missing} orders that the log has, the first is order {first}")
             });
         }
-        Ok(())
+        Ok(self.counts)
+    }
+}
+
+/// The store's counters must say how many rows it has.
+fn compare_counts(rows: &Counts, counters: &Counts, differences: &mut Differences) {
+    let keys: BTreeSet<_> = rows.keys().chain(counters.keys()).collect();
+    for key @ (shard, status) in keys {
+        let [rows, counter] = [rows, counters].map(|counts| counts.get(key).copied().unwrap_or(0));
+        if rows != counter {
+            differences.add(|| {
+                format!("the database counts {counter} orders in {status} in shard {shard}, and has {rows}")
+            });
+        }
     }
 }

@@ -1,0 +1,41 @@
+//! The database: which one, opening it to write, to read and to compare. SQLite in the data directory, or Postgres;
+//! another one gets its place in `open.rs`.
+
+mod location;
+mod open;
+mod stored_orders;
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use orderflow_api::Part;
+use orderflow_database::Reader;
+use orderflow_sinks::Progress;
+use orderflow_verify::{DatabaseContent, StoredContent};
+
+use self::open::OpenDatabase;
+use super::{LazySink, Store};
+use crate::settings::Settings;
+
+pub use location::{DatabaseUrl, Location};
+pub use stored_orders::StoredOrders;
+
+/// Its name as a store.
+pub const NAME: &str = "database";
+
+/// Opens the database: its entry in the list of stores, and its reads. `health` is told how it is from then on.
+pub async fn open(settings: &Settings, progress: Progress, health: Part) -> Result<(Store, Arc<dyn Reader>)> {
+    let opener = OpenDatabase { location: settings.database.clone(), data: settings.data.clone() };
+    let sink = Box::new(LazySink::new(opener.clone(), health).await?);
+    let reader = opener.reader().await?;
+    let reads = reader.clone();
+    let end_reads = Box::pin(async move { reads.close().await });
+    Ok((Store { sink, progress, end_reads }, reader))
+}
+
+/// The database of a stopped server; `None` if it was never made.
+pub async fn to_verify(settings: &Settings) -> Result<Option<Box<dyn StoredContent>>> {
+    let opener = OpenDatabase { location: settings.database.clone(), data: settings.data.clone() };
+    let audit = opener.audit().await.context("the database cannot be opened")?;
+    Ok(audit.map(|audit| Box::new(DatabaseContent(audit)) as Box<dyn StoredContent>))
+}

@@ -1,0 +1,78 @@
+//! Opening the database: to write, to read, to compare it with the log.
+
+use std::{path::PathBuf, sync::Arc};
+
+use async_trait::async_trait;
+use orderflow_database::{
+    Audit, DatabaseError, Reader,
+    postgres::{PostgresReader, PostgresSettings, PostgresSink},
+    sqlite::{SqliteReader, SqliteSettings, SqliteSink},
+};
+use orderflow_sinks::Sink;
+
+use super::{Location, NAME};
+use crate::stores::{NotOpened, OpenSink};
+
+const FILE: &str = "orders.sqlite";
+
+/// Where the database is, and where the data directory.
+#[derive(Clone)]
+pub(super) struct OpenDatabase {
+    pub(super) location: Location,
+    pub(super) data: PathBuf,
+}
+
+impl OpenDatabase {
+    /// The reading side, for the API, once the writing side was opened or has found the database away.
+    pub(super) async fn reader(&self) -> Result<Arc<dyn Reader>, DatabaseError> {
+        Ok(match &self.location {
+            Location::DataDirectory => {
+                Arc::new(SqliteReader::open(&self.data.join(FILE), &SqliteSettings::default()).await?)
+            }
+            // The sink has just tried the server and the password.
+            Location::Postgres(url) => {
+                Arc::new(PostgresReader::unconnected(url.reveal(), &PostgresSettings::default())?)
+            }
+        })
+    }
+
+    /// The database of a stopped server to compare it with the log; `None` if it was never made.
+    pub(super) async fn audit(&self) -> Result<Option<Box<dyn Audit>>, DatabaseError> {
+        let file = self.data.join(FILE);
+        match &self.location {
+            Location::DataDirectory if !file.exists() => Ok(None),
+            Location::DataDirectory => {
+                let reader = SqliteReader::open(&file, &SqliteSettings::default()).await?;
+                Ok(Some(Box::new(reader)))
+            }
+            Location::Postgres(url) => {
+                let reader = PostgresReader::open(url.reveal(), &PostgresSettings::default()).await?;
+                Ok(Some(Box::new(reader)))
+            }
+        }
+    }
+
+    async fn sink(&self) -> Result<Box<dyn Sink>, DatabaseError> {
+        match &self.location {
+            Location::DataDirectory => {
+                let sink = SqliteSink::open(&self.data.join(FILE), &SqliteSettings::default()).await?;
+                Ok(Box::new(sink))
+            }
+            Location::Postgres(url) => {
+                let sink = PostgresSink::open(url.reveal(), &PostgresSettings::default()).await?;
+                Ok(Box::new(sink))
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl OpenSink for OpenDatabase {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    async fn open(&self) -> Result<Box<dyn Sink>, NotOpened> {
+        self.sink().await.map_err(|error| NotOpened { is_away: error.is_away(), error: error.into() })
+    }
+}

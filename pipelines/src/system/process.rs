@@ -1,0 +1,51 @@
+//! What the roles of a process share.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use orderflow_api::{Health, Part, Status};
+use orderflow_feed::Feed;
+use orderflow_topics::{Engine, Topics};
+use orderflow_world::{TokioWorld, World};
+use tokio::task::JoinSet;
+
+use crate::{background::Background, log, settings::Settings};
+
+/// The log, its events, time, threads and health of a process, and the parts that run in it.
+pub(super) struct Process {
+    pub(super) world: Arc<dyn World>,
+    pub(super) engine: Arc<dyn Engine>,
+    pub(super) topics: Arc<dyn Topics>,
+    pub(super) feed: Feed,
+    pub(super) background: Background,
+    pub(super) health: Health,
+    /// The log's part of the health.
+    log: Part,
+    /// What runs until it is stopped. A part that ends before, or fails, ends the process.
+    pub(super) parts: JoinSet<Result<&'static str>>,
+}
+
+impl Process {
+    /// Opens the log.
+    pub(super) async fn open(settings: &Settings) -> Result<Self> {
+        let health = Health::default();
+        let log = health.part("log");
+        let engine = log::open(settings).await?;
+        let topics = engine.clone().topics();
+        Ok(Self {
+            world: TokioWorld::new(),
+            engine,
+            feed: Feed::new(&topics, orderflow_feed::Settings::default()),
+            topics,
+            background: Background::start()?,
+            health,
+            log,
+            parts: JoinSet::new(),
+        })
+    }
+
+    /// Says that everything has started.
+    pub(super) fn ready(&self) {
+        self.log.set(Status::Ready);
+    }
+}

@@ -1,0 +1,22 @@
+//! The role of sinks: a driver for each store of the list.
+
+use orderflow_runner::sink_driver::{SinkDriver, SinkDriverSettings};
+use orderflow_sinks::{Progress, Sink};
+use tokio_util::sync::CancellationToken;
+
+use super::process::Process;
+
+/// Brings events into a store until it is stopped; `progress` tells how far it is.
+pub(super) fn start(
+    process: &mut Process,
+    sink: Box<dyn Sink>,
+    progress: Progress,
+    stop: &CancellationToken,
+) {
+    let settings = SinkDriverSettings::default();
+    let (world, topics, feed) = (process.world.clone(), process.topics.clone(), process.feed.clone());
+    let driver = SinkDriver::new(world, topics, feed, sink, progress, settings);
+    let stop = stop.clone();
+    let driving = async move { Ok(driver.run(stop).await.map(|()| "sink")?) };
+    process.parts.spawn_on(driving, process.background.handle());
+}

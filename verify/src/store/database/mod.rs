@@ -1,0 +1,43 @@
+//! The database against the log: each row that should be there is, as it should be, and no other.
+//!
+//! Both sides come in the order of their keys, so that no row is kept in memory.
+
+mod history;
+mod orders;
+mod stock;
+
+use anyhow::Result;
+use async_trait::async_trait;
+use orderflow_database::Audit;
+use orderflow_schemas::LogId;
+use orderflow_sinks::Checkpoint;
+
+use self::{history::compare_history, orders::compare_orders, stock::compare_stock};
+use super::{StoredContent, Told};
+use crate::Report;
+
+/// What a database holds.
+pub struct DatabaseContent(pub Box<dyn Audit>);
+
+#[async_trait]
+impl StoredContent for DatabaseContent {
+    fn name(&self) -> &'static str {
+        "database"
+    }
+
+    async fn log(&self) -> Result<Option<LogId>> {
+        Ok(self.0.log().await?)
+    }
+
+    async fn checkpoint(&self) -> Result<Checkpoint> {
+        Ok(self.0.checkpoint().await?)
+    }
+
+    async fn compare(&self, told: Told, report: &mut Report) -> Result<()> {
+        let Told { mut orders, orders_reach, stock, stock_reach } = told;
+        let audit = &*self.0;
+        compare_orders(audit, &mut orders, &orders_reach, report).await?;
+        compare_history(audit, &mut orders, &orders_reach, report).await?;
+        compare_stock(audit, stock, &stock_reach, report).await
+    }
+}
