@@ -202,7 +202,7 @@ async fn while_the_log_is_full_a_snapshot_lets_it_forget_what_is_decided() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert_eq!(log.bounds(EVENTS, Visibility::Accepted).await.unwrap().end, Offset(3), "it is full still");
-    let held = || log.holds().into_iter().filter(|(_, at, _)| *at == COMMANDS).last().map(|(.., from)| from);
+    let held = || log.holds().into_iter().rfind(|(_, at, _)| *at == COMMANDS).map(|(.., from)| from);
     while held() != Some(Offset(3)) {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
