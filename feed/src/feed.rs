@@ -14,13 +14,14 @@ use crate::{Cursor, Entries, Mark, commands_of, ring::Ring};
 pub struct Settings {
     /// Bytes of records that are read at once, about. Default: 256 KiB.
     pub read_bytes: usize,
-    /// Bytes of records that are kept for each partition, and at least what was read last. Default: 2 MiB.
+    /// Bytes of records that are kept for each partition, and at least what was read last. Decoded, they take about three
+    /// times as much memory. Default: 256 KiB.
     pub ring_bytes_max: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { read_bytes: 256 << 10, ring_bytes_max: 2 << 20 }
+        Self { read_bytes: 256 << 10, ring_bytes_max: 256 << 10 }
     }
 }
 

@@ -17,5 +17,5 @@ mod sql;
 pub mod sqlite;
 
 pub use error::DatabaseError;
-pub use reader::{Audit, COUNTED_MAX, Catalogue, OrderFilter, Reader, shard_of};
+pub use reader::{Audit, COUNTED_MAX, Catalogue, OrderFilter, Reader};
 pub use rows::{HistoryEntry, Rows, StockItem};

@@ -36,11 +36,6 @@ impl OrderFilter {
     }
 }
 
-/// In which shard of the counters an order is.
-pub fn shard_of(id: OrderId) -> u64 {
-    (id.as_uuid().as_u128() & 15) as u64
-}
-
 /// How far lists are counted of which there is no counter, in items: a count reads every item it counts.
 pub const COUNTED_MAX: u64 = 10_000;
 
@@ -94,8 +89,8 @@ pub trait Audit: Send + Sync {
     /// Which log the rows come from; none if nothing was stored yet.
     async fn log(&self) -> Result<Option<LogId>, DatabaseError>;
 
-    /// The counters of orders by [`shard_of`] their ids and by status, without those that are 0.
-    async fn order_counts(&self) -> Result<BTreeMap<(u64, Status), u64>, DatabaseError>;
+    /// The counters of orders by status, without those that are 0.
+    async fn order_counts(&self) -> Result<BTreeMap<Status, u64>, DatabaseError>;
 
     /// How far the stored rows go.
     async fn checkpoint(&self) -> Result<Checkpoint, DatabaseError>;

@@ -193,8 +193,11 @@ impl<S: Store> Audit for S {
         log_of(&self.fetch(Select::new(LOG), "read which log it shows").await?)
     }
 
-    async fn order_counts(&self) -> Result<BTreeMap<(u64, Status), u64>, DatabaseError> {
-        let select = Select::new("SELECT * FROM order_counts WHERE count <> 0");
+    async fn order_counts(&self) -> Result<BTreeMap<Status, u64>, DatabaseError> {
+        let select = Select::new(
+            "SELECT status, CAST(sum(count) AS bigint) AS count FROM order_counts GROUP BY status \
+             HAVING sum(count) <> 0",
+        );
         let rows = self.fetch(select, "read the counters of orders").await?;
         rows.iter().map(|row| Columns { table: "order_counts", row }.order_count()).collect()
     }

@@ -158,8 +158,8 @@ impl<'r, R: Row> Columns<'r, R> {
     }
 
     /// A shard and a status, and how many orders there are of both.
-    pub(crate) fn order_count(&self) -> Result<((u64, Status), u64), DatabaseError> {
-        Ok(((self.count("shard")?, self.parse("status")?), self.count("count")?))
+    pub(crate) fn order_count(&self) -> Result<(Status, u64), DatabaseError> {
+        Ok((self.parse("status")?, self.count("count")?))
     }
 
     pub(crate) fn mark(&self) -> Result<(TopicPartition, Mark), DatabaseError> {
