@@ -10,6 +10,7 @@ mod crash;
 mod cuts;
 mod damage;
 mod disk_full;
+mod documents;
 mod edges;
 mod formats;
 mod idempotency;
