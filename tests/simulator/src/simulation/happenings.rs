@@ -272,8 +272,10 @@ impl Simulation {
     }
 
     /// The part of the last segment that was durable when this was last asked, if more is durable now: what was written
-    /// after it vouches for it. With its length.
+    /// after it vouches for it. With its length. Only of a log that is open: a crash leaves bytes that nothing vouches for,
+    /// and recovery cuts them.
     fn vouched_part(&mut self) -> Option<(PathBuf, usize)> {
+        self.process.as_ref()?;
         let path = self.begun_segments().pop()?;
         let bytes = self.disk.read_durable(&path)?;
         let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);

@@ -34,6 +34,8 @@ impl Simulation {
             self.note(format!("the topics cannot be made: {why}"));
             return if self.is_troubled() { Ok(()) } else { broken(why) };
         }
+        // Recovery may have cut what was there.
+        self.written = None;
         self.compare_with_truth(&log)?;
         let sink = match self.database.open() {
             Ok(sink) => sink,
