@@ -18,7 +18,7 @@ fn sources() -> Vec<(String, String)> {
         }
     }
     let mut found = Vec::new();
-    walk(&repository(), &mut found);
+    walk(repository(), &mut found);
     found
 }
 
