@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use anyhow::{Result, bail};
 use clap::CommandFactory;
-use orderflow_verify::Room;
+use orderflow_verify::Resources;
 
 use crate::{
     cli::{Bench, Cli, Command, Pipeline, Rate, Replay, Verify},
@@ -86,10 +86,12 @@ async fn run_verify(args: Verify) -> Result<()> {
     let Verify { data, database, keys_max, .. } = args;
     let options = Options { data: Some(data), database, keys_max, ..Options::default() };
     let settings = Settings::resolve(options, PipelineFile::read(args.pipeline.as_deref())?)?;
-    let Room { scratch, sort_bytes } = Room::default();
-    let room =
-        Room { scratch: args.scratch.unwrap_or(scratch), sort_bytes: args.sort_bytes.unwrap_or(sort_bytes) };
-    let report = verify(&settings, &room).await?;
+    let Resources { scratch, sort_bytes } = Resources::default();
+    let resources = Resources {
+        scratch: args.scratch.unwrap_or(scratch),
+        sort_bytes: args.sort_bytes.unwrap_or(sort_bytes),
+    };
+    let report = verify(&settings, &resources).await?;
     print(&report.to_string())?;
     match report.differences.count() {
         0 => Ok(()),

@@ -3,12 +3,12 @@
 use anyhow::Result;
 use orderflow_runner::processing::LocalSnapshots;
 use orderflow_topics::embedded::OpenError;
-use orderflow_verify::{Report, Room, Rules, Subject};
+use orderflow_verify::{Report, Resources, Rules, Subject};
 
 use crate::{log, settings::Settings, stores};
 
 /// Verifies a data directory whose log was written under these settings.
-pub async fn verify(settings: &Settings, room: &Room) -> Result<Report> {
+pub async fn verify(settings: &Settings, resources: &Resources) -> Result<Report> {
     let topics = log::open_stopped(&settings.data).map_err(explain)?;
     let stores = stores::to_verify(settings).await?;
     let rules = Rules {
@@ -17,7 +17,7 @@ pub async fn verify(settings: &Settings, room: &Room) -> Result<Report> {
         resolved_max: settings.resolved_max,
     };
     let snapshots = LocalSnapshots::new(&settings.data);
-    orderflow_verify::run(&Subject { topics, snapshots, rules, stores }, room).await
+    orderflow_verify::run(&Subject { topics, snapshots, rules, stores }, resources).await
 }
 
 /// A copy that was taken in the wrong order looks like damage.

@@ -11,9 +11,9 @@ use orderflow_topics::{Topics, Visibility};
 
 use super::{
     Report,
-    messages::{Link, Links},
+    messages::{SequenceDigest, SequenceDigests},
     records::Records,
-    snapshots::Kept,
+    snapshots::KeptSnapshots,
     written::{Written, WrittenEvent},
 };
 
@@ -26,9 +26,9 @@ pub(super) struct Decided<S> {
     /// Whether the input was decided from its first command to its last.
     pub(super) whole: bool,
     /// The messages that follow from it.
-    pub(super) sent: Links,
+    pub(super) sent: SequenceDigests,
     /// The commands that could not be read, by offset.
-    pub(super) letters: Link,
+    pub(super) letters: SequenceDigest,
     pub(super) report: Report,
 }
 
@@ -45,7 +45,7 @@ where
 {
     let side = |topic| TopicPartition { topic, partition };
     let (input, events) = (side(P::INPUT), side(P::EVENTS));
-    let (mut report, mut kept) = (Report::default(), Kept::new(snapshots, input)?);
+    let (mut report, mut kept) = (Report::default(), KeptSnapshots::new(snapshots, input)?);
     let commands = topics.bounds(input, Visibility::Accepted).await?;
     let bounds = topics.bounds(events, Visibility::Accepted).await?;
     let book = if commands.start == Offset::ZERO && bounds.start == Offset::ZERO {
@@ -58,29 +58,29 @@ where
         report.differences.add(|| {
             format!("{input} begins at offset {start}, and no snapshot that can be read goes on from there")
         });
-        let (sent, letters) = (Links::new(), Link::default());
+        let (sent, letters) = (SequenceDigests::new(), SequenceDigest::default());
         return Ok(Decided { input, state: None, whole: false, sent, letters, report });
     };
     let records = Records::new(topics.clone(), input, book.input_next).await?;
     let written = Written::new(topics, events, book.events_next, book.event_number).await?;
-    let (sent, letters, whole) = (Links::new(), Link::default(), !records.trimmed);
-    Again { processor, input, events, book, written, kept, sent, letters, report }.run(records, whole).await
+    let (sent, letters, whole) = (SequenceDigests::new(), SequenceDigest::default(), !records.trimmed);
+    Rerun { processor, input, events, book, written, kept, sent, letters, report }.run(records, whole).await
 }
 
 /// A processor that is run again.
-struct Again<P: Processor> {
+struct Rerun<P: Processor> {
     processor: P,
     input: TopicPartition,
     events: TopicPartition,
     book: Book<P::State>,
     written: Written,
-    kept: Kept,
-    sent: Links,
-    letters: Link,
+    kept: KeptSnapshots,
+    sent: SequenceDigests,
+    letters: SequenceDigest,
     report: Report,
 }
 
-impl<P: Processor> Again<P>
+impl<P: Processor> Rerun<P>
 where
     P::State: PartialEq,
 {
@@ -162,8 +162,8 @@ where
                 continue;
             }
             let to = TopicPartition { topic: P::MESSAGES, partition: to };
-            let link = self.sent.entry((Source::processor(self.input), to)).or_default();
-            messages.iter().for_each(|message| link.add(message));
+            let digest = self.sent.entry((Source::processor(self.input), to)).or_default();
+            messages.iter().for_each(|message| digest.add(message));
         }
     }
 }

@@ -30,7 +30,7 @@ struct Ledger {
 }
 
 #[derive(Clone, Copy)]
-enum Moved {
+enum MovementKind {
     Reserved,
     Released,
     Shipped,
@@ -76,7 +76,7 @@ impl Ledger {
                 self.change(at, offset, changed, report);
             }
             StockEvent::Reserved(event) => {
-                self.move_all(at, offset, &event.lines, Moved::Reserved, report);
+                self.move_all(at, offset, &event.lines, MovementKind::Reserved, report);
                 if self.open.insert(event.order_id, units(&event.lines)).is_some() {
                     report
                         .differences
@@ -84,11 +84,11 @@ impl Ledger {
                 }
             }
             StockEvent::Released(event) => {
-                self.move_all(at, offset, &event.lines, Moved::Released, report);
+                self.move_all(at, offset, &event.lines, MovementKind::Released, report);
                 self.resolve(at, offset, event.order_id, units(&event.lines), report);
             }
             StockEvent::Shipped(event) => {
-                self.move_all(at, offset, &event.lines, Moved::Shipped, report);
+                self.move_all(at, offset, &event.lines, MovementKind::Shipped, report);
                 self.resolve(at, offset, event.order_id, units(&event.lines), report);
             }
             StockEvent::ProductUpdated(event) => {
@@ -116,7 +116,7 @@ impl Ledger {
         at: TopicPartition,
         offset: Offset,
         lines: &[Movement],
-        moved: Moved,
+        moved: MovementKind,
         report: &mut Report,
     ) {
         for line in lines {
@@ -205,19 +205,19 @@ fn units(lines: &[Movement]) -> u64 {
 }
 
 /// The levels after so many units moved; `None` if they were not there to move.
-fn after(before: Levels, units: u64, moved: Moved) -> Option<Levels> {
+fn after(before: Levels, units: u64, moved: MovementKind) -> Option<Levels> {
     Some(match moved {
-        Moved::Reserved => Levels {
+        MovementKind::Reserved => Levels {
             available: before.available.checked_sub(units)?,
             reserved: before.reserved + units,
             ..before
         },
-        Moved::Released => Levels {
+        MovementKind::Released => Levels {
             reserved: before.reserved.checked_sub(units)?,
             available: before.available + units,
             ..before
         },
-        Moved::Shipped => Levels {
+        MovementKind::Shipped => Levels {
             reserved: before.reserved.checked_sub(units)?,
             shipped: before.shipped + units,
             ..before

@@ -7,19 +7,19 @@ use bytes::Bytes;
 use orderflow_schemas::{DeadLetter, Offset, Partition, Topic, TopicPartition};
 use orderflow_topics::{Topics, Visibility};
 
-use super::{Report, messages::Link, records::Records};
+use super::{Report, messages::SequenceDigest, records::Records};
 
 /// Who writes the letters about commands.
 const PROCESSOR: &str = "processor";
 
 /// The unreadable commands of each input that was decided again from its beginning to its end, by offset.
-pub(super) type Unreadable = BTreeMap<TopicPartition, Link>;
+pub(super) type Unreadable = BTreeMap<TopicPartition, SequenceDigest>;
 
 /// The letters about an input, as they come.
 #[derive(Default)]
-struct Had {
+struct LettersSeen {
     last: Option<Offset>,
-    link: Link,
+    digest: SequenceDigest,
 }
 
 /// Checks all dead letters.
@@ -30,7 +30,7 @@ pub(super) async fn compare_letters(topics: Arc<dyn Topics>, unreadable: &Unread
         return Ok(report);
     }
     let mut records = Records::new(topics.clone(), at, Offset::ZERO).await?;
-    let mut had: BTreeMap<TopicPartition, Had> = BTreeMap::new();
+    let mut seen: BTreeMap<TopicPartition, LettersSeen> = BTreeMap::new();
     while let Some((offset, record)) = records.next().await? {
         let Some((letter, about)) = read(&record) else {
             report.differences.add(|| format!("{at} offset {offset}: unreadable letter"));
@@ -38,18 +38,18 @@ pub(super) async fn compare_letters(topics: Arc<dyn Topics>, unreadable: &Unread
         };
         report.letters += 1;
         compare_bytes(&*topics, at, offset, &letter, about, &mut report).await?;
-        let had = had.entry(about).or_default();
+        let seen = seen.entry(about).or_default();
         // A crash may have written it again.
-        if letter.reader == PROCESSOR && had.last.is_none_or(|last| letter.offset > last) {
-            had.last = Some(letter.offset);
-            had.link.add(&letter.offset.0.to_le_bytes());
+        if letter.reader == PROCESSOR && seen.last.is_none_or(|last| letter.offset > last) {
+            seen.last = Some(letter.offset);
+            seen.digest.add(&letter.offset.0.to_le_bytes());
         }
     }
     if records.trimmed {
         return Ok(report);
     }
     for (input, should) in unreadable {
-        let there = had.get(input).map(|had| had.link).unwrap_or_default();
+        let there = seen.get(input).map(|seen| seen.digest).unwrap_or_default();
         if there != *should {
             report.differences.add(|| {
                 let (has, should) = (there.number, should.number);

@@ -41,5 +41,5 @@ mod written;
 
 pub use differences::Differences;
 pub use report::Report;
-pub use run::{Room, Rules, Subject, run};
-pub use store::{DatabaseContent, StoredContent, Told};
+pub use run::{Resources, Rules, Subject, run};
+pub use store::{DatabaseContent, Expected, StoredContent};

@@ -18,12 +18,12 @@ use super::{
 
 /// A digest of the records from one source to one partition, in the order of their numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Link {
+pub(super) struct SequenceDigest {
     pub(super) number: u64,
     digest: u64,
 }
 
-impl Link {
+impl SequenceDigest {
     pub(super) fn add(&mut self, record: &[u8]) {
         self.number += 1;
         self.digest = self.digest.rotate_left(7) ^ xxh3_64(record).wrapping_mul(self.number | 1);
@@ -31,12 +31,12 @@ impl Link {
 }
 
 /// From which input to which partition.
-pub(super) type Links = BTreeMap<(Source, TopicPartition), Link>;
+pub(super) type SequenceDigests = BTreeMap<(Source, TopicPartition), SequenceDigest>;
 
 /// What processors have sent, as deciding again gives it.
 #[derive(Debug, Default)]
 pub(super) struct Sent {
-    pub(super) links: Links,
+    pub(super) digests: SequenceDigests,
     /// The processors of which all messages are known: their inputs are whole and were decided again to the end.
     pub(super) known: BTreeSet<Source>,
 }
@@ -53,7 +53,7 @@ pub(super) async fn compare_messages(
     }
     let mut arrivals =
         Arrivals { at, sources: Sources::default(), repeats: Repeats::default(), report: Report::default() };
-    let mut came = Links::new();
+    let mut received = SequenceDigests::new();
     while let Some((offset, record)) = records.next().await? {
         let header = match RawRecord::decode(&record) {
             Ok(RawRecord { header, .. }) => header,
@@ -64,11 +64,11 @@ pub(super) async fn compare_messages(
             }
         };
         if arrivals.take(offset, &header, &record) && !header.source.is_transient() {
-            came.entry((header.source, at)).or_default().add(&record);
+            received.entry((header.source, at)).or_default().add(&record);
         }
     }
     let mut report = arrivals.report;
-    compare(at, &sent, &came, &mut report);
+    compare(at, &sent, &received, &mut report);
     Ok(report)
 }
 
@@ -109,15 +109,15 @@ impl Arrivals {
     }
 }
 
-fn compare(at: TopicPartition, sent: &Sent, came: &Links, report: &mut Report) {
-    let to_here = |links: &Links| -> Vec<Source> {
-        links.keys().filter(|(_, to)| *to == at).map(|(source, _)| source.clone()).collect()
+fn compare(at: TopicPartition, sent: &Sent, received: &SequenceDigests, report: &mut Report) {
+    let to_here = |digests: &SequenceDigests| -> Vec<Source> {
+        digests.keys().filter(|(_, to)| *to == at).map(|(source, _)| source.clone()).collect()
     };
-    let sources: BTreeSet<Source> = to_here(&sent.links).into_iter().chain(to_here(came)).collect();
+    let sources: BTreeSet<Source> = to_here(&sent.digests).into_iter().chain(to_here(received)).collect();
     for source in sources.into_iter().filter(|source| sent.known.contains(source)) {
         let key = (source, at);
-        let link = |links: &Links| links.get(&key).copied().unwrap_or_default();
-        let (there, should) = (link(came), link(&sent.links));
+        let digest = |digests: &SequenceDigests| digests.get(&key).copied().unwrap_or_default();
+        let (there, should) = (digest(received), digest(&sent.digests));
         if there != should {
             report.differences.add(|| {
                 let (source, has, should) = (key.0.as_str(), there.number, should.number);

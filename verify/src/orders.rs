@@ -1,4 +1,4 @@
-//! The events of orders, as entries to be sorted, and the orders that sorted entries tell of.
+//! The events of orders as entries to be sorted, and the orders that follow from sorted entries.
 
 use std::{
     io,
@@ -84,38 +84,38 @@ fn history_row(change: Change, changed: &OrderChanged, cause: Offset) -> History
     }
 }
 
-/// An order as the log tells of it.
+/// An order as it follows from the log.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Told {
+pub(super) struct ExpectedOrder {
     pub(super) id: OrderId,
     /// The version and the digest of the order that the store should have; `None` if it should not show it yet.
     pub(super) shown: Option<(u64, u64)>,
 }
 
-/// The orders that sorted entries tell of. On the way, every order's versions are checked: they count 1, 2, 3 … and
+/// The orders that follow from sorted entries. On the way, every order's versions are checked: they count 1, 2, 3 … and
 /// each change goes on from the state before. Where the partition's beginning is gone, an order may be met at any
 /// version.
-pub(super) struct Tale<'a> {
+pub(super) struct ExpectedOrders<'a> {
     entries: Merge<'a>,
     reach: &'a Reach,
 }
 
-impl<'a> Tale<'a> {
+impl<'a> ExpectedOrders<'a> {
     pub(super) fn new(entries: Merge<'a>, reach: &'a Reach) -> Self {
         Self { entries, reach }
     }
 
     /// The next order, by id.
-    pub(super) fn next(&mut self, report: &mut Report) -> io::Result<Option<Told>> {
+    pub(super) fn next(&mut self, report: &mut Report) -> io::Result<Option<ExpectedOrder>> {
         let Some(first) = self.entries.next().transpose()? else { return Ok(None) };
         let fits = (first.created && first.version == 1 && first.from == 0)
             || (!first.created && self.reach.is_trimmed(first.id));
         self.check(fits, 0, &first, report);
-        let mut told = Told { id: first.id, shown: None };
+        let mut expected = ExpectedOrder { id: first.id, shown: None };
         let mut last = first;
         loop {
             if last.shown {
-                told.shown = Some((last.version, last.order));
+                expected.shown = Some((last.version, last.order));
             }
             if self.entries.peek().is_none_or(|next| next.id != last.id) {
                 break;
@@ -126,7 +126,7 @@ impl<'a> Tale<'a> {
             last = next;
         }
         report.orders += 1;
-        Ok(Some(told))
+        Ok(Some(expected))
     }
 
     fn check(&self, fits: bool, before: u64, entry: &Entry, report: &mut Report) {

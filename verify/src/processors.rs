@@ -82,7 +82,7 @@ impl Known {
         let mut states = Vec::with_capacity(decided.len());
         for one in decided {
             report.absorb(one.report);
-            self.sent.links.extend(one.sent);
+            self.sent.digests.extend(one.sent);
             if one.whole {
                 self.sent.known.insert(Source::processor(one.input));
                 self.unreadable.insert(one.input, one.letters);

@@ -15,17 +15,17 @@ use orderflow_topics::{Topics, partitions_of};
 use super::{
     Report,
     ledger::{Rows, keep_ledger},
-    orders::{SharedSorter, Tale, read_changes},
+    orders::{ExpectedOrders, SharedSorter, read_changes},
     parallel,
     processors::compare_processors,
     reach::Reach,
     sorter::{Sorted, Sorter},
-    store::{StoredContent, Told, compare_checkpoint, compare_log},
+    store::{Expected, StoredContent, compare_checkpoint, compare_log},
 };
 
 /// What verification may use besides the memory that processors need.
 #[derive(Clone, Debug)]
-pub struct Room {
+pub struct Resources {
     /// A folder for temporary files, about a hundred bytes for each change of an order. They have no names and are
     /// gone with the process.
     pub scratch: PathBuf,
@@ -33,7 +33,7 @@ pub struct Room {
     pub sort_bytes: usize,
 }
 
-impl Default for Room {
+impl Default for Resources {
     fn default() -> Self {
         Self { scratch: std::env::temp_dir(), sort_bytes: 32 << 20 }
     }
@@ -63,55 +63,55 @@ pub struct Rules {
 }
 
 /// Verifies a log and what was made of it.
-pub async fn run(subject: &Subject, room: &Room) -> Result<Report> {
+pub async fn run(subject: &Subject, resources: &Resources) -> Result<Report> {
     let mut report = Report::default();
     compare_processors(subject, &mut report).await?;
-    compare_events(subject, room, &mut report).await?;
+    compare_events(subject, resources, &mut report).await?;
     Ok(report)
 }
 
 /// Checks events by themselves, and each store against them.
-async fn compare_events(subject: &Subject, room: &Room, report: &mut Report) -> Result<()> {
+async fn compare_events(subject: &Subject, resources: &Resources, report: &mut Report) -> Result<()> {
     let Subject { topics, stores, .. } = subject;
     if stores.is_empty() {
-        let mut told = tell(topics, Checkpoint::default(), room, report).await?;
-        return Ok(tell_orders(&mut told.orders, &told.orders_reach, report)?);
+        let mut expected = expected_up_to(topics, Checkpoint::default(), resources, report).await?;
+        return Ok(check_orders(&mut expected.orders, &expected.orders_reach, report)?);
     }
     for (nth, store) in stores.iter().enumerate() {
         let (name, checkpoint) = (store.name(), store.checkpoint().await?);
         compare_log(name, &topics.id(), store.log().await?.as_ref(), &mut report.differences);
         compare_checkpoint(name, &**topics, &checkpoint, &mut report.differences).await?;
-        // What is wrong with the events themselves is found with the first store, and told once.
+        // What is wrong with the events themselves is found with the first store, and expected once.
         let mut again = Report::default();
         let found = if nth == 0 { &mut *report } else { &mut again };
-        let told = tell(topics, checkpoint, room, found).await?;
-        store.compare(told, report).await?;
+        let expected = expected_up_to(topics, checkpoint, resources, found).await?;
+        store.compare(expected, report).await?;
     }
     Ok(())
 }
 
-/// What the log tells up to a store's checkpoint.
-async fn tell(
+/// What a store must contain at this checkpoint, by the log.
+async fn expected_up_to(
     topics: &Arc<dyn Topics>,
     checkpoint: Checkpoint,
-    room: &Room,
+    resources: &Resources,
     report: &mut Report,
-) -> Result<Told> {
+) -> Result<Expected> {
     let orders_reach = Reach::of(&**topics, Topic::OrdersEvents, &checkpoint).await?;
     let stock_reach = Reach::of(&**topics, Topic::StockEvents, &checkpoint).await?;
     let checkpoint = Arc::new(checkpoint);
     let stock = read_stock(topics, &checkpoint, report).await?;
-    let orders = sort_orders(topics, &checkpoint, room, report).await.with_context(|| {
-        let scratch = room.scratch.display();
+    let orders = sort_orders(topics, &checkpoint, resources, report).await.with_context(|| {
+        let scratch = resources.scratch.display();
         format!("orders cannot be sorted in {scratch}; --scratch names another folder")
     })?;
-    Ok(Told { orders, orders_reach, stock, stock_reach })
+    Ok(Expected { orders, orders_reach, stock, stock_reach })
 }
 
 /// Goes through all orders of the log without a store beside them.
-fn tell_orders(sorted: &mut Sorted, reach: &Reach, report: &mut Report) -> io::Result<()> {
-    let mut tale = Tale::new(sorted.merge()?, reach);
-    while tale.next(report)?.is_some() {}
+fn check_orders(sorted: &mut Sorted, reach: &Reach, report: &mut Report) -> io::Result<()> {
+    let mut orders = ExpectedOrders::new(sorted.merge()?, reach);
+    while orders.next(report)?.is_some() {}
     Ok(())
 }
 
@@ -133,10 +133,10 @@ async fn read_stock(
 async fn sort_orders(
     topics: &Arc<dyn Topics>,
     checkpoint: &Arc<Checkpoint>,
-    room: &Room,
+    resources: &Resources,
     report: &mut Report,
 ) -> Result<Sorted> {
-    let sorter: SharedSorter = Arc::new(Mutex::new(Sorter::new(&room.scratch, room.sort_bytes)));
+    let sorter: SharedSorter = Arc::new(Mutex::new(Sorter::new(&resources.scratch, resources.sort_bytes)));
     let jobs = partitions_of(&**topics, Topic::OrdersEvents)
         .map(|at| read_changes(topics.clone(), at, checkpoint.clone(), sorter.clone()));
     for found in parallel::all(jobs).await? {

@@ -15,7 +15,7 @@ use super::Report;
 
 /// The snapshots of a processor that the fold has not come to yet, oldest first.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(super) struct KeptSnapshots {
     snapshots: Snapshots,
     input: TopicPartition,
     waiting: VecDeque<Offset>,
@@ -23,7 +23,7 @@ pub(super) struct Kept {
     resumes: Option<(Offset, Offset)>,
 }
 
-impl Kept {
+impl KeptSnapshots {
     /// The snapshots of the processor of `input`.
     pub(super) fn new(snapshots: Snapshots, input: TopicPartition) -> Result<Self> {
         let waiting = snapshots.list()?.into();

@@ -87,7 +87,7 @@ impl Reader {
         let Some(Event::Stock(event)) = event_of(record) else { return };
         let replayed = matches!(event, StockEvent::Repeated(_));
         let event = Decided::Stock(Box::new(event.clone()));
-        waiting.tell(Decision { cause: record.cause, replayed, event });
+        waiting.complete(Decision { cause: record.cause, replayed, event });
     }
 
     fn observe_order(&self, record: &EventRecord, waiting: Option<Waiting>) {
@@ -103,11 +103,11 @@ impl Reader {
         };
         for waiting in following {
             let replayed = waiting.replayed;
-            waiting.tell(decision(replayed));
+            waiting.complete(decision(replayed));
         }
         let Some(mut waiting) = waiting else { return };
         match verdict(event, &self.lifecycle) {
-            Verdict::Decided => waiting.tell(decision(matches!(event, OrderEvent::Repeated(_)))),
+            Verdict::Decided => waiting.complete(decision(matches!(event, OrderEvent::Repeated(_)))),
             Verdict::Follow { order, replayed } => {
                 waiting.replayed = replayed;
                 self.decisions.lock(self.at).follow(order, waiting);

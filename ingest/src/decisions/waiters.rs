@@ -19,7 +19,7 @@ pub struct Waiting {
 
 impl Waiting {
     /// Tells it. It may have given up; then nobody misses this.
-    pub fn tell(self, decision: Decision) {
+    pub fn complete(self, decision: Decision) {
         let _ = self.sender.send(decision);
     }
 

@@ -18,7 +18,7 @@ pub fn change_status(
     let status: Option<Status> = errors.name("/status", request.status);
     let reason = errors.prose("/reason", request.reason, REASON_CHARS_MAX);
     let (Some(status), true) = (status, errors.is_empty()) else { return Err(errors.into_problem()) };
-    if lifecycle.meaning(status.as_str(), caller.role).is_none() {
+    if lifecycle.resolve(status.as_str(), caller.role).is_none() {
         return Err(unknown_status(&status, lifecycle));
     }
     Ok(ChangeStatus { order_id, status, if_match, reason, by: caller.actor() })

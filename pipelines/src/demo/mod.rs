@@ -9,7 +9,7 @@ mod market;
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Result, bail, ensure};
-use orderflow_verify::Room;
+use orderflow_verify::Resources;
 use tokio_util::sync::CancellationToken;
 
 use self::{counts::Counts, market::Market};
@@ -41,7 +41,7 @@ pub async fn run(demo: Demo) -> Result<()> {
     let ended = trade(&mut system, &demo, &counts, stopped).await;
     let stopped = system.stop().await;
     ended.and(stopped)?;
-    let report = verify(&settings, &Room::default()).await?;
+    let report = verify(&settings, &Resources::default()).await?;
     eprint!("{report}");
     match report.differences.count() {
         0 => Ok(()),

@@ -7,7 +7,7 @@ use orderflow_schemas::{
     Actor, Order, OrderEvent, Role, Status, Timestamp,
     commands::{ChangeStatus, ReleaseReason},
     events::{Change, CommandRejected, Holding, OrderChanged, Rejection, Ticked},
-    lifecycle::{StateId, Transition, Way},
+    lifecycle::{StateId, Transition, TransitionLookup},
 };
 
 use super::{
@@ -37,7 +37,7 @@ impl OrderProcessor {
         Decision::sending(event, messages)
     }
 
-    /// The order and the way it may take, or why it may not.
+    /// The order and the transition it may take, or why it may not.
     fn check_change<'a>(
         &'a self,
         state: &'a Orders,
@@ -57,7 +57,7 @@ impl OrderProcessor {
             return Err(Box::new(CommandRejected { version: Some(order.version), ..*refusal }));
         }
         let from = self.lifecycle.find(order.status.as_str());
-        let to = self.lifecycle.meaning(change.status.as_str(), role);
+        let to = self.lifecycle.resolve(change.status.as_str(), role);
         let illegal = |detail: String, allowed: Vec<Status>| {
             let refusal = refuse(Rejection::IllegalTransition, &detail);
             Box::new(CommandRejected { allowed: Some(allowed), ..*refusal })
@@ -65,15 +65,17 @@ impl OrderProcessor {
         if active.holding == Holding::Asked {
             return Err(illegal("the order waits for stock".to_owned(), Vec::new()));
         }
-        let way = from.zip(to).map_or(Way::None, |(from, to)| self.lifecycle.way(from, to, role));
-        match way {
-            Way::Open(transition) => Ok((active, transition)),
-            Way::NotForRole => {
+        let found = from
+            .zip(to)
+            .map_or(TransitionLookup::Missing, |(from, to)| self.lifecycle.transition(from, to, role));
+        match found {
+            TransitionLookup::Allowed(transition) => Ok((active, transition)),
+            TransitionLookup::NotForRole => {
                 let detail =
                     format!("a {} may not move it from {} to {}", role.as_str(), order.status, change.status);
                 Err(refuse(Rejection::Forbidden, &detail))
             }
-            Way::None => {
+            TransitionLookup::Missing => {
                 let allowed = from.map_or(Vec::new(), |from| self.lifecycle.allowed(from, role));
                 Err(illegal(format!("there is no way from {} to {}", order.status, change.status), allowed))
             }

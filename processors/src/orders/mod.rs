@@ -24,7 +24,7 @@ use orderflow_schemas::{
     lifecycle::StockEffect,
     order::OrderLine,
 };
-use packed::Standing;
+use packed::StatusAndHolding;
 pub use state::Orders;
 
 use crate::{Decision, Processor};
@@ -79,17 +79,17 @@ impl Processor for OrderProcessor {
     }
 
     fn incompatibility(&self, state: &Orders) -> Option<String> {
-        // Orders stand in few ways, many in each.
+        // Few pairs of status and holding, with many orders each.
         let mut sound = None;
         for (id, order) in &state.active {
-            let standing = order.standing();
-            if sound == Some(standing) {
+            let status_and_holding = order.status_and_holding();
+            if sound == Some(status_and_holding) {
                 continue;
             }
-            if let Some(why) = self.stranded(standing) {
+            if let Some(why) = self.dead_end(status_and_holding) {
                 return Some(format!("lifecycle `{}` {why}, which order {id} is in", self.lifecycle.name));
             }
-            sound = Some(standing);
+            sound = Some(status_and_holding);
         }
         None
     }
@@ -104,8 +104,8 @@ impl Processor for OrderProcessor {
 }
 
 impl OrderProcessor {
-    /// Why the lifecycle leads orders that stand so nowhere, if it does.
-    fn stranded(&self, (status, holding): Standing<'_>) -> Option<String> {
+    /// Why an order with this status and holding could never move on, if so.
+    fn dead_end(&self, (status, holding): StatusAndHolding<'_>) -> Option<String> {
         let Some(id) = self.lifecycle.find(status) else {
             return Some(format!("has no state `{status}`"));
         };

@@ -20,13 +20,14 @@ pub(super) struct Active {
 }
 
 /// What of an order is read without opening it: its status, and what it has with stock.
-pub(super) type Standing<'a> = (&'a str, Holding);
+pub(super) type StatusAndHolding<'a> = (&'a str, Holding);
 
-/// An active order, cheap to clone. In snapshots it is a string of bytes: its [`Standing`], then itself, in postcard.
+/// An active order, cheap to clone. In snapshots it is a string of bytes in postcard: its [`StatusAndHolding`], then the
+/// order.
 #[derive(Clone, Debug)]
 pub(super) enum MaybePacked {
     Open(Arc<Active>),
-    /// Its standing can be read, at least; that is seen to when it is read back.
+    /// Its status and holding can be read, at least; that is checked when it is read back.
     Packed(Arc<[u8]>),
 }
 
@@ -39,9 +40,9 @@ impl MaybePacked {
         Self::Open(Arc::new(active))
     }
 
-    pub(super) fn standing(&self) -> Standing<'_> {
+    pub(super) fn status_and_holding(&self) -> StatusAndHolding<'_> {
         match self {
-            Self::Open(active) => standing(active),
+            Self::Open(active) => status_and_holding(active),
             Self::Packed(bytes) => postcard::take_from_bytes(bytes).expect(SOUND).0,
         }
     }
@@ -70,14 +71,14 @@ impl MaybePacked {
     }
 }
 
-fn standing(active: &Active) -> Standing<'_> {
+fn status_and_holding(active: &Active) -> StatusAndHolding<'_> {
     (active.order.status.as_str(), active.holding)
 }
 
 fn open(bytes: &[u8]) -> Result<Active, String> {
-    let ((said, active), rest): ((Standing<'_>, Active), _) =
+    let ((said, active), rest): ((StatusAndHolding<'_>, Active), _) =
         postcard::take_from_bytes(bytes).map_err(|error| error.to_string())?;
-    if said != standing(&active) || !rest.is_empty() {
+    if said != status_and_holding(&active) || !rest.is_empty() {
         return Err(format!("order {} is not what stands in front of it", active.order.id));
     }
     Ok(active)
@@ -96,8 +97,10 @@ impl Serialize for MaybePacked {
         match self {
             Self::Packed(bytes) => serializer.serialize_bytes(bytes),
             Self::Open(active) => {
-                let packed =
-                    postcard::to_extend(&(standing(active), active), Vec::with_capacity(PACKED_BYTES));
+                let packed = postcard::to_extend(
+                    &(status_and_holding(active), active),
+                    Vec::with_capacity(PACKED_BYTES),
+                );
                 serializer.serialize_bytes(&packed.map_err(serde::ser::Error::custom)?)
             }
         }
@@ -107,7 +110,7 @@ impl Serialize for MaybePacked {
 impl<'de> Deserialize<'de> for MaybePacked {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let bytes = <&[u8]>::deserialize(deserializer)?;
-        postcard::take_from_bytes::<Standing<'_>>(bytes).map_err(de::Error::custom)?;
+        postcard::take_from_bytes::<StatusAndHolding<'_>>(bytes).map_err(de::Error::custom)?;
         Ok(Self::Packed(bytes.into()))
     }
 }

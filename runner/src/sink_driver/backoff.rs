@@ -30,6 +30,6 @@ impl Backoff {
         metrics::counter!(RETRIES, "sink" => self.sink).increment(1);
         let paused = stop.run_until_cancelled(self.world.sleep(self.next)).await;
         self.next = (self.next * 2).min(self.max);
-        if paused.is_some() { Step::Applied } else { Step::Stopped }
+        if paused.is_some() { Step::Continue } else { Step::Stopped }
     }
 }

@@ -132,7 +132,7 @@ pub enum SinkDriverError {
 /// Whether to go on.
 #[derive(PartialEq, Eq)]
 enum Step {
-    Applied,
+    Continue,
     Stopped,
 }
 
@@ -295,7 +295,7 @@ impl SinkDriver {
     /// Has the store make everything durable that it has applied.
     async fn flush(&mut self, stop: &CancellationToken) -> Result<Step, SinkDriverError> {
         if self.in_flight.records == 0 {
-            return Ok(Step::Applied);
+            return Ok(Step::Continue);
         }
         let sink = self.sink.name();
         let mut backoff = Backoff::new(&self.world, sink, &self.settings);
@@ -303,7 +303,7 @@ impl SinkDriver {
             match self.sink.flush().await {
                 Ok(()) => {
                     self.advance(Applied::Durable, self.applied.clone(), 0);
-                    return Ok(Step::Applied);
+                    return Ok(Step::Continue);
                 }
                 Err(error @ SinkError::Retry { .. }) => {
                     if backoff.pause(&error, stop).await == Step::Stopped {
@@ -351,7 +351,7 @@ impl SinkDriver {
         metrics::counter!(APPLIED_RECORDS, "sink" => sink).increment(read.records as u64);
         metrics::histogram!(BATCH_RECORDS, "sink" => sink).record(read.records as f64);
         self.report_lag().await;
-        Ok(Step::Applied)
+        Ok(Step::Continue)
     }
 
     /// Makes the dead letters durable, before the checkpoint may pass what they are about.
@@ -381,7 +381,7 @@ impl SinkDriver {
                 Err(source) => return Err(SinkDriverError::DeadLetter { sink, source }),
             }
         }
-        Ok(Step::Applied)
+        Ok(Step::Continue)
     }
 
     /// Takes the record that the sink cannot store out of the batch; `None` if the error is not about one of its

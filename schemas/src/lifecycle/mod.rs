@@ -96,13 +96,13 @@ pub struct Transition {
 
 /// The answer to "may this caller move an order from here to there?".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way<'a> {
-    /// Yes, so.
-    Open(&'a Transition),
-    /// There is a way, but not for this role.
+pub enum TransitionLookup<'a> {
+    /// Yes, by this transition.
+    Allowed(&'a Transition),
+    /// There is such a transition, but not for this role.
     NotForRole,
-    /// There is no such way.
-    None,
+    /// There is no such transition.
+    Missing,
 }
 
 /// A checked lifecycle.
@@ -141,8 +141,8 @@ impl Lifecycle {
         self.states().find(|(_, state)| state.name.as_str() == name).map(|(id, _)| id)
     }
 
-    /// The state a caller in `role` means by `word`: a state's name, or the role's own word for one.
-    pub fn meaning(&self, word: &str, role: Role) -> Option<StateId> {
+    /// The state that `word` names for a caller in `role`: a state's name, or an alias of that role.
+    pub fn resolve(&self, word: &str, role: Role) -> Option<StateId> {
         let alias = || self.aliases.iter().find(|(whose, alias, _)| *whose == role && alias == word);
         self.find(word).or_else(|| alias().map(|(.., state)| *state))
     }
@@ -173,14 +173,14 @@ impl Lifecycle {
     }
 
     /// Whether a caller in `role` may move an order from one state to another.
-    pub fn way(&self, from: StateId, to: StateId, role: Role) -> Way<'_> {
-        let mut answer = Way::None;
+    pub fn transition(&self, from: StateId, to: StateId, role: Role) -> TransitionLookup<'_> {
+        let mut answer = TransitionLookup::Missing;
         for transition in self.from(from).filter(|transition| transition.to == to) {
             let Trigger::By(roles) = transition.trigger else { continue };
             if roles.contains(role) {
-                return Way::Open(transition);
+                return TransitionLookup::Allowed(transition);
             }
-            answer = Way::NotForRole;
+            answer = TransitionLookup::NotForRole;
         }
         answer
     }

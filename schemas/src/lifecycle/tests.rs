@@ -31,17 +31,17 @@ fn a_way_is_open_only_to_the_roles_named() {
     let lifecycle = Lifecycle::parse(TRACKING).unwrap();
     let (reserved, accepted, shipped) =
         (id(&lifecycle, "RESERVED"), id(&lifecycle, "ACCEPTED"), id(&lifecycle, "SHIPPED"));
-    assert!(matches!(lifecycle.way(reserved, accepted, Role::Admin), Way::Open(_)));
-    assert_eq!(lifecycle.way(reserved, accepted, Role::Customer), Way::NotForRole);
-    assert_eq!(lifecycle.way(reserved, shipped, Role::Admin), Way::None);
+    assert!(matches!(lifecycle.transition(reserved, accepted, Role::Admin), TransitionLookup::Allowed(_)));
+    assert_eq!(lifecycle.transition(reserved, accepted, Role::Customer), TransitionLookup::NotForRole);
+    assert_eq!(lifecycle.transition(reserved, shipped, Role::Admin), TransitionLookup::Missing);
     assert_eq!(lifecycle.allowed(reserved, Role::Customer), [Status::new("CANCELED").unwrap()]);
 }
 
 #[test]
 fn a_couriers_word_means_a_state_for_couriers_only() {
     let lifecycle = Lifecycle::parse(SHIPPED_FILES[3]).unwrap();
-    assert_eq!(lifecycle.meaning("in_transit", Role::Courier), lifecycle.find("SHIPPED"));
-    assert_eq!(lifecycle.meaning("in_transit", Role::Admin), None);
+    assert_eq!(lifecycle.resolve("in_transit", Role::Courier), lifecycle.find("SHIPPED"));
+    assert_eq!(lifecycle.resolve("in_transit", Role::Admin), None);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A store against the log: it holds what the log tells up to its checkpoint, and nothing else.
+//! A store against the log: it contains what follows from the log up to its checkpoint, and nothing else.
 //!
 //! Retention removes the beginnings of partitions: what a store has of them is counted as unchecked, since nothing is left
 //! that could tell whether it is as it should be. So is what a store has beyond the end of a log that is behind it; that it
@@ -29,12 +29,12 @@ pub trait StoredContent: Send + Sync {
     /// How far it is.
     async fn checkpoint(&self) -> Result<Checkpoint>;
 
-    /// Compares its content with what the log tells, and adds what differs to the report.
-    async fn compare(&self, told: Told, report: &mut Report) -> Result<()>;
+    /// Compares its content with what follows from the log, and adds what differs to the report.
+    async fn compare(&self, expected: Expected, report: &mut Report) -> Result<()>;
 }
 
-/// What the log tells, up to the checkpoint of the store that it is compared with.
-pub struct Told {
+/// What a store must contain at its checkpoint, by the log.
+pub struct Expected {
     /// All changes of orders, in the order of the orders' ids.
     pub(crate) orders: Sorted,
     /// What can be compared of orders.

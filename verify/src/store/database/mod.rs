@@ -13,7 +13,7 @@ use orderflow_schemas::LogId;
 use orderflow_sinks::Checkpoint;
 
 use self::{history::compare_history, orders::compare_orders, stock::compare_stock};
-use super::{StoredContent, Told};
+use super::{Expected, StoredContent};
 use crate::Report;
 
 /// What a database holds.
@@ -33,8 +33,8 @@ impl StoredContent for DatabaseContent {
         Ok(self.0.checkpoint().await?)
     }
 
-    async fn compare(&self, told: Told, report: &mut Report) -> Result<()> {
-        let Told { mut orders, orders_reach, stock, stock_reach } = told;
+    async fn compare(&self, expected: Expected, report: &mut Report) -> Result<()> {
+        let Expected { mut orders, orders_reach, stock, stock_reach } = expected;
         let audit = &*self.0;
         compare_orders(audit, &mut orders, &orders_reach, report).await?;
         compare_history(audit, &mut orders, &orders_reach, report).await?;

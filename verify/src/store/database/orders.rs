@@ -12,7 +12,7 @@ use orderflow_schemas::{Order, OrderId, Status};
 use crate::{
     Differences, Report,
     entry::digest,
-    orders::{Tale, Told},
+    orders::{ExpectedOrder, ExpectedOrders},
     reach::Reach,
     sorter::Sorted,
 };
@@ -27,10 +27,10 @@ pub(crate) async fn compare_orders(
     reach: &Reach,
     report: &mut Report,
 ) -> Result<()> {
-    let tale = Tale::new(sorted.merge()?, reach);
+    let orders = ExpectedOrders::new(sorted.merge()?, reach);
     let mut walk =
-        Walk { tale, reach, next: None, missing: 0, first_missing: None, counts: Counts::new(), report };
-    walk.next = walk.tale.next(walk.report)?;
+        Walk { orders, reach, next: None, missing: 0, first_missing: None, counts: Counts::new(), report };
+    walk.next = walk.orders.next(walk.report)?;
     let mut went = Ok(());
     let mut visit = |order: Order| {
         if went.is_ok() {
@@ -46,9 +46,9 @@ pub(crate) async fn compare_orders(
 
 /// Both sides, in the order of the ids.
 struct Walk<'a> {
-    tale: Tale<'a>,
+    orders: ExpectedOrders<'a>,
     reach: &'a Reach,
-    next: Option<Told>,
+    next: Option<ExpectedOrder>,
     missing: u64,
     first_missing: Option<OrderId>,
     /// How many rows there are.
@@ -58,41 +58,41 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn step(&mut self) -> io::Result<()> {
-        self.next = self.tale.next(self.report)?;
+        self.next = self.orders.next(self.report)?;
         Ok(())
     }
 
     /// Takes a row of the store.
     fn meet(&mut self, order: &Order) -> io::Result<()> {
         *self.counts.entry(order.status.clone()).or_default() += 1;
-        while let Some(told) = self.next.filter(|told| told.id < order.id) {
-            self.miss(told);
+        while let Some(expected) = self.next.filter(|expected| expected.id < order.id) {
+            self.miss(expected);
             self.step()?;
         }
         match self.next {
-            Some(told) if told.id == order.id => {
-                self.compare(told, order);
+            Some(expected) if expected.id == order.id => {
+                self.compare(expected, order);
                 self.step()
             }
             _ => {
-                self.compare(Told { id: order.id, shown: None }, order);
+                self.compare(ExpectedOrder { id: order.id, shown: None }, order);
                 Ok(())
             }
         }
     }
 
-    fn miss(&mut self, told: Told) {
-        if told.shown.is_some() {
+    fn miss(&mut self, expected: ExpectedOrder) {
+        if expected.shown.is_some() {
             self.missing += 1;
-            self.first_missing.get_or_insert(told.id);
+            self.first_missing.get_or_insert(expected.id);
         }
     }
 
-    fn compare(&mut self, told: Told, order: &Order) {
+    fn compare(&mut self, expected: ExpectedOrder, order: &Order) {
         let (id, version) = (order.id, order.version);
         let (trimmed, ahead) = (self.reach.is_trimmed(id), self.reach.is_ahead(id));
         let Report { unchecked, differences, .. } = &mut *self.report;
-        match told.shown {
+        match expected.shown {
             None if trimmed || ahead => *unchecked += 1,
             None => differences.add(|| format!("the database has order {id}, the log has not")),
             Some((should, _)) if ahead && version > should => *unchecked += 1,
@@ -107,8 +107,8 @@ impl Walk<'_> {
 
     /// Takes what the log tells of after the last row.
     fn finish(mut self) -> io::Result<Counts> {
-        while let Some(told) = self.next {
-            self.miss(told);
+        while let Some(expected) = self.next {
+            self.miss(expected);
             self.step()?;
         }
         if let Some(first) = self.first_missing {
