@@ -1,12 +1,14 @@
 //! Running a processor over a partition of the log: the only loop there is.
 //!
 //! `book` is pure: records in, records out, with all the counting of invariant 3. `recovery` and `snapshots` bring a
-//! book back after a restart; `runner` moves records between the log and the book.
+//! book back after a restart; `runner` moves records between the log and the book; `snapshot_writer` stores snapshots beside
+//! it.
 
 mod book;
 mod recovery;
 mod runner;
 mod snapshot_store;
+mod snapshot_writer;
 mod snapshots;
 mod ticks;
 

@@ -9,24 +9,19 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use metrics::{counter, gauge};
 use orderflow_processors::Processor;
-use orderflow_schemas::DeadLetter;
-use orderflow_schemas::{Offset, Partition, Topic, TopicPartition};
+use orderflow_schemas::{DeadLetter, Offset, Partition, Topic, TopicPartition};
 use orderflow_topics::{AppendError, Appended, Batch, ReadError, Receipt, Topics, Visibility};
-use orderflow_world::{Instant, World, until};
-use tokio::sync::oneshot;
+use orderflow_world::{World, until};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     book::{Book, BookError, Output, input_and_output},
     recovery::{Recovered, RecoveryError, recover},
+    snapshot_writer::SnapshotWriter,
     snapshots::{SnapshotError, Snapshots},
     ticks::Ticks,
 };
 use crate::metric_names as names;
-
-/// For how many bytes of the last snapshot a command must have been decided before the next one. A snapshot is of the
-/// whole state: with millions of active orders, one after a fixed number of commands would cost more than they do.
-const SNAPSHOT_BYTES_PER_COMMAND: u64 = 1024;
 
 /// How a runner works.
 #[derive(Clone, Copy, Debug)]
@@ -111,19 +106,10 @@ pub struct Runner<P: Processor> {
     topics: Arc<dyn Topics>,
     processor: P,
     partition: Partition,
-    snapshots: Snapshots,
+    snapshots: SnapshotWriter<P>,
     settings: Settings,
     ticks: Ticks,
-    /// Gives the bytes of the snapshot that is being stored once it is stored, or nothing if it fails.
-    storing: Option<oneshot::Receiver<u64>>,
     last: Receipt,
-    /// Before which command the last snapshot was taken, stored or not.
-    snapshot_at: u64,
-    /// Before which command the last one was taken that is stored.
-    stored_at: u64,
-    /// The bytes of that one; none if it was stored before the start.
-    snapshot_bytes: u64,
-    snapshot_taken: Instant,
     /// The tick that was appended and not decided yet.
     ticking: Option<Offset>,
     /// Before which command everything that was decided is in the log.
@@ -140,30 +126,23 @@ impl<P: Processor> Runner<P> {
         snapshots: Snapshots,
         settings: Settings,
     ) -> Self {
-        Holds::<P>::new(topics.clone(), partition).all();
         Self {
+            ticks: Ticks::new(&*world),
+            snapshots: SnapshotWriter::new(world.clone(), topics.clone(), partition, snapshots, &settings),
+            world,
             topics,
             processor,
             partition,
-            snapshots,
             settings,
-            ticks: Ticks::new(&*world),
-            storing: None,
             last: Receipt(0),
-            snapshot_at: 0,
-            stored_at: 0,
-            snapshot_bytes: 0,
-            snapshot_taken: world.instant(),
             ticking: None,
             logged_at: 0,
-            world,
         }
     }
 
     /// Recovers, then runs until `stop`; stores a snapshot at the end. `ready` is called once recovery is done.
     pub async fn run(mut self, stop: CancellationToken, ready: impl FnOnce()) -> Result<(), RunnerError> {
-        self.snapshots.remove_unfinished()?;
-        self.hold()?;
+        self.snapshots.open()?;
         let mut book = self.recover().await?;
         ready();
         // What was folded need not be folded again, and the log need not keep it.
@@ -175,7 +154,7 @@ impl<P: Processor> Runner<P> {
                 Step::Full => book = self.give_way(book).await?,
                 Step::Stopped => {
                     // The book is ahead of the log, so no snapshot may be made of it.
-                    self.stored().await;
+                    self.snapshots.finish().await;
                     return Ok(());
                 }
             }
@@ -185,11 +164,11 @@ impl<P: Processor> Runner<P> {
 
     async fn recover(&mut self) -> Result<Book<P::State>, RunnerError> {
         let (input, _) = input_and_output::<P>(self.partition);
-        let recovered = recover(&*self.topics, &self.processor, self.partition, &self.snapshots).await;
+        let recovered = recover(&*self.topics, &self.processor, self.partition, self.snapshots.kept()).await;
         let Recovered { book, snapshot_at, events_folded } =
             recovered.map_err(|error| RunnerError::Recovery(input, error))?;
         tracing::info!(%input, next = %book.input_next, events_folded, "processor recovered");
-        (self.snapshot_at, self.stored_at) = (snapshot_at.0, snapshot_at.0);
+        self.snapshots.recovered_from(snapshot_at);
         self.logged_at = book.input_next.0;
         self.topics.decided(input, book.input_next);
         Ok(book)
@@ -199,10 +178,10 @@ impl<P: Processor> Runner<P> {
     /// need not keep what led to that, so retention may make room. It is decided again, as after a restart.
     async fn give_way(&mut self, ahead: Book<P::State>) -> Result<Book<P::State>, RunnerError> {
         drop(ahead);
-        self.stored().await;
+        self.snapshots.finish().await;
         let mut book = self.recover().await?;
         self.store_snapshot(&mut book).await?;
-        self.stored().await;
+        self.snapshots.finish().await;
         Ok(book)
     }
 
@@ -233,7 +212,7 @@ impl<P: Processor> Runner<P> {
             return Ok(end);
         }
         self.topics.decided(input, book.input_next);
-        if self.snapshot_is_due(book) || self.snapshot_is_late(book) {
+        if self.snapshots.is_due(book.input_next) {
             self.store_snapshot(book).await?;
         }
         Ok(Step::Decided)
@@ -273,7 +252,7 @@ impl<P: Processor> Runner<P> {
         }
         let count = batches.last().map_or(0, |batch| batch.records.len() as u64);
         // Where a snapshot stands for everything in the log already, giving way would gain nothing.
-        let gives_way = self.logged_at > self.stored_at;
+        let gives_way = !self.snapshots.covers(self.logged_at);
         let persisted = self.persist(batches, gives_way, stop).await;
         let appended = match persisted.map_err(|error| RunnerError::Append(input, error))? {
             Persisted::Appended(appended) => appended,
@@ -322,7 +301,7 @@ impl<P: Processor> Runner<P> {
     async fn wait(&mut self, book: &mut Book<P::State>, stop: &CancellationToken) -> Result<(), RunnerError> {
         let (input, _) = input_and_output::<P>(self.partition);
         self.report_gauges(book);
-        self.note_stored();
+        self.snapshots.note_stored();
         let due = self.processor.next_due(&book.state).filter(|_| !self.is_ticking(book));
         let tick = async {
             match due {
@@ -331,11 +310,9 @@ impl<P: Processor> Runner<P> {
             }
         };
         let snapshot = async {
-            if book.input_next.0 > self.stored_at {
-                let late = self.snapshot_taken + self.settings.snapshot_within;
-                self.world.sleep(late.saturating_sub(self.world.instant())).await;
-            } else {
-                std::future::pending().await
+            match self.snapshots.late_in(book.input_next) {
+                Some(pause) => self.world.sleep(pause).await,
+                None => std::future::pending().await,
             }
         };
         tokio::select! {
@@ -362,19 +339,6 @@ impl<P: Processor> Runner<P> {
         self.ticking.is_some_and(|tick| tick >= book.input_next)
     }
 
-    fn snapshot_is_due(&mut self, book: &Book<P::State>) -> bool {
-        if self.is_storing() {
-            return false;
-        }
-        let worth = self.snapshot_bytes / SNAPSHOT_BYTES_PER_COMMAND;
-        book.input_next.0 - self.snapshot_at >= self.settings.snapshot_every.max(worth)
-    }
-
-    fn snapshot_is_late(&self, book: &Book<P::State>) -> bool {
-        book.input_next.0 > self.stored_at
-            && self.world.instant() - self.snapshot_taken >= self.settings.snapshot_within
-    }
-
     async fn tick(&mut self, stop: &CancellationToken) -> Result<(), RunnerError> {
         let (input, _) = input_and_output::<P>(self.partition);
         let record: Bytes = self.ticks.next(&*self.world);
@@ -398,53 +362,17 @@ impl<P: Processor> Runner<P> {
     /// Stores a snapshot beside the loop, unless there is nothing new to store or the last one is still being stored.
     /// What the loop waits for is a copy of the book, which shares the orders.
     async fn store_snapshot(&mut self, book: &mut Book<P::State>) -> Result<(), RunnerError> {
-        self.snapshot_taken = self.world.instant();
-        if self.is_storing() || book.input_next.0 <= self.stored_at {
-            return Ok(());
+        if self.snapshots.begin(book.input_next) {
+            self.pass_folded(book).await?;
+            self.snapshots.store(book.clone(), self.last);
         }
-        self.pass_folded(book).await?;
-        self.snapshot_at = book.input_next.0;
-        let (copy, bytes_last) = (book.clone(), self.snapshot_bytes);
-        let (topics, snapshots, receipt) = (self.topics.clone(), self.snapshots.clone(), self.last);
-        let holds = Holds::<P>::new(self.topics.clone(), self.partition);
-        let (input, events) = input_and_output::<P>(self.partition);
-        let (stored, storing) = oneshot::channel();
-        self.storing = Some(storing);
-        self.world.spawn(Box::pin(async move {
-            // A snapshot of what a power cut could take back would be ahead of its own log.
-            for (at, next) in [(input, copy.input_next), (events, copy.events_next)] {
-                let Some(last) = next.0.checked_sub(1) else { continue };
-                if topics.wait_beyond(at, Offset(last), Visibility::Durable).await.is_err() {
-                    return;
-                }
-            }
-            if topics.durable(receipt).await.is_err() {
-                return;
-            }
-            match snapshots
-                .keep(copy, bytes_last)
-                .await
-                .and_then(|bytes| holds.renew(&snapshots).map(|()| bytes))
-            {
-                Ok(bytes) => {
-                    counter!(names::SNAPSHOTS_STORED, "topic" => P::INPUT.as_str()).increment(1);
-                    // Nobody waits for it any more when the process ends.
-                    let _ = stored.send(bytes);
-                }
-                Err(error) => tracing::error!(%error, "snapshot not stored; the log is kept longer"),
-            }
-        }));
         Ok(())
     }
 
-    fn hold(&self) -> Result<(), SnapshotError> {
-        Holds::<P>::new(self.topics.clone(), self.partition).renew(&self.snapshots)
-    }
-
     async fn finish(&mut self, book: &mut Book<P::State>) -> Result<(), RunnerError> {
-        self.stored().await;
+        self.snapshots.finish().await;
         self.store_snapshot(book).await?;
-        self.stored().await;
+        self.snapshots.finish().await;
         Ok(())
     }
 
@@ -461,62 +389,5 @@ impl<P: Processor> Runner<P> {
                 return Ok(());
             }
         }
-    }
-
-    /// Whether a snapshot is being stored.
-    fn is_storing(&mut self) -> bool {
-        self.note_stored();
-        self.storing.is_some()
-    }
-
-    /// Notes what became of the snapshot that was being stored, if that is known.
-    fn note_stored(&mut self) {
-        let Some(storing) = &mut self.storing else { return };
-        match storing.try_recv() {
-            Err(oneshot::error::TryRecvError::Empty) => return,
-            Ok(bytes) => (self.stored_at, self.snapshot_bytes) = (self.snapshot_at, bytes),
-            // It was not stored, which has been logged.
-            Err(oneshot::error::TryRecvError::Closed) => {}
-        }
-        self.storing = None;
-    }
-
-    /// Waits for the snapshot that is being stored.
-    async fn stored(&mut self) {
-        if let Some(storing) = self.storing.take()
-            && let Ok(bytes) = storing.await
-        {
-            (self.stored_at, self.snapshot_bytes) = (self.snapshot_at, bytes);
-        }
-    }
-}
-
-/// Tells the log which records the kept snapshots still need.
-struct Holds<P> {
-    topics: Arc<dyn Topics>,
-    partition: Partition,
-    processor: std::marker::PhantomData<fn() -> P>,
-}
-
-impl<P: Processor> Holds<P> {
-    fn new(topics: Arc<dyn Topics>, partition: Partition) -> Self {
-        Self { topics, partition, processor: std::marker::PhantomData }
-    }
-
-    fn all(&self) {
-        self.hold(Offset::ZERO, Offset::ZERO);
-    }
-
-    fn renew(&self, snapshots: &Snapshots) -> Result<(), SnapshotError> {
-        let (input_next, events_next) = snapshots.needed_from()?;
-        self.hold(input_next, events_next);
-        Ok(())
-    }
-
-    fn hold(&self, input_next: Offset, events_next: Offset) {
-        let (input, events) = input_and_output::<P>(self.partition);
-        let holder = format!("processor/{input}");
-        self.topics.hold(&holder, input, input_next);
-        self.topics.hold(&holder, events, events_next);
     }
 }

@@ -1,0 +1,204 @@
+//! When a snapshot of a runner's book is due, and storing it beside the loop.
+//!
+//! At most one is being stored. It is of durable records only, and once it is stored the log is told which records the kept
+//! snapshots still need.
+
+use std::{marker::PhantomData, sync::Arc, time::Duration};
+
+use metrics::counter;
+use orderflow_processors::Processor;
+use orderflow_schemas::{Offset, Partition};
+use orderflow_topics::{Receipt, Topics, Visibility};
+use orderflow_world::{Instant, World};
+use tokio::sync::oneshot;
+
+use super::{
+    book::{Book, input_and_output},
+    runner::Settings,
+    snapshots::{SnapshotError, Snapshots},
+};
+use crate::metric_names as names;
+
+/// For how many bytes of the last snapshot a command must have been decided before the next one. A snapshot is of the
+/// whole state: with millions of active orders, one after a fixed number of commands would cost more than they do.
+const SNAPSHOT_BYTES_PER_COMMAND: u64 = 1024;
+
+/// Stores the snapshots of one partition.
+pub(super) struct SnapshotWriter<P> {
+    world: Arc<dyn World>,
+    topics: Arc<dyn Topics>,
+    partition: Partition,
+    snapshots: Snapshots,
+    every: u64,
+    within: Duration,
+    /// Gives the bytes of the snapshot that is being stored once it is stored, or nothing if it fails.
+    storing: Option<oneshot::Receiver<u64>>,
+    /// Before which command the last snapshot was taken, stored or not.
+    taken_at: u64,
+    /// Before which command the last one was taken that is stored.
+    stored_at: u64,
+    /// The bytes of that one; none if it was stored before the start.
+    bytes: u64,
+    /// When storing one was last tried.
+    tried: Instant,
+    processor: PhantomData<fn() -> P>,
+}
+
+impl<P: Processor> SnapshotWriter<P> {
+    /// A writer of the snapshots of `partition`. From now on the log keeps all of it, until it is known what recovery
+    /// needs.
+    pub(super) fn new(
+        world: Arc<dyn World>,
+        topics: Arc<dyn Topics>,
+        partition: Partition,
+        snapshots: Snapshots,
+        settings: &Settings,
+    ) -> Self {
+        Holds::<P>::new(topics.clone(), partition).all();
+        Self {
+            topics,
+            partition,
+            snapshots,
+            every: settings.snapshot_every,
+            within: settings.snapshot_within,
+            storing: None,
+            taken_at: 0,
+            stored_at: 0,
+            bytes: 0,
+            tried: world.instant(),
+            processor: PhantomData,
+            world,
+        }
+    }
+
+    /// The snapshots that are kept.
+    pub(super) fn kept(&self) -> &Snapshots {
+        &self.snapshots
+    }
+
+    /// Removes what a crash has left, and tells the log what the kept snapshots need.
+    pub(super) fn open(&self) -> Result<(), SnapshotError> {
+        self.snapshots.remove_unfinished()?;
+        Holds::<P>::new(self.topics.clone(), self.partition).renew(&self.snapshots)
+    }
+
+    /// The book was recovered from a snapshot that was taken before this command.
+    pub(super) fn recovered_from(&mut self, offset: Offset) {
+        (self.taken_at, self.stored_at) = (offset.0, offset.0);
+    }
+
+    /// Whether a stored snapshot has everything before this command.
+    pub(super) fn covers(&self, next: u64) -> bool {
+        next <= self.stored_at
+    }
+
+    /// Whether a snapshot before this command is due: enough was decided since the last one, or it is late.
+    pub(super) fn is_due(&mut self, next: Offset) -> bool {
+        self.is_worth_it(next) || self.late_in(next) == Some(Duration::ZERO)
+    }
+
+    fn is_worth_it(&mut self, next: Offset) -> bool {
+        let worth = self.bytes / SNAPSHOT_BYTES_PER_COMMAND;
+        !self.is_storing() && next.0 - self.taken_at >= self.every.max(worth)
+    }
+
+    /// How long until a snapshot before this command is late; `None` if there is nothing to store.
+    pub(super) fn late_in(&self, next: Offset) -> Option<Duration> {
+        let late = self.tried + self.within;
+        (!self.covers(next.0)).then(|| late.saturating_sub(self.world.instant()))
+    }
+
+    /// Whether a snapshot before this command can be stored now: there is something new, and none is being stored.
+    pub(super) fn begin(&mut self, next: Offset) -> bool {
+        self.tried = self.world.instant();
+        !self.is_storing() && !self.covers(next.0)
+    }
+
+    /// Stores a snapshot beside the loop. `last` is the receipt of the last append of what the book has decided.
+    pub(super) fn store(&mut self, book: Book<P::State>, last: Receipt) {
+        self.taken_at = book.input_next.0;
+        let (topics, snapshots, bytes_last) = (self.topics.clone(), self.snapshots.clone(), self.bytes);
+        let holds = Holds::<P>::new(self.topics.clone(), self.partition);
+        let (input, events) = input_and_output::<P>(self.partition);
+        let (stored, storing) = oneshot::channel();
+        self.storing = Some(storing);
+        self.world.spawn(Box::pin(async move {
+            // A snapshot of what a power cut could take back would be ahead of its own log.
+            for (at, next) in [(input, book.input_next), (events, book.events_next)] {
+                let Some(last) = next.0.checked_sub(1) else { continue };
+                if topics.wait_beyond(at, Offset(last), Visibility::Durable).await.is_err() {
+                    return;
+                }
+            }
+            if topics.durable(last).await.is_err() {
+                return;
+            }
+            let kept = snapshots.keep(book, bytes_last).await;
+            match kept.and_then(|bytes| holds.renew(&snapshots).map(|()| bytes)) {
+                Ok(bytes) => {
+                    counter!(names::SNAPSHOTS_STORED, "topic" => P::INPUT.as_str()).increment(1);
+                    // Nobody waits for it any more when the process ends.
+                    let _ = stored.send(bytes);
+                }
+                Err(error) => tracing::error!(%error, "snapshot not stored; the log is kept longer"),
+            }
+        }));
+    }
+
+    /// Whether a snapshot is being stored.
+    fn is_storing(&mut self) -> bool {
+        self.note_stored();
+        self.storing.is_some()
+    }
+
+    /// Notes what became of the snapshot that was being stored, if that is known.
+    pub(super) fn note_stored(&mut self) {
+        let Some(storing) = &mut self.storing else { return };
+        match storing.try_recv() {
+            Err(oneshot::error::TryRecvError::Empty) => return,
+            Ok(bytes) => (self.stored_at, self.bytes) = (self.taken_at, bytes),
+            // It was not stored, which has been logged.
+            Err(oneshot::error::TryRecvError::Closed) => {}
+        }
+        self.storing = None;
+    }
+
+    /// Waits for the snapshot that is being stored.
+    pub(super) async fn finish(&mut self) {
+        if let Some(storing) = self.storing.take()
+            && let Ok(bytes) = storing.await
+        {
+            (self.stored_at, self.bytes) = (self.taken_at, bytes);
+        }
+    }
+}
+
+/// Tells the log which records the kept snapshots still need.
+struct Holds<P> {
+    topics: Arc<dyn Topics>,
+    partition: Partition,
+    processor: PhantomData<fn() -> P>,
+}
+
+impl<P: Processor> Holds<P> {
+    fn new(topics: Arc<dyn Topics>, partition: Partition) -> Self {
+        Self { topics, partition, processor: PhantomData }
+    }
+
+    fn all(&self) {
+        self.hold(Offset::ZERO, Offset::ZERO);
+    }
+
+    fn renew(&self, snapshots: &Snapshots) -> Result<(), SnapshotError> {
+        let (input_next, events_next) = snapshots.needed_from()?;
+        self.hold(input_next, events_next);
+        Ok(())
+    }
+
+    fn hold(&self, input_next: Offset, events_next: Offset) {
+        let (input, events) = input_and_output::<P>(self.partition);
+        let holder = format!("processor/{input}");
+        self.topics.hold(&holder, input, input_next);
+        self.topics.hold(&holder, events, events_next);
+    }
+}
