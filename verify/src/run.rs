@@ -81,7 +81,7 @@ async fn compare_events(subject: &Subject, resources: &Resources, report: &mut R
         let (name, checkpoint) = (store.name(), store.checkpoint().await?);
         compare_log(name, &topics.id(), store.log().await?.as_ref(), &mut report.differences);
         compare_checkpoint(name, &**topics, &checkpoint, &mut report.differences).await?;
-        // What is wrong with the events themselves is found with the first store, and expected once.
+        // Errors in the events themselves are found with the first store, and reported once.
         let mut again = Report::default();
         let found = if nth == 0 { &mut *report } else { &mut again };
         let expected = expected_up_to(topics, checkpoint, resources, found).await?;

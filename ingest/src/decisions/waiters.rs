@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::{Decision, Watch};
 
-/// A waiter that is known.
+/// A registered waiter.
 #[derive(Debug)]
 pub struct Waiting {
     id: u64,
@@ -18,12 +18,12 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// Tells it. It may have given up; then nobody misses this.
+    /// Gives the waiter its decision. It may have given up; then the decision is dropped.
     pub fn complete(self, decision: Decision) {
         let _ = self.sender.send(decision);
     }
 
-    /// As before it was registered.
+    /// The watch it was before it was registered.
     pub fn into_watch(self, events: TopicPartition) -> Watch {
         Watch { id: self.id, events, sender: self.sender }
     }

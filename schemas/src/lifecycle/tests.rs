@@ -27,7 +27,7 @@ fn every_shipped_lifecycle_is_fit_to_run() {
 }
 
 #[test]
-fn a_way_is_open_only_to_the_roles_named() {
+fn a_transition_is_open_only_to_the_roles_named() {
     let lifecycle = Lifecycle::parse(TRACKING).unwrap();
     let (reserved, accepted, shipped) =
         (id(&lifecycle, "RESERVED"), id(&lifecycle, "ACCEPTED"), id(&lifecycle, "SHIPPED"));
