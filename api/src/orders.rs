@@ -88,7 +88,7 @@ pub async fn list_of_user(
     store: Store,
 ) -> Result<Json<List<Order>>, Problem> {
     if query.customer_id.as_ref().is_some_and(|other| *other != id) {
-        return Err(invalid("customer_id", "is another than in the path"));
+        return Err(invalid("customer_id", "differs from the customer in the path"));
     }
     query.customer_id = Some(id);
     answer(&api.lifecycle, query, &caller, &store).await
@@ -117,7 +117,7 @@ async fn find(id: OrderId, caller: &Caller, Store(store): &Store) -> Result<Orde
     if caller.may_on(Action::ReadOrder, &order.customer_id) {
         return Ok(order);
     }
-    Err(Problem::forbidden("the order belongs to somebody else"))
+    Err(Problem::forbidden("the order belongs to another customer"))
 }
 
 async fn answer(
@@ -160,7 +160,7 @@ fn filter(lifecycle: &Lifecycle, query: OrdersQuery, caller: &Caller) -> Result<
     }
     if let Some(unknown) = status.as_ref().filter(|status| lifecycle.find(status.as_str()).is_none()) {
         let states: Vec<_> = lifecycle.states().map(|(_, state)| state.name.as_str()).collect();
-        let detail = format!("`{unknown}` is no state of an order; states are {}", states.join(", "));
+        let detail = format!("`{unknown}` is not a status; statuses are {}", states.join(", "));
         return Err(invalid("status", detail));
     }
     Ok(OrderFilter { status, customer_id, from, to, idempotency_key })

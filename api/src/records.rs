@@ -8,7 +8,7 @@ use axum::{
 };
 use http::{HeaderName, StatusCode, header};
 use orderflow_schemas::{LetterBytes, Offset, Partition, Topic, TopicPartition};
-use orderflow_topics::{ReadError, Topics, Visibility, partitions_of};
+use orderflow_topics::{LogError, Topics, Visibility, partitions_of};
 use orderflow_web::At;
 use orderflow_web::{Action, Caller, Problem, Query, query::invalid};
 use serde::{Deserialize, Serialize};
@@ -60,7 +60,7 @@ pub async fn list_topics(caller: Caller, State(api): State<Api>) -> Result<Json<
     Ok(Json(TopicsView { items }))
 }
 
-async fn view(topics: &dyn Topics, at: TopicPartition) -> Result<PartitionView, ReadError> {
+async fn view(topics: &dyn Topics, at: TopicPartition) -> Result<PartitionView, LogError> {
     let durable = topics.bounds(at, Visibility::Durable).await?;
     let accepted = topics.bounds(at, Visibility::Accepted).await?;
     let (start, end) = (durable.start, accepted.end);
@@ -102,7 +102,7 @@ async fn read(
     at: TopicPartition,
     from: Offset,
     limit: u32,
-) -> Result<(Vec<u8>, Offset), ReadError> {
+) -> Result<(Vec<u8>, Offset), LogError> {
     let (mut lines, mut next, mut left) = (Vec::new(), from, limit as usize);
     while left > 0 && lines.len() < BYTES_MAX {
         let chunk = topics.read(at, next, BYTES_MAX - lines.len(), Visibility::Durable).await?;
@@ -140,16 +140,16 @@ pub fn push_line(lines: &mut Vec<u8>, at: TopicPartition, offset: Offset, record
     lines.push(b'\n');
 }
 
-fn failed(error: &ReadError) -> Problem {
+fn failed(error: &LogError) -> Problem {
     match error {
-        ReadError::NoSuchPartition(_) => Problem::not_found("unknown-partition", error.to_string()),
-        ReadError::Trimmed { start, .. } => {
+        LogError::NoSuchPartition(_) => Problem::not_found("unknown-partition", error.to_string()),
+        LogError::Trimmed { start, .. } => {
             Problem::new(StatusCode::GONE, "records-removed", error.to_string()).with_member("start", start)
         }
-        ReadError::Damaged(_) | ReadError::PartitionCount { .. } | ReadError::WentBack { .. } => {
+        LogError::Damaged(_) | LogError::PartitionCount { .. } | LogError::WentBack { .. } => {
             Problem::internal(error)
         }
-        ReadError::Away(_) | ReadError::Unavailable(_) => {
+        LogError::Away(_) | LogError::Unavailable(_) => {
             tracing::error!(%error, "the log cannot be read");
             Problem::unavailable("log-unavailable", "the log cannot be read now", 1)
         }

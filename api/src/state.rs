@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use orderflow_database::Reader;
+use orderflow_database::DatabaseReader;
 use orderflow_schemas::Lifecycle;
 use orderflow_sinks::Progress;
 use orderflow_topics::Topics;
@@ -16,7 +16,7 @@ pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
 #[derive(Clone)]
 pub struct Api {
     /// The database. Handlers reach it through [`crate::store::Store`], which waits for it.
-    pub database: Arc<dyn Reader>,
+    pub database: Arc<dyn DatabaseReader>,
     /// How far the database is.
     pub progress: Progress,
     /// The log.

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use orderflow_database::{DatabaseError, Reader};
+use orderflow_database::{DatabaseError, DatabaseReader};
 use orderflow_web::{MinPosition, Problem};
 
 use crate::state::Api;
@@ -14,7 +14,7 @@ pub const WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// The reads of the database. To extract it is to wait for `Orderflow-Min-Position`: 400 if it names a partition
 /// that does not exist, 503 `not-caught-up` after [`WAIT_MAX`].
-pub struct Store(pub Arc<dyn Reader>);
+pub struct Store(pub Arc<dyn DatabaseReader>);
 
 impl FromRequestParts<Api> for Store {
     type Rejection = Problem;

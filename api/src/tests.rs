@@ -7,9 +7,9 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use orderflow_database::sqlite::{SqliteReader, SqliteSettings, SqliteSink};
-use orderflow_feed::{Event, EventRecord, Mark};
+use orderflow_feed::{Event, EventRecord, PartitionCheckpoint};
 use orderflow_schemas::{
-    Actor, Amount, Header, Levels, Lifecycle, Offset, Order, OrderEvent, OrderId, OrderLine, Source,
+    Actor, Amount, Levels, Lifecycle, Offset, Order, OrderEvent, OrderId, OrderLine, RecordHeader, Source,
     StockEvent, Timestamp, Topic, TopicPartition,
     events::{Change, OrderChanged, ProductUpdated, StockChanged},
 };
@@ -102,7 +102,7 @@ async fn fixture() -> Fixture {
     let record = |(offset, event): (u64, Event)| {
         let source = Source::new("test").unwrap();
         let time = Timestamp::from_micros(0);
-        let header = Header { source, number: 1, time, cause: None, sent: vec![], traceparent: None };
+        let header = RecordHeader { source, number: 1, time, cause: None, sent: vec![], traceparent: None };
         let (offset, cause) = (Offset(offset), Offset(0));
         EventRecord::of(EVENTS, offset, cause, header, event).into()
     };
@@ -400,8 +400,8 @@ async fn a_read_waits_for_its_position_and_gives_up_after_two_seconds() {
     );
     assert_eq!(late.headers["retry-after"], "1");
     tokio::time::resume();
-    let mark = Mark { cause: Some(Offset(5)), ..Mark::default() };
-    let advance = async { fixture.progress.advance(&Checkpoint([(EVENTS, mark)].into())) };
+    let progress = PartitionCheckpoint { cause: Some(Offset(5)), ..PartitionCheckpoint::default() };
+    let advance = async { fixture.progress.advance(&Checkpoint([(EVENTS, progress)].into())) };
     let (answer, ()) = tokio::join!(fixture.send(request("orders.commands:0@5")), advance);
     assert_eq!(answer.status, StatusCode::OK);
 }

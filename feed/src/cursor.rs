@@ -8,9 +8,9 @@
 use std::sync::Arc;
 
 use orderflow_schemas::{Offset, TopicPartition, envelope::ENVELOPE_VERSION};
-use orderflow_topics::{ReadError, Visibility};
+use orderflow_topics::{LogError, Visibility};
 
-use crate::{Entries, Entry, EventRecord, Mark, Unusable, ring::Ring};
+use crate::{EventRecord, FeedEntries, FeedEntry, PartitionCheckpoint, UnusableRecord, ring::Ring};
 
 /// Why a partition of events cannot be followed. Nothing gets better by trying again.
 #[derive(Debug, thiserror::Error)]
@@ -46,25 +46,25 @@ pub enum FeedError {
 
 /// What came of one entry.
 #[derive(Clone, Debug)]
-pub enum Taken {
+pub enum Delivery {
     /// An event that was not taken before.
     Event(Arc<EventRecord>),
     /// An event that was.
     Repeat,
     /// A record that is no event. What it is about must be durable among the dead letters before a store may pass it.
-    Unusable(Arc<Unusable>),
+    Unusable(Arc<UnusableRecord>),
 }
 
 /// A place in a partition of events. It holds no records.
 #[derive(Clone)]
 pub struct Cursor {
     ring: Arc<Ring>,
-    mark: Mark,
+    checkpoint: PartitionCheckpoint,
 }
 
 impl Cursor {
-    pub(crate) fn new(ring: Arc<Ring>, mark: Mark) -> Self {
-        Self { ring, mark }
+    pub(crate) fn new(ring: Arc<Ring>, checkpoint: PartitionCheckpoint) -> Self {
+        Self { ring, checkpoint }
     }
 
     /// The partition it reads.
@@ -73,58 +73,58 @@ impl Cursor {
     }
 
     /// How far it is.
-    pub fn mark(&self) -> Mark {
-        self.mark
+    pub fn checkpoint(&self) -> PartitionCheckpoint {
+        self.checkpoint
     }
 
     /// Entries from its place on, as many as were read together; none at the end. The cursor stays where it is until they
     /// are taken. May be dropped at any time.
-    pub async fn read(&self) -> Result<Entries, ReadError> {
-        self.ring.read(self.mark.next).await
+    pub async fn read(&self) -> Result<FeedEntries, LogError> {
+        self.ring.read(self.checkpoint.next).await
     }
 
     /// Waits until there is something beyond its place. May be dropped at any time.
-    pub async fn wait(&self) -> Result<(), ReadError> {
-        self.ring.topics().wait_beyond(self.ring.at, self.mark.next, Visibility::Durable).await
+    pub async fn wait(&self) -> Result<(), LogError> {
+        self.ring.topics().wait_beyond(self.ring.at, self.checkpoint.next, Visibility::Durable).await
     }
 
     /// Takes the entry at its place and moves past it. Stays there if that fails.
-    pub fn take(&mut self, entry: &Entry) -> Result<Taken, FeedError> {
-        let (at, offset) = (self.ring.at, self.mark.next);
+    pub fn take(&mut self, entry: &FeedEntry) -> Result<Delivery, FeedError> {
+        let (at, offset) = (self.ring.at, self.checkpoint.next);
         let taken = match entry {
-            Entry::Newer(version) => {
+            FeedEntry::Newer(version) => {
                 return Err(FeedError::NewerVersion { at, offset, version: *version });
             }
-            Entry::Event(record) if self.is_next(record.header.number)? => {
-                self.mark.cause = self.mark.cause.max(Some(record.cause));
-                Taken::Event(record.clone())
+            FeedEntry::Event(record) if self.is_next(record.header.number)? => {
+                self.checkpoint.cause = self.checkpoint.cause.max(Some(record.cause));
+                Delivery::Event(record.clone())
             }
-            Entry::Event(_) => Taken::Repeat,
-            Entry::Unusable(record) => match record.number {
-                Some(number) if !self.is_next(number)? => Taken::Repeat,
-                Some(_) => Taken::Unusable(record.clone()),
+            FeedEntry::Event(_) => Delivery::Repeat,
+            FeedEntry::Unusable(record) => match record.number {
+                Some(number) if !self.is_next(number)? => Delivery::Repeat,
+                Some(_) => Delivery::Unusable(record.clone()),
                 None => {
-                    self.mark.unreadable += 1;
-                    Taken::Unusable(record.clone())
+                    self.checkpoint.unreadable += 1;
+                    Delivery::Unusable(record.clone())
                 }
             },
         };
-        self.mark.next = offset.next();
+        self.checkpoint.next = offset.next();
         Ok(taken)
     }
 
     /// Whether this number comes next, which it then has; false if it has come before.
     fn is_next(&mut self, number: u64) -> Result<bool, FeedError> {
-        let expected = self.mark.number + 1;
+        let expected = self.checkpoint.number + 1;
         if number < expected {
             return Ok(false);
         }
-        if number > expected.saturating_add(self.mark.unreadable) {
-            let (at, offset) = (self.ring.at, self.mark.next);
+        if number > expected.saturating_add(self.checkpoint.unreadable) {
+            let (at, offset) = (self.ring.at, self.checkpoint.next);
             return Err(FeedError::Gap { at, offset, expected, found: number });
         }
-        self.mark.number = number;
-        self.mark.unreadable = 0;
+        self.checkpoint.number = number;
+        self.checkpoint.unreadable = 0;
         Ok(true)
     }
 }

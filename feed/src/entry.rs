@@ -9,18 +9,18 @@ use crate::EventRecord;
 
 /// What stands at one offset.
 #[derive(Clone, Debug)]
-pub enum Entry {
+pub enum FeedEntry {
     /// An event.
     Event(Arc<EventRecord>),
     /// A record that is no event.
-    Unusable(Arc<Unusable>),
+    Unusable(Arc<UnusableRecord>),
     /// A record in an envelope of this version, which a newer program wrote.
     Newer(u16),
 }
 
 /// A record that is no event.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Unusable {
+pub struct UnusableRecord {
     /// Why.
     pub reason: String,
     /// The number it has among the events of its partition, if that could be read.
@@ -29,11 +29,12 @@ pub struct Unusable {
     pub bytes: Bytes,
 }
 
-impl Entry {
+impl FeedEntry {
     /// Reads the record that stands at `at`, `offset`; `source` is who writes that partition.
     pub fn read(at: TopicPartition, source: &Source, offset: Offset, bytes: &Bytes) -> Self {
-        let unusable =
-            |reason, number| Self::Unusable(Arc::new(Unusable { reason, number, bytes: bytes.clone() }));
+        let unusable = |reason, number| {
+            Self::Unusable(Arc::new(UnusableRecord { reason, number, bytes: bytes.clone() }))
+        };
         let raw = match RawRecord::decode(bytes) {
             Ok(raw) => raw,
             Err(DecodeError::Version(version)) => return Self::Newer(version),
@@ -63,7 +64,7 @@ impl Entry {
 #[derive(Debug)]
 pub(crate) struct Block {
     pub(crate) first: Offset,
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) entries: Vec<FeedEntry>,
     pub(crate) bytes: usize,
 }
 
@@ -75,12 +76,12 @@ impl Block {
 
 /// Contiguous entries from some offset on, shared with everybody who reads them. Holding them holds their bytes.
 #[derive(Clone, Debug)]
-pub struct Entries {
+pub struct FeedEntries {
     block: Arc<Block>,
     from: usize,
 }
 
-impl Entries {
+impl FeedEntries {
     /// The entries of a block from an offset on that is in it, or at its end.
     pub(crate) fn new(block: Arc<Block>, from: Offset) -> Self {
         let from = usize::try_from(from.0 - block.first.0).expect("a block is in memory");
@@ -93,10 +94,10 @@ impl Entries {
     }
 }
 
-impl Deref for Entries {
-    type Target = [Entry];
+impl Deref for FeedEntries {
+    type Target = [FeedEntry];
 
-    fn deref(&self) -> &[Entry] {
+    fn deref(&self) -> &[FeedEntry] {
         &self.block.entries[self.from..]
     }
 }

@@ -3,10 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use orderflow_schemas::{Offset, Source, Topic, TopicPartition};
-use orderflow_topics::{ReadError, Topics, partitions_of};
+use orderflow_topics::{LogError, Topics, partitions_of};
 use serde::Deserialize;
 
-use crate::{Cursor, Entries, Mark, commands_of, ring::Ring};
+use crate::{Cursor, FeedEntries, PartitionCheckpoint, commands_of, ring::Ring};
 
 /// How much a feed reads and keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -48,14 +48,14 @@ impl Feed {
         self.rings.keys().copied()
     }
 
-    /// A reader of one partition, which takes each event once, from `mark` on.
-    pub fn cursor(&self, at: TopicPartition, mark: Mark) -> Result<Cursor, ReadError> {
-        Ok(Cursor::new(self.ring(at)?.clone(), mark))
+    /// A reader of one partition, which takes each event once, from `checkpoint` on.
+    pub fn cursor(&self, at: TopicPartition, checkpoint: PartitionCheckpoint) -> Result<Cursor, LogError> {
+        Ok(Cursor::new(self.ring(at)?.clone(), checkpoint))
     }
 
     /// Durable entries of a partition from `from` on: at least one if there is one, and none at the end. Repeats and gaps
     /// are not looked for. May be dropped at any time.
-    pub async fn read(&self, at: TopicPartition, from: Offset) -> Result<Entries, ReadError> {
+    pub async fn read(&self, at: TopicPartition, from: Offset) -> Result<FeedEntries, LogError> {
         self.ring(at)?.read(from).await
     }
 
@@ -65,7 +65,7 @@ impl Feed {
         self.rings[&at].held()
     }
 
-    fn ring(&self, at: TopicPartition) -> Result<&Arc<Ring>, ReadError> {
-        self.rings.get(&at).ok_or(ReadError::NoSuchPartition(at))
+    fn ring(&self, at: TopicPartition) -> Result<&Arc<Ring>, LogError> {
+        self.rings.get(&at).ok_or(LogError::NoSuchPartition(at))
     }
 }

@@ -16,7 +16,7 @@ mod samples;
 #[cfg(test)]
 mod tests;
 
-pub use cursor::{Cursor, FeedError, Taken};
-pub use entry::{Entries, Entry, Unusable};
+pub use cursor::{Cursor, Delivery, FeedError};
+pub use entry::{FeedEntries, FeedEntry, UnusableRecord};
 pub use feed::{Feed, Settings};
-pub use record::{Event, EventRecord, Mark, commands_of};
+pub use record::{Event, EventRecord, PartitionCheckpoint, commands_of};

@@ -5,12 +5,13 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use compact_str::CompactString;
 use orderflow_schemas::{
-    DecodeError, Header, Offset, OrderEvent, Payload, RawRecord, Record, StockEvent, Topic, TopicPartition,
+    DecodeError, Offset, OrderEvent, Payload, RawRecord, Record, RecordHeader, StockEvent, Topic,
+    TopicPartition,
 };
 
 /// How far a reader is in one partition of events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Mark {
+pub struct PartitionCheckpoint {
     /// The offset to read from next.
     pub next: Offset,
     /// The number of the last event taken; 0 before the first. A partition of events has one source, so one number
@@ -51,7 +52,7 @@ pub struct EventRecord {
     /// The command it answers, by offset.
     pub cause: Offset,
     /// Its header.
-    pub header: Header,
+    pub header: RecordHeader,
     /// The kind of its payload.
     pub kind: CompactString,
     /// The whole record as it stands in the log. It keeps the block it was read in.
@@ -75,7 +76,7 @@ impl EventRecord {
     }
 
     /// An event that was not read from a log, with the bytes that it would have there.
-    pub fn of(at: TopicPartition, offset: Offset, cause: Offset, header: Header, event: Event) -> Self {
+    pub fn of(at: TopicPartition, offset: Offset, cause: Offset, header: RecordHeader, event: Event) -> Self {
         let bytes = match event.clone() {
             Event::Order(data) => Record { header, data }.encode(),
             Event::Stock(data) => Record { header, data }.encode(),

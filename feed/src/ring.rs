@@ -6,11 +6,11 @@ use std::{
 };
 
 use orderflow_schemas::{Offset, Source, TopicPartition};
-use orderflow_topics::{ReadError, Topics, Visibility};
+use orderflow_topics::{LogError, Topics, Visibility};
 
 use crate::{
     Settings,
-    entry::{Block, Entries, Entry},
+    entry::{Block, FeedEntries, FeedEntry},
 };
 
 /// The ring of one partition.
@@ -32,9 +32,9 @@ struct Blocks {
 }
 
 /// Where an offset is.
-enum Place {
+enum RingLookup {
     /// In the ring.
-    In(Entries),
+    In(FeedEntries),
     /// Before what the ring still has.
     Before,
     /// Where the ring ends, or beyond.
@@ -42,16 +42,16 @@ enum Place {
 }
 
 impl Blocks {
-    fn find(&self, from: Offset) -> Place {
+    fn find(&self, from: Offset) -> RingLookup {
         match (self.blocks.front(), self.blocks.back()) {
             (Some(first), Some(last)) if from < last.next() => {
                 if from < first.first {
-                    return Place::Before;
+                    return RingLookup::Before;
                 }
                 let index = self.blocks.partition_point(|block| block.next() <= from);
-                Place::In(Entries::new(self.blocks[index].clone(), from))
+                RingLookup::In(FeedEntries::new(self.blocks[index].clone(), from))
             }
-            _ => Place::Beyond,
+            _ => RingLookup::Beyond,
         }
     }
 
@@ -84,37 +84,37 @@ impl Ring {
     }
 
     /// Durable entries from `from` on: at least one if there is one, and none at the end. May be dropped at any time.
-    pub(crate) async fn read(&self, from: Offset) -> Result<Entries, ReadError> {
+    pub(crate) async fn read(&self, from: Offset) -> Result<FeedEntries, LogError> {
         let mut reading = None;
         loop {
             match self.find(from) {
-                Place::In(entries) => return Ok(entries),
-                Place::Before => {
+                RingLookup::In(entries) => return Ok(entries),
+                RingLookup::Before => {
                     // Nobody who is further waits for this.
                     drop(reading);
-                    return Ok(Entries::new(self.load(from).await?, from));
+                    return Ok(FeedEntries::new(self.load(from).await?, from));
                 }
                 // Somebody else may read it meanwhile, so it is looked for once more.
-                Place::Beyond if reading.is_none() => reading = Some(self.reading.lock().await),
-                Place::Beyond => break,
+                RingLookup::Beyond if reading.is_none() => reading = Some(self.reading.lock().await),
+                RingLookup::Beyond => break,
             }
         }
         let block = self.load(from).await?;
         if !block.entries.is_empty() {
             self.blocks().push(block.clone(), self.settings.ring_bytes_max);
         }
-        Ok(Entries::new(block, from))
+        Ok(FeedEntries::new(block, from))
     }
 
-    async fn load(&self, from: Offset) -> Result<Arc<Block>, ReadError> {
+    async fn load(&self, from: Offset) -> Result<Arc<Block>, LogError> {
         let chunk = self.topics.read(self.at, from, self.settings.read_bytes, Visibility::Durable).await?;
         let bytes = chunk.records.iter().map(|record| record.len()).sum();
-        let read = |(offset, bytes)| Entry::read(self.at, &self.source, Offset(offset), bytes);
+        let read = |(offset, bytes)| FeedEntry::read(self.at, &self.source, Offset(offset), bytes);
         let entries = (from.0..).zip(&chunk.records).map(read).collect();
         Ok(Arc::new(Block { first: from, entries, bytes }))
     }
 
-    fn find(&self, from: Offset) -> Place {
+    fn find(&self, from: Offset) -> RingLookup {
         self.blocks().find(from)
     }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use orderflow_schemas::{
-    Header, Offset, OrderEvent, Payload, Record, Source, StockEvent, Timestamp, Topic, TopicPartition,
+    Offset, OrderEvent, Payload, Record, RecordHeader, Source, StockEvent, Timestamp, Topic, TopicPartition,
     envelope::Cause,
     events::{Change, OrderChanged},
 };
@@ -14,9 +14,9 @@ pub const ORDERS: TopicPartition = TopicPartition::new(Topic::OrdersEvents, 0);
 pub const STOCK: TopicPartition = TopicPartition::new(Topic::StockEvents, 0);
 
 /// The header of the event of this number, which answers the command at ten times its number.
-pub fn header(at: TopicPartition, number: u64) -> Header {
+pub fn header(at: TopicPartition, number: u64) -> RecordHeader {
     let source = Source::new("clock").unwrap();
-    Header {
+    RecordHeader {
         source: Source::processor(commands_of(at).unwrap()),
         number,
         time: Timestamp::from_micros(7),

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use orderflow_schemas::Offset;
-use orderflow_topics::{ReadError, Topics, memory::MemoryTopics};
+use orderflow_topics::{LogError, Topics, memory::MemoryTopics};
 
 use crate::{
-    Cursor, Event, Feed, FeedError, Mark, Settings, Taken,
+    Cursor, Delivery, Event, Feed, FeedError, PartitionCheckpoint, Settings,
     samples::{ORDERS, STOCK, bytes, changed, header, product},
 };
 
@@ -28,7 +28,7 @@ impl Stage {
     }
 
     fn cursor(&self) -> Cursor {
-        self.feed.cursor(ORDERS, Mark::default()).unwrap()
+        self.feed.cursor(ORDERS, PartitionCheckpoint::default()).unwrap()
     }
 }
 
@@ -46,9 +46,9 @@ async fn drain(cursor: &mut Cursor) -> Result<Vec<Option<u64>>, FeedError> {
         }
         for entry in entries.iter() {
             match cursor.take(entry)? {
-                Taken::Event(record) if record.event().is_ok() => taken.push(Some(record.header.number)),
-                Taken::Event(_) | Taken::Unusable(_) => taken.push(None),
-                Taken::Repeat => {}
+                Delivery::Event(record) if record.event().is_ok() => taken.push(Some(record.header.number)),
+                Delivery::Event(_) | Delivery::Unusable(_) => taken.push(None),
+                Delivery::Repeat => {}
             }
         }
     }
@@ -60,12 +60,15 @@ async fn repeats_are_skipped_and_a_gap_stops() {
     let mut cursor = stage.cursor();
     stage.put([event(1), event(1), event(2)]);
     assert_eq!(drain(&mut cursor).await.unwrap(), [Some(1), Some(2)]);
-    let before = cursor.mark();
-    assert_eq!(before, Mark { next: Offset(3), number: 2, unreadable: 0, cause: Some(Offset(20)) });
+    let before = cursor.checkpoint();
+    assert_eq!(
+        before,
+        PartitionCheckpoint { next: Offset(3), number: 2, unreadable: 0, cause: Some(Offset(20)) }
+    );
     stage.put([event(4)]);
     let error = drain(&mut cursor).await.unwrap_err();
     assert!(matches!(error, FeedError::Gap { expected: 3, found: 4, offset: Offset(3), .. }), "{error}");
-    assert_eq!(cursor.mark(), before);
+    assert_eq!(cursor.checkpoint(), before);
 }
 
 #[tokio::test]
@@ -99,14 +102,17 @@ async fn a_newer_envelope_stops_instead_of_being_lost() {
     let mut cursor = stage.cursor();
     let error = drain(&mut cursor).await.unwrap_err();
     assert!(matches!(error, FeedError::NewerVersion { version: 2, .. }), "{error}");
-    assert_eq!(cursor.mark(), Mark::default());
+    assert_eq!(cursor.checkpoint(), PartitionCheckpoint::default());
 }
 
 #[tokio::test]
 async fn only_events_can_be_followed() {
     let stage = Stage::new(Settings::default());
     let commands = orderflow_schemas::TopicPartition::new(orderflow_schemas::Topic::OrdersCommands, 0);
-    assert!(matches!(stage.feed.cursor(commands, Mark::default()), Err(ReadError::NoSuchPartition(_))));
+    assert!(matches!(
+        stage.feed.cursor(commands, PartitionCheckpoint::default()),
+        Err(LogError::NoSuchPartition(_))
+    ));
 }
 
 #[tokio::test]
@@ -114,7 +120,7 @@ async fn who_follows_at_the_end_shares_what_was_read_and_decoded() {
     let stage = Stage::new(Settings::default());
     stage.put((1..=3).map(event));
     let (first, second) = (stage.cursor().read().await.unwrap(), stage.cursor().read().await.unwrap());
-    let [crate::Entry::Event(one), crate::Entry::Event(other)] = [&first[0], &second[0]] else {
+    let [crate::FeedEntry::Event(one), crate::FeedEntry::Event(other)] = [&first[0], &second[0]] else {
         unreachable!()
     };
     assert!(Arc::ptr_eq(one, other));
@@ -137,7 +143,9 @@ async fn a_reader_that_the_ring_has_passed_reads_the_log_and_joins_again() {
     assert!(held_after.1 <= block * 3, "a slow reader does not make the ring grow: {held_after:?}");
     stage.put([event(101)]);
     let (one, other) = (fast.read().await.unwrap(), slow.read().await.unwrap());
-    let [crate::Entry::Event(one), crate::Entry::Event(other)] = [&one[0], &other[0]] else { unreachable!() };
+    let [crate::FeedEntry::Event(one), crate::FeedEntry::Event(other)] = [&one[0], &other[0]] else {
+        unreachable!()
+    };
     assert!(Arc::ptr_eq(one, other), "it has joined again");
 }
 
@@ -166,7 +174,7 @@ async fn what_is_not_durable_is_not_shown_and_what_is_trimmed_is_an_error() {
     other.put((1..=3).map(event));
     other.log.trim(ORDERS, Offset(2));
     let trimmed = other.cursor().read().await.unwrap_err();
-    assert!(matches!(trimmed, ReadError::Trimmed { start: Offset(2), .. }), "{trimmed}");
+    assert!(matches!(trimmed, LogError::Trimmed { start: Offset(2), .. }), "{trimmed}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

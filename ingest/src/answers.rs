@@ -4,9 +4,9 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use orderflow_schemas::{
     Lifecycle, Offset, Order, OrderId, Position, TopicPartition,
-    events::{CommandRejected, Rejection},
+    events::{CommandRejected, RejectionCode},
     lifecycle::Outcome,
-    order::{Failure, Problem as FailureCode},
+    order::{Failure, FailureCode},
 };
 use orderflow_web::{
     IDEMPOTENT_REPLAYED, PREFERENCE_APPLIED, Problem, etag::etag, json, position, with_position,
@@ -75,7 +75,7 @@ fn refused(order: &Order, code: FailureCode) -> Problem {
 fn describe(failure: &Failure) -> String {
     let Failure { sku, requested, available, unit_price, currency, .. } = failure;
     match (failure.problem, unit_price, currency) {
-        (FailureCode::OutOfStock, ..) => format!("{sku}: {requested} asked for, {available} available"),
+        (FailureCode::OutOfStock, ..) => format!("{sku}: {requested} requested, {available} available"),
         (FailureCode::PriceChanged, Some(price), _) => format!("{sku}: the price is {price} now"),
         (FailureCode::PriceUnknown, ..) => format!("{sku}: has no price"),
         (FailureCode::CurrencyMismatch, _, Some(currency)) => format!("{sku}: is sold in {currency}"),
@@ -106,11 +106,11 @@ pub fn seen(commands: TopicPartition, cause: Offset) -> Position {
 pub fn rejected(rejected: CommandRejected, seen: &Position) -> Problem {
     let slug = slug(rejected.code);
     let status = match rejected.code {
-        Rejection::UnknownOrder => StatusCode::NOT_FOUND,
-        Rejection::Forbidden => StatusCode::FORBIDDEN,
-        Rejection::StaleVersion => StatusCode::PRECONDITION_FAILED,
-        Rejection::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
-        Rejection::Unreadable => StatusCode::INTERNAL_SERVER_ERROR,
+        RejectionCode::UnknownOrder => StatusCode::NOT_FOUND,
+        RejectionCode::Forbidden => StatusCode::FORBIDDEN,
+        RejectionCode::StaleVersion => StatusCode::PRECONDITION_FAILED,
+        RejectionCode::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+        RejectionCode::Unreadable => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::CONFLICT,
     };
     let mut problem = Problem::new(status, slug, rejected.detail)
@@ -125,22 +125,22 @@ pub fn rejected(rejected: CommandRejected, seen: &Position) -> Problem {
 }
 
 /// The stable code of a rejection: its name in records, but for the one that HTTP clients know by another.
-fn slug(code: Rejection) -> &'static str {
+fn slug(code: RejectionCode) -> &'static str {
     match code {
-        Rejection::UnknownOrder => "order-not-found",
-        Rejection::OrderExists => "order-exists",
-        Rejection::IllegalTransition => "illegal-transition",
-        Rejection::Forbidden => "forbidden",
-        Rejection::StaleVersion => "stale-version",
-        Rejection::IdempotencyKeyReused => "idempotency-key-reused",
-        Rejection::NegativeStock => "negative-stock",
-        Rejection::LevelOverflow => "level-overflow",
-        Rejection::UnknownReservation => "unknown-reservation",
-        Rejection::ReservationResolved => "reservation-resolved",
-        Rejection::MoreThanReserved => "more-than-reserved",
-        Rejection::ReservationExists => "reservation-exists",
-        Rejection::UnexpectedReply => "unexpected-reply",
-        Rejection::Unreadable => "unreadable",
+        RejectionCode::UnknownOrder => "order-not-found",
+        RejectionCode::OrderExists => "order-exists",
+        RejectionCode::IllegalTransition => "illegal-transition",
+        RejectionCode::Forbidden => "forbidden",
+        RejectionCode::StaleVersion => "stale-version",
+        RejectionCode::IdempotencyKeyReused => "idempotency-key-reused",
+        RejectionCode::NegativeStock => "negative-stock",
+        RejectionCode::LevelOverflow => "level-overflow",
+        RejectionCode::UnknownReservation => "unknown-reservation",
+        RejectionCode::ReservationResolved => "reservation-resolved",
+        RejectionCode::MoreThanReserved => "more-than-reserved",
+        RejectionCode::ReservationExists => "reservation-exists",
+        RejectionCode::UnexpectedReply => "unexpected-reply",
+        RejectionCode::Unreadable => "unreadable",
     }
 }
 

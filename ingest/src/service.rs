@@ -12,10 +12,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info};
 
 use crate::{
-    appender::{Appender, Commands, Placed, Refusal},
+    appender::{AppendedCommands, Appender, EncodedCommands, Refusal},
     decisions::{Decision, Decisions},
     lookup::OrderLookup,
-    measures,
+    metric_names,
     settings::Settings,
 };
 
@@ -127,9 +127,9 @@ impl Ingest {
     pub async fn append(
         &self,
         at: TopicPartition,
-        command: Commands,
+        command: EncodedCommands,
         trace: Option<TraceParent>,
-    ) -> Result<Placed, Refusal> {
+    ) -> Result<AppendedCommands, Refusal> {
         self.check_running()?;
         let answer = self.appender(at).try_submit(command, trace, None)?;
         self.durable(answer.await.unwrap_or(Err(Refusal::Unavailable))?).await
@@ -144,24 +144,25 @@ impl Ingest {
     pub async fn decide(
         &self,
         at: TopicPartition,
-        command: Commands,
+        command: EncodedCommands,
         trace: Option<TraceParent>,
-    ) -> Result<(Placed, Option<Decision>), Refusal> {
+    ) -> Result<(AppendedCommands, Option<Decision>), Refusal> {
         self.check_running()?;
         let (watch, waiter) = self.decisions.open(at)?;
         let answer = self.appender(at).try_submit(command, trace, Some(watch))?;
         let placed = self.durable(answer.await.unwrap_or(Err(Refusal::Unavailable))?).await?;
         let started = self.world.instant();
         let decision = waiter.decision(self.settings.decision_timeout()).await;
-        metrics::histogram!(measures::DECISION_SECONDS).record(self.world.instant().saturating_sub(started));
+        metrics::histogram!(metric_names::DECISION_SECONDS)
+            .record(self.world.instant().saturating_sub(started));
         if decision.is_none() {
-            metrics::counter!(measures::DECISION_TIMEOUTS).increment(1);
+            metrics::counter!(metric_names::DECISION_TIMEOUTS).increment(1);
         }
         Ok((placed, decision))
     }
 
     /// Waits until what was accepted is durable.
-    pub(crate) async fn durable(&self, placed: Placed) -> Result<Placed, Refusal> {
+    pub(crate) async fn durable(&self, placed: AppendedCommands) -> Result<AppendedCommands, Refusal> {
         match self.topics.durable(placed.receipt).await {
             Ok(()) => Ok(placed),
             Err(error) => {

@@ -24,12 +24,9 @@ impl<E, M> Decision<E, M> {
     }
 }
 
-/// What a processor remembers, and how snapshots have it.
+/// What a processor remembers. Snapshots contain it in postcard, which has no field names: any change of a type in it is a
+/// new format of snapshots.
 pub trait State: Default + Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// The state as snapshots of format 1 have it. Postcard has no names, so it reads them only as long as nothing in
-    /// it changes: whoever changes a type keeps the old one for this.
-    type Format1: DeserializeOwned + Into<Self>;
-
     /// Reads what is read only when it is needed; why it cannot be.
     fn check(&self) -> Result<(), String> {
         Ok(())

@@ -90,7 +90,7 @@ pub struct Cause {
 
 /// What the envelope says about a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Header {
+pub struct RecordHeader {
     /// Who numbered it.
     pub source: Source,
     /// Counts 1, 2, 3 … for this source and this partition.
@@ -132,7 +132,7 @@ impl TraceParent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record<T> {
     /// The header.
-    pub header: Header,
+    pub header: RecordHeader,
     /// The payload.
     pub data: T,
 }
@@ -173,7 +173,7 @@ struct RawEnvelope<'a> {
 #[derive(Clone, Debug)]
 pub struct RawRecord<'a> {
     /// The header.
-    pub header: Header,
+    pub header: RecordHeader,
     /// The payload's kind.
     pub kind: Cow<'a, str>,
     /// The payload's JSON, known to be well-formed.
@@ -187,7 +187,7 @@ impl<'a> RawRecord<'a> {
         if raw.v > ENVELOPE_VERSION {
             return Err(DecodeError::Version(raw.v));
         }
-        let header = Header {
+        let header = RecordHeader {
             source: raw.source,
             number: raw.number,
             time: raw.time,
@@ -220,7 +220,7 @@ impl<T: Payload> Record<T> {
 }
 
 /// Appends the bytes of a record.
-pub fn encode<T: Payload>(buffer: &mut BytesMut, header: &Header, data: &T) {
+pub fn encode<T: Payload>(buffer: &mut BytesMut, header: &RecordHeader, data: &T) {
     encode_header(buffer, header, data.kind());
     serde_json::to_writer(buffer.writer(), data)
         .expect("payloads have string keys and memory takes all bytes");
@@ -228,16 +228,16 @@ pub fn encode<T: Payload>(buffer: &mut BytesMut, header: &Header, data: &T) {
 }
 
 /// Appends the bytes of a record whose payload is JSON already.
-pub fn encode_raw(buffer: &mut BytesMut, header: &Header, kind: &str, data: &[u8]) {
+pub fn encode_raw(buffer: &mut BytesMut, header: &RecordHeader, kind: &str, data: &[u8]) {
     encode_header(buffer, header, kind);
     buffer.put_slice(data);
     buffer.put_u8(b'}');
 }
 
 /// Everything up to the payload. Nothing written here can need escaping: the types see to it.
-fn encode_header(buffer: &mut BytesMut, header: &Header, kind: &str) {
+fn encode_header(buffer: &mut BytesMut, header: &RecordHeader, kind: &str) {
     let mut out = buffer.writer();
-    let Header { source, number, time, .. } = header;
+    let RecordHeader { source, number, time, .. } = header;
     let written = write!(
         out,
         r#"{{"v":{ENVELOPE_VERSION},"type":"{kind}","source":"{}","number":{number},"time":"{time}""#,

@@ -100,7 +100,7 @@ impl Change {
 /// Why a command was refused. The names are stable and are the `type` of the problem a client gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Rejection {
+pub enum RejectionCode {
     /// No active order has this id.
     UnknownOrder,
     /// An order has this id already.
@@ -139,7 +139,7 @@ pub struct CommandRejected {
     #[schemars(with = "String")]
     pub command: CompactString,
     /// Why.
-    pub code: Rejection,
+    pub code: RejectionCode,
     /// Why, in a sentence.
     pub detail: String,
     /// The order it was about.

@@ -42,7 +42,7 @@ fn of_topic(topic: Topic) -> Value {
         "properties": {
             "v": { "const": ENVELOPE_VERSION },
             "type": { "type": "string" },
-            "source": { "type": "string", "description": "who numbered the record" },
+            "source": { "type": "string", "description": "the source that numbered the record" },
             "number": { "type": "integer", "minimum": 1, "description": "counts for this source and partition" },
             "time": time,
             "cause": cause,

@@ -23,7 +23,7 @@ pub mod topic;
 
 pub use commands::{OrderCommand, StockCommand};
 pub use dead_letter::{DeadLetter, LetterBytes};
-pub use envelope::{Cause, DecodeError, Header, Payload, RawRecord, Record, Source};
+pub use envelope::{Cause, DecodeError, Payload, RawRecord, Record, RecordHeader, Source};
 pub use events::{Levels, OrderEvent, StockEvent};
 pub use hash::RoutingHash;
 pub use ids::{CustomerId, IdempotencyKey, OrderId, Sku, Status};

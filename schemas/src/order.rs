@@ -87,7 +87,7 @@ pub struct OrderLine {
 /// Why a line of an order could not be reserved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Problem {
+pub enum FailureCode {
     /// Less is available than asked for.
     OutOfStock,
     /// The catalogue has the SKU in another currency.
@@ -100,7 +100,7 @@ pub enum Problem {
     TotalTooLarge,
 }
 
-impl Problem {
+impl FailureCode {
     /// The stable code in `fail_reason` and problem types.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -120,7 +120,7 @@ pub struct Failure {
     /// Which SKU.
     pub sku: Sku,
     /// What was wrong.
-    pub problem: Problem,
+    pub problem: FailureCode,
     /// How many units were asked for.
     pub requested: u32,
     /// How many were available at that moment.

@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    envelope::{Header, Source},
+    envelope::{RecordHeader, Source},
     time::Timestamp,
 };
 
@@ -55,7 +55,7 @@ pub struct Sources {
 
 impl Sources {
     /// Whether a record with this header is the next of its source.
-    pub fn arrival(&self, header: &Header) -> Arrival {
+    pub fn arrival(&self, header: &RecordHeader) -> Arrival {
         let taken = self.last.get(&header.source).map_or(0, |last| last.number);
         match header.number {
             number if number <= taken => Arrival::Repeat,
@@ -96,9 +96,9 @@ impl Sources {
 mod tests {
     use super::*;
 
-    fn header(source: &str, number: u64) -> Header {
+    fn header(source: &str, number: u64) -> RecordHeader {
         let source = Source::new(source).unwrap();
-        Header { source, number, time: at(0), cause: None, sent: Vec::new(), traceparent: None }
+        RecordHeader { source, number, time: at(0), cause: None, sent: Vec::new(), traceparent: None }
     }
 
     fn at(seconds: i64) -> Timestamp {

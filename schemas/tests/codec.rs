@@ -45,7 +45,7 @@ fn failure() -> impl Strategy<Value = Failure> {
     (name(), any::<u32>(), any::<u64>(), option::of(currency())).prop_map(
         |(sku, requested, available, currency)| Failure {
             sku,
-            problem: Problem::PriceChanged,
+            problem: FailureCode::PriceChanged,
             requested,
             available,
             unit_price: None,
@@ -174,7 +174,7 @@ fn stock_command() -> impl Strategy<Value = StockCommand> {
     ]
 }
 
-fn header() -> impl Strategy<Value = Header> {
+fn header() -> impl Strategy<Value = RecordHeader> {
     let cause = (any::<u64>(), 1..u64::MAX).prop_map(|(offset, number)| Cause {
         offset: Offset(offset),
         source: Source::new("ingest-0abc").unwrap(),
@@ -184,7 +184,7 @@ fn header() -> impl Strategy<Value = Header> {
     (1..u64::MAX, time(), option::of(cause), sent, any::<bool>()).prop_map(
         |(number, time, cause, sent, traced)| {
             let traceparent = TraceParent::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
-            Header {
+            RecordHeader {
                 source: Source::processor(TopicPartition::new(Topic::StockCommands, 3)),
                 number,
                 time,
@@ -197,7 +197,7 @@ fn header() -> impl Strategy<Value = Header> {
 }
 
 fn round_trip<T: Payload + PartialEq + std::fmt::Debug>(
-    header: Header,
+    header: RecordHeader,
     data: T,
 ) -> Result<(), TestCaseError> {
     let record = Record { header, data };

@@ -3,16 +3,16 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
-use orderflow_feed::{EventRecord, Mark};
+use orderflow_feed::{EventRecord, PartitionCheckpoint};
 use orderflow_schemas::{LogId, Offset, TopicPartition};
 
 /// How far a sink is in each of its partitions of events. A partition that is not in it has not been begun.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Checkpoint(pub BTreeMap<TopicPartition, Mark>);
+pub struct Checkpoint(pub BTreeMap<TopicPartition, PartitionCheckpoint>);
 
 impl Checkpoint {
     /// How far it is in one partition.
-    pub fn mark(&self, at: TopicPartition) -> Mark {
+    pub fn partition(&self, at: TopicPartition) -> PartitionCheckpoint {
         self.0.get(&at).copied().unwrap_or_default()
     }
 }
@@ -57,7 +57,7 @@ pub enum SinkError {
 
 /// What a store has done with a batch. Each says more than the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Applied {
+pub enum ApplyOutcome {
     /// It has taken the batch. Readers do not see it yet, and a crash may take it back.
     Accepted,
     /// Readers see it. A crash may take it back.
@@ -71,7 +71,7 @@ pub enum Applied {
 /// *Order*: batches come one at a time, in the order of the log within each partition. *Repeats*: a batch may come
 /// again, cut at other places; what a store shows is then the same, because it keeps the higher version of each
 /// thing. *Atomicity*: the checkpoint becomes durable with the rows or not at all. *Durability*: what a batch has become is
-/// what `apply` answers ([`Applied`]); what was only accepted or visible becomes durable with a later batch that is, or with
+/// what `apply` answers ([`ApplyOutcome`]); what was only accepted or visible becomes durable with a later batch that is, or with
 /// `flush`, in order. Only what is durable does the driver let the log forget; after a crash it goes on from the checkpoint
 /// that is. *Errors*: after an error the store is as it was before the batch. *Cancellation*: a dropped `apply` leaves the
 /// store before or after the batch, never between.
@@ -88,7 +88,8 @@ pub trait Sink: Send {
     async fn checkpoint(&mut self) -> Result<Checkpoint, SinkError>;
 
     /// Applies a batch and stores the checkpoint that stands for all up to its end.
-    async fn apply(&mut self, batch: &EventBatch, checkpoint: &Checkpoint) -> Result<Applied, SinkError>;
+    async fn apply(&mut self, batch: &EventBatch, checkpoint: &Checkpoint)
+    -> Result<ApplyOutcome, SinkError>;
 
     /// Makes everything durable and visible that was applied. The driver calls it when much is in flight, and some time
     /// after the last batch. Nothing to do for a store whose batches are durable at once.

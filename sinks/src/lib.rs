@@ -7,5 +7,5 @@
 mod contract;
 mod progress;
 
-pub use contract::{Applied, Checkpoint, EventBatch, Sink, SinkError};
+pub use contract::{ApplyOutcome, Checkpoint, EventBatch, Sink, SinkError};
 pub use progress::{Progress, UnknownPartition};

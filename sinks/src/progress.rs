@@ -36,10 +36,10 @@ impl Progress {
     /// Says that the store shows all up to `checkpoint`. Never goes back.
     pub fn advance(&self, checkpoint: &Checkpoint) {
         self.reached.send_modify(|reached| {
-            for (events, mark) in &checkpoint.0 {
+            for (events, progress) in &checkpoint.0 {
                 let Some(commands) = commands_of(*events) else { continue };
                 if let Some(known) = reached.get_mut(&commands) {
-                    *known = (*known).max(mark.cause);
+                    *known = (*known).max(progress.cause);
                 }
             }
         });
@@ -79,13 +79,13 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
-    use orderflow_feed::Mark;
+    use orderflow_feed::PartitionCheckpoint;
 
     use super::*;
 
     fn at(topic: Topic, cause: u64) -> Checkpoint {
-        let mark = Mark { cause: Some(Offset(cause)), ..Mark::default() };
-        Checkpoint([(TopicPartition::new(topic, 0), mark)].into())
+        let progress = PartitionCheckpoint { cause: Some(Offset(cause)), ..PartitionCheckpoint::default() };
+        Checkpoint([(TopicPartition::new(topic, 0), progress)].into())
     }
 
     #[tokio::test(start_paused = true)]

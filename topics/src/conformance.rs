@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use orderflow_schemas::{Offset, Topic, TopicPartition};
 
-use crate::{AppendError, Appended, Batch, ReadError, Rejection, Topics, Visibility};
+use crate::{AppendError, AppendRejection, Appended, Batch, LogError, Topics, Visibility};
 
 const TOPIC: Topic = Topic::OrdersCommands;
 const FIRST: TopicPartition = TopicPartition::new(TOPIC, 0);
@@ -274,23 +274,25 @@ pub async fn unknown_partitions_are_refused(engine: &dyn Topics) {
     for at in [TopicPartition::new(TOPIC, 2), TopicPartition::new(Topic::DeadLetters, 0)] {
         let batches = [FIRST, at].map(|at| Batch { at, records: numbered(0..1) });
         let rejected = engine.append(batches.to_vec()).await;
-        assert!(matches!(rejected, Err(AppendError::Rejected(Rejection::NoSuchPartition(p))) if p == at));
+        assert!(
+            matches!(rejected, Err(AppendError::Rejected(AppendRejection::NoSuchPartition(p))) if p == at)
+        );
         let read = engine.read(at, Offset(0), ANY_SIZE, Visibility::Accepted).await;
-        assert!(matches!(read, Err(ReadError::NoSuchPartition(p)) if p == at));
+        assert!(matches!(read, Err(LogError::NoSuchPartition(p)) if p == at));
         let bounds = engine.bounds(at, Visibility::Durable).await;
-        assert!(matches!(bounds, Err(ReadError::NoSuchPartition(p)) if p == at));
+        assert!(matches!(bounds, Err(LogError::NoSuchPartition(p)) if p == at));
         let waited = engine.wait_beyond(at, Offset(0), Visibility::Accepted).await;
-        assert!(matches!(waited, Err(ReadError::NoSuchPartition(p)) if p == at));
+        assert!(matches!(waited, Err(LogError::NoSuchPartition(p)) if p == at));
     }
     assert_eq!(bounds(engine, FIRST, Visibility::Accepted).await, Offset(0)..Offset(0));
 }
 
 /// Holding records, also those that do not exist yet, changes nothing for readers.
 pub async fn held_records_stay_readable(engine: &dyn Topics) {
-    engine.hold("a sink", FIRST, Offset(0));
+    engine.retain_from("a sink", FIRST, Offset(0));
     append(engine, FIRST, numbered(0..10)).await;
-    engine.hold("a sink", FIRST, Offset(5));
-    engine.hold("another sink", FIRST, Offset(100));
+    engine.retain_from("a sink", FIRST, Offset(5));
+    engine.retain_from("another sink", FIRST, Offset(100));
     assert_eq!(read_all(engine, FIRST, Visibility::Accepted).await, numbered(0..10));
 }
 
@@ -378,7 +380,7 @@ pub async fn trimmed_records_are_named(rig: &dyn Rig) -> bool {
     for from in [0, start.0 - 1] {
         let read = engine.read(FIRST, Offset(from), ANY_SIZE, Visibility::Durable).await;
         assert!(
-            matches!(&read, Err(ReadError::Trimmed { at, start: named }) if *at == FIRST && *named == start),
+            matches!(&read, Err(LogError::Trimmed { at, start: named }) if *at == FIRST && *named == start),
             "{read:?}"
         );
     }
@@ -404,9 +406,9 @@ pub async fn a_closed_log_refuses_and_wakes(rig: &dyn Rig) -> bool {
         return false;
     }
     let waited = waiter.await.expect("a waiter does not panic");
-    assert!(matches!(waited, Err(ReadError::Unavailable(_))), "{waited:?}");
+    assert!(matches!(waited, Err(LogError::Unavailable(_))), "{waited:?}");
     let refused = engine.append(vec![Batch { at: FIRST, records: numbered(3..4) }]).await;
-    assert!(matches!(refused, Err(AppendError::Rejected(Rejection::Closed))), "{refused:?}");
+    assert!(matches!(refused, Err(AppendError::Rejected(AppendRejection::Closed))), "{refused:?}");
     true
 }
 

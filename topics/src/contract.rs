@@ -76,7 +76,7 @@ impl Chunk {
 pub enum AppendError {
     /// Nothing was written and nothing will be. The same append may be tried again later.
     #[error("append rejected: {0}")]
-    Rejected(Rejection),
+    Rejected(AppendRejection),
     /// It may have been written or may appear later. Append again under the same numbers; readers skip repeats.
     #[error("outcome of the append is unknown: {0}")]
     Unknown(Arc<str>),
@@ -84,7 +84,7 @@ pub enum AppendError {
 
 /// Why an append was rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Rejection {
+pub enum AppendRejection {
     /// No room on the disk, or the log is at its size limit. There may be room later.
     Full(Arc<str>),
     /// The batch is larger than the engine takes, in bytes.
@@ -102,14 +102,14 @@ pub enum Rejection {
     Closed,
 }
 
-impl Rejection {
+impl AppendRejection {
     /// Whether the same append may be accepted later.
     pub fn may_pass(&self) -> bool {
         matches!(self, Self::Full(_) | Self::Unavailable(_))
     }
 }
 
-impl fmt::Display for Rejection {
+impl fmt::Display for AppendRejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Full(why) => write!(f, "the log is full: {why}"),
@@ -122,9 +122,9 @@ impl fmt::Display for Rejection {
     }
 }
 
-/// Why a read, or a wait, failed.
+/// Why a call other than an append failed.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum ReadError {
+pub enum LogError {
     /// Retention has removed the records before `start`.
     #[error("records of {at} before offset {start} have been removed by retention")]
     Trimmed {
@@ -176,7 +176,7 @@ pub enum ReadError {
 /// *Atomicity*: all batches of one `append` call appear together or not at all where [`Topics::atomic`] says so.
 /// Elsewhere all batches but the last may be written at the same time and in any order, those of one partition in theirs,
 /// and the last only after all others are durable: a failure leaves any of the others, and never the last without all.
-/// One batch is never split; one that is larger than the log takes is [`Rejection::TooLarge`].
+/// One batch is never split; one that is larger than the log takes is [`AppendRejection::TooLarge`].
 /// *Durability*: an append is accepted when `append` returns and durable when [`Topics::durable`] of its receipt
 /// returns; whoever answers a client waits for the latter. Nothing that a durable read shows depends on what is not
 /// durable: where an engine lets records be read before they are durable, they become durable in the order of
@@ -191,7 +191,7 @@ pub trait Topics: Send + Sync + 'static {
 
     /// Makes sure the topic exists. With `partitions` other than it was made with, an error: records are placed by
     /// a hash over that number, so it cannot change.
-    async fn create(&self, topic: Topic, partitions: u16) -> Result<(), ReadError>;
+    async fn create(&self, topic: Topic, partitions: u16) -> Result<(), LogError>;
 
     /// How many partitions the topic has; 0 if it does not exist.
     fn partitions(&self, topic: Topic) -> u16;
@@ -201,7 +201,7 @@ pub trait Topics: Send + Sync + 'static {
     async fn append(&self, batches: Vec<Batch>) -> Result<Appended, AppendError>;
 
     /// Appends new commands. As [`Topics::append`], but a log that is full at some size refuses them earlier, as
-    /// [`Rejection::Full`]: it keeps room for what follows from the commands that it has taken.
+    /// [`AppendRejection::Full`]: it keeps room for what follows from the commands that it has taken.
     async fn append_new(&self, batches: Vec<Batch>) -> Result<Appended, AppendError> {
         self.append(batches).await
     }
@@ -211,7 +211,7 @@ pub trait Topics: Send + Sync + 'static {
     fn decided(&self, _at: TopicPartition, _next: Offset) {}
 
     /// Waits until everything up to the receipt is durable. An error means *unknown*: never answer success.
-    async fn durable(&self, receipt: Receipt) -> Result<(), ReadError>;
+    async fn durable(&self, receipt: Receipt) -> Result<(), LogError>;
 
     /// Reads records from offset `from` on, at least one if there is one and beyond that at most `bytes_max`
     /// bytes. Does not wait. Reading at the end gives an empty chunk; so does reading beyond it.
@@ -221,14 +221,14 @@ pub trait Topics: Send + Sync + 'static {
         from: Offset,
         bytes_max: usize,
         visibility: Visibility,
-    ) -> Result<Chunk, ReadError>;
+    ) -> Result<Chunk, LogError>;
 
     /// The first offset that is still stored and the offset after the last.
     async fn bounds(
         &self,
         at: TopicPartition,
         visibility: Visibility,
-    ) -> Result<std::ops::Range<Offset>, ReadError>;
+    ) -> Result<std::ops::Range<Offset>, LogError>;
 
     /// Waits, without polling, until the partition's end is beyond `offset`. Fails when the log fails or closes.
     async fn wait_beyond(
@@ -236,12 +236,12 @@ pub trait Topics: Send + Sync + 'static {
         at: TopicPartition,
         offset: Offset,
         visibility: Visibility,
-    ) -> Result<(), ReadError>;
+    ) -> Result<(), LogError>;
 
-    /// Says that the holder named `holder` still needs the partition's records from `from` on. Retention never
-    /// removes a held record; a holder's newer call replaces its older one. Engines with their own retention
-    /// ignore it.
-    fn hold(&self, holder: &str, at: TopicPartition, from: Offset);
+    /// Keeps the partition's records from `from` on for this reader, a name that is the same after a restart. A newer
+    /// call of a reader replaces its older one, and retention never removes what a reader keeps. Engines with their own
+    /// retention ignore it.
+    fn retain_from(&self, reader: &str, at: TopicPartition, from: Offset);
 
     /// Whether an `append` of several batches is all or nothing.
     fn atomic(&self) -> bool;

@@ -18,7 +18,7 @@ pub trait Engine: Send + Sync + 'static {
     async fn failed(&self) -> Arc<str>;
 
     /// Does what is to be done now and then, such as retention, or says what was in the way; it is tried again the next
-    /// time. Call it every few seconds, once all readers have said with [`Topics::hold`] what they need.
+    /// time. Call it every few seconds, once all readers have said with [`Topics::retain_from`] what they need.
     async fn maintain(self: Arc<Self>, now: Timestamp) -> Result<(), Arc<str>>;
 
     /// Makes everything durable that was accepted, refuses what comes after, and lets the log go.

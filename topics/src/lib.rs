@@ -9,7 +9,7 @@ pub mod metrics;
 mod patient;
 
 pub use contract::{
-    AppendError, Appended, Batch, Chunk, Durability, ReadError, Receipt, Rejection, Topics, Visibility,
+    AppendError, AppendRejection, Appended, Batch, Chunk, Durability, LogError, Receipt, Topics, Visibility,
     partitions_of,
 };
 pub use embedded::EmbeddedLog;

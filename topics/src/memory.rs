@@ -13,14 +13,14 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::{
-    AppendError, Appended, Batch, Chunk, Durability, ReadError, Receipt, Rejection, Topics, Visibility,
+    AppendError, AppendRejection, Appended, Batch, Chunk, Durability, LogError, Receipt, Topics, Visibility,
 };
 
 /// The outcome of an append that fails.
 #[derive(Clone, Debug)]
 pub enum Fault {
     /// It is refused.
-    Rejected(Rejection),
+    Rejected(AppendRejection),
     /// The outcome is unknown; the records were written.
     UnknownButWritten,
     /// The outcome is unknown; the records were not written.
@@ -54,7 +54,7 @@ struct State {
     away: usize,
     faults: VecDeque<Fault>,
     attempts: Vec<Batch>,
-    holds: Vec<(String, TopicPartition, Offset)>,
+    pins: Vec<(String, TopicPartition, Offset)>,
     reaction: Option<Reaction>,
 }
 
@@ -75,16 +75,16 @@ impl Stored {
 }
 
 impl State {
-    fn stored(&self, at: TopicPartition) -> Result<&Stored, ReadError> {
-        self.partitions.get(&at).ok_or(ReadError::NoSuchPartition(at))
+    fn stored(&self, at: TopicPartition) -> Result<&Stored, LogError> {
+        self.partitions.get(&at).ok_or(LogError::NoSuchPartition(at))
     }
 
     fn check(&self, batches: &[Batch]) -> Result<(), AppendError> {
         if self.closed {
-            return Err(AppendError::Rejected(Rejection::Closed));
+            return Err(AppendError::Rejected(AppendRejection::Closed));
         }
         match batches.iter().find(|batch| !self.partitions.contains_key(&batch.at)) {
-            Some(batch) => Err(AppendError::Rejected(Rejection::NoSuchPartition(batch.at))),
+            Some(batch) => Err(AppendError::Rejected(AppendRejection::NoSuchPartition(batch.at))),
             None => Ok(()),
         }
     }
@@ -211,9 +211,9 @@ impl MemoryTopics {
         self.state().attempts.clone()
     }
 
-    /// Every call of [`Topics::hold`] so far.
-    pub fn holds(&self) -> Vec<(String, TopicPartition, Offset)> {
-        self.state().holds.clone()
+    /// Every call of [`Topics::retain_from`] so far.
+    pub fn pins(&self) -> Vec<(String, TopicPartition, Offset)> {
+        self.state().pins.clone()
     }
 
     /// The next reads and waits find the log away.
@@ -221,12 +221,12 @@ impl MemoryTopics {
         self.state().away = calls;
     }
 
-    fn check_there(&self) -> Result<(), ReadError> {
+    fn check_there(&self) -> Result<(), LogError> {
         let mut state = self.state();
         match state.away.checked_sub(1) {
             Some(left) => {
                 state.away = left;
-                Err(ReadError::Away("told to be".into()))
+                Err(LogError::Away("told to be".into()))
             }
             None => Ok(()),
         }
@@ -238,7 +238,7 @@ impl MemoryTopics {
         self.changed();
     }
 
-    async fn wait(&self, done: impl Fn(&State) -> Result<bool, ReadError>) -> Result<(), ReadError> {
+    async fn wait(&self, done: impl Fn(&State) -> Result<bool, LogError>) -> Result<(), LogError> {
         let mut changes = self.changes.subscribe();
         loop {
             changes.borrow_and_update();
@@ -248,10 +248,10 @@ impl MemoryTopics {
                     return Ok(());
                 }
                 if state.closed {
-                    return Err(ReadError::Unavailable("it was closed".into()));
+                    return Err(LogError::Unavailable("it was closed".into()));
                 }
             }
-            changes.changed().await.map_err(|_| ReadError::Unavailable("it is gone".into()))?;
+            changes.changed().await.map_err(|_| LogError::Unavailable("it is gone".into()))?;
         }
     }
 }
@@ -262,10 +262,10 @@ impl Topics for MemoryTopics {
         self.id.clone()
     }
 
-    async fn create(&self, topic: Topic, partitions: u16) -> Result<(), ReadError> {
+    async fn create(&self, topic: Topic, partitions: u16) -> Result<(), LogError> {
         let existing = self.partitions(topic);
         if existing != 0 && existing != partitions {
-            return Err(ReadError::PartitionCount { topic, existing: existing.into(), wanted: partitions });
+            return Err(LogError::PartitionCount { topic, existing: existing.into(), wanted: partitions });
         }
         self.make(topic, partitions);
         Ok(())
@@ -301,7 +301,7 @@ impl Topics for MemoryTopics {
         }
     }
 
-    async fn durable(&self, receipt: Receipt) -> Result<(), ReadError> {
+    async fn durable(&self, receipt: Receipt) -> Result<(), LogError> {
         self.check_there()?;
         self.wait(|state| Ok(state.durable >= receipt.0)).await
     }
@@ -312,13 +312,13 @@ impl Topics for MemoryTopics {
         from: Offset,
         bytes_max: usize,
         visibility: Visibility,
-    ) -> Result<Chunk, ReadError> {
+    ) -> Result<Chunk, LogError> {
         self.check_there()?;
         let state = self.state();
         let stored = state.stored(at)?;
         let Range { start, end } = stored.bounds(visibility);
         if from.0 < start {
-            return Err(ReadError::Trimmed { at, start: Offset(start) });
+            return Err(LogError::Trimmed { at, start: Offset(start) });
         }
         let (mut records, mut bytes) = (Vec::new(), 0);
         let index = |offset: u64| usize::try_from(offset - start).expect("records are in memory");
@@ -332,7 +332,7 @@ impl Topics for MemoryTopics {
         Ok(Chunk { from, records, end: Offset(end) })
     }
 
-    async fn bounds(&self, at: TopicPartition, visibility: Visibility) -> Result<Range<Offset>, ReadError> {
+    async fn bounds(&self, at: TopicPartition, visibility: Visibility) -> Result<Range<Offset>, LogError> {
         self.check_there()?;
         let Range { start, end } = self.state().stored(at)?.bounds(visibility);
         Ok(Offset(start)..Offset(end))
@@ -343,13 +343,13 @@ impl Topics for MemoryTopics {
         at: TopicPartition,
         offset: Offset,
         visibility: Visibility,
-    ) -> Result<(), ReadError> {
+    ) -> Result<(), LogError> {
         self.check_there()?;
         self.wait(|state| Ok(state.stored(at)?.bounds(visibility).end > offset.0)).await
     }
 
-    fn hold(&self, holder: &str, at: TopicPartition, from: Offset) {
-        self.state().holds.push((holder.to_owned(), at, from));
+    fn retain_from(&self, reader: &str, at: TopicPartition, from: Offset) {
+        self.state().pins.push((reader.to_owned(), at, from));
     }
 
     fn atomic(&self) -> bool {

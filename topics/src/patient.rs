@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use orderflow_schemas::{LogId, Offset, Topic, TopicPartition};
 use orderflow_world::World;
 
-use crate::{AppendError, Appended, Batch, Chunk, Durability, ReadError, Receipt, Topics, Visibility};
+use crate::{AppendError, Appended, Batch, Chunk, Durability, LogError, Receipt, Topics, Visibility};
 
 /// The first pause before a read is made again; each next is twice as long.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
@@ -32,15 +32,15 @@ impl Patient {
         Self { topics, world, report }
     }
 
-    async fn wait<T, F>(&self, call: impl Fn() -> F) -> Result<T, ReadError>
+    async fn wait<T, F>(&self, call: impl Fn() -> F) -> Result<T, LogError>
     where
-        F: Future<Output = Result<T, ReadError>>,
+        F: Future<Output = Result<T, LogError>>,
     {
         let mut pause = PAUSE_MIN;
         let mut is_away = false;
         loop {
             match call().await {
-                Err(ReadError::Away(why)) => {
+                Err(LogError::Away(why)) => {
                     if !is_away {
                         tracing::warn!(%why, "the log is away; it is waited for");
                         (self.report)(true);
@@ -66,7 +66,7 @@ impl Topics for Patient {
         self.topics.id()
     }
 
-    async fn create(&self, topic: Topic, partitions: u16) -> Result<(), ReadError> {
+    async fn create(&self, topic: Topic, partitions: u16) -> Result<(), LogError> {
         self.wait(|| self.topics.create(topic, partitions)).await
     }
 
@@ -86,7 +86,7 @@ impl Topics for Patient {
         self.topics.decided(at, next);
     }
 
-    async fn durable(&self, receipt: Receipt) -> Result<(), ReadError> {
+    async fn durable(&self, receipt: Receipt) -> Result<(), LogError> {
         self.wait(|| self.topics.durable(receipt)).await
     }
 
@@ -96,11 +96,11 @@ impl Topics for Patient {
         from: Offset,
         bytes_max: usize,
         visibility: Visibility,
-    ) -> Result<Chunk, ReadError> {
+    ) -> Result<Chunk, LogError> {
         self.wait(|| self.topics.read(at, from, bytes_max, visibility)).await
     }
 
-    async fn bounds(&self, at: TopicPartition, visibility: Visibility) -> Result<Range<Offset>, ReadError> {
+    async fn bounds(&self, at: TopicPartition, visibility: Visibility) -> Result<Range<Offset>, LogError> {
         self.wait(|| self.topics.bounds(at, visibility)).await
     }
 
@@ -109,12 +109,12 @@ impl Topics for Patient {
         at: TopicPartition,
         offset: Offset,
         visibility: Visibility,
-    ) -> Result<(), ReadError> {
+    ) -> Result<(), LogError> {
         self.wait(|| self.topics.wait_beyond(at, offset, visibility)).await
     }
 
-    fn hold(&self, holder: &str, at: TopicPartition, from: Offset) {
-        self.topics.hold(holder, at, from);
+    fn retain_from(&self, reader: &str, at: TopicPartition, from: Offset) {
+        self.topics.retain_from(reader, at, from);
     }
 
     fn atomic(&self) -> bool {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use orderflow_schemas::{Offset, Topic, TopicPartition};
-use orderflow_topics::{Patient, ReadError, Topics, Visibility, memory::MemoryTopics};
+use orderflow_topics::{LogError, Patient, Topics, Visibility, memory::MemoryTopics};
 use orderflow_world::TokioWorld;
 
 const AT: TopicPartition = TopicPartition::new(Topic::OrdersEvents, 0);
@@ -24,8 +24,8 @@ async fn reads_and_waits_of_a_log_that_is_away_are_made_again_and_it_is_reported
     assert_eq!(*reports.lock().unwrap(), [true, false, true, false]);
     log.be_away(1);
     let bare = log.read(AT, Offset(0), 1, Visibility::Durable).await;
-    assert!(matches!(bare, Err(ReadError::Away(_))), "the log itself says so at once");
+    assert!(matches!(bare, Err(LogError::Away(_))), "the log itself says so at once");
     log.close();
     let closed = patient.wait_beyond(AT, Offset(9), Visibility::Durable).await;
-    assert!(matches!(closed, Err(ReadError::Unavailable(_))), "what is for good is not waited for");
+    assert!(matches!(closed, Err(LogError::Unavailable(_))), "what is for good is not waited for");
 }

@@ -43,7 +43,7 @@ pub(super) async fn keep_ledger(
     checkpoint: Arc<Checkpoint>,
 ) -> Result<(Rows, Report)> {
     let (mut ledger, mut report) = (Ledger::default(), Report::default());
-    let shown = checkpoint.mark(at).next;
+    let shown = checkpoint.partition(at).next;
     let (mut records, mut number) = (Records::new(topics, at, Offset::ZERO).await?, 0);
     ledger.trimmed = records.trimmed;
     while let Some((offset, record)) = records.next().await? {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Result;
-use orderflow_schemas::{Arrival, Header, Offset, RawRecord, Source, Sources, TopicPartition};
+use orderflow_schemas::{Arrival, Offset, RawRecord, RecordHeader, Source, Sources, TopicPartition};
 use orderflow_topics::Topics;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -82,7 +82,7 @@ struct Arrivals {
 
 impl Arrivals {
     /// Whether the record is new.
-    fn take(&mut self, offset: Offset, header: &Header, record: &[u8]) -> bool {
+    fn take(&mut self, offset: Offset, header: &RecordHeader, record: &[u8]) -> bool {
         let (at, differences) = (self.at, &mut self.report.differences);
         let (source, found) = (header.source.as_str(), header.number);
         match self.sources.arrival(header) {

@@ -32,7 +32,7 @@ pub(super) async fn read_changes(
     checkpoint: Arc<Checkpoint>,
     sorter: SharedSorter,
 ) -> Result<Report> {
-    let (mut report, shown) = (Report::default(), checkpoint.mark(at).next);
+    let (mut report, shown) = (Report::default(), checkpoint.partition(at).next);
     let partitions = topics.partitions(at.topic);
     let (mut records, mut number) = (Records::new(topics, at, Offset::ZERO).await?, 0);
     while let Some((offset, record)) = records.next().await? {

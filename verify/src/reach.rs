@@ -26,7 +26,7 @@ impl Reach {
             if bounds.start > Offset::ZERO {
                 trimmed.insert(at.partition);
             }
-            if checkpoint.mark(at).next > bounds.end {
+            if checkpoint.partition(at).next > bounds.end {
                 ahead.insert(at.partition);
             }
         }

@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use orderflow_schemas::Header;
+use orderflow_schemas::RecordHeader;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// How many records of a partition are remembered.
@@ -31,7 +31,7 @@ pub(super) struct Repeats {
 
 impl Repeats {
     /// Remembers a record that was taken.
-    pub(super) fn remember(&mut self, header: &Header, record: &[u8]) {
+    pub(super) fn remember(&mut self, header: &RecordHeader, record: &[u8]) {
         let key = key(header);
         if self.digests.insert(key, xxh3_64(record)).is_none() {
             self.order.push_back(key);
@@ -44,7 +44,7 @@ impl Repeats {
     }
 
     /// Compares a record that comes again.
-    pub(super) fn compare(&self, header: &Header, record: &[u8]) -> Repeat {
+    pub(super) fn compare(&self, header: &RecordHeader, record: &[u8]) -> Repeat {
         match self.digests.get(&key(header)) {
             None => Repeat::Forgotten,
             Some(digest) if *digest == xxh3_64(record) => Repeat::Same,
@@ -53,6 +53,6 @@ impl Repeats {
     }
 }
 
-fn key(header: &Header) -> u64 {
+fn key(header: &RecordHeader) -> u64 {
     xxh3_64_with_seed(header.source.as_str().as_bytes(), header.number)
 }

@@ -67,7 +67,7 @@ impl fmt::Display for Report {
             writeln!(f, "unchecked: {unchecked} rows or snapshots follow from what the log does not have")?;
         }
         match self.differences.count() {
-            0 => writeln!(f, "no difference: the log is consistent and every store equals it"),
+            0 => writeln!(f, "no differences: the log is consistent and every store matches it"),
             _ => write!(f, "{}", self.differences),
         }
     }

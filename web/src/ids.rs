@@ -62,7 +62,7 @@ impl<S: Send + Sync> FromRequestParts<S> for At {
             Problem::not_found("unknown-topic", error.to_string())
         })?;
         let number = partition.parse().map_err(|_| {
-            Problem::bad_request("invalid-partition", format!("`{partition}` is no number of a partition"))
+            Problem::bad_request("invalid-partition", format!("`{partition}` is not a partition number"))
         })?;
         Ok(Self(TopicPartition { topic, partition: Partition(number) }))
     }

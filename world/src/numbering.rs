@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use orderflow_schemas::{Header, Source, Timestamp, envelope::TraceParent, sources::SILENCE_MAX};
+use orderflow_schemas::{RecordHeader, Source, Timestamp, envelope::TraceParent, sources::SILENCE_MAX};
 
 use crate::World;
 
@@ -60,9 +60,9 @@ impl Numbering {
     }
 
     /// The header of the record that is `index` places after the next one.
-    pub fn header(&self, index: u64, time: Timestamp, traceparent: Option<TraceParent>) -> Header {
+    pub fn header(&self, index: u64, time: Timestamp, traceparent: Option<TraceParent>) -> RecordHeader {
         let (source, number) = (self.source.clone(), self.next + index);
-        Header { source, number, time, cause: None, sent: Vec::new(), traceparent }
+        RecordHeader { source, number, time, cause: None, sent: Vec::new(), traceparent }
     }
 
     /// Uses up `count` numbers for records of this time.

@@ -15,11 +15,11 @@ use orderflow_world::World;
 use tokio::sync::{Semaphore, TryAcquireError, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use submission::{Answer, Commands, Placed, Refusal};
+pub use submission::{AppendedCommands, EncodedCommands, Refusal, SubmissionResult};
 
 use crate::{
-    appender::{submission::Submission, task::Task},
-    decisions::{Decisions, Watch},
+    appender::{submission::Submission, task::AppendTask},
+    decisions::{DecisionSender, Decisions},
     settings::Settings,
 };
 
@@ -44,7 +44,7 @@ impl Appender {
         let (sender, receiver) = mpsc::channel(settings.queue_requests_max.max(1));
         let bytes_max =
             u32::try_from(settings.queue_bytes_max).unwrap_or(u32::MAX >> 4).clamp(1, u32::MAX >> 4);
-        let task = Task::new(at, world.clone(), topics, decisions, receiver, settings, stopping);
+        let task = AppendTask::new(at, world.clone(), topics, decisions, receiver, settings, stopping);
         world.spawn(Box::pin(tasks.track_future(task.run())));
         Self { sender, bytes: Arc::new(Semaphore::new(bytes_max as usize)), bytes_max }
     }
@@ -52,10 +52,10 @@ impl Appender {
     /// Hands in commands, or refuses at once when the queue is full. The answer comes once they are accepted.
     pub fn try_submit(
         &self,
-        commands: Commands,
+        commands: EncodedCommands,
         traceparent: Option<TraceParent>,
-        watch: Option<Watch>,
-    ) -> Result<oneshot::Receiver<Answer>, Refusal> {
+        watch: Option<DecisionSender>,
+    ) -> Result<oneshot::Receiver<SubmissionResult>, Refusal> {
         let room = match Arc::clone(&self.bytes).try_acquire_many_owned(self.bytes_of(&commands)) {
             Ok(room) => room,
             Err(TryAcquireError::NoPermits) => return Err(Refusal::Overloaded),
@@ -73,9 +73,9 @@ impl Appender {
     /// Hands in commands, waiting for room. Dropping the future before it is ready hands in nothing.
     pub async fn submit(
         &self,
-        commands: Commands,
+        commands: EncodedCommands,
         traceparent: Option<TraceParent>,
-    ) -> Result<oneshot::Receiver<Answer>, Refusal> {
+    ) -> Result<oneshot::Receiver<SubmissionResult>, Refusal> {
         let room = Arc::clone(&self.bytes).acquire_many_owned(self.bytes_of(&commands)).await;
         let room = room.map_err(|_| Refusal::ShuttingDown)?;
         let (answer, receiver) = oneshot::channel();
@@ -85,7 +85,7 @@ impl Appender {
     }
 
     /// What the commands take of the queue; what is larger than the queue takes all of it.
-    fn bytes_of(&self, commands: &Commands) -> u32 {
+    fn bytes_of(&self, commands: &EncodedCommands) -> u32 {
         u32::try_from(commands.bytes_len()).unwrap_or(u32::MAX).min(self.bytes_max)
     }
 }

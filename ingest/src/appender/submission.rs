@@ -7,17 +7,17 @@ use orderflow_topics::Receipt;
 use orderflow_web::Problem;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use crate::decisions::Watch;
+use crate::decisions::DecisionSender;
 
 /// Commands of one kind, serialised one behind the other.
 #[derive(Debug, Default)]
-pub struct Commands {
+pub struct EncodedCommands {
     kind: &'static str,
     json: Vec<u8>,
     ends: Vec<usize>,
 }
 
-impl Commands {
+impl EncodedCommands {
     /// One command.
     pub fn of(command: &impl Payload) -> Self {
         let mut commands = Self::default();
@@ -68,7 +68,7 @@ impl Commands {
 
 /// Commands that were accepted by the log. Durable only once the receipt is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Placed {
+pub struct AppendedCommands {
     /// Where they are.
     pub at: TopicPartition,
     /// The offset of the first.
@@ -83,7 +83,7 @@ pub struct Placed {
     pub number: u64,
 }
 
-impl Placed {
+impl AppendedCommands {
     /// The offset of the last.
     pub fn last(&self) -> Offset {
         Offset(self.first.0 + self.count as u64 - 1)
@@ -119,12 +119,12 @@ impl From<Refusal> for Problem {
         let problem = match refusal {
             Refusal::Overloaded => Self::unavailable("overloaded", "too many requests are waiting", 1),
             Refusal::ShuttingDown => Self::unavailable("shutting-down", "this server is being stopped", 1),
-            Refusal::Full => Self::unavailable("log-full", "the log has no room; nothing was written", 10),
+            Refusal::Full => Self::unavailable("log-full", "the log is full; nothing was written", 10),
             Refusal::TooLarge { limit } => {
                 Self::too_large("record-too-large", format!("the log takes at most {limit} bytes at once"))
             }
             Refusal::Unavailable => {
-                let detail = "the log cannot be reached; the request may have been taken, so repeat it under the same \
+                let detail = "the log cannot be reached; the request may have been accepted; repeat it with the same \
                     idempotency key";
                 Self::unavailable("log-unavailable", detail, 5)
             }
@@ -134,21 +134,21 @@ impl From<Refusal> for Problem {
             Refusal::Refused(why) => Self::internal(format_args!("the log refused an append: {why}")),
             Refusal::NoSuchPartition(at) => Self::internal(format_args!("the log has no partition {at}")),
         };
-        metrics::counter!(crate::measures::REFUSALS, "type" => problem.slug().to_owned()).increment(1);
+        metrics::counter!(crate::metric_names::REFUSALS, "type" => problem.slug().to_owned()).increment(1);
         problem
     }
 }
 
 /// What an appender says to a submission.
-pub type Answer = Result<Placed, Refusal>;
+pub type SubmissionResult = Result<AppendedCommands, Refusal>;
 
 /// Commands on their way to the log.
 pub(super) struct Submission {
-    pub commands: Commands,
+    pub commands: EncodedCommands,
     pub traceparent: Option<TraceParent>,
     /// Who waits for the decision of the first command.
-    pub watch: Option<Watch>,
-    pub answer: oneshot::Sender<Answer>,
+    pub watch: Option<DecisionSender>,
+    pub answer: oneshot::Sender<SubmissionResult>,
     /// Its part of the queue's bytes, given back when it has been appended.
     pub _room: OwnedSemaphorePermit,
 }

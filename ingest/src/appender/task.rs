@@ -4,14 +4,14 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use orderflow_schemas::{Offset, Timestamp, TopicPartition, envelope};
-use orderflow_topics::{AppendError, Batch, ReadError, Receipt, Rejection, Topics, Visibility};
+use orderflow_topics::{AppendError, AppendRejection, Batch, LogError, Receipt, Topics, Visibility};
 use orderflow_world::{Numbering, World};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{instrument, warn};
 
-use super::submission::{Placed, Refusal, Submission};
-use crate::{decisions::Decisions, measures, settings::Settings};
+use super::submission::{AppendedCommands, Refusal, Submission};
+use crate::{decisions::Decisions, metric_names, settings::Settings};
 
 /// What the names of ingest's sources begin with.
 const SOURCE: &str = "ingest";
@@ -21,7 +21,7 @@ const FIRST_COPY_BYTES: usize = 256 << 10;
 /// What an envelope adds to a payload, about; only to reserve memory.
 const ENVELOPE_BYTES: usize = 256;
 
-pub(super) struct Task {
+pub(super) struct AppendTask {
     at: TopicPartition,
     world: Arc<dyn World>,
     topics: Arc<dyn Topics>,
@@ -38,7 +38,7 @@ pub(super) struct Task {
 }
 
 /// How an append came out in the end.
-enum Outcome {
+enum AppendOutcome {
     /// Accepted: the first offset, and what to wait for.
     Accepted(Offset, Receipt),
     /// Surely not written, so the numbers are free.
@@ -47,7 +47,7 @@ enum Outcome {
     Unknown,
 }
 
-impl Task {
+impl AppendTask {
     pub fn new(
         at: TopicPartition,
         world: Arc<dyn World>,
@@ -112,18 +112,18 @@ impl Task {
             let records = self.number(&mut batch, time);
             let count = records.len();
             match self.append(records).await {
-                Outcome::Accepted(first, receipt) => self.accepted(batch, time, first, receipt),
+                AppendOutcome::Accepted(first, receipt) => self.accepted(batch, time, first, receipt),
                 // Together they were too large; each alone may not be.
-                Outcome::Refused(Refusal::TooLarge { .. }) if batch.len() > 1 => {
+                AppendOutcome::Refused(Refusal::TooLarge { .. }) if batch.len() > 1 => {
                     self.unwatch(&mut batch);
                     work.extend(batch.into_iter().map(|submission| vec![submission]));
                 }
-                Outcome::Refused(refusal) => {
+                AppendOutcome::Refused(refusal) => {
                     warn!(%time, count, ?refusal, "an append was refused");
                     self.unwatch(&mut batch);
                     answer_all(batch, &refusal);
                 }
-                Outcome::Unknown => {
+                AppendOutcome::Unknown => {
                     warn!(count, "an append was given up; its outcome is unknown");
                     self.unwatch(&mut batch);
                     self.numbering.rename(&*self.world);
@@ -155,7 +155,7 @@ impl Task {
     }
 
     /// Appends, again and again while the outcome is unknown, with the same bytes.
-    async fn append(&self, records: Vec<Bytes>) -> Outcome {
+    async fn append(&self, records: Vec<Bytes>) -> AppendOutcome {
         let deadline = self.world.instant() + self.retry_max;
         let mut pause = self.pause_max / 100;
         let mut unsure = false;
@@ -165,23 +165,24 @@ impl Task {
                 Ok(appended) => {
                     let found = appended.offsets.first().copied().expect("one batch has one first offset");
                     let first = if unsure { self.first_copy(&records, found).await } else { Some(found) };
-                    return first
-                        .map_or(Outcome::Unknown, |first| Outcome::Accepted(first, appended.receipt));
+                    return first.map_or(AppendOutcome::Unknown, |first| {
+                        AppendOutcome::Accepted(first, appended.receipt)
+                    });
                 }
                 // After an unknown outcome a refusal of the repeat says nothing about the first attempt.
                 Err(AppendError::Rejected(rejection)) if !unsure => {
-                    return Outcome::Refused(refusal(rejection));
+                    return AppendOutcome::Refused(refusal(rejection));
                 }
-                Err(AppendError::Rejected(Rejection::Closed)) => return Outcome::Unknown,
+                Err(AppendError::Rejected(AppendRejection::Closed)) => return AppendOutcome::Unknown,
                 Err(error) => {
                     if self.world.instant() >= deadline {
-                        return Outcome::Unknown;
+                        return AppendOutcome::Unknown;
                     }
                     warn!(%error, "repeating an append");
                 }
             }
             unsure = true;
-            metrics::counter!(measures::APPEND_REPEATS).increment(1);
+            metrics::counter!(metric_names::APPEND_REPEATS).increment(1);
             self.world.sleep(pause).await;
             pause = (pause * 2).min(self.pause_max);
         }
@@ -203,7 +204,7 @@ impl Task {
                     }
                     from = chunk.next();
                 }
-                Err(ReadError::Trimmed { start, .. }) => from = start,
+                Err(LogError::Trimmed { start, .. }) => from = start,
                 Err(error) => {
                     warn!(%error, "whether an append was written twice cannot be seen");
                     return None;
@@ -218,7 +219,7 @@ impl Task {
         for submission in batch {
             let count = submission.commands.len();
             let (source, number) = (self.numbering.source().clone(), self.numbering.next());
-            let placed = Placed { at: self.at, first, count, receipt, source, number };
+            let placed = AppendedCommands { at: self.at, first, count, receipt, source, number };
             self.numbering.take(count, time);
             first = Offset(first.0 + count as u64);
             self.earliest = self.earliest.max(first);
@@ -226,8 +227,9 @@ impl Task {
             // Whoever handed it in may be gone; it is appended all the same.
             let _ = submission.answer.send(Ok(placed));
         }
-        metrics::counter!(measures::COMMANDS, "topic" => self.at.topic.as_str()).increment(records as u64);
-        metrics::histogram!(measures::APPEND_RECORDS).record(records as f64);
+        metrics::counter!(metric_names::COMMANDS, "topic" => self.at.topic.as_str())
+            .increment(records as u64);
+        metrics::histogram!(metric_names::APPEND_RECORDS).record(records as f64);
     }
 
     /// Takes back the waiters of a batch that was not appended: other records will get its numbers.
@@ -240,14 +242,14 @@ impl Task {
     }
 }
 
-fn refusal(rejection: Rejection) -> Refusal {
+fn refusal(rejection: AppendRejection) -> Refusal {
     match rejection {
-        Rejection::Full(_) => Refusal::Full,
-        Rejection::TooLarge { limit } => Refusal::TooLarge { limit },
-        Rejection::NoSuchPartition(at) => Refusal::NoSuchPartition(at),
-        Rejection::Closed => Refusal::Unavailable,
-        Rejection::Unavailable(_) => Refusal::Away,
-        Rejection::Refused(why) => Refusal::Refused(why),
+        AppendRejection::Full(_) => Refusal::Full,
+        AppendRejection::TooLarge { limit } => Refusal::TooLarge { limit },
+        AppendRejection::NoSuchPartition(at) => Refusal::NoSuchPartition(at),
+        AppendRejection::Closed => Refusal::Unavailable,
+        AppendRejection::Unavailable(_) => Refusal::Away,
+        AppendRejection::Refused(why) => Refusal::Refused(why),
     }
 }
 

@@ -4,7 +4,7 @@ use orderflow_schemas::{
     OrderCommand, OrderId, RawRecord, Status, Topic, TopicPartition, commands::ChangeStatus,
 };
 use orderflow_topics::{
-    Rejection,
+    AppendRejection,
     memory::{Fault, MemoryTopics},
 };
 use orderflow_world::TokioWorld;
@@ -36,7 +36,7 @@ impl Stage {
         Self { topics, appender, stopping, tasks }
     }
 
-    async fn append(&self, count: usize) -> Answer {
+    async fn append(&self, count: usize) -> SubmissionResult {
         self.appender.try_submit(commands(count), None, None)?.await.unwrap()
     }
 
@@ -48,8 +48,8 @@ impl Stage {
     }
 }
 
-fn commands(count: usize) -> Commands {
-    let mut commands = Commands::default();
+fn commands(count: usize) -> EncodedCommands {
+    let mut commands = EncodedCommands::default();
     for _ in 0..count {
         commands.push(&OrderCommand::ChangeStatus(ChangeStatus {
             order_id: OrderId::from_uuid(Uuid::nil()),
@@ -70,7 +70,7 @@ fn quick() -> Settings {
 async fn numbers_count_on_across_refused_appends() {
     let stage = Stage::new(&quick());
     assert_eq!(stage.append(2).await.unwrap().number, 1);
-    stage.topics.fail([Fault::Rejected(Rejection::Full("disk".into()))]);
+    stage.topics.fail([Fault::Rejected(AppendRejection::Full("disk".into()))]);
     assert_eq!(stage.append(3).await, Err(Refusal::Full));
     let placed = stage.append(1).await.unwrap();
     assert_eq!((placed.number, placed.first.0), (3, 2));
@@ -83,7 +83,7 @@ async fn an_append_of_unknown_outcome_is_repeated_with_the_same_bytes() {
     let stage = Stage::new(&quick());
     stage.topics.fail([
         Fault::UnknownButWritten,
-        Fault::Rejected(Rejection::Full("disk".into())),
+        Fault::Rejected(AppendRejection::Full("disk".into())),
         Fault::UnknownAndLost,
     ]);
     let placed = stage.append(2).await.unwrap();
@@ -112,7 +112,7 @@ async fn submissions_too_large_together_are_appended_one_by_one() {
     // Both are handed in before the task runs, so it gathers them into one append.
     let first = stage.appender.try_submit(commands(1), None, None).unwrap();
     let second = stage.appender.try_submit(commands(1), None, None).unwrap();
-    let too_large = Fault::Rejected(Rejection::TooLarge { limit: 10 });
+    let too_large = Fault::Rejected(AppendRejection::TooLarge { limit: 10 });
     stage.topics.fail([too_large.clone(), too_large]);
     assert_eq!(first.await.unwrap(), Err(Refusal::TooLarge { limit: 10 }));
     assert_eq!(second.await.unwrap().unwrap().number, 1);

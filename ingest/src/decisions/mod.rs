@@ -25,12 +25,12 @@ use orderflow_world::World;
 use tokio::sync::oneshot;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{reader::Reader, waiters::Waiters};
-use crate::{appender::Refusal, measures, settings::Settings};
+use self::{reader::DecisionReader, waiters::Waiters};
+use crate::{appender::Refusal, metric_names, settings::Settings};
 
 /// What was decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Decided {
+pub enum DecidedEvent {
     /// Of an order.
     Order(Box<OrderEvent>),
     /// Of stock or the catalogue.
@@ -46,26 +46,26 @@ pub struct Decision {
     /// Whether the command repeated an earlier one.
     pub replayed: bool,
     /// What was decided.
-    pub event: Decided,
+    pub event: DecidedEvent,
 }
 
 /// The registering end of a waiter; goes with its command to the appender.
 #[derive(Debug)]
-pub struct Watch {
+pub struct DecisionSender {
     id: u64,
     events: TopicPartition,
     sender: oneshot::Sender<Decision>,
 }
 
 /// The waiting end. Dropping it gives up.
-pub struct Waiter {
+pub struct DecisionReceiver {
     id: u64,
     events: TopicPartition,
     receiver: oneshot::Receiver<Decision>,
     decisions: Arc<Decisions>,
 }
 
-impl Waiter {
+impl DecisionReceiver {
     /// The decision, or `None` if it does not come within `timeout` or cannot come any more.
     pub async fn decision(mut self, timeout: Duration) -> Option<Decision> {
         let mut too_late = self.decisions.world.sleep(timeout);
@@ -77,18 +77,18 @@ impl Waiter {
     }
 }
 
-impl Drop for Waiter {
+impl Drop for DecisionReceiver {
     fn drop(&mut self) {
         // Closed first: from here on nobody registers it, so what the next line misses stays away.
         self.receiver.close();
         self.decisions.lock(self.events).forget(self.id);
         let waiting = self.decisions.waiting.fetch_sub(1, Ordering::Relaxed) - 1;
-        metrics::gauge!(measures::WAITERS).set(waiting as f64);
+        metrics::gauge!(metric_names::WAITERS).set(waiting as f64);
     }
 }
 
 /// The waiters of one partition of events.
-struct Watched {
+struct PartitionWaiters {
     waiters: Mutex<Waiters>,
     /// Cancelled once its reader knows where to read from.
     ready: CancellationToken,
@@ -97,8 +97,8 @@ struct Watched {
 /// All waiters, and the tasks that read for them.
 pub struct Decisions {
     world: Arc<dyn World>,
-    orders: Vec<Watched>,
-    stock: Vec<Watched>,
+    orders: Vec<PartitionWaiters>,
+    stock: Vec<PartitionWaiters>,
     waiting: AtomicUsize,
     waiters_max: usize,
     ids: std::sync::atomic::AtomicU64,
@@ -116,7 +116,7 @@ impl Decisions {
         tasks: &TaskTracker,
     ) -> Arc<Self> {
         let watched = |topic| {
-            let one = |_| Watched { waiters: Mutex::default(), ready: CancellationToken::new() };
+            let one = |_| PartitionWaiters { waiters: Mutex::default(), ready: CancellationToken::new() };
             (0..topics.partitions(topic)).map(one).collect()
         };
         let decisions = Arc::new(Self {
@@ -131,7 +131,7 @@ impl Decisions {
             for at in orderflow_topics::partitions_of(&**topics, topic) {
                 let (topics, decisions) = (Arc::clone(topics), Arc::clone(&decisions));
                 let lifecycle = Arc::clone(lifecycle);
-                let reader = Reader { at, topics, feed: feed.clone(), decisions, lifecycle };
+                let reader = DecisionReader { at, topics, feed: feed.clone(), decisions, lifecycle };
                 world.spawn(Box::pin(tasks.track_future(reader.run(stopping.clone()))));
             }
         }
@@ -139,17 +139,20 @@ impl Decisions {
     }
 
     /// A waiter for the decision of a command in `commands`; refused when too many wait.
-    pub fn open(self: &Arc<Self>, commands: TopicPartition) -> Result<(Watch, Waiter), Refusal> {
+    pub fn open(
+        self: &Arc<Self>,
+        commands: TopicPartition,
+    ) -> Result<(DecisionSender, DecisionReceiver), Refusal> {
         let waiting = self.waiting.fetch_add(1, Ordering::Relaxed) + 1;
         let events = events_of(commands);
         let id = self.ids.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = oneshot::channel();
-        let waiter = Waiter { id, events, receiver, decisions: Arc::clone(self) };
+        let waiter = DecisionReceiver { id, events, receiver, decisions: Arc::clone(self) };
         if waiting > self.waiters_max {
             return Err(Refusal::Overloaded);
         }
-        metrics::gauge!(measures::WAITERS).set(waiting as f64);
-        Ok((Watch { id, events, sender }, waiter))
+        metrics::gauge!(metric_names::WAITERS).set(waiting as f64);
+        Ok((DecisionSender { id, events, sender }, waiter))
     }
 
     /// Waits until no decision of what is appended to `commands` from now on can be missed.
@@ -158,17 +161,22 @@ impl Decisions {
     }
 
     /// Makes a waiter known under the number its command is about to be appended with.
-    pub fn register(&self, source: &Source, number: u64, watch: Watch) {
+    pub fn register(&self, source: &Source, number: u64, watch: DecisionSender) {
         self.lock(watch.events).register(source, number, watch);
     }
 
     /// Takes a waiter back whose command was not appended after all.
-    pub fn unregister(&self, commands: TopicPartition, source: &Source, number: u64) -> Option<Watch> {
+    pub fn unregister(
+        &self,
+        commands: TopicPartition,
+        source: &Source,
+        number: u64,
+    ) -> Option<DecisionSender> {
         let events = events_of(commands);
         self.lock(events).take_command(source, number).map(|entry| entry.into_watch(events))
     }
 
-    fn watched(&self, events: TopicPartition) -> &Watched {
+    fn watched(&self, events: TopicPartition) -> &PartitionWaiters {
         let Partition(number) = events.partition;
         let partitions = if events.topic == Topic::StockEvents { &self.stock } else { &self.orders };
         &partitions[usize::from(number)]

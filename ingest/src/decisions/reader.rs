@@ -2,19 +2,19 @@
 
 use std::{convert::Infallible, sync::Arc};
 
-use orderflow_feed::{Entry, Event, EventRecord, Feed};
+use orderflow_feed::{Event, EventRecord, Feed, FeedEntry};
 use orderflow_schemas::{Lifecycle, Offset, OrderEvent, StockEvent, Topic, TopicPartition, events::Change};
-use orderflow_topics::{ReadError, Topics, Visibility};
+use orderflow_topics::{LogError, Topics, Visibility};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, instrument, warn};
 
 use super::{
-    Decided, Decision, Decisions,
+    DecidedEvent, Decision, Decisions,
     verdict::{Verdict, order_of, verdict},
-    waiters::Waiting,
+    waiters::RegisteredWaiter,
 };
 
-pub(super) struct Reader {
+pub(super) struct DecisionReader {
     pub at: TopicPartition,
     pub topics: Arc<dyn Topics>,
     pub feed: Feed,
@@ -22,7 +22,7 @@ pub(super) struct Reader {
     pub lifecycle: Arc<Lifecycle>,
 }
 
-impl Reader {
+impl DecisionReader {
     /// Reads until stopped or until the log fails. Those who still wait then are told that nothing comes.
     #[instrument(name = "decisions", skip_all, fields(at = %self.at))]
     pub async fn run(self, stopping: CancellationToken) {
@@ -36,7 +36,7 @@ impl Reader {
         tokio::select! {
             () = stopping.cancelled() => {}
             result = read => {
-                let Err::<Infallible, ReadError>(error) = result;
+                let Err::<Infallible, LogError>(error) = result;
                 error!(%error, "decisions cannot be read any more");
             }
         }
@@ -44,12 +44,12 @@ impl Reader {
         self.decisions.lock(self.at).clear();
     }
 
-    async fn end(&self) -> Result<Offset, ReadError> {
+    async fn end(&self) -> Result<Offset, LogError> {
         Ok(self.topics.bounds(self.at, Visibility::Durable).await?.end)
     }
 
     /// Waits for events beyond `from`, looks at them, and says where to go on.
-    async fn step(&self, from: Offset) -> Result<Offset, ReadError> {
+    async fn step(&self, from: Offset) -> Result<Offset, LogError> {
         self.topics.wait_beyond(self.at, from, Visibility::Durable).await?;
         if self.decisions.lock(self.at).is_empty() {
             let end = self.end().await?;
@@ -65,14 +65,14 @@ impl Reader {
                 }
                 Ok(entries.next())
             }
-            Err(ReadError::Trimmed { start, .. }) => Ok(start),
+            Err(LogError::Trimmed { start, .. }) => Ok(start),
             Err(error) => Err(error),
         }
     }
 
     /// Looks at one event. What is none is for the sinks to report.
-    fn observe(&self, entry: &Entry) {
-        let Entry::Event(record) = entry else { return };
+    fn observe(&self, entry: &FeedEntry) {
+        let FeedEntry::Event(record) = entry else { return };
         let Some(cause) = &record.header.cause else { return };
         let waiting = self.decisions.lock(self.at).take_command(&cause.source, cause.number);
         if self.at.topic == Topic::StockEvents {
@@ -82,15 +82,15 @@ impl Reader {
         }
     }
 
-    fn observe_stock(&self, record: &EventRecord, waiting: Option<Waiting>) {
+    fn observe_stock(&self, record: &EventRecord, waiting: Option<RegisteredWaiter>) {
         let Some(waiting) = waiting else { return };
         let Some(Event::Stock(event)) = event_of(record) else { return };
         let replayed = matches!(event, StockEvent::Repeated(_));
-        let event = Decided::Stock(Box::new(event.clone()));
+        let event = DecidedEvent::Stock(Box::new(event.clone()));
         waiting.complete(Decision { cause: record.cause, replayed, event });
     }
 
-    fn observe_order(&self, record: &EventRecord, waiting: Option<Waiting>) {
+    fn observe_order(&self, record: &EventRecord, waiting: Option<RegisteredWaiter>) {
         let following = self.followers(record);
         if waiting.is_none() && following.is_empty() {
             return;
@@ -99,7 +99,7 @@ impl Reader {
         let decision = |replayed| Decision {
             cause: record.cause,
             replayed,
-            event: Decided::Order(Box::new(event.clone())),
+            event: DecidedEvent::Order(Box::new(event.clone())),
         };
         for waiting in following {
             let replayed = waiting.replayed;
@@ -116,7 +116,7 @@ impl Reader {
     }
 
     /// Who waits for the next event of the order that this one is about.
-    fn followers(&self, record: &EventRecord) -> Vec<Waiting> {
+    fn followers(&self, record: &EventRecord) -> Vec<RegisteredWaiter> {
         let change = Change::ALL.into_iter().find(|change| change.kind() == record.kind);
         let changes = change.is_some_and(|change| change != Change::Created);
         if !changes || !self.decisions.lock(self.at).follow_orders() {

@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use crate::{
     answers,
-    appender::Commands,
-    decisions::{Decided, Decision},
+    appender::EncodedCommands,
+    decisions::{DecidedEvent, Decision},
     requests::OrderRequest,
     service::Ingest,
     validate::{self, Owner},
@@ -33,7 +33,7 @@ pub async fn place(
     let command = validate::place(request, key, &owner, &caller, Uuid::now_v7())?;
     let (id, keyed) = (command.order_id, command.idempotency.is_some());
     let at = ingest.partition_of_order(id);
-    let command = Commands::of(&OrderCommand::Place(command));
+    let command = EncodedCommands::of(&OrderCommand::Place(command));
     // Under a key the order may be one that was placed before, and only its decision tells which.
     if respond_async && !keyed {
         let placed = ingest.append(at, command, Some(trace)).await?;
@@ -54,7 +54,9 @@ pub async fn place(
 
 /// 202 with the id of the order that the key stands for.
 fn which(decision: Decision, seen: &Position) -> Result<Response, Problem> {
-    let Decided::Order(event) = decision.event else { return Err(answers::unexpected("an event of stock")) };
+    let DecidedEvent::Order(event) = decision.event else {
+        return Err(answers::unexpected("an event of stock"));
+    };
     match *event {
         OrderEvent::Changed(_, event) if decision.replayed => Ok(elsewhere(event.order.id, seen)),
         OrderEvent::Changed(_, event) => Ok(answers::accepted(event.order.id, seen)),
@@ -66,11 +68,11 @@ fn which(decision: Decision, seen: &Position) -> Result<Response, Problem> {
 
 async fn answer(
     ingest: &Ingest,
-    event: Decided,
+    event: DecidedEvent,
     replayed: bool,
     seen: &Position,
 ) -> Result<Response, Problem> {
-    let Decided::Order(event) = event else { return Err(answers::unexpected("an event of stock")) };
+    let DecidedEvent::Order(event) = event else { return Err(answers::unexpected("an event of stock")) };
     match *event {
         OrderEvent::Changed(_, event) => Ok(answers::placed(&event.order, replayed, seen, &ingest.lifecycle)),
         OrderEvent::Repeated(event) => repeated(ingest, event, seen).await,

@@ -10,15 +10,15 @@ use orderflow_schemas::{
     Order, OrderCommand, OrderEvent, OrderId, Payload, Position,
     commands::ChangeStatus,
     envelope::TraceParent,
-    events::{CommandRejected, Rejection},
+    events::{CommandRejected, RejectionCode},
 };
 use orderflow_web::{Action, Caller, Id, IfMatch, Json, NoKey, OptionalJson, PathPart, Problem, Trace};
 use tracing::{instrument, warn};
 
 use crate::{
     answers,
-    appender::Commands,
-    decisions::{Decided, Decision},
+    appender::EncodedCommands,
+    decisions::{DecidedEvent, Decision},
     requests::{ActionRequest, StatusRequest},
     service::Ingest,
     validate,
@@ -103,16 +103,17 @@ async fn carry_out(
 ) -> Result<Response, Problem> {
     let id = command.order_id;
     let at = ingest.partition_of_order(id);
-    let (placed, decision) =
-        ingest.decide(at, Commands::of(&OrderCommand::ChangeStatus(command.clone())), Some(trace)).await?;
+    let (placed, decision) = ingest
+        .decide(at, EncodedCommands::of(&OrderCommand::ChangeStatus(command.clone())), Some(trace))
+        .await?;
     let Some(Decision { cause, event, .. }) = decision else {
         return Ok(answers::accepted(id, &Position::of(at, placed.first)));
     };
     let seen = answers::seen(at, cause);
-    let Decided::Order(event) = event else { return Err(answers::unexpected("an event of stock")) };
+    let DecidedEvent::Order(event) = event else { return Err(answers::unexpected("an event of stock")) };
     match *event {
         OrderEvent::Changed(_, event) => Ok(answers::changed(&event.order, &seen)),
-        OrderEvent::Rejected(event) if event.code == Rejection::UnknownOrder => {
+        OrderEvent::Rejected(event) if event.code == RejectionCode::UnknownOrder => {
             Err(forgotten(ingest, &command, event, caller, &seen).await)
         }
         OrderEvent::Rejected(event) => Err(answers::rejected(event, &seen)),
@@ -137,7 +138,7 @@ async fn forgotten(
             warn!(%error, "a change of an order that is over cannot be explained");
             Problem::unavailable(
                 "store-unavailable",
-                "the order is not active, and its store cannot be asked",
+                "the order is not active, and the store cannot be read",
                 1,
             )
         }
@@ -146,10 +147,10 @@ async fn forgotten(
 
 fn over(order: &Order, change: &ChangeStatus, rejected: CommandRejected) -> CommandRejected {
     let stale = change.is_stale(order.version);
-    let code = if stale { Rejection::StaleVersion } else { Rejection::IllegalTransition };
+    let code = if stale { RejectionCode::StaleVersion } else { RejectionCode::IllegalTransition };
     let detail = match stale {
         true => format!("the order has version {}", order.version),
-        false => format!("the order is {}, and that is final", order.status),
+        false => format!("the order is {}, which is final", order.status),
     };
     let allowed = (!stale).then(Vec::new);
     CommandRejected { code, detail, allowed, version: Some(order.version), ..rejected }

@@ -13,8 +13,8 @@ use tracing::instrument;
 
 use crate::{
     answers,
-    appender::Commands,
-    decisions::{Decided, Decision},
+    appender::EncodedCommands,
+    decisions::{DecidedEvent, Decision},
     requests::{AdjustmentRequest, ReceiptRequest},
     service::Ingest,
     validate,
@@ -62,13 +62,13 @@ pub async fn carry_out(
     trace: TraceParent,
 ) -> Result<Response, Problem> {
     let at = ingest.partition_of_sku(sku);
-    let (placed, decision) = ingest.decide(at, Commands::of(command), Some(trace)).await?;
+    let (placed, decision) = ingest.decide(at, EncodedCommands::of(command), Some(trace)).await?;
     let Some(Decision { cause, replayed, event }) = decision else {
         let body = json(StatusCode::ACCEPTED, &serde_json::json!({ "sku": sku }));
         return Ok(with_position(&Position::of(at, placed.first), body));
     };
     let seen = answers::seen(at, cause);
-    let Decided::Stock(event) = event else { return Err(answers::unexpected("an event of an order")) };
+    let DecidedEvent::Stock(event) = event else { return Err(answers::unexpected("an event of an order")) };
     let mut response = answer(*event, &seen)?;
     if replayed {
         response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));

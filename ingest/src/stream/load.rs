@@ -7,7 +7,7 @@ use orderflow_schemas::{Partition, Payload, Position, Topic, TopicPartition, env
 use tokio::sync::oneshot;
 
 use crate::{
-    appender::{Answer, Commands, Placed, Refusal},
+    appender::{AppendedCommands, EncodedCommands, Refusal, SubmissionResult},
     service::Ingest,
 };
 
@@ -16,19 +16,19 @@ pub struct Load<'a> {
     ingest: &'a Ingest,
     topic: Topic,
     trace: TraceParent,
-    groups: Vec<Commands>,
+    groups: Vec<EncodedCommands>,
     /// The partitions whose group is large enough to go.
     full: Vec<Partition>,
-    under_way: VecDeque<oneshot::Receiver<Answer>>,
+    under_way: VecDeque<oneshot::Receiver<SubmissionResult>>,
     accepted: u64,
-    last: Option<Placed>,
+    last: Option<AppendedCommands>,
     position: Position,
 }
 
 impl<'a> Load<'a> {
     /// Nothing yet, for a topic of commands.
     pub fn new(ingest: &'a Ingest, topic: Topic, trace: TraceParent) -> Self {
-        let groups = (0..ingest.partitions(topic)).map(|_| Commands::default()).collect();
+        let groups = (0..ingest.partitions(topic)).map(|_| EncodedCommands::default()).collect();
         let (full, under_way) = (Vec::new(), VecDeque::new());
         Self {
             ingest,
@@ -53,7 +53,7 @@ impl<'a> Load<'a> {
         }
     }
 
-    fn is_full(ingest: &Ingest, group: &Commands) -> bool {
+    fn is_full(ingest: &Ingest, group: &EncodedCommands) -> bool {
         let settings = &ingest.settings;
         group.len() >= settings.stream_lines_max || group.bytes_len() >= settings.stream_bytes_max
     }

@@ -32,7 +32,7 @@ use self::{
     report::Report,
 };
 use crate::{
-    fingerprint, measures,
+    fingerprint, metric_names,
     requests::{OrderRequest, ProductLine, ReceiptLine},
     service::Ingest,
     validate::{self, Owner},
@@ -116,14 +116,14 @@ async fn take<C: Payload>(
     body::require_media_type(request.headers(), "application/x-ndjson")?;
     let coding = Coding::of(request.headers())?;
     ingest.check_running()?;
-    let mut intake = Intake {
+    let mut intake = StreamIntake {
         lines: Lines::new(ingest.settings.line_bytes_max),
-        taker: Taker { line: 0, report: Report::new(ingest.settings.stream_refusals_max), read },
+        taker: LineReader { line: 0, report: Report::new(ingest.settings.stream_refusals_max), read },
         load: Load::new(ingest, topic, trace),
     };
     let read = intake.read(coding.decode(request.into_body())).await;
     let settled = intake.load.settle().await;
-    let Intake { load, taker, .. } = intake;
+    let StreamIntake { load, taker, .. } = intake;
     count(load.accepted(), taker.report.total());
     if let Err(problem) = read.and(settled.map_err(Problem::from)) {
         return Err(problem.with_member("accepted", load.accepted()));
@@ -138,18 +138,18 @@ async fn take<C: Payload>(
 }
 
 fn count(accepted: u64, refused: u64) {
-    metrics::counter!(measures::STREAM_LINES, "result" => "accepted").increment(accepted);
-    metrics::counter!(measures::STREAM_LINES, "result" => "refused").increment(refused);
+    metrics::counter!(metric_names::STREAM_LINES, "result" => "accepted").increment(accepted);
+    metrics::counter!(metric_names::STREAM_LINES, "result" => "refused").increment(refused);
 }
 
 /// One stream as it is taken.
-struct Intake<'a, R> {
+struct StreamIntake<'a, R> {
     lines: Lines,
-    taker: Taker<R>,
+    taker: LineReader<R>,
     load: Load<'a>,
 }
 
-impl<C: Payload, R: Fn(u64, &[u8]) -> Result<(Partition, C), Problem>> Intake<'_, R> {
+impl<C: Payload, R: Fn(u64, &[u8]) -> Result<(Partition, C), Problem>> StreamIntake<'_, R> {
     /// Takes all of the body. Where it breaks off, what was whole by then is handed in.
     async fn read(&mut self, body: Body) -> Result<(), Problem> {
         let mut chunks = body.into_data_stream();
@@ -186,26 +186,24 @@ fn broken_off(error: &axum::Error) -> Problem {
     tracing::debug!(%error, "a stream broke off");
     Problem::bad_request(
         "body-incomplete",
-        "the stream ended before it was complete, or cannot be decompressed; whole lines before that count",
+        "the body ended early or cannot be decompressed; complete lines before that point are kept",
     )
 }
 
 /// Reads lines, counts them and reports the bad ones.
-struct Taker<R> {
+struct LineReader<R> {
     line: u64,
     report: Report,
     read: R,
 }
 
-impl<C: Payload, R: Fn(u64, &[u8]) -> Result<(Partition, C), Problem>> Taker<R> {
+impl<C: Payload, R: Fn(u64, &[u8]) -> Result<(Partition, C), Problem>> LineReader<R> {
     fn take(&mut self, line: Line<'_>, load: &mut Load<'_>) {
         self.line += 1;
         let read = match line {
             Line::Whole(line) if line.trim_ascii().is_empty() => return,
             Line::Whole(line) => (self.read)(self.line, line),
-            Line::TooLong => {
-                Err(Problem::too_large("line-too-long", "the line is longer than is taken here"))
-            }
+            Line::TooLong => Err(Problem::too_large("line-too-long", "the line is too long")),
         };
         match read {
             Ok((partition, command)) => load.add(partition, &command),

@@ -5,11 +5,11 @@ use std::{collections::HashMap, sync::Arc};
 use bytes::Bytes;
 use orderflow_feed::commands_of;
 use orderflow_schemas::{
-    Amount, Cause, Header, Levels, Offset, Order, OrderCommand, OrderEvent, OrderId, Payload, RawRecord,
-    Record, Source, Status, StockCommand, StockEvent, Topic, TopicPartition,
+    Amount, Cause, Levels, Offset, Order, OrderCommand, OrderEvent, OrderId, Payload, RawRecord, Record,
+    RecordHeader, Source, Status, StockCommand, StockEvent, Topic, TopicPartition,
     commands::{ChangeStatus, PlaceOrder},
-    events::{Change, CommandRejected, OrderChanged, OrderRepeated, Rejection, StockChanged},
-    order::{Failure, Problem},
+    events::{Change, CommandRejected, OrderChanged, OrderRepeated, RejectionCode, StockChanged},
+    order::{Failure, FailureCode},
 };
 use orderflow_topics::Batch;
 
@@ -85,7 +85,7 @@ impl Processor {
 
     fn again(&self, command: &PlaceOrder, first: OrderId, same: bool) -> OrderEvent {
         if !same {
-            return rejected("order.place", Rejection::IdempotencyKeyReused, None);
+            return rejected("order.place", RejectionCode::IdempotencyKeyReused, None);
         }
         let order = self.orders.get(&first).cloned();
         OrderEvent::Repeated(OrderRepeated { requested: command.order_id, order_id: first, order })
@@ -93,13 +93,13 @@ impl Processor {
 
     fn change(&mut self, command: ChangeStatus) -> OrderEvent {
         let Some(known) = self.orders.get(&command.order_id) else {
-            return rejected("order.change_status", Rejection::UnknownOrder, None);
+            return rejected("order.change_status", RejectionCode::UnknownOrder, None);
         };
         if command.is_stale(known.version) {
-            return rejected("order.change_status", Rejection::StaleVersion, Some(known.version));
+            return rejected("order.change_status", RejectionCode::StaleVersion, Some(known.version));
         }
         if command.status.as_str() == "DELIVERED" {
-            return rejected("order.change_status", Rejection::IllegalTransition, Some(known.version));
+            return rejected("order.change_status", RejectionCode::IllegalTransition, Some(known.version));
         }
         let next = Order { version: known.version + 1, status: command.status, ..Order::clone(known) };
         self.orders.insert(next.id, Arc::new(next.clone()));
@@ -107,9 +107,9 @@ impl Processor {
     }
 }
 
-fn event<T: Payload>(at: TopicPartition, command: &Header, cause: Cause, data: T) -> Bytes {
+fn event<T: Payload>(at: TopicPartition, command: &RecordHeader, cause: Cause, data: T) -> Bytes {
     let source = Source::processor(commands_of(at).unwrap());
-    let header = Header { source, number: 1, cause: Some(cause), ..command.clone() };
+    let header = RecordHeader { source, number: 1, cause: Some(cause), ..command.clone() };
     Record { header, data }.encode()
 }
 
@@ -120,8 +120,8 @@ fn changed(change: Change, order: Order) -> OrderEvent {
     OrderEvent::Changed(change, event)
 }
 
-fn rejected(command: &str, code: Rejection, version: Option<u64>) -> OrderEvent {
-    let allowed = (code == Rejection::IllegalTransition).then(|| vec![Status::new("ACCEPTED").unwrap()]);
+fn rejected(command: &str, code: RejectionCode, version: Option<u64>) -> OrderEvent {
+    let allowed = (code == RejectionCode::IllegalTransition).then(|| vec![Status::new("ACCEPTED").unwrap()]);
     let (command, detail) = (command.into(), "no".to_owned());
     OrderEvent::Rejected(CommandRejected {
         command,
@@ -137,7 +137,7 @@ fn rejected(command: &str, code: Rejection, version: Option<u64>) -> OrderEvent 
 fn short(line: &orderflow_schemas::OrderLine) -> Failure {
     Failure {
         sku: line.sku.clone(),
-        problem: Problem::OutOfStock,
+        problem: FailureCode::OutOfStock,
         requested: line.quantity,
         available: 5,
         unit_price: None,
@@ -187,7 +187,7 @@ fn stock(command: StockCommand) -> StockEvent {
             })
         }
         _ => {
-            let OrderEvent::Rejected(rejected) = rejected("stock.adjust", Rejection::NegativeStock, None)
+            let OrderEvent::Rejected(rejected) = rejected("stock.adjust", RejectionCode::NegativeStock, None)
             else {
                 unreachable!()
             };

@@ -46,7 +46,7 @@ impl Owner {
             (Self::Only(own), _) => Ok(Some(own.clone())),
             (Self::Named, Some(named)) => Ok(errors.name("/customer_id", named)),
             (Self::Named, None) => {
-                errors.add("/customer_id", "is missing: say whose order it is");
+                errors.add("/customer_id", "is missing: name the customer");
                 Ok(None)
             }
         }
@@ -90,7 +90,7 @@ fn one_key(
 ) -> Option<IdempotencyKey> {
     let body: Option<IdempotencyKey> = body.and_then(|text| errors.name("/idempotency_key", text));
     if header.is_some() && body.is_some() && header != body {
-        errors.add("/idempotency_key", "is another key than the header Idempotency-Key has");
+        errors.add("/idempotency_key", "differs from the header Idempotency-Key");
     }
     header.or(body)
 }

@@ -47,6 +47,6 @@ pub fn perform(
 
 fn unknown_status(status: &Status, lifecycle: &Lifecycle) -> Problem {
     let names: Vec<_> = lifecycle.states().map(|(_, state)| state.name.as_str()).collect();
-    let detail = format!("there is no status `{status}`; there are {}", names.join(", "));
+    let detail = format!("there is no status `{status}`; statuses are {}", names.join(", "));
     Problem::bad_request("unknown-status", detail.clone()).with_errors([FieldError::new("/status", detail)])
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use async_trait::async_trait;
 use orderflow_api::{Part, Status};
 use orderflow_schemas::LogId;
-use orderflow_sinks::{Applied, Checkpoint, EventBatch, Sink, SinkError};
+use orderflow_sinks::{ApplyOutcome, Checkpoint, EventBatch, Sink, SinkError};
 
 /// Opens the writing side of a store, and makes it first if it is not there.
 #[async_trait]
@@ -98,7 +98,11 @@ impl<O: OpenSink> Sink for LazySink<O> {
         checkpoint
     }
 
-    async fn apply(&mut self, batch: &EventBatch, checkpoint: &Checkpoint) -> Result<Applied, SinkError> {
+    async fn apply(
+        &mut self,
+        batch: &EventBatch,
+        checkpoint: &Checkpoint,
+    ) -> Result<ApplyOutcome, SinkError> {
         let applied = match self.open().await {
             Ok(sink) => sink.apply(batch, checkpoint).await,
             Err(error) => Err(error),

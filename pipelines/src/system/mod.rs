@@ -15,7 +15,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
 use orderflow_api::{Api, Part};
-use orderflow_database::Reader;
+use orderflow_database::DatabaseReader;
 use orderflow_ingest::Ingest;
 use orderflow_sinks::Progress;
 use orderflow_web::{BodyLimit, Routes};
@@ -118,7 +118,7 @@ impl System {
         orderflow_ingest::routes(self.ingest.insert(Arc::new(ingest)).clone())
     }
 
-    fn api(&self, settings: &Settings, database: Arc<dyn Reader>, progress: Progress) -> Routes {
+    fn api(&self, settings: &Settings, database: Arc<dyn DatabaseReader>, progress: Progress) -> Routes {
         orderflow_api::routes(Api {
             database,
             progress,
@@ -205,7 +205,7 @@ fn open_database(
     settings: &Settings,
     progress: Progress,
     health: Part,
-) -> impl Future<Output = Result<(Store, Arc<dyn Reader>)>> + use<> {
+) -> impl Future<Output = Result<(Store, Arc<dyn DatabaseReader>)>> + use<> {
     let settings = settings.clone();
     async move { database::open(&settings, progress, health).await }
 }

@@ -4,16 +4,12 @@
 //! 128 bits of BLAKE3 over its scope and its text: a client can choose keys, but not ones that collide with another
 //! scope's.
 
-mod format_1;
-
 use std::{collections::VecDeque, hash::BuildHasher, time::Duration};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use orderflow_schemas::{Timestamp, commands::Fingerprint};
 use serde::{Deserialize, Serialize};
-
-pub(crate) use self::format_1::Format1;
 
 /// How long, in record time, a key is remembered.
 pub const REMEMBERED_FOR: Duration = Duration::from_secs(24 * 3600);
@@ -43,7 +39,7 @@ pub(crate) struct Remembered<T> {
 
 /// A key and what it stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Entry<T> {
+struct KeyEntry<T> {
     since: Timestamp,
     digest: Digest,
     value: Remembered<T>,
@@ -54,7 +50,7 @@ struct Entry<T> {
 #[serde(from = "Stored<T>")]
 pub(crate) struct Keys<T> {
     /// Oldest first.
-    entries: VecDeque<Entry<T>>,
+    entries: VecDeque<KeyEntry<T>>,
     newest: Timestamp,
     /// How many were forgotten because there were too many.
     pub(crate) crowded_out: u64,
@@ -70,7 +66,7 @@ pub(crate) struct Keys<T> {
 /// The keys as they are stored.
 #[derive(Deserialize)]
 struct Stored<T> {
-    entries: VecDeque<Entry<T>>,
+    entries: VecDeque<KeyEntry<T>>,
     newest: Timestamp,
     crowded_out: u64,
 }
@@ -132,7 +128,7 @@ impl<T> Keys<T> {
         }
         match self.place(digest) {
             Some(place) => self.entries[place].value = value,
-            None => self.push(Entry { since: self.newest, digest, value }),
+            None => self.push(KeyEntry { since: self.newest, digest, value }),
         }
         while self.entries.len() > keys_max {
             self.forget_oldest();
@@ -146,7 +142,7 @@ impl<T> Keys<T> {
         self.numbers.find(self.hasher.hash_one(digest), is_it).map(|number| place(*number, self.oldest))
     }
 
-    fn push(&mut self, entry: Entry<T>) {
+    fn push(&mut self, entry: KeyEntry<T>) {
         let (hash, number) =
             (self.hasher.hash_one(entry.digest), self.oldest.wrapping_add(self.entries.len() as u32));
         self.entries.push_back(entry);

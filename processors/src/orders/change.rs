@@ -6,7 +6,7 @@ use compact_str::CompactString;
 use orderflow_schemas::{
     Actor, Order, OrderEvent, Role, Status, Timestamp,
     commands::{ChangeStatus, ReleaseReason},
-    events::{Change, CommandRejected, Holding, OrderChanged, Rejection, Ticked},
+    events::{Change, CommandRejected, Holding, OrderChanged, RejectionCode, Ticked},
     lifecycle::{StateId, Transition, TransitionLookup},
 };
 
@@ -16,7 +16,7 @@ use super::{
 use crate::Decision;
 
 /// Who moves the order, and why.
-struct Move<'a> {
+struct TransitionRequest<'a> {
     by: &'a Actor,
     reason: Option<CompactString>,
     release: ReleaseReason,
@@ -32,7 +32,7 @@ impl OrderProcessor {
         let word =
             (self.lifecycle.find(change.status.as_str()).is_none()).then(|| change.status.as_str().into());
         let reason = change.reason.clone().or(word);
-        let step = Move { by: &change.by, reason, release: ReleaseReason::Canceled, time };
+        let step = TransitionRequest { by: &change.by, reason, release: ReleaseReason::Canceled, time };
         let (event, messages) = self.transition(&active, transition, step);
         Decision::sending(event, messages)
     }
@@ -46,24 +46,24 @@ impl OrderProcessor {
         let refuse =
             |code, detail: &str| Box::new(rejected("order.change_status", change.order_id, code, detail));
         let Some(active) = state.find(change.order_id) else {
-            return Err(refuse(Rejection::UnknownOrder, "no active order has this id"));
+            return Err(refuse(RejectionCode::UnknownOrder, "there is no active order with this id"));
         };
         let (order, role) = (&active.order, change.by.role);
         if role == Role::Customer && change.by.subject != order.customer_id.as_str() {
-            return Err(refuse(Rejection::Forbidden, "the order is another customer's"));
+            return Err(refuse(RejectionCode::Forbidden, "the order belongs to another customer"));
         }
         if change.is_stale(order.version) {
-            let refusal = refuse(Rejection::StaleVersion, "the order has changed since");
+            let refusal = refuse(RejectionCode::StaleVersion, "the order has changed since");
             return Err(Box::new(CommandRejected { version: Some(order.version), ..*refusal }));
         }
         let from = self.lifecycle.find(order.status.as_str());
         let to = self.lifecycle.resolve(change.status.as_str(), role);
         let illegal = |detail: String, allowed: Vec<Status>| {
-            let refusal = refuse(Rejection::IllegalTransition, &detail);
+            let refusal = refuse(RejectionCode::IllegalTransition, &detail);
             Box::new(CommandRejected { allowed: Some(allowed), ..*refusal })
         };
         if active.holding == Holding::Asked {
-            return Err(illegal("the order waits for stock".to_owned(), Vec::new()));
+            return Err(illegal("the order is waiting for stock".to_owned(), Vec::new()));
         }
         let found = from
             .zip(to)
@@ -71,13 +71,20 @@ impl OrderProcessor {
         match found {
             TransitionLookup::Allowed(transition) => Ok((active, transition)),
             TransitionLookup::NotForRole => {
-                let detail =
-                    format!("a {} may not move it from {} to {}", role.as_str(), order.status, change.status);
-                Err(refuse(Rejection::Forbidden, &detail))
+                let detail = format!(
+                    "the role {} may not move the order from {} to {}",
+                    role.as_str(),
+                    order.status,
+                    change.status
+                );
+                Err(refuse(RejectionCode::Forbidden, &detail))
             }
             TransitionLookup::Missing => {
                 let allowed = from.map_or(Vec::new(), |from| self.lifecycle.allowed(from, role));
-                Err(illegal(format!("there is no way from {} to {}", order.status, change.status), allowed))
+                Err(illegal(
+                    format!("the order cannot move from {} to {}", order.status, change.status),
+                    allowed,
+                ))
             }
         }
     }
@@ -96,7 +103,7 @@ impl OrderProcessor {
                 decision.events.push(without_timer(&active, time));
                 continue;
             };
-            let step = Move {
+            let step = TransitionRequest {
                 by: &Actor::SYSTEM,
                 reason: Some("expired".into()),
                 release: ReleaseReason::Expired,
@@ -112,7 +119,12 @@ impl OrderProcessor {
         decision
     }
 
-    fn transition(&self, active: &Active, transition: &Transition, step: Move<'_>) -> (OrderEvent, Messages) {
+    fn transition(
+        &self,
+        active: &Active,
+        transition: &Transition,
+        step: TransitionRequest<'_>,
+    ) -> (OrderEvent, Messages) {
         let before = &active.order;
         let (holding, messages) = self.carry_out(transition.stock, active.holding, before, step.release);
         let change = self.lifecycle.change(transition);
@@ -156,7 +168,7 @@ fn without_timer(active: &Active, time: Timestamp) -> OrderEvent {
         holding: active.holding,
         due: None,
         fingerprint: None,
-        reason: Some("the lifecycle has no timer here any more".into()),
+        reason: Some("the lifecycle no longer has a timer in this state".into()),
         by: Actor::SYSTEM,
     };
     OrderEvent::Changed(Change::Updated, changed)

@@ -6,7 +6,6 @@
 
 mod change;
 mod evolve;
-mod format_1;
 mod packed;
 mod place;
 mod reply;
@@ -20,7 +19,7 @@ use orderflow_schemas::{
     Lifecycle, Order, OrderCommand, OrderEvent, OrderId, Partition, RoutingHash, StockCommand, Timestamp,
     Topic,
     commands::{Prices, Release, ReleaseReason, Reserve, Ship},
-    events::{CommandRejected, Holding, Rejection},
+    events::{CommandRejected, Holding, RejectionCode},
     lifecycle::StockEffect,
     order::OrderLine,
 };
@@ -110,11 +109,11 @@ impl OrderProcessor {
             return Some(format!("has no state `{status}`"));
         };
         if self.lifecycle.state(id).outcome.is_some() {
-            return Some(format!("ends with the state `{status}`"));
+            return Some(format!("treats the state `{status}` as final"));
         }
         let goes_on = |held| self.lifecycle.on_reply(id, held).is_some();
         let waits = holding == Holding::Asked && !(goes_on(true) && goes_on(false));
-        waits.then(|| format!("awaits no answer from stock in the state `{status}`"))
+        waits.then(|| format!("expects no reply from stock in the state `{status}`"))
     }
 
     /// The stock partition that counts this line.
@@ -179,7 +178,12 @@ impl OrderProcessor {
 type Messages = Vec<(Partition, StockCommand)>;
 
 /// The refusal of a command about an order.
-fn rejected(command: &str, order_id: OrderId, code: Rejection, detail: impl Into<String>) -> CommandRejected {
+fn rejected(
+    command: &str,
+    order_id: OrderId,
+    code: RejectionCode,
+    detail: impl Into<String>,
+) -> CommandRejected {
     CommandRejected {
         command: command.into(),
         code,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use orderflow_schemas::{
     Amount, Order, OrderEvent, OrderLine, Role, Status, Timestamp,
     commands::{PlaceOrder, Prices},
-    events::{Change, Holding, OrderChanged, OrderRepeated, Rejection},
+    events::{Change, Holding, OrderChanged, OrderRepeated, RejectionCode},
 };
 
 use super::{Decided, OrderProcessor, Orders, rejected};
@@ -20,8 +20,8 @@ impl OrderProcessor {
             let refusal = rejected(
                 "order.place",
                 place.order_id,
-                Rejection::OrderExists,
-                "an order has this id already",
+                RejectionCode::OrderExists,
+                "an order with this id already exists",
             );
             return Decision::event(OrderEvent::Rejected(refusal));
         }
@@ -54,8 +54,8 @@ fn repeated(state: &Orders, place: &PlaceOrder, time: Timestamp) -> Option<Decid
     let digest = Digest::of(place.customer_id.as_str(), idempotency.key.as_str());
     let known = state.keys.get(digest, time)?;
     if known.fingerprint != idempotency.fingerprint {
-        let detail = "the idempotency key came before with another request";
-        let refusal = rejected("order.place", place.order_id, Rejection::IdempotencyKeyReused, detail);
+        let detail = "the idempotency key was used before for a different request";
+        let refusal = rejected("order.place", place.order_id, RejectionCode::IdempotencyKeyReused, detail);
         return Some(Decision::event(OrderEvent::Rejected(refusal)));
     }
     let order = state.get(known.value);

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use orderflow_schemas::{
     Actor, Amount, Order, OrderEvent, OrderLine, Partition, StockCommand, Timestamp,
     commands::{Release, ReleaseReason, ReservationOutcome, StockReply},
-    events::{Holding, OrderChanged, Rejection},
+    events::{Holding, OrderChanged, RejectionCode},
     lifecycle::Transition,
-    order::{Failure, Problem},
+    order::{Failure, FailureCode},
 };
 
 use super::{Decided, Messages, OrderProcessor, Orders, packed::Active, place::total, rejected};
@@ -21,8 +21,8 @@ type Replies<'a> = Vec<(Partition, &'a ReservationOutcome)>;
 impl OrderProcessor {
     pub(super) fn stock_reply(&self, state: &Orders, reply: &StockReply, time: Timestamp) -> Decided {
         let unexpected = || {
-            let detail = "the order waits for no answer from this stock partition";
-            let refusal = rejected("stock.reply", reply.order_id, Rejection::UnexpectedReply, detail);
+            let detail = "the order is not waiting for a reply from this stock partition";
+            let refusal = rejected("stock.reply", reply.order_id, RejectionCode::UnexpectedReply, detail);
             Decision::event(OrderEvent::Rejected(refusal))
         };
         let Some(active) = state.find(reply.order_id).filter(|active| active.holding == Holding::Asked)
@@ -85,7 +85,7 @@ impl OrderProcessor {
         };
         let mut messages: Messages = held.map(|(partition, _)| release(*partition)).collect();
         messages.sort_by_key(|(partition, _)| *partition);
-        let reason = failures.iter().map(|failure| failure.problem).min().unwrap_or(Problem::OutOfStock);
+        let reason = failures.iter().map(|failure| failure.problem).min().unwrap_or(FailureCode::OutOfStock);
         let order = Order {
             fail_reason: Some(reason.as_str().into()),
             failures: failures.into(),
@@ -174,7 +174,7 @@ fn too_large(lines: &[OrderLine]) -> Vec<Failure> {
         .max_by_key(|line| u128::from(line.unit_price.unwrap_or_default().0) * u128::from(line.quantity));
     let failure = |line: &OrderLine| Failure {
         sku: line.sku.clone(),
-        problem: Problem::TotalTooLarge,
+        problem: FailureCode::TotalTooLarge,
         requested: line.quantity,
         available: u64::from(line.quantity),
         unit_price: line.unit_price,

@@ -6,10 +6,7 @@ use foldhash::HashMap;
 use orderflow_schemas::{Order, OrderId, Timestamp, events::Holding};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    format_1::Format1,
-    packed::{Active, MaybePacked},
-};
+use super::packed::{Active, MaybePacked};
 use crate::{State, bulk, keys::Keys};
 
 /// The state of one partition.
@@ -47,8 +44,6 @@ impl Orders {
 }
 
 impl State for Orders {
-    type Format1 = Format1;
-
     fn check(&self) -> Result<(), String> {
         let checked = |(id, order): (&OrderId, &MaybePacked)| {
             let active = order.try_get().map_err(|why| format!("order {id}: {why}"))?;

@@ -9,7 +9,7 @@ use orderflow_schemas::{
         ChangeStatus, Fingerprint, Idempotency, PlaceOrder, ReservationOutcome as Outcome, StockReply, Tick,
     },
     events::{Change, OrderChanged},
-    order::{Actor, Failure, Problem},
+    order::{Actor, Failure, FailureCode},
 };
 
 use super::*;
@@ -111,7 +111,7 @@ fn placing(lines: &[(&str, u32, Option<u64>)]) -> PlaceOrder {
     }
 }
 
-fn short(sku: &str, problem: Problem) -> Failure {
+fn short(sku: &str, problem: FailureCode) -> Failure {
     let sku = Sku::new(sku).unwrap();
     Failure { sku, problem, requested: 2, available: 1, unit_price: None, currency: None }
 }
@@ -123,7 +123,7 @@ fn changed(decided: &Decided) -> (Change, &OrderChanged) {
 }
 
 #[track_caller]
-fn refusal(decided: &Decided) -> (Rejection, &CommandRejected) {
+fn refusal(decided: &Decided) -> (RejectionCode, &CommandRejected) {
     assert!(decided.messages.is_empty());
     let [OrderEvent::Rejected(rejected)] = decided.events.as_slice() else { panic!("{decided:?}") };
     (rejected.code, rejected)
@@ -169,14 +169,14 @@ fn one_refusal_fails_the_order_names_all_that_was_short_and_releases_the_rest() 
     let (here, there) = (sku(0), sku(1));
     shop.place(placing(&[(&here, 2, None), (&there, 2, None)]));
     shop.reply(1, Outcome::Held(vec![Amount(1)]));
-    let decided = shop.reply(0, Outcome::Refused(vec![short(&here, Problem::PriceChanged)]));
+    let decided = shop.reply(0, Outcome::Refused(vec![short(&here, FailureCode::PriceChanged)]));
     let (change, failed) = changed(&decided);
     assert_eq!((change, failed.order.fail_reason.as_deref()), (Change::Failed, Some("price-changed")));
     assert_eq!(decided.messages, [release(1, ReleaseReason::Failed)]);
 
     shop.place(placing(&[(&there, 2, None), (&here, 2, None)]));
-    shop.reply(0, Outcome::Refused(vec![short(&here, Problem::PriceChanged)]));
-    let decided = shop.reply(1, Outcome::Refused(vec![short(&there, Problem::OutOfStock)]));
+    shop.reply(0, Outcome::Refused(vec![short(&here, FailureCode::PriceChanged)]));
+    let decided = shop.reply(1, Outcome::Refused(vec![short(&there, FailureCode::OutOfStock)]));
     let (_, failed) = changed(&decided);
     let named: Vec<_> = failed.order.failures.iter().map(|failure| failure.sku.as_str()).collect();
     assert_eq!((named, failed.order.fail_reason.as_deref()), (vec![&*there, &*here], Some("out-of-stock")));
@@ -189,7 +189,7 @@ fn a_total_that_no_amount_can_hold_fails_the_order_and_releases_it() {
     shop.place(placing(&[(&sku(0), 1_000_000, None)]));
     let decided = shop.reply(0, Outcome::Held(vec![Amount::PRICE_MAX]));
     let (change, failed) = changed(&decided);
-    assert_eq!((change, failed.order.failures[0].problem), (Change::Failed, Problem::TotalTooLarge));
+    assert_eq!((change, failed.order.failures[0].problem), (Change::Failed, FailureCode::TotalTooLarge));
     assert_eq!(decided.messages, [release(0, ReleaseReason::Failed)]);
 }
 
@@ -209,16 +209,16 @@ fn only_sellers_set_prices() {
 fn a_reply_nobody_waits_for_is_refused() {
     let mut shop = Shop::new(TRACKING);
     let held = || Outcome::Held(vec![Amount(1)]);
-    assert_eq!(refusal(&shop.reply(0, held())).0, Rejection::UnexpectedReply, "unknown order");
+    assert_eq!(refusal(&shop.reply(0, held())).0, RejectionCode::UnexpectedReply, "unknown order");
     shop.place(placing(&[(&sku(0), 1, None), (&sku(1), 1, None)]));
     shop.reply(0, held());
-    assert_eq!(refusal(&shop.reply(0, held())).0, Rejection::UnexpectedReply, "second answer");
+    assert_eq!(refusal(&shop.reply(0, held())).0, RejectionCode::UnexpectedReply, "second answer");
     shop.reply(1, held());
-    assert_eq!(refusal(&shop.reply(1, held())).0, Rejection::UnexpectedReply, "reserved already");
+    assert_eq!(refusal(&shop.reply(1, held())).0, RejectionCode::UnexpectedReply, "reserved already");
 
     let mut shop = Shop::new(TRACKING);
     shop.place(placing(&[(&sku(0), 1, None)]));
-    assert_eq!(refusal(&shop.reply(1, held())).0, Rejection::UnexpectedReply, "not asked");
+    assert_eq!(refusal(&shop.reply(1, held())).0, RejectionCode::UnexpectedReply, "not asked");
 }
 
 #[test]
@@ -233,10 +233,10 @@ fn the_same_key_gives_the_same_order_for_a_day_and_another_body_is_refused() {
     let repeat = shop.place(keyed(1));
     let [OrderEvent::Repeated(repeated)] = repeat.events.as_slice() else { panic!("{repeat:?}") };
     assert_eq!((repeated.order_id, repeated.order.is_some(), repeat.messages.len()), (id(), true, 0));
-    assert_eq!(refusal(&shop.place(keyed(2))).0, Rejection::IdempotencyKeyReused);
+    assert_eq!(refusal(&shop.place(keyed(2))).0, RejectionCode::IdempotencyKeyReused);
     let unkeyed = shop.place(placing(&[(&sku(0), 1, None)]));
-    assert_eq!(refusal(&unkeyed).0, Rejection::OrderExists);
-    shop.reply(0, Outcome::Refused(vec![short(&sku(0), Problem::OutOfStock)]));
+    assert_eq!(refusal(&unkeyed).0, RejectionCode::OrderExists);
+    shop.reply(0, Outcome::Refused(vec![short(&sku(0), FailureCode::OutOfStock)]));
     assert!(matches!(shop.place(keyed(1)).events[..], [OrderEvent::Repeated(_)]), "also once it has ended");
     shop.wait(24 * 3600 + 1);
     assert_eq!(changed(&shop.place(keyed(2))).0, Change::Created);

@@ -6,7 +6,6 @@
 //! after each event: received = available + reserved + shipped + written off.
 
 mod evolve;
-mod format_1;
 mod receive;
 mod reserve;
 mod resolve;
@@ -16,7 +15,7 @@ mod tests;
 
 use orderflow_schemas::{
     OrderCommand, OrderId, Sku, StockCommand, StockEvent, Timestamp, Topic,
-    events::{CommandRejected, Rejection},
+    events::{CommandRejected, RejectionCode},
 };
 pub use state::Stock;
 
@@ -77,18 +76,18 @@ impl Processor for StockProcessor {
 }
 
 /// The refusal of a command about one SKU.
-fn sku_rejected(command: &str, sku: &Sku, code: Rejection, detail: &str) -> StockEvent {
+fn sku_rejected(command: &str, sku: &Sku, code: RejectionCode, detail: &str) -> StockEvent {
     rejected(command, code, detail, None, Some(sku.clone()))
 }
 
 /// The refusal of a command about a reservation.
-fn reservation_rejected(command: &str, order_id: OrderId, code: Rejection, detail: &str) -> StockEvent {
+fn reservation_rejected(command: &str, order_id: OrderId, code: RejectionCode, detail: &str) -> StockEvent {
     rejected(command, code, detail, Some(order_id), None)
 }
 
 fn rejected(
     command: &str,
-    code: Rejection,
+    code: RejectionCode,
     detail: &str,
     order_id: Option<OrderId>,
     sku: Option<Sku>,

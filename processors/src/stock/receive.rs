@@ -3,7 +3,7 @@
 use orderflow_schemas::{
     Levels, Sku, StockEvent, Timestamp,
     commands::{AdjustStock, Idempotency, ReceiveStock, SetProduct},
-    events::{ProductUpdated, Rejection, StockChanged, StockRepeated},
+    events::{ProductUpdated, RejectionCode, StockChanged, StockRepeated},
     limits::RECEIVED_MAX,
 };
 
@@ -20,8 +20,8 @@ pub(super) fn receive(state: &Stock, command: &ReceiveStock, time: Timestamp) ->
         return sku_rejected(
             KIND,
             sku,
-            Rejection::LevelOverflow,
-            "more than can ever be received of one SKU",
+            RejectionCode::LevelOverflow,
+            "exceeds what can be received of one SKU",
         );
     };
     StockEvent::Received(StockChanged {
@@ -42,9 +42,9 @@ pub(super) fn adjust(state: &Stock, command: &AdjustStock, time: Timestamp) -> S
     }
     let (before, units) = (state.levels(sku.as_str()), delta.unsigned_abs());
     let levels = if *delta >= 0 {
-        found(before, units).ok_or((Rejection::LevelOverflow, "more than can ever be received of one SKU"))
+        found(before, units).ok_or((RejectionCode::LevelOverflow, "exceeds what can be received of one SKU"))
     } else {
-        lost(before, units).ok_or((Rejection::NegativeStock, "less than that is available"))
+        lost(before, units).ok_or((RejectionCode::NegativeStock, "fewer units are available"))
     };
     match levels {
         Err((code, detail)) => sku_rejected(KIND, sku, code, detail),
@@ -86,8 +86,8 @@ fn repeated(
     let idempotency = idempotency?;
     let known = state.keys.get(Digest::of(sku.as_str(), idempotency.key.as_str()), time)?;
     if known.fingerprint != idempotency.fingerprint {
-        let detail = "the idempotency key came before with another request";
-        return Some(sku_rejected(kind, sku, Rejection::IdempotencyKeyReused, detail));
+        let detail = "the idempotency key was used before for a different request";
+        return Some(sku_rejected(kind, sku, RejectionCode::IdempotencyKeyReused, detail));
     }
     Some(StockEvent::Repeated(StockRepeated { sku: sku.clone(), levels: known.value }))
 }

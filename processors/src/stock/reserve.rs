@@ -3,8 +3,8 @@
 use orderflow_schemas::{
     Amount, Currency, Levels, OrderCommand, OrderLine, StockEvent,
     commands::{Prices, ReservationOutcome, Reserve, StockReply},
-    events::{Movement, Rejection, StockRefused, StockReserved},
-    order::{Failure, Problem},
+    events::{Movement, RejectionCode, StockRefused, StockReserved},
+    order::{Failure, FailureCode},
 };
 
 use super::{
@@ -17,9 +17,9 @@ impl StockProcessor {
     pub(super) fn reserve(&self, state: &Stock, reserve: &Reserve) -> Decided {
         let order_id = reserve.order_id;
         if state.reservations.contains_key(&order_id) {
-            let detail = "the order has a reservation here already";
+            let detail = "the order already has a reservation in this partition";
             let refusal =
-                reservation_rejected("stock.reserve", order_id, Rejection::ReservationExists, detail);
+                reservation_rejected("stock.reserve", order_id, RejectionCode::ReservationExists, detail);
             return Decision::event(refusal);
         }
         let (event, outcome) = match check_lines(state, reserve) {
@@ -68,9 +68,9 @@ fn check_sku(
     lines: &[OrderLine],
     reserve: &Reserve,
     prices: &mut Vec<Amount>,
-) -> Result<(), Problem> {
+) -> Result<(), FailureCode> {
     if units(lines) > levels.available {
-        return Err(Problem::OutOfStock);
+        return Err(FailureCode::OutOfStock);
     }
     for line in lines {
         prices.push(price(item, line, reserve.currency, reserve.prices)?);
@@ -93,27 +93,27 @@ fn price(
     line: &OrderLine,
     currency: Currency,
     prices: Prices,
-) -> Result<Amount, Problem> {
+) -> Result<Amount, FailureCode> {
     if let (Prices::Set, Some(price)) = (prices, line.unit_price) {
         return Ok(price);
     }
     let Some(Product { unit_price, currency: listed, .. }) = item.and_then(|item| item.product.as_ref())
     else {
-        return Err(Problem::PriceUnknown);
+        return Err(FailureCode::PriceUnknown);
     };
     if *listed != currency {
-        return Err(Problem::CurrencyMismatch);
+        return Err(FailureCode::CurrencyMismatch);
     }
     match line.unit_price {
-        Some(expected) if expected != *unit_price => Err(Problem::PriceChanged),
+        Some(expected) if expected != *unit_price => Err(FailureCode::PriceChanged),
         _ => Ok(*unit_price),
     }
 }
 
 /// What is wrong with these lines of one SKU.
-fn failure(item: Option<&Item>, lines: &[OrderLine], problem: Problem) -> Failure {
+fn failure(item: Option<&Item>, lines: &[OrderLine], problem: FailureCode) -> Failure {
     let product = item.and_then(|item| item.product.as_ref());
-    let product = product.filter(|_| problem != Problem::OutOfStock);
+    let product = product.filter(|_| problem != FailureCode::OutOfStock);
     Failure {
         sku: lines[0].sku.clone(),
         problem,

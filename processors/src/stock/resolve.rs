@@ -3,7 +3,7 @@
 use orderflow_schemas::{
     Levels, OrderId, Sku, StockEvent,
     commands::{Release, Ship, ShipLine},
-    events::{Movement, Rejection, StockReleased, StockShipped},
+    events::{Movement, RejectionCode, StockReleased, StockShipped},
 };
 
 use super::{
@@ -42,8 +42,8 @@ pub(super) fn ship(state: &Stock, ship: &Ship) -> StockEvent {
     let mut part: Vec<&ShipLine> = part.iter().collect();
     part.sort_by(|a, b| a.sku.cmp(&b.sku));
     if !covers(held, &part) {
-        let detail = "more is to be shipped than is reserved";
-        return reservation_rejected(KIND, order_id, Rejection::MoreThanReserved, detail);
+        let detail = "cannot ship more than is reserved";
+        return reservation_rejected(KIND, order_id, RejectionCode::MoreThanReserved, detail);
     }
     let lines = movements(state, part.into_iter().map(|line| (&line.sku, line.quantity)), gone);
     StockEvent::Shipped(StockShipped { order_id, lines })
@@ -52,10 +52,16 @@ pub(super) fn ship(state: &Stock, ship: &Ship) -> StockEvent {
 /// Why there is nothing to resolve.
 fn not_held(state: &Stock, kind: &str, order_id: OrderId) -> StockEvent {
     let (code, detail) = match state.resolved.get(order_id) {
-        Some(Resolution::Shipped) => (Rejection::ReservationResolved, "the reservation was shipped before"),
-        Some(Resolution::Released) => (Rejection::ReservationResolved, "the reservation was released before"),
-        Some(Resolution::Expired) => (Rejection::ReservationResolved, "the reservation expired before"),
-        None => (Rejection::UnknownReservation, "nothing is reserved for this order here"),
+        Some(Resolution::Shipped) => {
+            (RejectionCode::ReservationResolved, "the reservation has already been shipped")
+        }
+        Some(Resolution::Released) => {
+            (RejectionCode::ReservationResolved, "the reservation has already been released")
+        }
+        Some(Resolution::Expired) => {
+            (RejectionCode::ReservationResolved, "the reservation has already expired")
+        }
+        None => (RejectionCode::UnknownReservation, "the order has no reservation in this partition"),
     };
     reservation_rejected(kind, order_id, code, detail)
 }

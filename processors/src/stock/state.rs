@@ -7,7 +7,6 @@ use foldhash::HashMap;
 use orderflow_schemas::{Amount, Currency, Levels, OrderId, Sku, commands::ReleaseReason};
 use serde::{Deserialize, Serialize};
 
-use super::format_1::Format1;
 use crate::{State, bulk, keys::Keys};
 
 /// The state of one partition.
@@ -83,9 +82,7 @@ impl Resolved {
     }
 }
 
-impl State for Stock {
-    type Format1 = Format1;
-}
+impl State for Stock {}
 
 impl Stock {
     /// The levels of a SKU; all zero for one that was never seen.

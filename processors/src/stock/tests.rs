@@ -8,7 +8,7 @@ use orderflow_schemas::{
         Fingerprint, Idempotency, Prices, ReceiveStock, Release, ReleaseReason,
         ReservationOutcome as Outcome, Reserve, SetProduct, Ship, ShipLine,
     },
-    order::{Failure, Problem},
+    order::{Failure, FailureCode},
 };
 
 use super::*;
@@ -120,12 +120,12 @@ fn one(decided: Decided) -> StockEvent {
 }
 
 #[track_caller]
-fn refused(event: &StockEvent) -> (Rejection, &str) {
+fn refused(event: &StockEvent) -> (RejectionCode, &str) {
     let StockEvent::Rejected(rejected) = event else { panic!("{event:?}") };
     (rejected.code, &rejected.detail)
 }
 
-fn problems(failures: &[Failure]) -> Vec<(&str, Problem)> {
+fn problems(failures: &[Failure]) -> Vec<(&str, FailureCode)> {
     failures.iter().map(|failure| (failure.sku.as_str(), failure.problem)).collect()
 }
 
@@ -136,7 +136,8 @@ fn all_lines_are_held_at_the_catalogues_prices_or_none_is() {
     assert_eq!(held, Outcome::Held(vec![Amount(5), Amount(7)]));
     assert_eq!((shelves.of("a"), shelves.of("b")), ((0, 10, 0), (7, 3, 0)));
     let failures = shelves.refusals(Prices::Expected, &[("a", 1, None), ("b", 8, None), ("c", 1, None)]);
-    let short = [("a", Problem::OutOfStock), ("b", Problem::OutOfStock), ("c", Problem::OutOfStock)];
+    let short =
+        [("a", FailureCode::OutOfStock), ("b", FailureCode::OutOfStock), ("c", FailureCode::OutOfStock)];
     assert_eq!(problems(&failures), short);
     assert_eq!((failures[1].requested, failures[1].available), (8, 7));
 }
@@ -157,12 +158,12 @@ fn a_customer_pays_the_price_they_saw_or_the_order_fails() {
     let mut shelves = Shelves::full();
     shelves.take(StockCommand::Receive(receive("c", 1, None)));
     let failures = shelves.refusals(Prices::Expected, &[("a", 1, Some(4)), ("c", 1, Some(4))]);
-    assert_eq!(problems(&failures), [("a", Problem::PriceChanged), ("c", Problem::PriceUnknown)]);
+    assert_eq!(problems(&failures), [("a", FailureCode::PriceChanged), ("c", FailureCode::PriceUnknown)]);
     assert_eq!((failures[0].unit_price, failures[1].unit_price), (Some(Amount(5)), None));
     let dollars = SetProduct { currency: "USD".parse().unwrap(), ..product("b", 7) };
     shelves.take(StockCommand::SetProduct(dollars));
     let failures = shelves.refusals(Prices::Expected, &[("b", 1, Some(7))]);
-    assert_eq!(problems(&failures), [("b", Problem::CurrencyMismatch)]);
+    assert_eq!(problems(&failures), [("b", FailureCode::CurrencyMismatch)]);
     assert_eq!(failures[0].currency, Some("USD".parse().unwrap()));
 }
 
@@ -182,15 +183,21 @@ fn a_second_resolution_is_refused_and_names_the_first() {
     }
     shelves.release(1, ReleaseReason::Canceled);
     let again = shelves.ship(1, None);
-    assert_eq!(refused(&again), (Rejection::ReservationResolved, "the reservation was released before"));
+    assert_eq!(
+        refused(&again),
+        (RejectionCode::ReservationResolved, "the reservation has already been released")
+    );
     shelves.ship(2, None);
     let again = shelves.release(2, ReleaseReason::Expired);
-    assert_eq!(refused(&again), (Rejection::ReservationResolved, "the reservation was shipped before"));
+    assert_eq!(
+        refused(&again),
+        (RejectionCode::ReservationResolved, "the reservation has already been shipped")
+    );
     shelves.release(3, ReleaseReason::Expired);
     let again = shelves.release(3, ReleaseReason::Canceled);
-    assert_eq!(refused(&again), (Rejection::ReservationResolved, "the reservation expired before"));
+    assert_eq!(refused(&again), (RejectionCode::ReservationResolved, "the reservation has already expired"));
     let again = shelves.ship(1, None);
-    assert_eq!(refused(&again).0, Rejection::UnknownReservation, "only the last two are remembered");
+    assert_eq!(refused(&again).0, RejectionCode::UnknownReservation, "only the last two are remembered");
     assert_eq!(shelves.of("a"), (9, 0, 1));
 }
 
@@ -204,7 +211,7 @@ fn a_part_is_shipped_and_the_rest_stays_held() {
     assert_eq!(shipped.lines.len(), 3);
     assert_eq!((shelves.of("a"), shelves.of("b")), ((5, 1, 4), (6, 3, 1)));
     for wrong in [&[("a", 1), ("b", 2), ("a", 1)][..], &[("c", 1)], &[("a", 0)], &[]] {
-        assert_eq!(refused(&shelves.ship(1, Some(wrong))).0, Rejection::MoreThanReserved, "{wrong:?}");
+        assert_eq!(refused(&shelves.ship(1, Some(wrong))).0, RejectionCode::MoreThanReserved, "{wrong:?}");
     }
     shelves.ship(1, Some(&[("b", 3)]));
     shelves.release(1, ReleaseReason::Canceled);
@@ -219,7 +226,7 @@ fn an_order_has_one_reservation_at_a_time() {
     let (currency, lines) = ("EUR".parse().unwrap(), Vec::new());
     let twice = Reserve { order_id: id(1), currency, prices: Prices::Expected, lines };
     let twice = one(shelves.take(StockCommand::Reserve(twice)));
-    assert_eq!(refused(&twice).0, Rejection::ReservationExists);
+    assert_eq!(refused(&twice).0, RejectionCode::ReservationExists);
     shelves.release(1, ReleaseReason::Canceled);
     assert!(matches!(shelves.reserve(1, Prices::Expected, &[("a", 1, None)]), Outcome::Held(_)));
 }

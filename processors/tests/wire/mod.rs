@@ -11,7 +11,7 @@ use std::{collections::VecDeque, sync::Arc};
 use model::Model;
 use orderflow_processors::{OrderProcessor, Processor, StockProcessor};
 use orderflow_schemas::{
-    Cause, Header, Lifecycle, Offset, OrderCommand, Partition, Record, Source, StockCommand, Timestamp,
+    Cause, Lifecycle, Offset, OrderCommand, Partition, Record, RecordHeader, Source, StockCommand, Timestamp,
     TopicPartition,
 };
 
@@ -70,11 +70,11 @@ impl<P: Processor> Node<P> {
         Step { command, time, events, messages }
     }
 
-    fn header(&self, before: usize, time: Timestamp) -> Header {
+    fn header(&self, before: usize, time: Timestamp) -> RecordHeader {
         let client = Source::new("client").expect("letters make a source");
         let cause = Cause { offset: Offset(self.taken - 1), source: client, number: self.taken };
         let number = before as u64 + 1;
-        Header {
+        RecordHeader {
             source: self.source.clone(),
             number,
             time,

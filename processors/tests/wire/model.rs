@@ -10,7 +10,7 @@ use orderflow_schemas::{
     Amount, Currency, Levels, Order, OrderCommand, OrderEvent, OrderId, Role, Sku, StockCommand, StockEvent,
     Timestamp,
     commands::{Fingerprint, PlaceOrder, Prices, Reserve},
-    events::{Change, Holding, Movement, OrderChanged, Rejection, StockReserved},
+    events::{Change, Holding, Movement, OrderChanged, RejectionCode, StockReserved},
 };
 
 use super::{Node, Step, Wire};
@@ -79,7 +79,7 @@ impl Model {
                 assert_eq!((*print, *id), (idempotency.fingerprint, repeated.order_id));
             }
             (Some((_, print, _)), OrderEvent::Rejected(rejected)) => {
-                assert_eq!(rejected.code, Rejection::IdempotencyKeyReused);
+                assert_eq!(rejected.code, RejectionCode::IdempotencyKeyReused);
                 assert_ne!(*print, idempotency.fingerprint);
             }
             (known, event) => panic!("key {key:?}, known as {known:?}, gave {event:?}"),

@@ -7,9 +7,9 @@
 use bytes::{Bytes, BytesMut};
 use orderflow_processors::{Decision, Processor};
 use orderflow_schemas::{
-    Arrival, Cause, DecodeError, Header, Offset, Partition, Payload, RawRecord, Record, Source, Sources,
-    TopicPartition, envelope,
-    events::{CommandRejected, Rejection},
+    Arrival, Cause, DecodeError, Offset, Partition, Payload, RawRecord, Record, RecordHeader, Source,
+    Sources, TopicPartition, envelope,
+    events::{CommandRejected, RejectionCode},
 };
 use serde::{Deserialize, Serialize};
 
@@ -108,7 +108,7 @@ pub(super) fn input_and_output<P: Processor>(partition: Partition) -> (TopicPart
 fn unreadable(kind: &str, error: &DecodeError) -> CommandRejected {
     CommandRejected {
         command: kind.into(),
-        code: Rejection::Unreadable,
+        code: RejectionCode::Unreadable,
         detail: error.to_string(),
         order_id: None,
         sku: None,
@@ -132,12 +132,6 @@ impl<S: Default> Book<S> {
 }
 
 impl<S> Book<S> {
-    /// The same book with another form of its state.
-    pub(super) fn map_state<T>(self, form: impl FnOnce(S) -> T) -> Book<T> {
-        let Self { state, input_next, events_next, event_number, sent, sources } = self;
-        Book { state: form(state), input_next, events_next, event_number, sent, sources }
-    }
-
     /// Decides the command at `offset` of the processor's input.
     pub fn decide<P: Processor<State = S>>(
         &mut self,
@@ -153,7 +147,7 @@ impl<S> Book<S> {
         match self.sources.arrival(&raw.header) {
             Arrival::Repeat => return Ok(()),
             Arrival::Gap { expected } => {
-                let Header { source, number: found, .. } = raw.header;
+                let RecordHeader { source, number: found, .. } = raw.header;
                 return Err(BookError::Gap { at, offset, from: source, expected, found });
             }
             Arrival::Next => {}
@@ -176,19 +170,19 @@ impl<S> Book<S> {
         processor: &P,
         at: TopicPartition,
         offset: Offset,
-        came: Header,
+        command_header: RecordHeader,
         decision: Decision<P::Event, P::Message>,
         output: &mut Output,
     ) {
         assert!(!decision.events.is_empty(), "every command leads to an event");
         let source = Source::processor(at);
-        let mut header = Header {
+        let mut header = RecordHeader {
             source,
             number: 0,
-            time: came.time,
+            time: command_header.time,
             cause: None,
             sent: Vec::new(),
-            traceparent: came.traceparent,
+            traceparent: command_header.traceparent,
         };
         let mut buffer = BytesMut::with_capacity(1024);
         output.messages.resize_with(self.sent.len(), Vec::new);
@@ -206,7 +200,7 @@ impl<S> Book<S> {
             output.messages[usize::from(to.0)].push(buffer.split().freeze());
         }
         sent.sort_unstable();
-        header.cause = Some(Cause { offset, source: came.source, number: came.number });
+        header.cause = Some(Cause { offset, source: command_header.source, number: command_header.number });
         let last = decision.events.len() - 1;
         for (index, event) in decision.events.iter().enumerate() {
             self.event_number += 1;
@@ -217,7 +211,7 @@ impl<S> Book<S> {
             envelope::encode(&mut buffer, &header, event);
             output.bytes += buffer.len();
             output.events.push(buffer.split().freeze());
-            processor.evolve(&mut self.state, event, came.time);
+            processor.evolve(&mut self.state, event, command_header.time);
         }
     }
 

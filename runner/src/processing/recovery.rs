@@ -4,7 +4,7 @@
 
 use orderflow_processors::Processor;
 use orderflow_schemas::{Offset, Partition, TopicPartition};
-use orderflow_topics::{ReadError, Topics, Visibility};
+use orderflow_topics::{LogError, Topics, Visibility};
 
 use super::{
     book::{Book, BookError, input_and_output},
@@ -18,7 +18,7 @@ const READ_BYTES: usize = 1 << 20;
 pub enum RecoveryError {
     /// The log could not be read.
     #[error(transparent)]
-    Read(#[from] ReadError),
+    Read(#[from] LogError),
     /// The log's content cannot be.
     #[error(transparent)]
     Book(#[from] BookError),

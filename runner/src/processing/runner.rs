@@ -10,7 +10,7 @@ use bytes::Bytes;
 use metrics::{counter, gauge};
 use orderflow_processors::Processor;
 use orderflow_schemas::{DeadLetter, Offset, Partition, Topic, TopicPartition};
-use orderflow_topics::{AppendError, Appended, Batch, ReadError, Receipt, Topics, Visibility};
+use orderflow_topics::{AppendError, Appended, Batch, LogError, Receipt, Topics, Visibility};
 use orderflow_world::{World, until};
 use tokio_util::sync::CancellationToken;
 
@@ -65,7 +65,7 @@ pub enum RunnerError {
     Recovery(TopicPartition, #[source] RecoveryError),
     /// The log could not be read.
     #[error(transparent)]
-    Read(#[from] ReadError),
+    Read(#[from] LogError),
     /// The log would not take what was decided.
     #[error("decisions of {0}: {1}")]
     Append(TopicPartition, #[source] AppendError),
@@ -79,7 +79,7 @@ pub enum RunnerError {
 
 /// What a step came to.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Step {
+enum StepOutcome {
     /// Commands were decided, and what came of them is in the log.
     Decided,
     /// There was nothing to decide.
@@ -149,10 +149,10 @@ impl<P: Processor> Runner<P> {
         self.store_snapshot(&mut book).await?;
         while !stop.is_cancelled() {
             match self.step(&mut book, &stop).await? {
-                Step::Decided => self.catch_up_with_time(&book, &stop).await?,
-                Step::Idle => self.wait(&mut book, &stop).await?,
-                Step::Full => book = self.give_way(book).await?,
-                Step::Stopped => {
+                StepOutcome::Decided => self.catch_up_with_time(&book, &stop).await?,
+                StepOutcome::Idle => self.wait(&mut book, &stop).await?,
+                StepOutcome::Full => book = self.give_way(book).await?,
+                StepOutcome::Stopped => {
                     // The book is ahead of the log, so no snapshot may be made of it.
                     self.snapshots.finish().await;
                     return Ok(());
@@ -190,12 +190,12 @@ impl<P: Processor> Runner<P> {
         &mut self,
         book: &mut Book<P::State>,
         stop: &CancellationToken,
-    ) -> Result<Step, RunnerError> {
+    ) -> Result<StepOutcome, RunnerError> {
         let (input, _) = input_and_output::<P>(self.partition);
         let bytes_max = self.settings.read_bytes;
         let chunk = self.topics.read(input, book.input_next, bytes_max, Visibility::Accepted).await?;
         if chunk.records.is_empty() {
-            return Ok(Step::Idle);
+            return Ok(StepOutcome::Idle);
         }
         let mut output = Output::default();
         for (offset, record) in (chunk.from.0..).map(Offset).zip(&chunk.records) {
@@ -215,7 +215,7 @@ impl<P: Processor> Runner<P> {
         if self.snapshots.is_due(book.input_next) {
             self.store_snapshot(book).await?;
         }
-        Ok(Step::Decided)
+        Ok(StepOutcome::Decided)
     }
 
     /// Appends messages before the events that vouch for them, in one call. If they are not in the log after it, how the
@@ -225,7 +225,7 @@ impl<P: Processor> Runner<P> {
         book: &mut Book<P::State>,
         output: Output,
         stop: &CancellationToken,
-    ) -> Result<Option<Step>, RunnerError> {
+    ) -> Result<Option<StepOutcome>, RunnerError> {
         let (input, events) = input_and_output::<P>(self.partition);
         if output.is_empty() {
             return Ok(None);
@@ -256,8 +256,8 @@ impl<P: Processor> Runner<P> {
         let persisted = self.persist(batches, gives_way, stop).await;
         let appended = match persisted.map_err(|error| RunnerError::Append(input, error))? {
             Persisted::Appended(appended) => appended,
-            Persisted::Stopped => return Ok(Some(Step::Stopped)),
-            Persisted::Full => return Ok(Some(Step::Full)),
+            Persisted::Stopped => return Ok(Some(StepOutcome::Stopped)),
+            Persisted::Full => return Ok(Some(StepOutcome::Full)),
         };
         self.logged_at = book.input_next.0;
         self.last = appended.receipt;

@@ -54,7 +54,7 @@ impl<P: Processor> SnapshotWriter<P> {
         snapshots: Snapshots,
         settings: &Settings,
     ) -> Self {
-        Holds::<P>::new(topics.clone(), partition).all();
+        RetentionPins::<P>::new(topics.clone(), partition).all();
         Self {
             topics,
             partition,
@@ -79,7 +79,7 @@ impl<P: Processor> SnapshotWriter<P> {
     /// Removes what a crash has left, and tells the log what the kept snapshots need.
     pub(super) fn open(&self) -> Result<(), SnapshotError> {
         self.snapshots.remove_unfinished()?;
-        Holds::<P>::new(self.topics.clone(), self.partition).renew(&self.snapshots)
+        RetentionPins::<P>::new(self.topics.clone(), self.partition).renew(&self.snapshots)
     }
 
     /// The book was recovered from a snapshot that was taken before this command.
@@ -118,7 +118,7 @@ impl<P: Processor> SnapshotWriter<P> {
     pub(super) fn store(&mut self, book: Book<P::State>, last: Receipt) {
         self.taken_at = book.input_next.0;
         let (topics, snapshots, bytes_last) = (self.topics.clone(), self.snapshots.clone(), self.bytes);
-        let holds = Holds::<P>::new(self.topics.clone(), self.partition);
+        let holds = RetentionPins::<P>::new(self.topics.clone(), self.partition);
         let (input, events) = input_and_output::<P>(self.partition);
         let (stored, storing) = oneshot::channel();
         self.storing = Some(storing);
@@ -174,31 +174,31 @@ impl<P: Processor> SnapshotWriter<P> {
 }
 
 /// Tells the log which records the kept snapshots still need.
-struct Holds<P> {
+struct RetentionPins<P> {
     topics: Arc<dyn Topics>,
     partition: Partition,
     processor: PhantomData<fn() -> P>,
 }
 
-impl<P: Processor> Holds<P> {
+impl<P: Processor> RetentionPins<P> {
     fn new(topics: Arc<dyn Topics>, partition: Partition) -> Self {
         Self { topics, partition, processor: PhantomData }
     }
 
     fn all(&self) {
-        self.hold(Offset::ZERO, Offset::ZERO);
+        self.retain_from(Offset::ZERO, Offset::ZERO);
     }
 
     fn renew(&self, snapshots: &Snapshots) -> Result<(), SnapshotError> {
         let (input_next, events_next) = snapshots.needed_from()?;
-        self.hold(input_next, events_next);
+        self.retain_from(input_next, events_next);
         Ok(())
     }
 
-    fn hold(&self, input_next: Offset, events_next: Offset) {
+    fn retain_from(&self, input_next: Offset, events_next: Offset) {
         let (input, events) = input_and_output::<P>(self.partition);
-        let holder = format!("processor/{input}");
-        self.topics.hold(&holder, input, input_next);
-        self.topics.hold(&holder, events, events_next);
+        let reader = format!("processor/{input}");
+        self.topics.retain_from(&reader, input, input_next);
+        self.topics.retain_from(&reader, events, events_next);
     }
 }

@@ -1,16 +1,15 @@
 //! Snapshots of a processor's book, as objects of a [`SnapshotStore`].
 //!
 //! *Layout*: `<input topic>/<partition>/<input offset, 20 digits>.snap`: magic, format version, CRC-32C of all that
-//! follows, length of the body, the offsets to go on from; then the log's id and the book in postcard. Format 3 is
-//! written; formats 1 and 2, which have no id, are read too. *Durability*: that of the store. *Order*: the runner stores one only once all that led to it is durable.
-//! Several are kept; one that is damaged or of an unknown format is passed over for the one before, with a warning.
+//! follows, length of the body, the offsets to go on from; then the log's id and the book in postcard. *Durability*: that of
+//! the store. *Order*: the runner stores one only once all that led to it is durable. Several are kept; one that is damaged
+//! or of another format is passed over for the one before, with a warning.
 
 use std::{io, sync::Arc};
 
 use crc_fast::{CrcAlgorithm, checksum};
 use orderflow_processors::State;
 use orderflow_schemas::{LogId, Offset, TopicPartition};
-use serde::de::DeserializeOwned;
 
 use super::{book::Book, snapshot_store::SnapshotStore};
 
@@ -78,14 +77,9 @@ impl Snapshots {
     }
 
     /// Reads back a snapshot's bytes and the id of the log it was made from, or says why they are none.
-    fn decode<S: State>(bytes: &[u8]) -> Result<(Option<LogId>, Book<S>), String> {
-        let header = Header::checked(bytes)?;
-        let body = &bytes[HEADER_BYTES..];
-        match header.format {
-            1 => decode_body::<Book<S::Format1>>(body).map(|book| (None, book.map_state(Into::into))),
-            2 => decode_body(body).map(|book| (None, book)),
-            _ => decode_body(body).map(|(log, book)| (Some(log), book)),
-        }
+    fn decode<S: State>(bytes: &[u8]) -> Result<(LogId, Book<S>), String> {
+        SnapshotHeader::checked(bytes)?;
+        postcard::from_bytes(&bytes[HEADER_BYTES..]).map_err(|error| error.to_string())
     }
 
     /// Encodes and stores a book, from async code. Returns how many bytes it took; `bytes_last` is how many the one
@@ -132,7 +126,7 @@ impl Snapshots {
         let Some(newest) = all.pop().filter(|_| !all.is_empty()) else { return Ok(false) };
         let name = self.name(newest);
         let bytes = self.store.read(&name).map_err(self.failed(&name))?;
-        if Header::checked(&bytes).is_err() {
+        if SnapshotHeader::checked(&bytes).is_err() {
             return Ok(false);
         }
         for old in all {
@@ -165,7 +159,7 @@ impl Snapshots {
     pub fn needed_from(&self) -> Result<(Offset, Offset), SnapshotError> {
         let Some(oldest) = self.list()?.first().copied() else { return Ok((Offset::ZERO, Offset::ZERO)) };
         let header = self.store.read_start(&self.name(oldest), HEADER_BYTES);
-        match header.ok().and_then(|bytes| Header::read(&bytes).ok()) {
+        match header.ok().and_then(|bytes| SnapshotHeader::read(&bytes).ok()) {
             Some(header) => Ok((header.input_next, header.events_next)),
             // Nothing to go by: then all of the log may be needed.
             None => Ok((Offset::ZERO, Offset::ZERO)),
@@ -177,7 +171,7 @@ impl Snapshots {
         let name = self.name(offset);
         let bytes = self.store.read(&name).map_err(self.failed(&name))?;
         match Self::decode(&bytes) {
-            Ok((Some(stored), _)) if stored != self.log => {
+            Ok((stored, _)) if stored != self.log => {
                 let (location, log) = (self.location(offset), self.log.clone());
                 Err(SnapshotError::OtherLog { location, stored, log })
             }
@@ -209,20 +203,15 @@ impl Snapshots {
     }
 }
 
-fn decode_body<B: DeserializeOwned>(bytes: &[u8]) -> Result<B, String> {
-    postcard::from_bytes(bytes).map_err(|error| error.to_string())
-}
-
 /// The fixed part of a snapshot.
-struct Header {
-    format: u32,
+struct SnapshotHeader {
     crc: u32,
     length: u64,
     input_next: Offset,
     events_next: Offset,
 }
 
-impl Header {
+impl SnapshotHeader {
     /// The header of a whole snapshot, whose checksum is right.
     fn checked(bytes: &[u8]) -> Result<Self, String> {
         let header = Self::read(bytes)?;
@@ -244,11 +233,10 @@ impl Header {
             return Err("it is no snapshot".to_owned());
         }
         let format = word(8);
-        if !(1..=FORMAT).contains(&format) {
-            return Err(format!("its format is {format}, this program reads 1 to {FORMAT}"));
+        if format != FORMAT {
+            return Err(format!("its format is {format}, this program reads {FORMAT}"));
         }
         Ok(Self {
-            format,
             crc: word(12),
             length: long(16),
             input_next: Offset(long(24)),

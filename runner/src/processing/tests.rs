@@ -5,11 +5,11 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use orderflow_processors::{OrderProcessor, orders::Orders};
 use orderflow_schemas::{
-    Actor, CustomerId, Header, Lifecycle, Offset, OrderCommand, OrderEvent, OrderId, OrderLine, Partition,
-    Record, Role, Sku, Source, Timestamp, Topic, TopicPartition, commands::PlaceOrder,
+    Actor, CustomerId, Lifecycle, Offset, OrderCommand, OrderEvent, OrderId, OrderLine, Partition, Record,
+    RecordHeader, Role, Sku, Source, Timestamp, Topic, TopicPartition, commands::PlaceOrder,
 };
 use orderflow_topics::{
-    Batch, EmbeddedLog, Rejection, Topics, Visibility, embedded,
+    AppendRejection, Batch, EmbeddedLog, Topics, Visibility, embedded,
     memory::{Fault, MemoryTopics},
 };
 use orderflow_world::TokioWorld;
@@ -31,7 +31,7 @@ fn tracking() -> OrderProcessor {
 }
 
 fn record(source: &str, number: u64, data: OrderCommand) -> Bytes {
-    let header = Header {
+    let header = RecordHeader {
         source: Source::new(source).unwrap(),
         number,
         time: Timestamp::from_micros(1_000_000 * i64::try_from(number).unwrap()),
@@ -195,14 +195,14 @@ async fn while_the_log_is_full_a_snapshot_lets_it_forget_what_is_decided() {
     topics.wait_beyond(EVENTS, Offset(2), Visibility::Durable).await.unwrap();
     assert_eq!(snapshots.list().unwrap(), [], "none is due");
 
-    let full = || Fault::Rejected(Rejection::Full("for the test".into()));
+    let full = || Fault::Rejected(AppendRejection::Full("for the test".into()));
     log.fail((0..1_000).map(|_| full()));
     log.put(COMMANDS, (4..=5).map(place));
     while snapshots.list().unwrap() != [Offset(3)] {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert_eq!(log.bounds(EVENTS, Visibility::Accepted).await.unwrap().end, Offset(3), "it is full still");
-    let held = || log.holds().into_iter().rfind(|(_, at, _)| *at == COMMANDS).map(|(.., from)| from);
+    let held = || log.pins().into_iter().rfind(|(_, at, _)| *at == COMMANDS).map(|(.., from)| from);
     while held() != Some(Offset(3)) {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

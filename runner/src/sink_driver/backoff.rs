@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use orderflow_world::World;
 use tokio_util::sync::CancellationToken;
 
-use super::{RETRIES, SinkDriverSettings, Step};
+use super::{LoopControl, RETRIES, SinkDriverSettings};
 
 /// Pauses between attempts, each twice as long as the last, up to a bound.
 pub(super) struct Backoff {
@@ -25,11 +25,11 @@ impl Backoff {
         &mut self,
         error: &(dyn std::error::Error + Sync),
         stop: &CancellationToken,
-    ) -> Step {
+    ) -> LoopControl {
         tracing::warn!(sink = self.sink, %error, pause = ?self.next, "the sink tries again after a pause");
         metrics::counter!(RETRIES, "sink" => self.sink).increment(1);
         let paused = stop.run_until_cancelled(self.world.sleep(self.next)).await;
         self.next = (self.next * 2).min(self.max);
-        if paused.is_some() { Step::Continue } else { Step::Stopped }
+        if paused.is_some() { LoopControl::Continue } else { LoopControl::Stopped }
     }
 }

@@ -17,8 +17,8 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use orderflow_feed::{EventRecord, Feed, FeedError};
 use orderflow_schemas::{DeadLetter, Offset, Topic, TopicPartition};
-use orderflow_sinks::{Applied, Checkpoint, EventBatch, Progress, Sink, SinkError};
-use orderflow_topics::{AppendError, Batch, ReadError, Topics, Visibility};
+use orderflow_sinks::{ApplyOutcome, Checkpoint, EventBatch, Progress, Sink, SinkError};
+use orderflow_topics::{AppendError, Batch, LogError, Topics, Visibility};
 use orderflow_world::{Instant, World};
 use serde::Deserialize;
 use tokio::sync::mpsc;
@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     backoff::Backoff,
-    read_ahead::{Read, ReadAhead},
+    read_ahead::{ReadAhead, ReadBatch},
 };
 
 /// Records that a sink has passed, by sink.
@@ -109,7 +109,7 @@ pub enum SinkDriverError {
         /// The sink's name.
         sink: &'static str,
         /// What the log said.
-        source: ReadError,
+        source: LogError,
     },
     /// The store cannot be written.
     #[error("sink {sink} stopped: {source}")]
@@ -131,7 +131,7 @@ pub enum SinkDriverError {
 
 /// Whether to go on.
 #[derive(PartialEq, Eq)]
-enum Step {
+enum LoopControl {
     Continue,
     Stopped,
 }
@@ -172,7 +172,7 @@ impl SinkDriver {
     ) -> Self {
         let inputs: Vec<_> = feed.partitions().collect();
         for input in &inputs {
-            topics.hold(&holder(&*sink), *input, Offset::ZERO);
+            topics.retain_from(&reader_name(&*sink), *input, Offset::ZERO);
         }
         let applied = Checkpoint::default();
         Self {
@@ -192,7 +192,7 @@ impl SinkDriver {
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), SinkDriverError> {
         let Some(checkpoint) = self.load(&stop).await? else { return Ok(()) };
         self.check(&checkpoint).await?;
-        self.advance(Applied::Durable, checkpoint.clone(), 0);
+        self.advance(ApplyOutcome::Durable, checkpoint.clone(), 0);
         let reader = ReadAhead::new(&self, &checkpoint)?;
         let (sender, mut receiver) = mpsc::channel(1);
         // A task of its own, so that decoding and applying can have a core each. Cancelled when applying ends, for
@@ -216,7 +216,7 @@ impl SinkDriver {
         for at in &self.inputs {
             let bounds = self.topics.bounds(*at, Visibility::Durable).await;
             let end = bounds.map_err(|source| SinkDriverError::Read { sink, source })?.end;
-            let next = checkpoint.mark(*at).next;
+            let next = checkpoint.partition(*at).next;
             if next > end {
                 return Err(SinkDriverError::Ahead { sink, at: *at, next, end });
             }
@@ -235,7 +235,7 @@ impl SinkDriver {
                     return Ok(Some(checkpoint));
                 }
                 Err(error @ SinkError::Retry { .. }) => {
-                    if backoff.pause(&error, stop).await == Step::Stopped {
+                    if backoff.pause(&error, stop).await == LoopControl::Stopped {
                         return Ok(None);
                     }
                 }
@@ -252,12 +252,12 @@ impl SinkDriver {
 
     async fn apply_all(
         &mut self,
-        receiver: &mut mpsc::Receiver<Result<Read, SinkDriverError>>,
+        receiver: &mut mpsc::Receiver<Result<ReadBatch, SinkDriverError>>,
         stop: &CancellationToken,
     ) -> Result<(), SinkDriverError> {
         loop {
             // Looked at each time, since under load a batch is always there before the pause is over.
-            if self.must_flush() && self.flush(stop).await? == Step::Stopped {
+            if self.must_flush() && self.flush(stop).await? == LoopControl::Stopped {
                 break;
             }
             let (flush_in, world) = (self.flush_in(), &self.world);
@@ -273,7 +273,7 @@ impl SinkDriver {
                 () = until_flush => continue,
             };
             let Some(read) = read else { break };
-            if stop.is_cancelled() || self.settle(read?, stop).await? == Step::Stopped {
+            if stop.is_cancelled() || self.settle(read?, stop).await? == LoopControl::Stopped {
                 break;
             }
         }
@@ -293,21 +293,21 @@ impl SinkDriver {
     }
 
     /// Has the store make everything durable that it has applied.
-    async fn flush(&mut self, stop: &CancellationToken) -> Result<Step, SinkDriverError> {
+    async fn flush(&mut self, stop: &CancellationToken) -> Result<LoopControl, SinkDriverError> {
         if self.in_flight.records == 0 {
-            return Ok(Step::Continue);
+            return Ok(LoopControl::Continue);
         }
         let sink = self.sink.name();
         let mut backoff = Backoff::new(&self.world, sink, &self.settings);
         loop {
             match self.sink.flush().await {
                 Ok(()) => {
-                    self.advance(Applied::Durable, self.applied.clone(), 0);
-                    return Ok(Step::Continue);
+                    self.advance(ApplyOutcome::Durable, self.applied.clone(), 0);
+                    return Ok(LoopControl::Continue);
                 }
                 Err(error @ SinkError::Retry { .. }) => {
-                    if backoff.pause(&error, stop).await == Step::Stopped {
-                        return Ok(Step::Stopped);
+                    if backoff.pause(&error, stop).await == LoopControl::Stopped {
+                        return Ok(LoopControl::Stopped);
                     }
                 }
                 Err(source) => return Err(SinkDriverError::Apply { sink, source }),
@@ -316,12 +316,16 @@ impl SinkDriver {
     }
 
     /// Applies what was read, dead letters first, however often it takes.
-    async fn settle(&mut self, mut read: Read, stop: &CancellationToken) -> Result<Step, SinkDriverError> {
+    async fn settle(
+        &mut self,
+        mut read: ReadBatch,
+        stop: &CancellationToken,
+    ) -> Result<LoopControl, SinkDriverError> {
         let sink = self.sink.name();
         let mut backoff = Backoff::new(&self.world, sink, &self.settings);
         loop {
-            if self.write_dead_letters(&mut read.letters, stop).await? == Step::Stopped {
-                return Ok(Step::Stopped);
+            if self.write_dead_letters(&mut read.letters, stop).await? == LoopControl::Stopped {
+                return Ok(LoopControl::Stopped);
             }
             let begun = self.world.instant();
             let applied = match self.sink.apply(&read.batch, &read.checkpoint).await {
@@ -332,8 +336,8 @@ impl SinkDriver {
                 }
                 Err(error @ SinkError::Retry { .. }) => {
                     self.report_lag().await;
-                    if backoff.pause(&error, stop).await == Step::Stopped {
-                        return Ok(Step::Stopped);
+                    if backoff.pause(&error, stop).await == LoopControl::Stopped {
+                        return Ok(LoopControl::Stopped);
                     }
                     continue;
                 }
@@ -351,7 +355,7 @@ impl SinkDriver {
         metrics::counter!(APPLIED_RECORDS, "sink" => sink).increment(read.records as u64);
         metrics::histogram!(BATCH_RECORDS, "sink" => sink).record(read.records as f64);
         self.report_lag().await;
-        Ok(Step::Continue)
+        Ok(LoopControl::Continue)
     }
 
     /// Makes the dead letters durable, before the checkpoint may pass what they are about.
@@ -359,7 +363,7 @@ impl SinkDriver {
         &mut self,
         letters: &mut Vec<DeadLetter>,
         stop: &CancellationToken,
-    ) -> Result<Step, SinkDriverError> {
+    ) -> Result<LoopControl, SinkDriverError> {
         let sink = self.sink.name();
         let mut backoff = Backoff::new(&self.world, sink, &self.settings);
         while !letters.is_empty() {
@@ -374,14 +378,14 @@ impl SinkDriver {
                     metrics::counter!(DEAD_LETTERS, "sink" => sink).increment(some as u64);
                 }
                 Err(error) if may_be_repeated(&error) => {
-                    if backoff.pause(&error, stop).await == Step::Stopped {
-                        return Ok(Step::Stopped);
+                    if backoff.pause(&error, stop).await == LoopControl::Stopped {
+                        return Ok(LoopControl::Stopped);
                     }
                 }
                 Err(source) => return Err(SinkDriverError::DeadLetter { sink, source }),
             }
         }
-        Ok(Step::Continue)
+        Ok(LoopControl::Continue)
     }
 
     /// Takes the record that the sink cannot store out of the batch; `None` if the error is not about one of its
@@ -391,7 +395,7 @@ impl SinkDriver {
         let is_it = |record: &Arc<EventRecord>| record.at == *at && record.offset == *offset;
         let index = batch.records.iter().position(is_it)?;
         let record = batch.records.remove(index);
-        Some(DeadLetter::new(&holder(&*self.sink), *at, *offset, reason.clone(), &record.bytes))
+        Some(DeadLetter::new(&reader_name(&*self.sink), *at, *offset, reason.clone(), &record.bytes))
     }
 
     /// Tells how far behind the sink is, also while its store is away and nothing is applied.
@@ -399,20 +403,20 @@ impl SinkDriver {
         let mut lag = 0;
         for at in &self.inputs {
             let Ok(bounds) = self.topics.bounds(*at, Visibility::Durable).await else { return };
-            lag += bounds.end.0.saturating_sub(self.applied.mark(*at).next.0);
+            lag += bounds.end.0.saturating_sub(self.applied.partition(*at).next.0);
         }
         metrics::gauge!(LAG_RECORDS, "sink" => self.sink.name()).set(lag as f64);
     }
 
     /// Tells readers how far the store shows, and the log how far it is durable.
-    fn advance(&mut self, applied: Applied, checkpoint: Checkpoint, records: usize) {
-        if applied >= Applied::Visible {
+    fn advance(&mut self, applied: ApplyOutcome, checkpoint: Checkpoint, records: usize) {
+        if applied >= ApplyOutcome::Visible {
             self.progress.advance(&checkpoint);
         }
-        if applied == Applied::Durable {
-            let holder = holder(&*self.sink);
+        if applied == ApplyOutcome::Durable {
+            let reader = reader_name(&*self.sink);
             for input in &self.inputs {
-                self.topics.hold(&holder, *input, checkpoint.mark(*input).next);
+                self.topics.retain_from(&reader, *input, checkpoint.partition(*input).next);
             }
             self.in_flight = InFlight::default();
         } else {
@@ -424,7 +428,7 @@ impl SinkDriver {
 }
 
 /// Under which name the log keeps what a sink needs.
-fn holder(sink: &dyn Sink) -> String {
+fn reader_name(sink: &dyn Sink) -> String {
     format!("sink/{}", sink.name())
 }
 

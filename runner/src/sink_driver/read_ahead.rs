@@ -1,16 +1,16 @@
 //! Reading and decoding, one batch ahead of applying.
 
-use orderflow_feed::{Cursor, Entries, FeedError, Taken};
+use orderflow_feed::{Cursor, Delivery, FeedEntries, FeedError};
 use orderflow_schemas::{DeadLetter, TopicPartition};
 use orderflow_sinks::{Checkpoint, EventBatch};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{SinkDriver, SinkDriverError, SinkDriverSettings, holder};
+use super::{SinkDriver, SinkDriverError, SinkDriverSettings, reader_name};
 
 /// What was read and not yet applied.
 #[derive(Default)]
-pub(super) struct Read {
+pub(super) struct ReadBatch {
     pub(super) batch: EventBatch,
     pub(super) letters: Vec<DeadLetter>,
     /// How far the sink is once this is applied.
@@ -19,7 +19,7 @@ pub(super) struct Read {
     pub(super) bytes: usize,
 }
 
-impl Read {
+impl ReadBatch {
     fn is_full(&self, settings: &SinkDriverSettings) -> bool {
         self.records >= settings.records_max || self.bytes >= settings.bytes_max
     }
@@ -28,7 +28,7 @@ impl Read {
     fn take(
         &mut self,
         cursor: &mut Cursor,
-        entries: &Entries,
+        entries: &FeedEntries,
         reader: &str,
         settings: &SinkDriverSettings,
     ) -> Result<(), FeedError> {
@@ -36,15 +36,15 @@ impl Read {
             if self.is_full(settings) {
                 break;
             }
-            let (at, offset) = (cursor.at(), cursor.mark().next);
+            let (at, offset) = (cursor.at(), cursor.checkpoint().next);
             let letter = |reason: &str, bytes| DeadLetter::new(reader, at, offset, reason.to_owned(), bytes);
             match cursor.take(entry)? {
-                Taken::Repeat => {}
-                Taken::Event(record) => match record.event() {
+                Delivery::Repeat => {}
+                Delivery::Event(record) => match record.event() {
                     Ok(_) => self.batch.records.push(record),
                     Err(reason) => self.letters.push(letter(reason, &record.bytes)),
                 },
-                Taken::Unusable(record) => self.letters.push(letter(&record.reason, &record.bytes)),
+                Delivery::Unusable(record) => self.letters.push(letter(&record.reason, &record.bytes)),
             }
             self.records += 1;
             self.bytes += entry.bytes_len();
@@ -65,16 +65,16 @@ pub(super) struct ReadAhead {
 impl ReadAhead {
     pub(super) fn new(driver: &SinkDriver, checkpoint: &Checkpoint) -> Result<Self, SinkDriverError> {
         let sink = driver.sink.name();
-        let cursor = |at: &TopicPartition| driver.feed.cursor(*at, checkpoint.mark(*at));
+        let cursor = |at: &TopicPartition| driver.feed.cursor(*at, checkpoint.partition(*at));
         let cursors = driver.inputs.iter().map(cursor).collect::<Result<_, _>>();
         let cursors = cursors.map_err(|source| SinkDriverError::Read { sink, source })?;
-        Ok(Self { cursors, settings: driver.settings, sink, reader: holder(&*driver.sink) })
+        Ok(Self { cursors, settings: driver.settings, sink, reader: reader_name(&*driver.sink) })
     }
 
     /// Sends batches, and at last an error, until it is told to stop or nobody takes them any more.
     pub(super) async fn run(
         mut self,
-        sender: mpsc::Sender<Result<Read, SinkDriverError>>,
+        sender: mpsc::Sender<Result<ReadBatch, SinkDriverError>>,
         stop: CancellationToken,
     ) {
         let reading = async {
@@ -92,7 +92,7 @@ impl ReadAhead {
     }
 
     /// Waits for records and reads a batch of them. Dropped half-way it has read nothing that anybody misses.
-    async fn next(&mut self) -> Result<Read, SinkDriverError> {
+    async fn next(&mut self) -> Result<ReadBatch, SinkDriverError> {
         loop {
             let read = self.read().await?;
             if read.records > 0 {
@@ -106,8 +106,8 @@ impl ReadAhead {
 
     /// What is at hand of each partition in turn, until there is nothing more or the batch is full. What stands before an
     /// event that cannot be taken goes first, alone; the error comes again at the next call.
-    async fn read(&mut self) -> Result<Read, SinkDriverError> {
-        let mut read = Read::default();
+    async fn read(&mut self) -> Result<ReadBatch, SinkDriverError> {
+        let mut read = ReadBatch::default();
         // Another partition begins each time, so that none waits for ever behind those that fill the batch.
         self.cursors.rotate_left(1);
         'reading: loop {
@@ -131,7 +131,7 @@ impl ReadAhead {
             }
         }
         read.checkpoint =
-            Checkpoint(self.cursors.iter().map(|cursor| (cursor.at(), cursor.mark())).collect());
+            Checkpoint(self.cursors.iter().map(|cursor| (cursor.at(), cursor.checkpoint())).collect());
         Ok(read)
     }
 }

@@ -5,10 +5,11 @@ use std::{sync::Mutex, time::Duration};
 use async_trait::async_trait;
 use orderflow_feed::Settings as FeedSettings;
 use orderflow_schemas::{
-    Header, LogId, Offset, OrderEvent, Position, Record, Source, Timestamp, envelope::Cause, events::Ticked,
+    LogId, Offset, OrderEvent, Position, Record, RecordHeader, Source, Timestamp, envelope::Cause,
+    events::Ticked,
 };
 use orderflow_topics::{
-    Rejection,
+    AppendRejection,
     memory::{Fault, MemoryTopics},
 };
 use orderflow_world::TokioWorld;
@@ -22,7 +23,7 @@ struct Stored {
     /// The log it is tied to.
     log: Option<LogId>,
     /// What `apply` answers.
-    applied: Applied,
+    applied: ApplyOutcome,
     numbers: Vec<u64>,
     batches: Vec<usize>,
     checkpoint: Checkpoint,
@@ -51,7 +52,7 @@ impl Stored {
 struct Memory(Arc<Mutex<Stored>>);
 
 impl Memory {
-    fn new(applied: Applied) -> Self {
+    fn new(applied: ApplyOutcome) -> Self {
         let (numbers, batches, faults) = (Vec::new(), Vec::new(), Vec::new());
         let (checkpoint, durable) = (Checkpoint::default(), (0, Checkpoint::default()));
         let pause = Duration::ZERO;
@@ -87,7 +88,11 @@ impl Sink for Memory {
         Ok(self.0.lock().unwrap().durable.1.clone())
     }
 
-    async fn apply(&mut self, batch: &EventBatch, checkpoint: &Checkpoint) -> Result<Applied, SinkError> {
+    async fn apply(
+        &mut self,
+        batch: &EventBatch,
+        checkpoint: &Checkpoint,
+    ) -> Result<ApplyOutcome, SinkError> {
         let pause = self.0.lock().unwrap().pause;
         if !pause.is_zero() {
             tokio::time::sleep(pause).await;
@@ -99,7 +104,7 @@ impl Sink for Memory {
         stored.numbers.extend(batch.records.iter().map(|record| record.header.number));
         stored.batches.push(batch.records.len());
         stored.checkpoint = checkpoint.clone();
-        if stored.applied == Applied::Durable {
+        if stored.applied == ApplyOutcome::Durable {
             stored.make_durable();
         }
         Ok(stored.applied)
@@ -120,7 +125,7 @@ fn event(number: u64) -> Bytes {
     let source = Source::processor(TopicPartition::new(Topic::OrdersCommands, 0));
     let time = Timestamp::from_micros(1);
     let cause = Some(Cause { offset: Offset(number), source: source.clone(), number });
-    let header = Header { source, number, time, cause, sent: vec![], traceparent: None };
+    let header = RecordHeader { source, number, time, cause, sent: vec![], traceparent: None };
     Record { header, data: OrderEvent::Ticked(Ticked {}) }.encode()
 }
 
@@ -136,16 +141,16 @@ impl Run {
         let log = MemoryTopics::with_partitions(1);
         log.put(EVENTS, events);
         let progress = Progress::new([EVENTS]);
-        Self { log, sink: Memory::new(Applied::Durable), progress, stop: CancellationToken::new() }
+        Self { log, sink: Memory::new(ApplyOutcome::Durable), progress, stop: CancellationToken::new() }
     }
 
-    fn of_kind(applied: Applied, events: impl IntoIterator<Item = Bytes>) -> Self {
+    fn of_kind(applied: ApplyOutcome, events: impl IntoIterator<Item = Bytes>) -> Self {
         Self { sink: Memory::new(applied), ..Self::over(events) }
     }
 
     /// The offset from which the log keeps the events.
     fn held(&self) -> Offset {
-        let holds = self.log.holds();
+        let holds = self.log.pins();
         holds.iter().rev().find(|(_, at, _)| *at == EVENTS).map_or(Offset::ZERO, |(.., from)| *from)
     }
 
@@ -204,8 +209,8 @@ async fn events_are_applied_once_in_bounded_batches_and_new_ones_are_waited_for(
     assert_eq!(run.numbers(), (1..=11).collect::<Vec<_>>());
     let stored = run.sink.0.lock().unwrap();
     assert!(stored.batches.iter().all(|records| *records <= 4), "{:?}", stored.batches);
-    assert_eq!(stored.checkpoint.mark(EVENTS).next, Offset(13));
-    let held: Vec<_> = run.log.holds().into_iter().filter(|(_, at, _)| *at == EVENTS).collect();
+    assert_eq!(stored.checkpoint.partition(EVENTS).next, Offset(13));
+    let held: Vec<_> = run.log.pins().into_iter().filter(|(_, at, _)| *at == EVENTS).collect();
     assert_eq!(held.first().unwrap(), &("sink/memory".to_owned(), EVENTS, Offset(0)));
     assert_eq!(held.last().unwrap(), &("sink/memory".to_owned(), EVENTS, Offset(13)));
 }
@@ -258,7 +263,7 @@ async fn stopping_ends_the_pause_of_a_store_that_is_away() {
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_read_or_stored_is_a_dead_letter_before_the_checkpoint_passes_it() {
     let run = Run::over([event(1), Bytes::from_static(b"\xff"), event(2), event(3)]);
-    run.log.fail((0..3).map(|_| Fault::Rejected(Rejection::Full("no room".into()))));
+    run.log.fail((0..3).map(|_| Fault::Rejected(AppendRejection::Full("no room".into()))));
     let unstorable = SinkError::DeadLetter { at: EVENTS, offset: Offset(2), reason: "too large".into() };
     run.sink.0.lock().unwrap().faults.push(unstorable);
     run.until(3).await.unwrap();
@@ -271,7 +276,7 @@ async fn what_cannot_be_read_or_stored_is_a_dead_letter_before_the_checkpoint_pa
     assert_eq!(letters[1].bytes.bytes().unwrap(), event(2));
 }
 
-const KINDS: [Applied; 3] = [Applied::Accepted, Applied::Visible, Applied::Durable];
+const KINDS: [ApplyOutcome; 3] = [ApplyOutcome::Accepted, ApplyOutcome::Visible, ApplyOutcome::Durable];
 
 #[tokio::test(start_paused = true)]
 async fn the_log_keeps_what_is_not_durable_and_readers_see_what_is_visible() {
@@ -281,8 +286,8 @@ async fn the_log_keeps_what_is_not_durable_and_readers_see_what_is_visible() {
         let look = async {
             tokio::time::sleep(Duration::from_millis(500)).await;
             let is_shown = run.progress.reach(&shown, Duration::ZERO).await;
-            assert_eq!(is_shown, kind >= Applied::Visible, "{kind:?}");
-            assert_eq!(run.held(), Offset(if kind == Applied::Durable { 3 } else { 0 }), "{kind:?}");
+            assert_eq!(is_shown, kind >= ApplyOutcome::Visible, "{kind:?}");
+            assert_eq!(run.held(), Offset(if kind == ApplyOutcome::Durable { 3 } else { 0 }), "{kind:?}");
             // A second after the first batch the store is flushed.
             tokio::time::sleep(Duration::from_millis(600)).await;
             assert!(run.progress.reach(&shown, Duration::ZERO).await, "{kind:?}");
@@ -290,7 +295,11 @@ async fn the_log_keeps_what_is_not_durable_and_readers_see_what_is_visible() {
             run.stop.cancel();
         };
         tokio::join!(run.drive(), look).0.unwrap();
-        assert_eq!(run.sink.0.lock().unwrap().flushes, usize::from(kind != Applied::Durable), "{kind:?}");
+        assert_eq!(
+            run.sink.0.lock().unwrap().flushes,
+            usize::from(kind != ApplyOutcome::Durable),
+            "{kind:?}"
+        );
     }
 }
 
@@ -310,7 +319,7 @@ async fn after_a_crash_what_was_not_durable_comes_again_and_nothing_is_missing()
 
 #[tokio::test(start_paused = true)]
 async fn what_is_in_flight_has_a_bound() {
-    let run = Run::of_kind(Applied::Accepted, (1..=100).map(event));
+    let run = Run::of_kind(ApplyOutcome::Accepted, (1..=100).map(event));
     run.until(100).await.unwrap();
     let stored = run.sink.0.lock().unwrap();
     // Batches have four records here, and eight may be in flight.
@@ -320,7 +329,7 @@ async fn what_is_in_flight_has_a_bound() {
 
 #[tokio::test(start_paused = true)]
 async fn a_store_is_flushed_in_time_also_while_batches_never_cease() {
-    let run = Run::of_kind(Applied::Accepted, (1..=400).map(event));
+    let run = Run::of_kind(ApplyOutcome::Accepted, (1..=400).map(event));
     run.sink.0.lock().unwrap().pause = Duration::from_millis(600);
     let look = async {
         // The bound on records is far away.
@@ -333,7 +342,7 @@ async fn a_store_is_flushed_in_time_also_while_batches_never_cease() {
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_cannot_flush_is_tried_again_and_stopping_does_not_wait_for_it() {
-    let run = Run::of_kind(Applied::Visible, (1..=3).map(event));
+    let run = Run::of_kind(ApplyOutcome::Visible, (1..=3).map(event));
     let trouble = async {
         tokio::time::sleep(Duration::from_millis(500)).await;
         run.sink.0.lock().unwrap().faults.extend((0..3).map(|_| retry()));

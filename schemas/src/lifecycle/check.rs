@@ -118,7 +118,7 @@ fn describe(holding: Holding) -> &'static str {
     }
 }
 
-type Place = (StateId, Holding);
+type LifecyclePoint = (StateId, Holding);
 
 /// Refuses what cannot run.
 pub(super) fn check(lifecycle: &Lifecycle) -> Result<(), LifecycleError> {
@@ -170,7 +170,7 @@ fn collide(a: &Transition, b: &Transition) -> bool {
 }
 
 /// All places an order can come to, from the initial one.
-fn walk(lifecycle: &Lifecycle) -> Result<BTreeSet<Place>, LifecycleError> {
+fn walk(lifecycle: &Lifecycle) -> Result<BTreeSet<LifecyclePoint>, LifecycleError> {
     let holding = match lifecycle.initial_stock {
         None => Holding::Nothing,
         Some(StockEffect::Reserve) => Holding::Asked,
@@ -193,9 +193,9 @@ fn walk(lifecycle: &Lifecycle) -> Result<BTreeSet<Place>, LifecycleError> {
 /// Where the transition leads from this place; `None` if it cannot happen there.
 fn step(
     lifecycle: &Lifecycle,
-    (_, holding): Place,
+    (_, holding): LifecyclePoint,
     transition: &Transition,
-) -> Result<Option<Place>, LifecycleError> {
+) -> Result<Option<LifecyclePoint>, LifecycleError> {
     let before = match (transition.trigger, holding) {
         (Trigger::Reserved, Holding::Asked) => Holding::Held,
         (Trigger::Refused, Holding::Asked) => Holding::Nothing,
@@ -216,7 +216,7 @@ fn step(
     Err(LifecycleError::StockEffect { way: way(lifecycle, transition), effect, holding: describe(after) })
 }
 
-fn check_replies(lifecycle: &Lifecycle, places: &BTreeSet<Place>) -> Result<(), LifecycleError> {
+fn check_replies(lifecycle: &Lifecycle, places: &BTreeSet<LifecyclePoint>) -> Result<(), LifecycleError> {
     for (id, state) in lifecycle.states() {
         let waits = places.contains(&(id, Holding::Asked));
         let ways = lifecycle.on_reply(id, true).is_some() && lifecycle.on_reply(id, false).is_some();
@@ -232,8 +232,8 @@ fn check_replies(lifecycle: &Lifecycle, places: &BTreeSet<Place>) -> Result<(), 
 }
 
 /// From every place a final state can be reached, and none of those keeps stock.
-fn check_ends(lifecycle: &Lifecycle, places: &BTreeSet<Place>) -> Result<(), LifecycleError> {
-    let mut ending: BTreeSet<Place> = BTreeSet::new();
+fn check_ends(lifecycle: &Lifecycle, places: &BTreeSet<LifecyclePoint>) -> Result<(), LifecycleError> {
+    let mut ending: BTreeSet<LifecyclePoint> = BTreeSet::new();
     for place in places {
         let state = lifecycle.state(place.0);
         if state.outcome.is_some() && place.1 != Holding::Nothing {
@@ -269,7 +269,7 @@ fn check_ends(lifecycle: &Lifecycle, places: &BTreeSet<Place>) -> Result<(), Lif
 const REST: Duration = Duration::from_secs(1);
 
 /// No order goes around by itself without a rest: it would write events as fast as the machine can.
-fn check_rests(lifecycle: &Lifecycle, places: &BTreeSet<Place>) -> Result<(), LifecycleError> {
+fn check_rests(lifecycle: &Lifecycle, places: &BTreeSet<LifecyclePoint>) -> Result<(), LifecycleError> {
     let mut restless = places.clone();
     // Nothing that leads on only to places which come to rest is on a circle.
     loop {
@@ -294,9 +294,9 @@ fn check_rests(lifecycle: &Lifecycle, places: &BTreeSet<Place>) -> Result<(), Li
 /// A place among these to which an order goes by itself and without a rest.
 fn next_by_itself(
     lifecycle: &Lifecycle,
-    place: Place,
-    among: &BTreeSet<Place>,
-) -> Result<Option<Place>, LifecycleError> {
+    place: LifecyclePoint,
+    among: &BTreeSet<LifecyclePoint>,
+) -> Result<Option<LifecyclePoint>, LifecycleError> {
     for transition in lifecycle.from(place.0) {
         let rests = match transition.trigger {
             Trigger::By(_) => true,

@@ -9,6 +9,7 @@
 
 pub mod conformance;
 mod error;
+mod migrations;
 pub mod postgres;
 mod reader;
 mod rows;
@@ -17,5 +18,5 @@ mod sql;
 pub mod sqlite;
 
 pub use error::DatabaseError;
-pub use reader::{Audit, COUNTED_MAX, Catalogue, OrderFilter, Reader};
+pub use reader::{COUNTED_MAX, Catalogue, DatabaseAudit, DatabaseReader, OrderFilter};
 pub use rows::{HistoryEntry, Rows, StockItem};

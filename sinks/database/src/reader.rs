@@ -50,7 +50,7 @@ pub enum Catalogue {
 
 /// The reads of the API. Every list has a bound and a fixed order; all may be called at once from many tasks.
 #[async_trait]
-pub trait Reader: Send + Sync {
+pub trait DatabaseReader: Send + Sync {
     /// An order.
     async fn order(&self, id: OrderId) -> Result<Option<Order>, DatabaseError>;
 
@@ -85,7 +85,7 @@ pub trait Reader: Send + Sync {
 
 /// The reads of verification: everything, one row at a time, in the order of the keys.
 #[async_trait]
-pub trait Audit: Send + Sync {
+pub trait DatabaseAudit: Send + Sync {
     /// Which log the rows come from; none if nothing was stored yet.
     async fn log(&self) -> Result<Option<LogId>, DatabaseError>;
 

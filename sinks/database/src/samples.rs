@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use orderflow_feed::{Event, EventRecord, Mark, commands_of};
+use orderflow_feed::{Event, EventRecord, PartitionCheckpoint, commands_of};
 use orderflow_schemas::{
-    Actor, Amount, CustomerId, Header, Levels, Offset, Order, OrderEvent, OrderId, OrderLine, Source,
+    Actor, Amount, CustomerId, Levels, Offset, Order, OrderEvent, OrderId, OrderLine, RecordHeader, Source,
     StockEvent, Timestamp, Topic, TopicPartition,
     envelope::Cause,
     events::{Change, Movement, OrderChanged, ProductUpdated, StockReserved},
@@ -83,9 +83,9 @@ pub(crate) fn reserved(sku: &str, available: u64) -> StockEvent {
     StockEvent::Reserved(StockReserved { order_id: id(1), lines: vec![line], unit_prices: vec![Amount(500)] })
 }
 
-fn header(at: TopicPartition, number: u64) -> Header {
+fn header(at: TopicPartition, number: u64) -> RecordHeader {
     let source = Source::new("clock").expect("a sample is valid");
-    Header {
+    RecordHeader {
         source: Source::processor(commands_of(at).expect("a sample is valid")),
         number,
         time: Timestamp::from_micros(7),
@@ -106,15 +106,15 @@ pub(crate) fn batch(
     orders: (u64, Vec<OrderEvent>),
     stock: (u64, Vec<StockEvent>),
 ) -> (EventBatch, Checkpoint) {
-    let mark = |next: u64| Mark {
+    let partition = |next: u64| PartitionCheckpoint {
         next: Offset(next),
         number: next,
         unreadable: 0,
         cause: next.checked_sub(1).map(|_| Offset(next * 10)),
     };
     let mut checkpoint = Checkpoint::default();
-    checkpoint.0.insert(ORDERS, mark(orders.0 + orders.1.len() as u64));
-    checkpoint.0.insert(STOCK, mark(stock.0 + stock.1.len() as u64));
+    checkpoint.0.insert(ORDERS, partition(orders.0 + orders.1.len() as u64));
+    checkpoint.0.insert(STOCK, partition(stock.0 + stock.1.len() as u64));
     let orders = (orders.0..).zip(orders.1).map(|(at, event)| record(ORDERS, at, Event::Order(event)));
     let stock = (stock.0..).zip(stock.1).map(|(at, event)| record(STOCK, at, Event::Stock(event)));
     (EventBatch { records: orders.chain(stock).collect() }, checkpoint)

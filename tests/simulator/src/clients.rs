@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use orderflow_ingest::Decided;
+use orderflow_ingest::DecidedEvent;
 use orderflow_schemas::{
     Actor, Amount, Currency, CustomerId, IdempotencyKey, OrderCommand, OrderEvent, OrderId, OrderLine,
     Payload, RawRecord, Role, RoutingHash, Sku, StockCommand, StockEvent, Topic, TopicPartition,
@@ -48,10 +48,10 @@ fn check_acknowledged(command: &Command, answer: &Answer, truth: &Truth) -> Chec
         let answers = raw.header.cause.as_ref().is_some_and(|cause| cause.offset == decision.cause);
         answers
             && match &decision.event {
-                Decided::Order(event) => {
+                DecidedEvent::Order(event) => {
                     OrderEvent::decode(&raw.kind, raw.data).is_ok_and(|read| read == **event)
                 }
-                Decided::Stock(event) => {
+                DecidedEvent::Stock(event) => {
                     StockEvent::decode(&raw.kind, raw.data).is_ok_and(|read| read == **event)
                 }
             }

@@ -12,7 +12,7 @@ use std::{
 use async_trait::async_trait;
 use orderflow_database::{DatabaseError, sqlite::SqliteSettings};
 use orderflow_schemas::LogId;
-use orderflow_sinks::{Applied, Checkpoint, EventBatch, Sink, SinkError};
+use orderflow_sinks::{ApplyOutcome, Checkpoint, EventBatch, Sink, SinkError};
 use orderflow_world::World;
 
 use crate::{
@@ -118,7 +118,11 @@ impl Sink for Driven {
         self.sink().checkpoint().await
     }
 
-    async fn apply(&mut self, batch: &EventBatch, checkpoint: &Checkpoint) -> Result<Applied, SinkError> {
+    async fn apply(
+        &mut self,
+        batch: &EventBatch,
+        checkpoint: &Checkpoint,
+    ) -> Result<ApplyOutcome, SinkError> {
         if self.slow > 0.0 && self.rng.f64() < self.slow {
             let pause = Duration::from_millis(self.rng.u64(1..2_000));
             self.world.sleep(pause).await;

@@ -7,7 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use orderflow_feed::Feed;
-use orderflow_ingest::{Commands, Decision, Ingest, LookupError, OrderLookup, Refusal, Settings};
+use orderflow_ingest::{Decision, EncodedCommands, Ingest, LookupError, OrderLookup, Refusal, Settings};
 use orderflow_schemas::{
     Lifecycle, Offset, Order, OrderCommand, OrderId, Payload, Position, Source, StockCommand, TopicPartition,
 };
@@ -39,11 +39,11 @@ impl Command {
     }
 
     /// It as the write API takes it.
-    fn commands(&self) -> Commands {
+    fn commands(&self) -> EncodedCommands {
         match self {
-            Self::Order(command) => Commands::of(command),
-            Self::Stock(command) => Commands::of(command),
-            Self::Garbage => Commands::raw(self.kind(), b"{}"),
+            Self::Order(command) => EncodedCommands::of(command),
+            Self::Stock(command) => EncodedCommands::of(command),
+            Self::Garbage => EncodedCommands::raw(self.kind(), b"{}"),
         }
     }
 

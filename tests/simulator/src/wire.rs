@@ -13,7 +13,7 @@ use std::{
 use async_trait::async_trait;
 use orderflow_schemas::{LogId, Offset, Topic, TopicPartition};
 use orderflow_topics::{
-    AppendError, Appended, Batch, Chunk, Durability, EmbeddedLog, ReadError, Receipt, Rejection, Topics,
+    AppendError, AppendRejection, Appended, Batch, Chunk, Durability, EmbeddedLog, LogError, Receipt, Topics,
     Visibility,
 };
 use orderflow_world::World;
@@ -154,7 +154,7 @@ impl Wire {
         self.delay().await;
         let unknown = || AppendError::Unknown("the connection was lost".into());
         let answer = if self.chance(|faults| faults.full) {
-            Err(AppendError::Rejected(Rejection::Full("for the simulation".into())))
+            Err(AppendError::Rejected(AppendRejection::Full("for the simulation".into())))
         } else if self.chance(|faults| faults.lost_append) {
             Err(unknown())
         } else if self.chance(|faults| faults.lost_answer) {
@@ -218,7 +218,7 @@ impl Topics for Wire {
         self.log.id()
     }
 
-    async fn create(&self, topic: Topic, partitions: u16) -> Result<(), ReadError> {
+    async fn create(&self, topic: Topic, partitions: u16) -> Result<(), LogError> {
         self.log.create(topic, partitions).await
     }
 
@@ -238,7 +238,7 @@ impl Topics for Wire {
         self.log.decided(at, next);
     }
 
-    async fn durable(&self, receipt: Receipt) -> Result<(), ReadError> {
+    async fn durable(&self, receipt: Receipt) -> Result<(), LogError> {
         self.delay().await;
         self.log.durable(receipt).await
     }
@@ -249,7 +249,7 @@ impl Topics for Wire {
         from: Offset,
         bytes_max: usize,
         visibility: Visibility,
-    ) -> Result<Chunk, ReadError> {
+    ) -> Result<Chunk, LogError> {
         self.delay().await;
         let lost = self.lost(at);
         let moved = if lost.is_some_and(|lost| from >= lost) { from.next() } else { from };
@@ -276,7 +276,7 @@ impl Topics for Wire {
         &self,
         at: TopicPartition,
         visibility: Visibility,
-    ) -> Result<std::ops::Range<Offset>, ReadError> {
+    ) -> Result<std::ops::Range<Offset>, LogError> {
         let mut bounds = self.log.bounds(at, visibility).await?;
         if let Some(lost) = self.lost(at) {
             bounds.end = before(bounds.end, lost);
@@ -289,13 +289,13 @@ impl Topics for Wire {
         at: TopicPartition,
         offset: Offset,
         visibility: Visibility,
-    ) -> Result<(), ReadError> {
+    ) -> Result<(), LogError> {
         let lost = self.lost(at).is_some_and(|lost| offset >= lost);
         self.log.wait_beyond(at, if lost { offset.next() } else { offset }, visibility).await
     }
 
-    fn hold(&self, holder: &str, at: TopicPartition, from: Offset) {
-        self.log.hold(holder, at, from);
+    fn retain_from(&self, reader: &str, at: TopicPartition, from: Offset) {
+        self.log.retain_from(reader, at, from);
     }
 
     fn atomic(&self) -> bool {

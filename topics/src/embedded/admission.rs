@@ -13,7 +13,7 @@ use orderflow_schemas::Offset;
 use super::{
     cache::{CacheOrder, CachedBody},
     encode::Encoded,
-    frame::{self, HEADER_BYTES, Kind, SECTION_BYTES},
+    frame::{self, FrameKind, HEADER_BYTES, SECTION_BYTES},
     heads::{HEAD_BYTES, Heads},
     partition::PartitionLog,
     segment::Segment,
@@ -61,7 +61,7 @@ pub(super) struct PendingFrame {
     pub(super) segment: Arc<Segment>,
     pub(super) lsn: u64,
     pub(super) payload_bytes: usize,
-    pub(super) payload: Payload,
+    pub(super) payload: FramePayload,
     /// What it holds of the bound of pending bytes.
     pub(super) permits: usize,
 }
@@ -72,18 +72,18 @@ impl PendingFrame {
         frame::end_of(self.lsn, self.payload_bytes)
     }
 
-    pub(super) fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> FrameKind {
         match self.payload {
-            Payload::Records(_) => Kind::Records,
-            Payload::Heads(_) => Kind::Heads,
-            Payload::Close => Kind::Close,
+            FramePayload::Records(_) => FrameKind::Records,
+            FramePayload::Heads(_) => FrameKind::Heads,
+            FramePayload::Close => FrameKind::Close,
         }
     }
 }
 
 /// What a pending frame carries.
 #[derive(Debug)]
-pub(super) enum Payload {
+pub(super) enum FramePayload {
     Records(Vec<PendingSection>),
     Heads(Heads),
     Close,
@@ -167,14 +167,14 @@ impl Admission {
             self.tail = self.active.base;
             self.start_segment(heads());
         }
-        self.push(Payload::Records(Vec::new()), 0);
+        self.push(FramePayload::Records(Vec::new()), 0);
         true
     }
 
     fn open_frame_takes(&self, size: usize, frame_bytes_max: usize) -> bool {
         let Some(open) = self.pending.back() else { return false };
         let payload_bytes = open.payload_bytes + size;
-        open.kind() == Kind::Records
+        open.kind() == FrameKind::Records
             && payload_bytes <= frame_bytes_max
             && self.fits(frame::end_of(open.lsn, payload_bytes))
     }
@@ -187,7 +187,7 @@ impl Admission {
     pub(super) fn start_segment(&mut self, heads: Heads) {
         assert_eq!(self.tail, self.active.base, "a segment starts with its heads");
         let bytes = heads.len() * HEAD_BYTES;
-        self.push(Payload::Heads(heads.clone()), bytes);
+        self.push(FramePayload::Heads(heads.clone()), bytes);
         // Set once: an empty segment that was prepared before a restart has none.
         let _ = self.active.heads.set(heads);
     }
@@ -195,11 +195,11 @@ impl Admission {
     /// Puts the last frame into the log, if there is room; nothing depends on it.
     pub(super) fn close(&mut self) {
         if frame::end_of(self.tail, 0) <= self.active.limit() {
-            self.push(Payload::Close, 0);
+            self.push(FramePayload::Close, 0);
         }
     }
 
-    fn push(&mut self, payload: Payload, payload_bytes: usize) {
+    fn push(&mut self, payload: FramePayload, payload_bytes: usize) {
         let segment = Arc::clone(&self.active);
         let frame = PendingFrame { segment, lsn: self.tail, payload_bytes, payload, permits: 0 };
         self.tail = frame.end();
@@ -213,7 +213,7 @@ impl Admission {
         let frame = self.pending.back_mut().expect("room was made in the last frame");
         frame.payload_bytes += SECTION_BYTES + body.len();
         self.tail = frame.end();
-        let Payload::Records(sections) = &mut frame.payload else {
+        let FramePayload::Records(sections) = &mut frame.payload else {
             unreachable!("room was made in a frame of records")
         };
         let cached = CachedBody { base, count, body: body.clone() };

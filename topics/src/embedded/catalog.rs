@@ -1,7 +1,7 @@
 //! `topics.json`: the log's identity, which topics exist, and with how many partitions.
 //!
-//! *Layout*: `{"format": 2, "id": "…", "topics": {"orders.commands": 8, …}}`; format 1 has no id. *Durability*: replaced as
-//! a whole by a rename, with the file synced before it and the folder after it, before anything is appended to a new
+//! *Layout*: `{"format": 2, "id": "…", "topics": {"orders.commands": 8, …}}`. *Durability*: replaced as a
+//! whole by a rename, with the file synced before it and the folder after it, before anything is appended to a new
 //! topic; it is there before the first record.
 
 use std::{collections::BTreeMap, io, path::Path};
@@ -15,8 +15,6 @@ use super::OpenError;
 
 const FILE: &str = "topics.json";
 const FORMAT: u32 = 2;
-/// The id of logs that were made before logs had one.
-const UNNAMED: &str = "unnamed";
 
 /// Which log this is, and how many partitions each topic has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,8 +27,14 @@ pub(super) struct Catalog {
 #[serde(deny_unknown_fields)]
 struct File {
     format: u32,
-    id: Option<LogId>,
+    id: LogId,
     topics: BTreeMap<String, u16>,
+}
+
+/// What every format has.
+#[derive(Deserialize)]
+struct Format {
+    format: u32,
 }
 
 impl Catalog {
@@ -75,20 +79,18 @@ impl Catalog {
         Ok(catalog)
     }
 
-    /// That of a log which says neither what it is called nor what it holds.
-    pub(super) fn unnamed() -> Self {
-        Self::new(UNNAMED.parse().expect("it is visible ASCII"))
+    /// That of a log whose file is missing: no topics, and an id that no log has.
+    pub(super) fn missing() -> Self {
+        Self::new("missing".parse().expect("it is visible ASCII"))
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let Format { format } = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        if format != FORMAT {
+            return Err(format!("its format is {format}, this version reads {FORMAT}"));
+        }
         let file: File = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-        let id = match (file.format, file.id) {
-            (1, None) => Self::unnamed().id,
-            (FORMAT, Some(id)) => id,
-            (1 | FORMAT, _) => return Err("it has no id, or one that its format does not have".to_owned()),
-            (other, _) => return Err(format!("its format is {other}, this version reads 1 to {FORMAT}")),
-        };
-        let mut catalog = Self::new(id);
+        let mut catalog = Self::new(file.id);
         for (name, partitions) in file.topics {
             let topic = name.parse().map_err(|error: orderflow_schemas::UnknownTopic| error.to_string())?;
             catalog.set(topic, partitions);
@@ -99,7 +101,7 @@ impl Catalog {
     /// Replaces the file, durably.
     pub(super) fn store(&self, disk: &dyn Disk, dir: &Path) -> io::Result<()> {
         let topics = self.topics.iter().map(|(topic, count)| (topic.to_string(), *count)).collect();
-        let file = File { format: FORMAT, id: Some(self.id.clone()), topics };
+        let file = File { format: FORMAT, id: self.id.clone(), topics };
         let bytes = serde_json::to_vec_pretty(&file).map_err(io::Error::other)?;
         let (path, new) = (dir.join(FILE), dir.join("topics.json.new"));
         let file = disk.open(&new, Access::Create)?;

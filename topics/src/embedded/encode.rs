@@ -10,7 +10,7 @@ use super::{
     partition::PartitionLog,
     settings::Settings,
 };
-use crate::{Batch, Rejection};
+use crate::{AppendRejection, Batch};
 
 /// An append that is ready to be admitted.
 #[derive(Debug)]
@@ -38,17 +38,17 @@ impl Encoded {
         batches: &[Batch],
         settings: &Settings,
         find: impl Fn(&Batch) -> Option<&'a Arc<PartitionLog>>,
-    ) -> Result<Self, Rejection> {
+    ) -> Result<Self, AppendRejection> {
         let bodies_bytes: usize = batches.iter().map(body_bytes).sum();
         let size = bodies_bytes + batches.len() * SECTION_BYTES;
         let limit = settings.append_limit();
         if size > limit {
-            return Err(Rejection::TooLarge { limit });
+            return Err(AppendRejection::TooLarge { limit });
         }
         let mut body = Vec::with_capacity(bodies_bytes);
         let mut parts = Vec::with_capacity(batches.len());
         for batch in batches {
-            let partition = find(batch).ok_or(Rejection::NoSuchPartition(batch.at))?;
+            let partition = find(batch).ok_or(AppendRejection::NoSuchPartition(batch.at))?;
             let start = body.len();
             frame::write_records(&mut body, &batch.records);
             let count = as_u32(batch.records.len());

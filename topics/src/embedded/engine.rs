@@ -91,7 +91,7 @@ impl EmbeddedLog {
         let catalog = match catalog {
             // Records without a catalog are damage, which is told below.
             None if recovered.ends.len() == 0 => Catalog::make(&*disk, dir, settings.new_id.as_ref())?,
-            catalog => catalog.unwrap_or_else(Catalog::unnamed),
+            catalog => catalog.unwrap_or_else(Catalog::missing),
         };
         let next = recovered.next.take().map_or(Next::Wanted, Next::Ready);
         let report = recovered.report.clone();
@@ -124,7 +124,7 @@ impl EmbeddedLog {
     ) -> Result<(Self, OpenReport), OpenError> {
         let dir = dir.as_ref();
         let guard = take_lock(&*disk, dir, LockKind::Shared)?;
-        let catalog = Catalog::load(&*disk, dir)?.unwrap_or_else(Catalog::unnamed);
+        let catalog = Catalog::load(&*disk, dir)?.unwrap_or_else(Catalog::missing);
         let recovered = recover(&*disk, dir, &settings, false)?;
         let report = recovered.report.clone();
         let shared = Arc::new(share(disk, dir, settings, Next::Failed, &catalog, recovered)?);
@@ -171,7 +171,7 @@ impl EmbeddedLog {
 
     /// Removes segments as the settings and the holders allow; call it now and then, from where blocking is fine.
     /// `now_ms` is the time, in milliseconds since 1970. Call it only after all who read have called
-    /// [`crate::Topics::hold`]: a partition that nobody holds is not held.
+    /// [`crate::Topics::retain_from`]: of a partition that no reader has named, nothing is kept for readers.
     pub fn retain(&self, now_ms: u64) -> std::io::Result<Removed> {
         if self.shared.ended().is_some() || lock(&self.shared.admission).closed {
             return Ok(Removed::default());

@@ -24,7 +24,7 @@ pub(super) const MAGIC: u32 = u32::from_le_bytes(*b"OFL1");
 
 /// What a frame carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum FrameKind {
     /// Sections of records.
     Records = 1,
     /// Where each partition stands at the start of a segment; first in every segment.
@@ -35,8 +35,8 @@ pub(super) enum Kind {
 
 /// A frame's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Header {
-    pub(super) kind: Kind,
+pub(super) struct FrameHeader {
+    pub(super) kind: FrameKind,
     /// The length of the payload.
     pub(super) length: u32,
     /// The position of the frame in the log.
@@ -47,7 +47,7 @@ pub(super) struct Header {
     pub(super) time_ms: u64,
 }
 
-impl Header {
+impl FrameHeader {
     /// The position after the frame, where the next one starts.
     pub(super) fn end(&self) -> u64 {
         end_of(self.lsn, as_usize(self.length))
@@ -62,9 +62,9 @@ impl Header {
         let _checksum = fields.u32()?;
         let length = fields.u32()?;
         let kind = match fields.u32()? {
-            1 => Kind::Records,
-            2 => Kind::Heads,
-            3 => Kind::Close,
+            1 => FrameKind::Records,
+            2 => FrameKind::Heads,
+            3 => FrameKind::Close,
             _ => return None,
         };
         let header = Self { kind, length, lsn: fields.u64()?, synced: fields.u64()?, time_ms: fields.u64()? };
@@ -78,7 +78,7 @@ pub(super) fn end_of(lsn: u64, payload_bytes: usize) -> u64 {
 }
 
 /// Appends a frame to `buffer`; `payload` writes exactly `header.length` bytes. The padding after it is zero.
-pub(super) fn write(buffer: &mut Vec<u8>, header: &Header, payload: impl FnOnce(&mut Vec<u8>)) {
+pub(super) fn write(buffer: &mut Vec<u8>, header: &FrameHeader, payload: impl FnOnce(&mut Vec<u8>)) {
     let start = buffer.len();
     buffer.extend_from_slice(&MAGIC.to_le_bytes());
     buffer.extend_from_slice(&[0; 4]);
@@ -209,11 +209,16 @@ mod tests {
             let at = TopicPartition::new(Topic::StockEvents, *partition);
             write_section(&mut payload, at, *base, as_u32(records.len()), &body);
         }
-        let header =
-            Header { kind: Kind::Records, length: as_u32(payload.len()), lsn, synced: lsn / 2, time_ms: 7 };
+        let header = FrameHeader {
+            kind: FrameKind::Records,
+            length: as_u32(payload.len()),
+            lsn,
+            synced: lsn / 2,
+            time_ms: 7,
+        };
         let mut frame = Vec::new();
         write(&mut frame, &header, |buffer| buffer.extend_from_slice(&payload));
-        assert_eq!(Header::read(&frame, lsn), Some(header));
+        assert_eq!(FrameHeader::read(&frame, lsn), Some(header));
         assert_eq!(frame.len() as u64, header.end() - lsn);
         frame
     }
@@ -231,7 +236,7 @@ mod tests {
         #[test]
         fn a_frame_gives_back_what_was_put_into_it(lsn in (0..1u64 << 50).prop_map(|n| n * 8), batches in batches()) {
             let frame = frame(lsn, &batches);
-            let header = Header::read(&frame, lsn).unwrap();
+            let header = FrameHeader::read(&frame, lsn).unwrap();
             let end = HEADER_BYTES + as_usize(header.length);
             prop_assert!(is_intact(&frame[..end]));
             let payload = Bytes::from(frame).slice(HEADER_BYTES..end);
@@ -249,9 +254,9 @@ mod tests {
         #[test]
         fn a_changed_bit_is_noticed(batches in batches(), at in any::<prop::sample::Index>(), bit in 0..8u8) {
             let mut frame = frame(64, &batches);
-            let length = HEADER_BYTES + as_usize(Header::read(&frame, 64).unwrap().length);
+            let length = HEADER_BYTES + as_usize(FrameHeader::read(&frame, 64).unwrap().length);
             frame[at.index(length)] ^= 1 << bit;
-            let noticed = match Header::read(&frame, 64) {
+            let noticed = match FrameHeader::read(&frame, 64) {
                 None => true,
                 Some(header) => {
                     frame.get(..HEADER_BYTES + as_usize(header.length)).is_none_or(|frame| !is_intact(frame))
@@ -262,7 +267,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Header::read(&bytes, 0);
+            let _ = FrameHeader::read(&bytes, 0);
             let _ = is_intact(&bytes);
             let _ = sections(&bytes).count();
             let mut records = Vec::new();

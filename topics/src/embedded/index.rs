@@ -126,20 +126,20 @@ impl SealedIndex {
 /// The index of one partition over all segments, oldest first, and the places where its readers stopped.
 #[derive(Debug, Default)]
 pub(super) struct PartitionIndex {
-    entries: VecDeque<Place>,
-    cursors: VecDeque<Place>,
+    entries: VecDeque<FrameLocation>,
+    cursors: VecDeque<FrameLocation>,
 }
 
 /// The records from `offset` on lie at `lsn` or after it.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct FrameLocation {
     offset: u64,
     lsn: u64,
 }
 
 impl PartitionIndex {
     pub(super) fn push(&mut self, offset: u64, lsn: u64) {
-        self.entries.push_back(Place { offset, lsn });
+        self.entries.push_back(FrameLocation { offset, lsn });
     }
 
     /// The LSN from which on to look for the record.
@@ -155,7 +155,7 @@ impl PartitionIndex {
         if self.cursors.len() == CURSORS {
             self.cursors.pop_front();
         }
-        self.cursors.push_back(Place { offset, lsn });
+        self.cursors.push_back(FrameLocation { offset, lsn });
     }
 
     /// Forgets what lies before `lsn`.

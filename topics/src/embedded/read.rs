@@ -10,13 +10,13 @@ use bytes::Bytes;
 use orderflow_schemas::{Offset, TopicPartition};
 
 use super::{
-    frame::{self, Kind, Section},
+    frame::{self, FrameKind, Section},
     partition::PartitionLog,
-    scan::{Frame, Scan, Step},
+    scan::{Frame, Scan, ScanStep},
     segment::Segment,
     shared::{Ended, Shared},
 };
-use crate::{Chunk, ReadError, Visibility, metrics as names};
+use crate::{Chunk, LogError, Visibility, metrics as names};
 
 /// How much is read from the disk at once.
 const BLOCK_BYTES: std::ops::RangeInclusive<usize> = (64 << 10)..=(1 << 20);
@@ -81,8 +81,8 @@ impl Shared {
         from: Offset,
         bytes_max: usize,
         visibility: Visibility,
-    ) -> Result<Chunk, ReadError> {
-        let partition = self.partition(at).ok_or(ReadError::NoSuchPartition(at))?;
+    ) -> Result<Chunk, LogError> {
+        let partition = self.partition(at).ok_or(LogError::NoSuchPartition(at))?;
         self.check_readable(visibility)?;
         let end = partition.end(visibility);
         check_start(partition, from.0)?;
@@ -101,20 +101,20 @@ impl Shared {
         }
         let (shared, partition) = (Arc::clone(self), Arc::clone(partition));
         let read = tokio::task::spawn_blocking(move || shared.read_disk(&partition, wanted));
-        read.await.map_err(|error| ReadError::Unavailable(error.to_string().into()))?.map(chunk)
+        read.await.map_err(|error| LogError::Unavailable(error.to_string().into()))?.map(chunk)
     }
 
     /// A closed log answers nothing, and a failed one only what was durable.
-    fn check_readable(&self, visibility: Visibility) -> Result<(), ReadError> {
+    fn check_readable(&self, visibility: Visibility) -> Result<(), LogError> {
         match self.ended() {
             None | Some(Ended::ReadOnly) => Ok(()),
             Some(Ended::Failed(_)) if visibility == Visibility::Durable => Ok(()),
-            Some(ended) => Err(ReadError::Unavailable(ended.why())),
+            Some(ended) => Err(LogError::Unavailable(ended.why())),
         }
     }
 
     /// Reads from the disk, at least one record: it is there.
-    fn read_disk(&self, partition: &PartitionLog, wanted: Wanted) -> Result<Vec<Bytes>, ReadError> {
+    fn read_disk(&self, partition: &PartitionLog, wanted: Wanted) -> Result<Vec<Bytes>, LogError> {
         let wanted = Wanted { end: wanted.end.min(partition.end(Visibility::Durable)), ..wanted };
         match self.collect(partition, wanted) {
             Ok(records) => Ok(records),
@@ -123,7 +123,7 @@ impl Shared {
         }
     }
 
-    fn collect(&self, partition: &PartitionLog, wanted: Wanted) -> Result<Vec<Bytes>, ReadError> {
+    fn collect(&self, partition: &PartitionLog, wanted: Wanted) -> Result<Vec<Bytes>, LogError> {
         let missing = || damaged(format!("record {} of {} is not in the log", wanted.from, partition.at));
         let mut lsn = partition.with_index(|index| index.find(wanted.from)).ok_or_else(missing)?;
         let mut collected = Collected::new(wanted);
@@ -151,9 +151,9 @@ impl Shared {
         lsn: u64,
         at: TopicPartition,
         collected: &mut Collected,
-    ) -> Result<u64, ReadError> {
+    ) -> Result<u64, LogError> {
         let broken = |error: io::Error| {
-            ReadError::Unavailable(format!("reading {}: {error}", segment.path.display()).into())
+            LogError::Unavailable(format!("reading {}: {error}", segment.path.display()).into())
         };
         let file = segment.open(&*self.disk).map_err(broken)?;
         let ahead = collected.wanted.bytes_max.saturating_add(collected.wanted.bytes_max / 8);
@@ -167,9 +167,9 @@ impl Shared {
                 damaged(format!("{} at byte {position}: {why}", segment.path.display()))
             };
             match scan.step().map_err(broken)? {
-                Step::End => return Ok(segment.limit()),
-                Step::Invalid(why) => return Err(place(why)),
-                Step::Frame(frame) => {
+                ScanStep::End => return Ok(segment.limit()),
+                ScanStep::Invalid(why) => return Err(place(why)),
+                ScanStep::Frame(frame) => {
                     take_frame(&frame, at, collected).map_err(place)?;
                     if collected.is_done() {
                         return Ok(start);
@@ -180,15 +180,15 @@ impl Shared {
     }
 }
 
-fn damaged(what: String) -> ReadError {
+fn damaged(what: String) -> LogError {
     tracing::error!(what, "damage in the log");
-    ReadError::Damaged(what.into())
+    LogError::Damaged(what.into())
 }
 
-fn check_start(partition: &PartitionLog, from: u64) -> Result<(), ReadError> {
+fn check_start(partition: &PartitionLog, from: u64) -> Result<(), LogError> {
     let start = partition.start();
     if from < start {
-        return Err(ReadError::Trimmed { at: partition.at, start: Offset(start) });
+        return Err(LogError::Trimmed { at: partition.at, start: Offset(start) });
     }
     Ok(())
 }
@@ -207,7 +207,7 @@ fn read_cached(partition: &PartitionLog, wanted: Wanted) -> Option<Vec<Bytes>> {
 
 /// Takes the partition's records out of a frame.
 fn take_frame(frame: &Frame, at: TopicPartition, collected: &mut Collected) -> Result<(), &'static str> {
-    if frame.header.kind != Kind::Records {
+    if frame.header.kind != FrameKind::Records {
         return Ok(());
     }
     for section in frame::sections(&frame.payload) {

@@ -19,11 +19,11 @@ use super::{
     Cut, OpenError, OpenReport,
     allocator::index_name,
     error::damage,
-    frame::Kind,
+    frame::FrameKind,
     heads::Heads,
     index::{IndexEntry, SealedIndex, SegmentIndex},
     replay::Replay,
-    scan::{Frame, Scan, Step},
+    scan::{Frame, Scan, ScanStep},
     segment::{self, Segment},
     settings::Settings,
 };
@@ -125,7 +125,7 @@ impl Recovery<'_> {
     fn first_frame(&self, file: &Found) -> Result<Option<Frame>, OpenError> {
         let mut scan = self.scan(file)?;
         match scan.step().map_err(OpenError::io("read", &file.path))? {
-            Step::Frame(frame) if frame.header.kind == Kind::Heads => Ok(Some(frame)),
+            ScanStep::Frame(frame) if frame.header.kind == FrameKind::Heads => Ok(Some(frame)),
             _ => Ok(None),
         }
     }
@@ -238,10 +238,10 @@ impl Recovery<'_> {
         loop {
             let lsn = scan.at();
             match scan.step() {
-                Ok(Step::Frame(frame)) => scanned
+                Ok(ScanStep::Frame(frame)) => scanned
                     .add(&frame, known.as_ref())
                     .map_err(|why| damage(&file.path, lsn - file.base, why))?,
-                Ok(Step::Invalid(_) | Step::End) => return Ok(scanned),
+                Ok(ScanStep::Invalid(_) | ScanStep::End) => return Ok(scanned),
                 Err(error) => return Err(OpenError::io("read", &file.path)(error)),
             }
         }

@@ -4,7 +4,7 @@
 //! by another version; it is never skipped.
 
 use super::{
-    frame::{self, Kind},
+    frame::{self, FrameKind},
     heads::Heads,
     index::{IndexEntry, SegmentIndex},
     scan::Frame,
@@ -49,8 +49,8 @@ impl Replay {
     pub(super) fn add(&mut self, frame: &Frame, known: Option<&Heads>) -> Result<(), &'static str> {
         let header = &frame.header;
         match header.kind {
-            Kind::Heads if !self.is_empty => return Err("heads in the middle of a segment"),
-            Kind::Heads => {
+            FrameKind::Heads if !self.is_empty => return Err("heads in the middle of a segment"),
+            FrameKind::Heads => {
                 let heads = Heads::read(&frame.payload).ok_or("malformed heads")?;
                 if known.is_some_and(|known| *known != heads) {
                     return Err("the segment does not continue the one before it");
@@ -58,11 +58,11 @@ impl Replay {
                 self.ends = heads.clone();
                 self.heads = heads;
             }
-            Kind::Records if self.is_empty => return Err("the segment does not start with its heads"),
-            Kind::Records => self.add_records(frame)?,
-            Kind::Close => {}
+            FrameKind::Records if self.is_empty => return Err("the segment does not start with its heads"),
+            FrameKind::Records => self.add_records(frame)?,
+            FrameKind::Close => {}
         }
-        self.closed = header.kind == Kind::Close;
+        self.closed = header.kind == FrameKind::Close;
         self.end = header.end();
         self.synced = header.synced;
         self.time_ms = header.time_ms;

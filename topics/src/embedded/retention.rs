@@ -19,15 +19,15 @@ use crate::metrics as names;
 
 /// Who needs which partition from where on.
 #[derive(Debug, Default)]
-pub(super) struct Holds(HashMap<TopicPartition, BTreeMap<Arc<str>, Offset>>);
+pub(super) struct RetentionPins(HashMap<TopicPartition, BTreeMap<Arc<str>, Offset>>);
 
-impl Holds {
-    pub(super) fn hold(&mut self, holder: &str, at: TopicPartition, from: Offset) {
+impl RetentionPins {
+    pub(super) fn retain_from(&mut self, reader: &str, at: TopicPartition, from: Offset) {
         let holders = self.0.entry(at).or_default();
-        match holders.get_mut(holder) {
+        match holders.get_mut(reader) {
             Some(held) => *held = from,
             None => {
-                holders.insert(Arc::from(holder), from);
+                holders.insert(Arc::from(reader), from);
             }
         }
     }
@@ -94,7 +94,7 @@ impl Shared {
         let too_old = retention.age_s.is_some_and(|age_s| age_ms > age_s.saturating_mul(1000));
         let too_much = retention.bytes.is_some_and(|bytes| total > bytes);
         let heads = after.heads.get()?.clone();
-        let allowed = lock(&self.holds).allow(oldest.heads.get()?, &heads);
+        let allowed = lock(&self.pins).allow(oldest.heads.get()?, &heads);
         ((too_old || too_much) && allowed).then_some((oldest, heads))
     }
 

@@ -9,20 +9,20 @@ use orderflow_world::disk::{DiskFile, ZEROS};
 
 use super::{
     codec::as_usize,
-    frame::{self, HEADER_BYTES, Header},
-    frames::RecentFrames,
+    frame::{self, FrameHeader, HEADER_BYTES},
+    recent_frames::RecentFrames,
 };
 
 /// An intact frame.
 #[derive(Clone, Debug)]
 pub(super) struct Frame {
-    pub(super) header: Header,
+    pub(super) header: FrameHeader,
     pub(super) payload: Bytes,
 }
 
 /// What stands at a position.
 #[derive(Debug)]
-pub(super) enum Step {
+pub(super) enum ScanStep {
     /// An intact frame.
     Frame(Frame),
     /// No intact frame, and why.
@@ -79,32 +79,32 @@ impl<'a> Scan<'a> {
     }
 
     /// Reads and checks the next frame. Stays where it is if that is invalid.
-    pub(super) fn step(&mut self) -> io::Result<Step> {
+    pub(super) fn step(&mut self) -> io::Result<ScanStep> {
         if self.at >= self.limit {
-            return Ok(Step::End);
+            return Ok(ScanStep::End);
         }
         if let Some(frame) = self.recent.and_then(|recent| recent.get(self.at)) {
             self.at = frame.header.end();
-            return Ok(Step::Frame(frame));
+            return Ok(ScanStep::Frame(frame));
         }
         let Some(bytes) = self.bytes(HEADER_BYTES)? else {
-            return Ok(Step::Invalid("no room for a frame"));
+            return Ok(ScanStep::Invalid("no room for a frame"));
         };
-        let Some(header) = Header::read(&bytes, self.at) else {
-            return Ok(Step::Invalid("no frame starts here"));
+        let Some(header) = FrameHeader::read(&bytes, self.at) else {
+            return Ok(ScanStep::Invalid("no frame starts here"));
         };
         let Some(bytes) = self.bytes(HEADER_BYTES + as_usize(header.length))? else {
-            return Ok(Step::Invalid("the frame is longer than what is left"));
+            return Ok(ScanStep::Invalid("the frame is longer than what is left"));
         };
         if !frame::is_intact(&bytes) {
-            return Ok(Step::Invalid("the checksum does not match"));
+            return Ok(ScanStep::Invalid("the checksum does not match"));
         }
         let frame = Frame { header, payload: bytes.slice(HEADER_BYTES..) };
         if let Some(recent) = self.recent {
             recent.keep(self.at, &frame);
         }
         self.at = frame.header.end();
-        Ok(Step::Frame(frame))
+        Ok(ScanStep::Frame(frame))
     }
 
     /// So many bytes from the current position on. `None` if they would go beyond the limit.
@@ -161,7 +161,7 @@ pub(super) fn remains(
             for start in frame_starts(&block[..length]) {
                 let lsn = at + start as u64;
                 let mut scan = Scan::new(Arc::clone(file), base, lsn..range.end, HEADER_BYTES);
-                if let Step::Frame(frame) = scan.step()?
+                if let ScanStep::Frame(frame) = scan.step()?
                     && frame.header.synced > invalid
                 {
                     remains.vouching = Some(lsn);

@@ -39,7 +39,7 @@ pub struct Settings {
     pub new_id: Option<LogId>,
 }
 
-/// What retention removes: whole segments, oldest first, never records that a holder needs.
+/// What retention removes: whole segments, oldest first, never records that a reader needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Retention {

@@ -21,12 +21,12 @@ use tokio::sync::{Notify, Semaphore, watch};
 use super::{
     admission::{Admission, Next},
     encode::Encoded,
-    frames::RecentFrames,
     heads::Heads,
     index::{PartitionIndex, SealedIndex},
     lock,
     partition::PartitionLog,
-    retention::Holds,
+    recent_frames::RecentFrames,
+    retention::RetentionPins,
     room::holds_commands,
     segment::Segment,
     settings::Settings,
@@ -55,18 +55,18 @@ pub(super) struct Shared {
     pub(super) allocated: Notify,
     /// The bound of bytes that are accepted and not yet durable.
     pub(super) budget: Semaphore,
-    pub(super) progress: watch::Sender<Progress>,
+    pub(super) progress: watch::Sender<WriterProgress>,
     durable: AtomicU64,
     /// The bytes of all commands that were accepted since the opening and are not decided.
     undecided: AtomicU64,
     /// What readers have read from the disk lately.
     pub(super) recent: RecentFrames,
-    pub(super) holds: Mutex<Holds>,
+    pub(super) pins: Mutex<RetentionPins>,
 }
 
 /// How far the log is.
 #[derive(Clone, Debug)]
-pub(super) struct Progress {
+pub(super) struct WriterProgress {
     /// Everything before this LSN is durable.
     pub(super) durable: u64,
     pub(super) ended: Option<Ended>,
@@ -132,11 +132,11 @@ impl Shared {
             chore_added: Condvar::new(),
             allocated: Notify::new(),
             budget,
-            progress: watch::Sender::new(Progress { durable, ended: None }),
+            progress: watch::Sender::new(WriterProgress { durable, ended: None }),
             durable: AtomicU64::new(durable),
             undecided: AtomicU64::new(0),
             recent,
-            holds: Mutex::new(Holds::default()),
+            pins: Mutex::new(RetentionPins::default()),
         }
     }
 

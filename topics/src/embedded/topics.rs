@@ -15,7 +15,7 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    AppendError, Appended, Batch, Chunk, Durability, ReadError, Receipt, Rejection, Topics, Visibility,
+    AppendError, AppendRejection, Appended, Batch, Chunk, Durability, LogError, Receipt, Topics, Visibility,
 };
 
 #[async_trait]
@@ -24,7 +24,7 @@ impl Topics for EmbeddedLog {
         self.shared.id.clone()
     }
 
-    async fn create(&self, topic: Topic, partitions: u16) -> Result<(), ReadError> {
+    async fn create(&self, topic: Topic, partitions: u16) -> Result<(), LogError> {
         if !self.shared.disk.blocks() {
             return self.shared.create(topic, partitions);
         }
@@ -49,7 +49,7 @@ impl Topics for EmbeddedLog {
         self.shared.decided(at, next.0);
     }
 
-    async fn durable(&self, receipt: Receipt) -> Result<(), ReadError> {
+    async fn durable(&self, receipt: Receipt) -> Result<(), LogError> {
         if self.shared.durable() >= receipt.0 {
             return Ok(());
         }
@@ -59,7 +59,7 @@ impl Topics for EmbeddedLog {
             .await
             .map_err(|error| unavailable(error.to_string()))?;
         match &settled.ended {
-            Some(ended) if settled.durable < receipt.0 => Err(ReadError::Unavailable(ended.why())),
+            Some(ended) if settled.durable < receipt.0 => Err(LogError::Unavailable(ended.why())),
             _ => Ok(()),
         }
     }
@@ -70,7 +70,7 @@ impl Topics for EmbeddedLog {
         from: Offset,
         bytes_max: usize,
         visibility: Visibility,
-    ) -> Result<Chunk, ReadError> {
+    ) -> Result<Chunk, LogError> {
         self.shared.read(at, from, bytes_max, visibility).await
     }
 
@@ -78,8 +78,8 @@ impl Topics for EmbeddedLog {
         &self,
         at: TopicPartition,
         visibility: Visibility,
-    ) -> Result<std::ops::Range<Offset>, ReadError> {
-        let partition = self.shared.partition(at).ok_or(ReadError::NoSuchPartition(at))?;
+    ) -> Result<std::ops::Range<Offset>, LogError> {
+        let partition = self.shared.partition(at).ok_or(LogError::NoSuchPartition(at))?;
         Ok(Offset(partition.start())..Offset(partition.end(visibility)))
     }
 
@@ -88,8 +88,8 @@ impl Topics for EmbeddedLog {
         at: TopicPartition,
         offset: Offset,
         visibility: Visibility,
-    ) -> Result<(), ReadError> {
-        let partition = self.shared.partition(at).ok_or(ReadError::NoSuchPartition(at))?;
+    ) -> Result<(), LogError> {
+        let partition = self.shared.partition(at).ok_or(LogError::NoSuchPartition(at))?;
         loop {
             let mut moved = pin!(partition.waiters(visibility).notified());
             moved.as_mut().enable();
@@ -97,14 +97,14 @@ impl Topics for EmbeddedLog {
                 return Ok(());
             }
             if let Some(ended) = self.shared.ended() {
-                return Err(ReadError::Unavailable(ended.why()));
+                return Err(LogError::Unavailable(ended.why()));
             }
             moved.await;
         }
     }
 
-    fn hold(&self, holder: &str, at: TopicPartition, from: Offset) {
-        lock(&self.shared.holds).hold(holder, at, from);
+    fn retain_from(&self, reader: &str, at: TopicPartition, from: Offset) {
+        lock(&self.shared.pins).retain_from(reader, at, from);
     }
 
     fn atomic(&self) -> bool {
@@ -117,17 +117,17 @@ impl Topics for EmbeddedLog {
 }
 
 impl Shared {
-    fn create(&self, topic: Topic, partitions: u16) -> Result<(), ReadError> {
+    fn create(&self, topic: Topic, partitions: u16) -> Result<(), LogError> {
         let _creating = lock(&self.creating);
         let existing = self.partitions(topic).len();
         if existing == usize::from(partitions) && existing > 0 {
             return Ok(());
         }
         if existing > 0 || partitions == 0 {
-            return Err(ReadError::PartitionCount { topic, existing, wanted: partitions });
+            return Err(LogError::PartitionCount { topic, existing, wanted: partitions });
         }
         if let Some(ended) = self.ended() {
-            return Err(ReadError::Unavailable(ended.why()));
+            return Err(LogError::Unavailable(ended.why()));
         }
         let mut catalog = Catalog::new(self.id.clone());
         for log in self.all_partitions() {
@@ -153,8 +153,8 @@ impl Shared {
     }
 
     /// Appends. Dropping the future before it returns leaves nothing behind.
-    async fn append(&self, append: &Encoded, purpose: Purpose) -> Result<Appended, Rejection> {
-        let permits = self.budget.acquire_many(append.permits).await.map_err(|_| Rejection::Closed)?;
+    async fn append(&self, append: &Encoded, purpose: Purpose) -> Result<Appended, AppendRejection> {
+        let permits = self.budget.acquire_many(append.permits).await.map_err(|_| AppendRejection::Closed)?;
         let mut asked = None;
         loop {
             let mut allocated = pin!(self.allocated.notified());
@@ -165,9 +165,9 @@ impl Shared {
                     append.parts.iter().for_each(|part| part.partition.wake(Visibility::Accepted));
                     return Ok(appended);
                 }
-                Ok(Verdict::Closed) => return Err(Rejection::Closed),
+                Ok(Verdict::Closed) => return Err(AppendRejection::Closed),
                 Ok(Verdict::NeedsSegment) => allocated.await,
-                Err(why) => return Err(Rejection::Full(why)),
+                Err(why) => return Err(AppendRejection::Full(why)),
             }
         }
     }
@@ -237,6 +237,6 @@ impl Shared {
     }
 }
 
-fn unavailable(why: String) -> ReadError {
-    ReadError::Unavailable(why.into())
+fn unavailable(why: String) -> LogError {
+    LogError::Unavailable(why.into())
 }

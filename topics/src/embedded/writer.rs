@@ -10,9 +10,9 @@ use std::{io, sync::Arc, time::Instant};
 use orderflow_world::disk::DiskFile;
 
 use super::{
-    admission::{Payload, PendingFrame},
+    admission::{FramePayload, PendingFrame},
     codec::as_u32,
-    frame::{self, Header},
+    frame::{self, FrameHeader},
     heads::Heads,
     index::{IndexEntry, SealedIndex, SegmentIndex},
     lock,
@@ -150,12 +150,12 @@ impl Writer {
 
     fn build(&mut self, frame: &PendingFrame, synced: u64, time_ms: u64) {
         let length = as_u32(frame.payload_bytes);
-        let header = Header { kind: frame.kind(), length, lsn: frame.lsn, synced, time_ms };
+        let header = FrameHeader { kind: frame.kind(), length, lsn: frame.lsn, synced, time_ms };
         self.buffer.clear();
         frame::write(&mut self.buffer, &header, |buffer| match &frame.payload {
-            Payload::Heads(heads) => Heads::write(heads, buffer),
-            Payload::Close => {}
-            Payload::Records(sections) => {
+            FramePayload::Heads(heads) => Heads::write(heads, buffer),
+            FramePayload::Close => {}
+            FramePayload::Records(sections) => {
                 for section in sections {
                     let at = section.partition.at;
                     frame::write_section(buffer, at, section.base, section.count, &section.body);
@@ -167,12 +167,12 @@ impl Writer {
     /// Makes a durable group known: first where its records are, then that they are there, then to those who wait.
     fn publish(&mut self, group: &[PendingFrame], now_ms: u64) {
         let Some(end) = group.last().map(PendingFrame::end) else { return };
-        self.vouched = matches!(group.last(), Some(PendingFrame { payload: Payload::Close, .. }));
+        self.vouched = matches!(group.last(), Some(PendingFrame { payload: FramePayload::Close, .. }));
         self.segment.settled(end, now_ms);
         let (mut records, mut permits) = (0, 0);
         for frame in group {
             permits += frame.permits;
-            let Payload::Records(sections) = &frame.payload else { continue };
+            let FramePayload::Records(sections) = &frame.payload else { continue };
             for section in sections {
                 let partition = &section.partition;
                 let entry = IndexEntry { at: partition.at, offset: section.base, lsn: frame.lsn };
@@ -187,7 +187,7 @@ impl Writer {
         self.shared.set_durable(end);
         self.shared.budget.add_permits(permits);
         for frame in group {
-            let Payload::Records(sections) = &frame.payload else { continue };
+            let FramePayload::Records(sections) = &frame.payload else { continue };
             sections.iter().for_each(|section| section.partition.wake(Visibility::Durable));
         }
     }

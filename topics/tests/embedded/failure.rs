@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::Ordering::SeqCst};
 
 use orderflow_schemas::Offset;
 use orderflow_topics::{
-    AppendError, EmbeddedLog, ReadError, Rejection, Topics, Visibility,
+    AppendError, AppendRejection, EmbeddedLog, LogError, Topics, Visibility,
     embedded::{Settings, StepOutcome},
 };
 use orderflow_world::disk::RealDisk;
@@ -20,15 +20,18 @@ async fn a_failed_sync_ends_the_log_for_good() {
     let all = fill(&log, FIRST, 3, 100).await;
     disk.sync_fails.store(true, SeqCst);
     let appended = try_append(&log, FIRST, records([100])).await.unwrap();
-    assert!(matches!(log.durable(appended.receipt).await, Err(ReadError::Unavailable(_))));
+    assert!(matches!(log.durable(appended.receipt).await, Err(LogError::Unavailable(_))));
     assert!(log.failed().await.contains("the disk is broken"));
     disk.sync_fails.store(false, SeqCst);
     let rejected = try_append(&log, FIRST, records([100])).await;
-    assert!(matches!(rejected, Err(AppendError::Rejected(Rejection::Closed))), "a later sync proves nothing");
+    assert!(
+        matches!(rejected, Err(AppendError::Rejected(AppendRejection::Closed))),
+        "a later sync proves nothing"
+    );
     let waited = log.wait_beyond(FIRST, Offset(3), Visibility::Durable).await;
-    assert!(matches!(waited, Err(ReadError::Unavailable(_))));
+    assert!(matches!(waited, Err(LogError::Unavailable(_))));
     let read = log.read(FIRST, Offset(0), 1000, Visibility::Accepted).await;
-    assert!(matches!(read, Err(ReadError::Unavailable(_))), "what was accepted may be lost");
+    assert!(matches!(read, Err(LogError::Unavailable(_))), "what was accepted may be lost");
     assert_eq!(read_all(&log, FIRST).await, all, "what was durable is still served");
     drop(log);
     let log = open(dir.path(), small()).await;

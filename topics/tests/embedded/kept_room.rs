@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use orderflow_schemas::{Offset, Topic, TopicPartition};
 use orderflow_topics::{
-    AppendError, Batch, EmbeddedLog, Rejection, Topics,
+    AppendError, AppendRejection, Batch, EmbeddedLog, Topics,
     embedded::{Retention, Settings},
 };
 
@@ -21,7 +21,7 @@ async fn fill_up(log: &EmbeddedLog) -> u64 {
     for taken in 0.. {
         match log.append_new(batch(COMMANDS, 100)).await {
             Ok(_) => assert!(taken < 10_000, "it is never full"),
-            Err(AppendError::Rejected(Rejection::Full(why))) => {
+            Err(AppendError::Rejected(AppendRejection::Full(why))) => {
                 assert!(why.contains("are kept for the decisions"), "{why}");
                 return taken;
             }
@@ -67,7 +67,7 @@ async fn what_is_decided_gives_its_room_back_and_retention_the_rest() {
     }
     assert!(rounds > 1, "{rounds}");
     for at in [COMMANDS, EVENTS] {
-        log.hold("all", at, Offset(10_000));
+        log.retain_from("all", at, Offset(10_000));
     }
     let last = log.append(batch(EVENTS, 500)).await.unwrap();
     log.durable(last.receipt).await.unwrap();

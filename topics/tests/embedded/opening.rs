@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use orderflow_schemas::{Offset, Topic};
 use orderflow_topics::{
-    AppendError, EmbeddedLog, ReadError, Rejection, Topics, Visibility,
+    AppendError, AppendRejection, EmbeddedLog, LogError, Topics, Visibility,
     embedded::{OpenError, Settings},
 };
 use orderflow_world::disk::RealDisk;
@@ -50,10 +50,10 @@ async fn reading_a_stopped_log_changes_no_file() {
     assert_eq!(read_all(&log, FIRST).await.len(), 29);
     assert_eq!(read_all(&other, FIRST).await.len(), 29);
     let rejected = try_append(&log, FIRST, records([1])).await;
-    assert!(matches!(rejected, Err(AppendError::Rejected(Rejection::Closed))));
+    assert!(matches!(rejected, Err(AppendError::Rejected(AppendRejection::Closed))));
     let end = log.bounds(FIRST, Visibility::Durable).await.unwrap().end;
     let waited = log.wait_beyond(FIRST, end, Visibility::Durable).await;
-    assert!(matches!(waited, Err(ReadError::Unavailable(_))), "nothing will ever come");
+    assert!(matches!(waited, Err(LogError::Unavailable(_))), "nothing will ever come");
     assert!(EmbeddedLog::open(dir.path(), small()).is_err(), "nobody may write while somebody reads");
     drop((log, other));
     assert_eq!(files(dir.path()), before);
@@ -76,9 +76,9 @@ async fn a_closed_log_answers_nothing_and_has_lost_nothing() {
     log.close();
     log.durable(appended.receipt).await.unwrap();
     let rejected = try_append(&log, FIRST, records([1])).await;
-    assert!(matches!(rejected, Err(AppendError::Rejected(Rejection::Closed))));
+    assert!(matches!(rejected, Err(AppendError::Rejected(AppendRejection::Closed))));
     let read = log.read(FIRST, Offset(0), 100, Visibility::Durable).await;
-    assert!(matches!(read, Err(ReadError::Unavailable(_))));
+    assert!(matches!(read, Err(LogError::Unavailable(_))));
     let log = open(dir.path(), small()).await;
     assert_eq!(read_all(&log, FIRST).await, all);
 }
@@ -116,7 +116,7 @@ async fn appends_over_the_limit_are_too_large() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path(), small()).await;
     let rejected = try_append(&log, FIRST, vec![Bytes::from(vec![1; 3000])]).await;
-    assert!(matches!(rejected, Err(AppendError::Rejected(Rejection::TooLarge { limit: 2048 }))));
+    assert!(matches!(rejected, Err(AppendError::Rejected(AppendRejection::TooLarge { limit: 2048 }))));
     for _ in 0..10 {
         append(&log, FIRST, vec![Bytes::from(vec![1; 2048 - 24])]).await;
     }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use bytes::Bytes;
 use orderflow_schemas::Offset;
 use orderflow_topics::{
-    EmbeddedLog, ReadError, Topics, Visibility,
+    EmbeddedLog, LogError, Topics, Visibility,
     embedded::{OpenError, OpenReport},
 };
 use orderflow_world::disk::RealDisk;
@@ -145,7 +145,7 @@ async fn damage_in_a_sealed_segment_is_never_served_nor_cut() {
     let chunk = log.read(FIRST, Offset(0), 1 << 20, Visibility::Durable).await.unwrap();
     assert_eq!(chunk.records, all[..10]);
     let error = log.read(FIRST, Offset(10), 1 << 20, Visibility::Durable).await.unwrap_err();
-    let ReadError::Damaged(what) = error else { panic!("{error}") };
+    let LogError::Damaged(what) = error else { panic!("{error}") };
     assert!(what.contains(FIRST_SEGMENT) && what.contains(&format!("byte {}", starts[11])), "{what}");
     let beyond = log.read(FIRST, Offset(30), 1 << 20, Visibility::Durable).await.unwrap();
     assert_eq!(beyond.records, all[30..]);

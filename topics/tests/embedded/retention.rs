@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use orderflow_schemas::Offset;
 use orderflow_topics::{
-    EmbeddedLog, ReadError, Topics, Visibility,
+    EmbeddedLog, LogError, Topics, Visibility,
     embedded::{Retention, Settings},
 };
 
@@ -36,7 +36,7 @@ async fn the_oldest_segments_go_by_size_and_readers_are_told() {
     let from = start(&log).await;
     assert!(from > 0);
     let trimmed = log.read(FIRST, Offset(from - 1), 100, Visibility::Durable).await.unwrap_err();
-    assert!(matches!(trimmed, ReadError::Trimmed { at, start } if at == FIRST && start == Offset(from)));
+    assert!(matches!(trimmed, LogError::Trimmed { at, start } if at == FIRST && start == Offset(from)));
     let kept = &all[usize::try_from(from).unwrap()..];
     assert_eq!(read_all(&log, FIRST).await, kept);
     drop(log);
@@ -63,18 +63,18 @@ async fn held_records_stay() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path(), keeping(1)).await;
     fill(&log, FIRST, 100, 300).await;
-    log.hold("slow", FIRST, Offset(20));
-    log.hold("fast", FIRST, Offset(90));
+    log.retain_from("slow", FIRST, Offset(20));
+    log.retain_from("fast", FIRST, Offset(90));
     assert!(log.retain(0).unwrap().segments > 0);
     let from = start(&log).await;
     assert!(from > 0 && from <= 20, "{from}");
-    log.hold("slow", FIRST, Offset(60));
+    log.retain_from("slow", FIRST, Offset(60));
     log.retain(0).unwrap();
     let from = start(&log).await;
     assert!(from > 20 && from <= 60, "{from}");
-    log.hold("other", SECOND, Offset(0));
-    log.hold("slow", FIRST, Offset(100));
-    log.hold("fast", FIRST, Offset(100));
+    log.retain_from("other", SECOND, Offset(0));
+    log.retain_from("slow", FIRST, Offset(100));
+    log.retain_from("fast", FIRST, Offset(100));
     log.retain(0).unwrap();
     assert!(start(&log).await > 60, "a partition without records holds nothing");
 }

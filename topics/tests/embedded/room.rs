@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::Ordering::SeqCst};
 use bytes::Bytes;
 use orderflow_schemas::Offset;
 use orderflow_topics::{
-    AppendError, EmbeddedLog, Rejection, Topics, Visibility,
+    AppendError, AppendRejection, EmbeddedLog, Topics, Visibility,
     embedded::{Retention, Settings},
 };
 
@@ -18,7 +18,7 @@ async fn fill_up(log: &EmbeddedLog) -> (Vec<Bytes>, String) {
         let record = Bytes::from(vec![u8::try_from(accepted.len() % 250).unwrap(); 500]);
         match try_append(log, FIRST, vec![record.clone()]).await {
             Ok(_) => accepted.push(record),
-            Err(AppendError::Rejected(Rejection::Full(why))) => {
+            Err(AppendError::Rejected(AppendRejection::Full(why))) => {
                 let end = log.bounds(FIRST, Visibility::Accepted).await.unwrap().end;
                 log.wait_beyond(FIRST, Offset(end.0 - 1), Visibility::Durable).await.unwrap();
                 return (accepted, why.to_string());
@@ -33,16 +33,16 @@ async fn a_log_at_its_limit_is_full_until_retention_makes_room() {
     let dir = tempfile::tempdir().unwrap();
     let retention = Retention { bytes: Some(8192), age_s: None };
     let log = open(dir.path(), Settings { bytes_max: Some(4 * 4096), retention, ..small() }).await;
-    log.hold("a sink", FIRST, Offset(0));
+    log.retain_from("a sink", FIRST, Offset(0));
     let (accepted, why) = fill_up(&log).await;
     assert!(why.contains("16384"), "{why}");
     assert_eq!(read_all(&log, FIRST).await.len(), accepted.len(), "all that was accepted is there");
     assert_eq!(log.retain(0).unwrap().segments, 0, "the sink needs everything");
     assert!(matches!(
         try_append(&log, FIRST, records([1000])).await,
-        Err(AppendError::Rejected(Rejection::Full(_)))
+        Err(AppendError::Rejected(AppendRejection::Full(_)))
     ));
-    log.hold("a sink", FIRST, Offset(accepted.len() as u64));
+    log.retain_from("a sink", FIRST, Offset(accepted.len() as u64));
     assert_eq!(log.retain(0).unwrap().segments, 2);
     append(&log, FIRST, records([1000])).await;
 }

@@ -1,8 +1,8 @@
 //! A store's checkpoint, and the log it was filled from, against the log.
 
 use anyhow::Result;
-use orderflow_feed::Mark;
-use orderflow_schemas::{Header, LogId, Offset, RawRecord, Topic, TopicPartition};
+use orderflow_feed::PartitionCheckpoint;
+use orderflow_schemas::{LogId, Offset, RawRecord, RecordHeader, Topic, TopicPartition};
 use orderflow_sinks::Checkpoint;
 use orderflow_topics::{Topics, Visibility, partitions_of};
 
@@ -27,22 +27,22 @@ pub(crate) async fn compare_checkpoint(
 ) -> Result<()> {
     for topic in [Topic::OrdersEvents, Topic::StockEvents] {
         for at in partitions_of(topics, topic) {
-            compare_mark(name, topics, at, checkpoint.mark(at), differences).await?;
+            compare_partition(name, topics, at, checkpoint.partition(at), differences).await?;
         }
     }
     Ok(())
 }
 
-async fn compare_mark(
+async fn compare_partition(
     name: &str,
     topics: &dyn Topics,
     at: TopicPartition,
-    mark: Mark,
+    progress: PartitionCheckpoint,
     differences: &mut Differences,
 ) -> Result<()> {
     let bounds = topics.bounds(at, Visibility::Accepted).await?;
-    if mark.next > bounds.end {
-        let (next, end) = (mark.next, bounds.end);
+    if progress.next > bounds.end {
+        let (next, end) = (progress.next, bounds.end);
         differences.add(|| {
             format!(
                 "the {name}'s checkpoint of {at} is {next}, beyond the log's end {end}: the {name} is ahead of \
@@ -51,8 +51,8 @@ async fn compare_mark(
         });
         return Ok(());
     }
-    if mark.next < bounds.start {
-        let (next, start) = (mark.next, bounds.start);
+    if progress.next < bounds.start {
+        let (next, start) = (progress.next, bounds.start);
         differences.add(|| {
             format!(
                 "the {name}'s checkpoint of {at} is {next}, but the log begins at {start}: events are missing"
@@ -60,11 +60,11 @@ async fn compare_mark(
         });
         return Ok(());
     }
-    if mark.unreadable == 0
-        && let Some(number) = number_before(topics, at, bounds.start, mark).await?
-        && number != mark.number
+    if progress.unreadable == 0
+        && let Some(number) = number_before(topics, at, bounds.start, progress).await?
+        && number != progress.number
     {
-        let had = mark.number;
+        let had = progress.number;
         differences.add(|| format!("the {name}'s checkpoint of {at} has number {had}, the log has {number}"));
     }
     Ok(())
@@ -76,15 +76,17 @@ async fn number_before(
     topics: &dyn Topics,
     at: TopicPartition,
     start: Offset,
-    mark: Mark,
+    progress: PartitionCheckpoint,
 ) -> Result<Option<u64>> {
     let mut last = None;
-    for offset in (start.0..mark.next.0).rev().take(REPEATS_MAX) {
+    for offset in (start.0..progress.next.0).rev().take(REPEATS_MAX) {
         let chunk = topics.read(at, Offset(offset), 1, Visibility::Accepted).await?;
         let Some(record) = chunk.records.first() else { break };
-        let Ok(RawRecord { header: Header { number, .. }, .. }) = RawRecord::decode(record) else { break };
+        let Ok(RawRecord { header: RecordHeader { number, .. }, .. }) = RawRecord::decode(record) else {
+            break;
+        };
         last = last.max(Some(number));
-        if number >= mark.number {
+        if number >= progress.number {
             break;
         }
     }

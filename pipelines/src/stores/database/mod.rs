@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use orderflow_api::Part;
-use orderflow_database::Reader;
+use orderflow_database::DatabaseReader;
 use orderflow_sinks::Progress;
 use orderflow_verify::{DatabaseContent, StoredContent};
 
@@ -24,7 +24,11 @@ pub use stored_orders::StoredOrders;
 pub const NAME: &str = "database";
 
 /// Opens the database: its entry in the list of stores, and its reads. `health` is told how it is from then on.
-pub async fn open(settings: &Settings, progress: Progress, health: Part) -> Result<(Store, Arc<dyn Reader>)> {
+pub async fn open(
+    settings: &Settings,
+    progress: Progress,
+    health: Part,
+) -> Result<(Store, Arc<dyn DatabaseReader>)> {
     let opener = OpenDatabase { location: settings.database.clone(), data: settings.data.clone() };
     let sink = Box::new(LazySink::new(opener.clone(), health).await?);
     let reader = opener.reader().await?;

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use orderflow_database::{
-    Audit, DatabaseError, Reader,
+    DatabaseAudit, DatabaseError, DatabaseReader,
     postgres::{PostgresReader, PostgresSettings, PostgresSink},
     sqlite::{SqliteReader, SqliteSettings, SqliteSink},
 };
@@ -24,7 +24,7 @@ pub(super) struct OpenDatabase {
 
 impl OpenDatabase {
     /// The reading side, for the API, once the writing side was opened or has found the database away.
-    pub(super) async fn reader(&self) -> Result<Arc<dyn Reader>, DatabaseError> {
+    pub(super) async fn reader(&self) -> Result<Arc<dyn DatabaseReader>, DatabaseError> {
         Ok(match &self.location {
             Location::DataDirectory => {
                 Arc::new(SqliteReader::open(&self.data.join(FILE), &SqliteSettings::default()).await?)
@@ -37,7 +37,7 @@ impl OpenDatabase {
     }
 
     /// The database of a stopped server to compare it with the log; `None` if it was never made.
-    pub(super) async fn audit(&self) -> Result<Option<Box<dyn Audit>>, DatabaseError> {
+    pub(super) async fn audit(&self) -> Result<Option<Box<dyn DatabaseAudit>>, DatabaseError> {
         let file = self.data.join(FILE);
         match &self.location {
             Location::DataDirectory if !file.exists() => Ok(None),

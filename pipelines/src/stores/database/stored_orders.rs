@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use orderflow_api::WAIT_MAX;
-use orderflow_database::Reader;
+use orderflow_database::DatabaseReader;
 use orderflow_ingest::{LookupError, OrderLookup};
 use orderflow_schemas::{Order, OrderId, Position};
 use orderflow_sinks::Progress;
@@ -12,7 +12,7 @@ use orderflow_sinks::Progress;
 /// The orders of a database, which is as far as its progress says.
 pub struct StoredOrders {
     /// The reads of the database.
-    pub database: Arc<dyn Reader>,
+    pub database: Arc<dyn DatabaseReader>,
     /// How far it is.
     pub progress: Progress,
 }

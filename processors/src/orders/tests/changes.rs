@@ -26,10 +26,10 @@ fn changes_that_may_not_be_are_refused_with_what_may() {
     let decided = shop.change(by(Role::Customer), "SHIPPED");
     let (code, rejected) = refusal(&decided);
     let canceled = Status::new("CANCELED").unwrap();
-    assert_eq!((code, &rejected.allowed), (Rejection::IllegalTransition, &Some(vec![canceled.clone()])));
-    assert_eq!(refusal(&shop.change(by(Role::Customer), "ACCEPTED")).0, Rejection::Forbidden);
+    assert_eq!((code, &rejected.allowed), (RejectionCode::IllegalTransition, &Some(vec![canceled.clone()])));
+    assert_eq!(refusal(&shop.change(by(Role::Customer), "ACCEPTED")).0, RejectionCode::Forbidden);
     let stranger = Actor { role: Role::Customer, subject: "eve".into() };
-    assert_eq!(refusal(&shop.change(stranger, "CANCELED")).0, Rejection::Forbidden);
+    assert_eq!(refusal(&shop.change(stranger, "CANCELED")).0, RejectionCode::Forbidden);
     let stale = ChangeStatus {
         order_id: id(),
         status: canceled,
@@ -41,8 +41,8 @@ fn changes_that_may_not_be_are_refused_with_what_may() {
     assert_eq!(refusal(&decided).1.version, Some(2));
 
     let mut shop = Shop::new(TRACKING);
-    assert_eq!(refusal(&shop.change(by(Role::Admin), "CANCELED")).0, Rejection::UnknownOrder);
+    assert_eq!(refusal(&shop.change(by(Role::Admin), "CANCELED")).0, RejectionCode::UnknownOrder);
     shop.place(placing(&[(&sku(0), 1, None)]));
     let waiting = shop.change(by(Role::Admin), "CANCELED");
-    assert_eq!(refusal(&waiting).0, Rejection::IllegalTransition, "stock has not answered");
+    assert_eq!(refusal(&waiting).0, RejectionCode::IllegalTransition, "stock has not answered");
 }

@@ -101,7 +101,7 @@ fn a_lifecycle_that_strands_an_order_is_objected_to() {
 fn an_order_that_is_reserved_at_last_says_no_more_that_it_failed() {
     let mut shop = Shop::new(RETRY);
     shop.place(placing(&[(&sku(0), 1, None)]));
-    let refused = shop.reply(0, Outcome::Refused(vec![short(&sku(0), Problem::OutOfStock)]));
+    let refused = shop.reply(0, Outcome::Refused(vec![short(&sku(0), FailureCode::OutOfStock)]));
     assert_eq!((changed(&refused).0, changed(&refused).1.order.failures.len()), (Change::Updated, 1));
     let again = shop.change(by(Role::Admin), "NEW");
     assert!(matches!(again.messages[..], [(Partition(0), StockCommand::Reserve(_))]));

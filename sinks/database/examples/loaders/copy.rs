@@ -21,7 +21,7 @@ pub async fn copy_and_merge(
     rows: &Rows,
     checkpoint: &Checkpoint,
 ) -> Outcome<()> {
-    let texts = [orders(rows)?, history(rows)?, stock(rows)?, marks(checkpoint)?];
+    let texts = [orders(rows)?, history(rows)?, stock(rows)?, checkpoint_rows(checkpoint)?];
     for (table, _) in TABLES {
         // Says nothing once it is there.
         let sql = format!("CREATE TEMP TABLE IF NOT EXISTS new_{table} (LIKE {table}) ON COMMIT DELETE ROWS");
@@ -121,12 +121,12 @@ fn stock(rows: &Rows) -> Outcome<String> {
     Ok(out)
 }
 
-fn marks(checkpoint: &Checkpoint) -> Outcome<String> {
+fn checkpoint_rows(checkpoint: &Checkpoint) -> Outcome<String> {
     let mut out = String::new();
-    for (at, mark) in &checkpoint.0 {
+    for (at, progress) in &checkpoint.0 {
         let (topic, partition) = (at.topic.as_str(), at.partition.0);
-        let (next, number_, unreadable) = (mark.next.0, mark.number, mark.unreadable);
-        let cause = number(mark.cause.map(|cause| cause.0));
+        let (next, number_, unreadable) = (progress.next.0, progress.number, progress.unreadable);
+        let cause = number(progress.cause.map(|cause| cause.0));
         writeln!(out, "{topic}\t{partition}\t{next}\t{number_}\t{unreadable}\t{cause}")?;
     }
     Ok(out)

@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::{
     CHECKPOINTS_CONFLICT, ORDERS_CONFLICT, STOCK_CONFLICT,
-    unnest::{bind_history, bind_marks, bind_orders, bind_stock},
+    unnest::{bind_checkpoint, bind_history, bind_orders, bind_stock},
 };
 use crate::market::Outcome;
 
@@ -31,6 +31,6 @@ pub async fn single_statement(
     );
     let statement = bind_orders(sqlx::query(AssertSqlSafe(sql)), &orders);
     let statement = bind_stock(bind_history(statement, &rows.history), &rows.stock);
-    bind_marks(statement, checkpoint).execute(connection).await?;
+    bind_checkpoint(statement, checkpoint).execute(connection).await?;
     Ok(())
 }

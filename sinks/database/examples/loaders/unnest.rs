@@ -34,7 +34,7 @@ pub async fn unnest(connection: &mut PgConnection, rows: &Rows, checkpoint: &Che
         "INSERT INTO checkpoints SELECT * FROM UNNEST($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], \
          $5::bigint[], $6::bigint[]) {CHECKPOINTS_CONFLICT}"
     );
-    bind_marks(sqlx::query(AssertSqlSafe(sql)), checkpoint).execute(&mut *transaction).await?;
+    bind_checkpoint(sqlx::query(AssertSqlSafe(sql)), checkpoint).execute(&mut *transaction).await?;
     Ok(transaction.commit().await?)
 }
 
@@ -97,13 +97,13 @@ pub fn bind_stock(statement: Statement, rows: &[StockItem]) -> Statement {
         .bind(column(rows, |item| item.currency.as_ref().map(|currency| currency.as_str())))
 }
 
-pub fn bind_marks(statement: Statement, checkpoint: &Checkpoint) -> Statement {
+pub fn bind_checkpoint(statement: Statement, checkpoint: &Checkpoint) -> Statement {
     let rows = &checkpoint.0.iter().collect::<Vec<_>>();
     statement
         .bind(column(rows, |(at, _)| at.topic.as_str()))
         .bind(column(rows, |(at, _)| i64::from(at.partition.0)))
-        .bind(column(rows, |(_, mark)| number(mark.next.0)))
-        .bind(column(rows, |(_, mark)| number(mark.number)))
-        .bind(column(rows, |(_, mark)| number(mark.unreadable)))
-        .bind(column(rows, |(_, mark)| mark.cause.map(|cause| number(cause.0))))
+        .bind(column(rows, |(_, progress)| number(progress.next.0)))
+        .bind(column(rows, |(_, progress)| number(progress.number)))
+        .bind(column(rows, |(_, progress)| number(progress.unreadable)))
+        .bind(column(rows, |(_, progress)| progress.cause.map(|cause| number(cause.0))))
 }

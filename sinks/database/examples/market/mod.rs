@@ -2,9 +2,9 @@
 
 use std::{error::Error, sync::Arc};
 
-use orderflow_feed::{Event, EventRecord, Mark};
+use orderflow_feed::{Event, EventRecord, PartitionCheckpoint};
 use orderflow_schemas::{
-    Actor, Amount, CustomerId, Header, Levels, Offset, Order, OrderEvent, OrderId, OrderLine, Source,
+    Actor, Amount, CustomerId, Levels, Offset, Order, OrderEvent, OrderId, OrderLine, RecordHeader, Source,
     StockEvent, Timestamp, Topic, TopicPartition,
     envelope::Cause,
     events::{Change, Movement, OrderChanged, StockReserved},
@@ -56,7 +56,7 @@ fn record(at: TopicPartition, offset: u64, event: Event) -> Outcome<Arc<EventRec
     let source = Source::new("example")?;
     let cause = Some(Cause { offset, source: source.clone(), number });
     let time = Timestamp::from_micros(0);
-    let header = Header { source, number, time, cause, sent: Vec::new(), traceparent: None };
+    let header = RecordHeader { source, number, time, cause, sent: Vec::new(), traceparent: None };
     Ok(EventRecord::of(at, offset, offset, header, event).into())
 }
 
@@ -102,8 +102,9 @@ pub fn batches(events: &[Arc<EventRecord>], size: usize) -> Vec<(EventBatch, Che
         let mut checkpoint = Checkpoint::default();
         for record in records {
             let next = record.offset.next();
-            let mark = Mark { next, number: next.0, unreadable: 0, cause: Some(record.cause) };
-            checkpoint.0.insert(record.at, mark);
+            let partition =
+                PartitionCheckpoint { next, number: next.0, unreadable: 0, cause: Some(record.cause) };
+            checkpoint.0.insert(record.at, partition);
         }
         (EventBatch { records: records.to_vec() }, checkpoint)
     };

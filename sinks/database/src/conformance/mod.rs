@@ -1,4 +1,4 @@
-//! What every database must do, seen through [`Sink`], [`Reader`] and [`Audit`]: checks that panic where it is broken.
+//! What every database must do, seen through [`Sink`], [`DatabaseReader`] and [`DatabaseAudit`]: checks that panic where it is broken.
 //!
 //! A database's test calls [`run`] with a [`Subject`], which opens the database over named stores. The checks wait for
 //! conditions, never for time, and leave to a database's own tests what only it can do wrong.
@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use orderflow_schemas::{Order, Status};
 use orderflow_sinks::{Checkpoint, EventBatch, Sink};
 
-use super::{Audit, DatabaseError, HistoryEntry, Reader, StockItem};
+use super::{DatabaseAudit, DatabaseError, DatabaseReader, HistoryEntry, StockItem};
 
 /// A database under test.
 #[async_trait]
@@ -30,9 +30,9 @@ pub struct Opened {
     /// Writes it.
     pub sink: Box<dyn Sink>,
     /// Reads it.
-    pub reader: Box<dyn Reader>,
+    pub reader: Box<dyn DatabaseReader>,
     /// Reads all of it.
-    pub audit: Box<dyn Audit>,
+    pub audit: Box<dyn DatabaseAudit>,
 }
 
 /// Runs all checks, one after the other, each over a store of its own. Panics at the first violation.
@@ -80,7 +80,7 @@ fn count(orders: &[Order]) -> BTreeMap<Status, u64> {
     counts
 }
 
-async fn content(audit: &dyn Audit) -> Content {
+async fn content(audit: &dyn DatabaseAudit) -> Content {
     let mut content = Content::default();
     let Content { orders, history, stock, counts, checkpoint } = &mut content;
     audit.for_each_order(&mut |order| orders.push(order)).await.expect("orders can be read");

@@ -7,7 +7,7 @@ use orderflow_schemas::{Order, OrderEvent, Sku, Timestamp};
 
 use super::{Subject, apply, content, open};
 use crate::{
-    COUNTED_MAX, Catalogue, OrderFilter, Reader, StockItem,
+    COUNTED_MAX, Catalogue, DatabaseReader, OrderFilter, StockItem,
     samples::{batch, changed, id, order, product, reserved},
 };
 
@@ -131,7 +131,7 @@ fn sku(name: &str) -> Sku {
     name.parse().expect("a SKU")
 }
 
-async fn skus(reader: &dyn Reader, which: Catalogue, start: Start<Sku>) -> Vec<String> {
+async fn skus(reader: &dyn DatabaseReader, which: Catalogue, start: Start<Sku>) -> Vec<String> {
     let items = reader.stocks(which, &Slice { start, limit: 10 }).await.expect("SKUs can be listed");
     items.iter().map(|item| item.sku.to_string()).collect()
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use orderflow_schemas::{
     Actor, Amount, Order, OrderEvent, Role, StockEvent, Timestamp,
-    order::{Failure, Problem},
+    order::{Failure, FailureCode},
 };
 use orderflow_sinks::{Sink, SinkError};
 
@@ -105,7 +105,7 @@ pub(super) async fn every_text_is_read_as_it_was_written(subject: &dyn Subject) 
 fn order_with(n: u32, text: &str) -> Order {
     let failure = Failure {
         sku: "Größe\"'42\\".parse().expect("a SKU"),
-        problem: Problem::PriceChanged,
+        problem: FailureCode::PriceChanged,
         requested: n,
         available: u64::MAX,
         unit_price: None,

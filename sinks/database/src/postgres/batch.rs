@@ -117,8 +117,8 @@ fn bind_checkpoint(statement: Statement, checkpoint: &Checkpoint) -> Statement {
     statement
         .bind(column(rows, |(at, _)| at.topic.as_str()))
         .bind(column(rows, |(at, _)| i64::from(at.partition.0)))
-        .bind(column(rows, |(_, mark)| integer(mark.next.0)))
-        .bind(column(rows, |(_, mark)| integer(mark.number)))
-        .bind(column(rows, |(_, mark)| integer(mark.unreadable)))
-        .bind(column(rows, |(_, mark)| mark.cause.map(|cause| integer(cause.0))))
+        .bind(column(rows, |(_, progress)| integer(progress.next.0)))
+        .bind(column(rows, |(_, progress)| integer(progress.number)))
+        .bind(column(rows, |(_, progress)| integer(progress.unreadable)))
+        .bind(column(rows, |(_, progress)| progress.cause.map(|cause| integer(cause.0))))
 }

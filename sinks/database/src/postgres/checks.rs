@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::{PostgresReader, PostgresSettings, PostgresSink, SchemaName};
 use crate::{
-    DatabaseError, OrderFilter, Reader,
+    DatabaseError, DatabaseReader, OrderFilter,
     conformance::{self, Opened, Subject},
     samples::{batch, changed, id, order, reserved},
     sql::{Select, push_filter, push_order_start},

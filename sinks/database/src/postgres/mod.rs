@@ -23,6 +23,5 @@ mod writer;
 
 pub use connect::OLDEST_SERVER;
 pub use reader::PostgresReader;
-pub use schema::SCHEMA_VERSION;
 pub use settings::{InvalidSchemaName, PostgresSettings, SchemaName};
 pub use writer::PostgresSink;

@@ -25,7 +25,7 @@ use super::{
 use crate::{
     DatabaseError,
     error::{is_unreachable, lacks_tables},
-    sql::{Select, Store, Value, Visit},
+    sql::{Select, SqlDatabase, Value, Visit},
 };
 
 /// How long a connection may have been idle to be used without asking the server whether it is still there.
@@ -124,7 +124,7 @@ pub(super) fn query(select: Select) -> Query<'static, Postgres, PgArguments> {
 }
 
 #[async_trait]
-impl Store for PostgresReader {
+impl SqlDatabase for PostgresReader {
     type Row = PgRow;
 
     async fn fetch(&self, select: Select, operation: &'static str) -> Result<Vec<PgRow>, DatabaseError> {
@@ -142,7 +142,7 @@ impl Store for PostgresReader {
     }
 
     async fn for_each_row(&self, text: &'static str, visit: Visit<'_, PgRow>) -> Result<(), DatabaseError> {
-        let mut connection = connect::connect(&self.url, &self.settings, Purpose::Audit).await?;
+        let mut connection = connect::connect(&self.url, &self.settings, Purpose::DatabaseAudit).await?;
         let mut rows = sqlx::query(text).fetch(&mut connection);
         while let Some(row) = rows.try_next().await.map_err(DatabaseError::query("read a whole table"))? {
             visit(&row)?;

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 use orderflow_schemas::LogId;
-use orderflow_sinks::{Applied, Checkpoint, EventBatch, Sink, SinkError};
+use orderflow_sinks::{ApplyOutcome, Checkpoint, EventBatch, Sink, SinkError};
 use sqlx::{PgConnection, postgres::PgRow};
 
 use super::{
@@ -64,10 +64,10 @@ impl PostgresSink {
         let written = within(limit, batch::write(&mut connection, rows, checkpoint)).await;
         written.map_err(DatabaseError::query("write a batch"))?;
         self.connection = Some(connection);
-        for (at, mark) in &checkpoint.0 {
+        for (at, progress) in &checkpoint.0 {
             let committed = self.committed.0.entry(*at).or_default();
-            if mark.next >= committed.next {
-                *committed = *mark;
+            if progress.next >= committed.next {
+                *committed = *progress;
             }
         }
         Ok(())
@@ -96,10 +96,14 @@ impl Sink for PostgresSink {
         Ok(checkpoint)
     }
 
-    async fn apply(&mut self, batch: &EventBatch, checkpoint: &Checkpoint) -> Result<Applied, SinkError> {
+    async fn apply(
+        &mut self,
+        batch: &EventBatch,
+        checkpoint: &Checkpoint,
+    ) -> Result<ApplyOutcome, SinkError> {
         let rows = Rows::of(batch)?;
         self.write(&rows, checkpoint).await?;
-        Ok(Applied::Durable)
+        Ok(ApplyOutcome::Durable)
     }
 }
 
@@ -123,10 +127,10 @@ async fn read_checkpoint(
 /// A new connection may lead to another server: a standby that took over without the last commits, or a backup. To go
 /// on there would leave out what was in them, for ever.
 fn check_not_behind(committed: &Checkpoint, found: &Checkpoint) -> Result<(), DatabaseError> {
-    for (at, mark) in &committed.0 {
-        let found = found.mark(*at).next;
-        if found < mark.next {
-            return Err(DatabaseError::WentBack { at: *at, committed: mark.next, found });
+    for (at, progress) in &committed.0 {
+        let found = found.partition(*at).next;
+        if found < progress.next {
+            return Err(DatabaseError::WentBack { at: *at, committed: progress.next, found });
         }
     }
     Ok(())

@@ -3,18 +3,18 @@
 
 use orderflow_schemas::{Order, order::Failure};
 
+mod clauses;
 mod reads;
 mod row;
 mod select;
-mod selects;
 mod tables;
 
+pub(super) use clauses::{push_filter, push_order_start};
 pub(super) use row::{Columns, Row};
 pub(super) use select::{Select, Value};
-pub(super) use selects::{push_filter, push_order_start};
 pub(super) use tables::{CHECKPOINTS, ORDER_HISTORY, ORDERS, STOCK, Table};
 
-pub(super) use reads::{CHECKPOINT, CLAIM, LOG, Store, Visit, check_log, checkpoint_of};
+pub(super) use reads::{CHECKPOINT, CLAIM, LOG, SqlDatabase, Visit, check_log, checkpoint_of};
 
 /// A number as a column holds it. [`crate::Rows`] has refused what does not fit; offsets and counters
 /// never get so far.

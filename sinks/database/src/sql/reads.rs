@@ -1,4 +1,4 @@
-//! [`Reader`] and [`Audit`] for every database that can run a [`Select`].
+//! [`DatabaseReader`] and [`DatabaseAudit`] for every database that can run a [`Select`].
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,14 @@ use orderflow_schemas::{LogId, Order, OrderId, Sku, Status};
 use orderflow_sinks::Checkpoint;
 
 use super::{
-    Columns, Row, Select, integer,
-    selects::{push_catalogue, push_filter, push_limit, push_order_start},
+    Columns, Row, Select,
+    clauses::{push_catalogue, push_filter, push_limit, push_order_start},
+    integer,
 };
-use crate::{Audit, COUNTED_MAX, Catalogue, DatabaseError, HistoryEntry, OrderFilter, Reader, StockItem};
+use crate::{
+    COUNTED_MAX, Catalogue, DatabaseAudit, DatabaseError, DatabaseReader, HistoryEntry, OrderFilter,
+    StockItem,
+};
 
 /// What is done with each row; an error ends the reading.
 pub(crate) type Visit<'v, R> = &'v mut (dyn for<'r> FnMut(&'r R) -> Result<(), DatabaseError> + Send);
@@ -26,7 +30,7 @@ pub(crate) const LOG: &str = "SELECT id FROM log";
 
 /// A database that runs reading statements. All may be called at once from many tasks.
 #[async_trait]
-pub(crate) trait Store: Send + Sync {
+pub(crate) trait SqlDatabase: Send + Sync {
     /// What it answers with.
     type Row: Row;
 
@@ -48,7 +52,7 @@ pub(crate) trait Store: Send + Sync {
 }
 
 /// Counts the rows that a statement lets through, but not beyond [`COUNTED_MAX`]: a count reads every row it counts.
-async fn count<S: Store>(
+async fn count<S: SqlDatabase>(
     store: &S,
     mut select: Select,
     operation: &'static str,
@@ -60,7 +64,10 @@ async fn count<S: Store>(
 }
 
 /// Adds up the counters of orders: of this status, or of all.
-async fn count_by_status<S: Store>(store: &S, status: Option<&Status>) -> Result<Counted, DatabaseError> {
+async fn count_by_status<S: SqlDatabase>(
+    store: &S,
+    status: Option<&Status>,
+) -> Result<Counted, DatabaseError> {
     let mut select =
         Select::list("SELECT CAST(coalesce(sum(count), 0) AS bigint) AS n FROM order_counts WHERE true");
     if let Some(status) = status {
@@ -85,8 +92,8 @@ fn stock_item<R: Row>(row: &R) -> Result<StockItem, DatabaseError> {
 
 /// The checkpoint in these rows of `checkpoints`.
 pub(crate) fn checkpoint_of<R: Row>(rows: &[R]) -> Result<Checkpoint, DatabaseError> {
-    let marks = rows.iter().map(|row| Columns { table: "checkpoints", row }.mark());
-    marks.collect::<Result<_, _>>().map(Checkpoint)
+    let partitions = rows.iter().map(|row| Columns { table: "checkpoints", row }.partition_checkpoint());
+    partitions.collect::<Result<_, _>>().map(Checkpoint)
 }
 
 /// The log in these rows of `log`.
@@ -103,7 +110,7 @@ pub(crate) fn check_log<R: Row>(rows: &[R], log: &LogId) -> Result<(), DatabaseE
 }
 
 #[async_trait]
-impl<S: Store> Reader for S {
+impl<S: SqlDatabase> DatabaseReader for S {
     async fn close(&self) {
         self.disconnect().await;
     }
@@ -183,7 +190,7 @@ impl<S: Store> Reader for S {
 }
 
 #[async_trait]
-impl<S: Store> Audit for S {
+impl<S: SqlDatabase> DatabaseAudit for S {
     async fn checkpoint(&self) -> Result<Checkpoint, DatabaseError> {
         let rows = self.fetch(Select::new(CHECKPOINT), "read the checkpoint").await?;
         checkpoint_of(&rows)

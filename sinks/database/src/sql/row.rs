@@ -3,7 +3,7 @@
 use std::{fmt::Display, str::FromStr};
 
 use compact_str::CompactString;
-use orderflow_feed::Mark;
+use orderflow_feed::PartitionCheckpoint;
 use orderflow_schemas::{
     Actor, Amount, Levels, LogId, Offset, Order, OrderId, Role, Sku, Status, Timestamp, TopicPartition,
     events::Change,
@@ -162,15 +162,17 @@ impl<'r, R: Row> Columns<'r, R> {
         Ok((self.parse("status")?, self.count("count")?))
     }
 
-    pub(crate) fn mark(&self) -> Result<(TopicPartition, Mark), DatabaseError> {
+    pub(crate) fn partition_checkpoint(
+        &self,
+    ) -> Result<(TopicPartition, PartitionCheckpoint), DatabaseError> {
         let partition = u16::try_from(self.count("partition")?);
         let partition = partition.map_err(|error| self.damaged("partition", error))?;
-        let mark = Mark {
+        let progress = PartitionCheckpoint {
             next: self.count("next_offset").map(Offset)?,
             number: self.count("number")?,
             unreadable: self.count("unreadable")?,
             cause: self.count_some("cause")?.map(Offset),
         };
-        Ok((TopicPartition::new(self.parse("topic")?, partition), mark))
+        Ok((TopicPartition::new(self.parse("topic")?, partition), progress))
     }
 }

@@ -19,5 +19,5 @@ mod writer;
 mod tests;
 
 pub use reader::SqliteReader;
-pub use schema::{SCHEMA_VERSION, SqliteSettings};
+pub use schema::SqliteSettings;
 pub use writer::SqliteSink;

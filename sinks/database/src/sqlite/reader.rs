@@ -13,7 +13,7 @@ use super::{SqliteSettings, pool::Pool, schema};
 use crate::{
     DatabaseError,
     error::lacks_tables,
-    sql::{Row, Select, Store, Value, Visit},
+    sql::{Row, Select, SqlDatabase, Value, Visit},
 };
 
 /// The reads of the database over SQLite. Clones share the connections.
@@ -42,7 +42,7 @@ impl SqliteReader {
 }
 
 #[async_trait]
-impl Store for SqliteReader {
+impl SqlDatabase for SqliteReader {
     type Row = SqliteRow;
 
     async fn fetch(&self, select: Select, operation: &'static str) -> Result<Vec<SqliteRow>, DatabaseError> {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use orderflow_schemas::lists::Start;
-use orderflow_schemas::{Amount, Order, Timestamp, order::Failure, order::Problem};
+use orderflow_schemas::{Amount, Order, Timestamp, order::Failure, order::FailureCode};
 use orderflow_sinks::{Checkpoint, Sink};
 use proptest::prelude::*;
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, SqliteConnection, sqlite::SqliteConnectOptions};
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    Audit, DatabaseError, OrderFilter, Reader,
+    DatabaseAudit, DatabaseError, DatabaseReader, OrderFilter,
     conformance::{self, Opened, Subject},
     samples::{batch, changed, id, order, reserved},
     sql::{Select, push_filter, push_order_start},
@@ -192,7 +192,7 @@ fn any_order() -> impl Strategy<Value = Order> {
         .prop_map(|(n, version, total, (channel, notes, key), failures)| {
             let failure = Failure {
                 sku: "Größe\"'42".parse().unwrap(),
-                problem: Problem::PriceChanged,
+                problem: FailureCode::PriceChanged,
                 requested: n,
                 available: version,
                 unit_price: None,

@@ -6,9 +6,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use orderflow_feed::Mark;
+use orderflow_feed::PartitionCheckpoint;
 use orderflow_schemas::{LogId, Order, TopicPartition};
-use orderflow_sinks::{Applied, Checkpoint, EventBatch, Sink, SinkError};
+use orderflow_sinks::{ApplyOutcome, Checkpoint, EventBatch, Sink, SinkError};
 use orderflow_world::disk::{Disk, RealDisk};
 use sqlx::{
     AssertSqlSafe, Connection, Sqlite, SqliteConnection,
@@ -116,10 +116,14 @@ impl Sink for SqliteSink {
         Ok(checkpoint_of(&rows?)?)
     }
 
-    async fn apply(&mut self, batch: &EventBatch, checkpoint: &Checkpoint) -> Result<Applied, SinkError> {
+    async fn apply(
+        &mut self,
+        batch: &EventBatch,
+        checkpoint: &Checkpoint,
+    ) -> Result<ApplyOutcome, SinkError> {
         let rows = Rows::of(batch)?;
         self.write(&rows, checkpoint).await?;
-        Ok(Applied::Durable)
+        Ok(ApplyOutcome::Durable)
     }
 
     /// Moves the WAL into the file, which then holds everything, and removes it if nobody else is connected.
@@ -154,8 +158,8 @@ async fn write_batch(
     write_all(&mut transaction, &upserts.orders, &rows.orders, |order, q| bind_order(order, q)).await?;
     write_all(&mut transaction, &upserts.history, &rows.history, bind_history).await?;
     write_all(&mut transaction, &upserts.stock, &rows.stock, bind_stock).await?;
-    let marks: Vec<_> = checkpoint.0.iter().collect();
-    write_all(&mut transaction, &upserts.checkpoints, &marks, bind_mark).await?;
+    let partitions: Vec<_> = checkpoint.0.iter().collect();
+    write_all(&mut transaction, &upserts.checkpoints, &partitions, bind_partition).await?;
     transaction.commit().await
 }
 
@@ -223,12 +227,15 @@ fn bind_stock<'r>(item: &'r StockItem, statement: Statement<'r>) -> Statement<'r
         .bind(item.currency.as_ref().map(|currency| currency.as_str()))
 }
 
-fn bind_mark<'r>((at, mark): &'r (&TopicPartition, &Mark), statement: Statement<'r>) -> Statement<'r> {
+fn bind_partition<'r>(
+    (at, progress): &'r (&TopicPartition, &PartitionCheckpoint),
+    statement: Statement<'r>,
+) -> Statement<'r> {
     statement
         .bind(at.topic.as_str())
         .bind(i64::from(at.partition.0))
-        .bind(integer(mark.next.0))
-        .bind(integer(mark.number))
-        .bind(integer(mark.unreadable))
-        .bind(mark.cause.map(|cause| integer(cause.0)))
+        .bind(integer(progress.next.0))
+        .bind(integer(progress.number))
+        .bind(integer(progress.unreadable))
+        .bind(progress.cause.map(|cause| integer(cause.0)))
 }

@@ -58,18 +58,25 @@ impl Store {
 
     /// Compares what the store has; `ends` are the ends of what is durable.
     pub fn check(&mut self, rows: &Content, ends: impl Fn(TopicPartition) -> u64) -> Checked {
-        for (at, mark) in &rows.checkpoint.0 {
-            let before = self.shown.insert(*at, mark.next).unwrap_or_default();
-            if mark.next < before {
-                return broken(format!("the store was at offset {before} of {at} and is at {}", mark.next));
+        for (at, progress) in &rows.checkpoint.0 {
+            let before = self.shown.insert(*at, progress.next).unwrap_or_default();
+            if progress.next < before {
+                return broken(format!(
+                    "the store was at offset {before} of {at} and is at {}",
+                    progress.next
+                ));
             }
-            if mark.next.0 > ends(*at) {
-                return broken(format!("the store shows {at} up to {}, durable is {}", mark.next, ends(*at)));
+            if progress.next.0 > ends(*at) {
+                return broken(format!(
+                    "the store shows {at} up to {}, durable is {}",
+                    progress.next,
+                    ends(*at)
+                ));
             }
-            self.show_up_to(*at, mark.next);
+            self.show_up_to(*at, progress.next);
             let cause = self.causes.get(at).copied();
-            if mark.cause != cause {
-                return broken(format!("the store is at cause {:?} of {at}, not {cause:?}", mark.cause));
+            if progress.cause != cause {
+                return broken(format!("the store is at cause {:?} of {at}, not {cause:?}", progress.cause));
             }
         }
         same("orders", &rows.orders, self.orders.values())?;

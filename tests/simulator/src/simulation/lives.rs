@@ -6,7 +6,7 @@ use orderflow_runner::{
 };
 use orderflow_sinks::SinkError;
 use orderflow_topics::{
-    AppendError, ReadError, Rejection,
+    AppendError, AppendRejection, LogError,
     embedded::{OpenError, StepOutcome},
 };
 
@@ -139,12 +139,12 @@ impl Simulation {
         }
     }
 
-    fn excuses_read(&self, error: &ReadError) -> bool {
+    fn excuses_read(&self, error: &LogError) -> bool {
         match error {
-            ReadError::Damaged(_) => self.flipped.is_some(),
-            ReadError::Unavailable(_) => self.troubled,
+            LogError::Damaged(_) => self.flipped.is_some(),
+            LogError::Unavailable(_) => self.troubled,
             // A runner that is one too many may be so late that the log has forgotten what it would read.
-            ReadError::Trimmed { at, .. } => {
+            LogError::Trimmed { at, .. } => {
                 self.process.as_ref().is_some_and(|process| process.has_many_runners(*at))
             }
             _ => false,
@@ -152,7 +152,7 @@ impl Simulation {
     }
 
     fn excuses_append(&self, error: &AppendError) -> bool {
-        matches!(error, AppendError::Rejected(Rejection::Closed)) && self.troubled
+        matches!(error, AppendError::Rejected(AppendRejection::Closed)) && self.troubled
     }
 
     /// The process is killed: what it wrote is in the page cache.

@@ -8,11 +8,11 @@ use std::{
 
 use async_trait::async_trait;
 use orderflow_database::{
-    Audit as _, DatabaseError, HistoryEntry, Reader as _, StockItem,
+    DatabaseAudit as _, DatabaseError, DatabaseReader as _, HistoryEntry, StockItem,
     sqlite::{SqliteReader, SqliteSettings, SqliteSink},
 };
 use orderflow_schemas::{LogId, Order};
-use orderflow_sinks::{Applied, Checkpoint, EventBatch, Sink, SinkError};
+use orderflow_sinks::{ApplyOutcome, Checkpoint, EventBatch, Sink, SinkError};
 use tokio::runtime::{Builder, Runtime};
 
 use super::{door::Door, registry::Registration, vfs};
@@ -138,7 +138,11 @@ impl Sink for SimSink {
         self.settle(result)
     }
 
-    async fn apply(&mut self, batch: &EventBatch, checkpoint: &Checkpoint) -> Result<Applied, SinkError> {
+    async fn apply(
+        &mut self,
+        batch: &EventBatch,
+        checkpoint: &Checkpoint,
+    ) -> Result<ApplyOutcome, SinkError> {
         let result = wait(|| self.sink.apply(batch, checkpoint));
         self.settle(result)
     }

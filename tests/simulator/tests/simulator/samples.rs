@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use orderflow_feed::{Event, EventRecord, Mark};
+use orderflow_feed::{Event, EventRecord, PartitionCheckpoint};
 use orderflow_schemas::{
-    Actor, Amount, CustomerId, Header, Levels, Offset, Order, OrderEvent, OrderId, Source, StockEvent,
+    Actor, Amount, CustomerId, Levels, Offset, Order, OrderEvent, OrderId, RecordHeader, Source, StockEvent,
     Timestamp, Topic, TopicPartition,
     envelope::Cause,
     events::{Change, OrderChanged, ProductUpdated},
@@ -65,12 +65,17 @@ fn record(at: TopicPartition, n: u64, event: Event) -> Arc<EventRecord> {
     let (offset, number, source) = (Offset(n), n + 1, Source::new("clock").unwrap());
     let cause = Some(Cause { offset, source: source.clone(), number });
     let time = Timestamp::from_micros(7);
-    let header = Header { source, number, time, cause, sent: Vec::new(), traceparent: None };
+    let header = RecordHeader { source, number, time, cause, sent: Vec::new(), traceparent: None };
     EventRecord::of(at, offset, offset, header, event).into()
 }
 
-fn mark(next: u64) -> Mark {
-    Mark { next: Offset(next), number: next, unreadable: 0, cause: next.checked_sub(1).map(Offset) }
+fn partition(next: u64) -> PartitionCheckpoint {
+    PartitionCheckpoint {
+        next: Offset(next),
+        number: next,
+        unreadable: 0,
+        cause: next.checked_sub(1).map(Offset),
+    }
 }
 
 /// The n-th batch, of four changes of orders and one of a SKU, and the checkpoint after it.
@@ -85,5 +90,5 @@ pub fn checkpoint(batches: u64) -> Checkpoint {
     if batches == 0 {
         return Checkpoint::default();
     }
-    Checkpoint([(ORDERS, mark(4 * batches)), (STOCK, mark(batches))].into())
+    Checkpoint([(ORDERS, partition(4 * batches)), (STOCK, partition(batches))].into())
 }

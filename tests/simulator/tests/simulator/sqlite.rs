@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use orderflow_database::{Audit, Reader, sqlite::SqliteSettings};
+use orderflow_database::{DatabaseAudit, DatabaseReader, sqlite::SqliteSettings};
 use orderflow_simulator::{
     disk::{DiskFaults, SimDisk},
     sqlite::{Content, SimSink, SimSqlite},

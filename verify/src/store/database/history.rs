@@ -3,7 +3,7 @@
 use std::io;
 
 use anyhow::Result;
-use orderflow_database::{Audit, HistoryEntry};
+use orderflow_database::{DatabaseAudit, HistoryEntry};
 use orderflow_schemas::OrderId;
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
 
 /// Compares the rows of the history.
 pub(crate) async fn compare_history(
-    audit: &dyn Audit,
+    audit: &dyn DatabaseAudit,
     sorted: &mut Sorted,
     reach: &Reach,
     report: &mut Report,

@@ -8,7 +8,7 @@ mod stock;
 
 use anyhow::Result;
 use async_trait::async_trait;
-use orderflow_database::Audit;
+use orderflow_database::DatabaseAudit;
 use orderflow_schemas::LogId;
 use orderflow_sinks::Checkpoint;
 
@@ -17,7 +17,7 @@ use super::{Expected, StoredContent};
 use crate::Report;
 
 /// What a database holds.
-pub struct DatabaseContent(pub Box<dyn Audit>);
+pub struct DatabaseContent(pub Box<dyn DatabaseAudit>);
 
 #[async_trait]
 impl StoredContent for DatabaseContent {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Result;
-use orderflow_database::Audit;
+use orderflow_database::DatabaseAudit;
 use orderflow_schemas::{Order, OrderId, Status};
 
 use crate::{
@@ -22,7 +22,7 @@ type Counts = BTreeMap<Status, u64>;
 
 /// Compares the rows of orders, and the counters with the rows.
 pub(crate) async fn compare_orders(
-    audit: &dyn Audit,
+    audit: &dyn DatabaseAudit,
     sorted: &mut Sorted,
     reach: &Reach,
     report: &mut Report,

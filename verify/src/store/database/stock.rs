@@ -1,13 +1,13 @@
 //! The rows of stock against the ledger.
 
 use anyhow::Result;
-use orderflow_database::{Audit, StockItem};
+use orderflow_database::{DatabaseAudit, StockItem};
 
 use crate::{Report, ledger::Rows, reach::Reach};
 
 /// Compares the rows of SKUs.
 pub(crate) async fn compare_stock(
-    audit: &dyn Audit,
+    audit: &dyn DatabaseAudit,
     mut rows: Rows,
     reach: &Reach,
     report: &mut Report,

@@ -15,11 +15,11 @@ use super::{lock, scan::Frame};
 #[derive(Debug)]
 pub(super) struct RecentFrames {
     bytes_max: usize,
-    kept: Mutex<Kept>,
+    kept: Mutex<FramesByLsn>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct FramesByLsn {
     frames: HashMap<u64, Frame>,
     order: VecDeque<u64>,
     bytes: usize,

@@ -1,0 +1,18 @@
+//! Migrations: the steps that make the tables of a database, in the order of their versions.
+//!
+//! They are embedded, and from the first release on they are only ever added: a database remembers the checksum of each
+//! step that it has taken. Listed by hand because the macro of sqlx that reads a folder compiles its drivers, and with
+//! them SQLite, a second time for the build itself.
+
+use sqlx::{
+    SqlSafeStr,
+    migrate::{Migration, MigrationType, Migrator},
+};
+
+/// The migrations with these names and statements, in order; the first has version 1.
+pub(crate) fn migrator(steps: &[(&'static str, &'static str)]) -> Migrator {
+    let migration = |(version, (name, sql)): (i64, &(&'static str, &'static str))| {
+        Migration::new(version, (*name).into(), MigrationType::Simple, (*sql).into_sql_str(), false)
+    };
+    Migrator::with_migrations((1..).zip(steps).map(migration).collect())
+}
