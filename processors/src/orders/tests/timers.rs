@@ -87,7 +87,7 @@ fn a_lifecycle_that_strands_an_order_is_objected_to() {
         shop.processor.incompatibility(&shop.state).unwrap()
     };
     assert!(incompatibility(TRACKING).contains("has no state `NEW`"));
-    assert!(incompatibility(&RETRY.replace("NEW", "OLD").replace("GONE", "NEW")).contains("ends with"));
+    assert!(incompatibility(&RETRY.replace("NEW", "OLD").replace("GONE", "NEW")).contains("as final"));
     let later = r#"
         name = "later"
         initial = { state = "NEW" }
