@@ -24,7 +24,7 @@ use orderflow_benches::{Table, grouped, machine, median, percent, wanted};
 use orderflow_schemas::{Offset, Topic, TopicPartition};
 use orderflow_topics::{
     Batch, EmbeddedLog, Topics, Visibility,
-    embedded::{Settings, StepOutcome},
+    embedded::{LogSettings, StepOutcome},
 };
 use orderflow_world::disk::RealDisk;
 use rustix::fs::{Advice, fadvise};
@@ -155,7 +155,7 @@ impl Bare {
 /// As the server does it: two threads of the log's own, segments made on the way.
 async fn durable_appends(dir: &Path, case: Case, in_flight: usize) -> Result<Duration> {
     let fresh = tempfile::tempdir_in(dir)?;
-    let (log, _) = EmbeddedLog::open(fresh.path(), Settings::default())?;
+    let (log, _) = EmbeddedLog::open(fresh.path(), LogSettings::default())?;
     log.create(AT.topic, 1).await?;
     let records = case.records();
     let started = Instant::now();
@@ -183,7 +183,7 @@ async fn durable_appends(dir: &Path, case: Case, in_flight: usize) -> Result<Dur
 async fn zeroed_ahead(dir: &Path, case: Case) -> Result<Duration> {
     let fresh = tempfile::tempdir_in(dir)?;
     let segment_bytes = (case.append_bytes() * case.appends + 8 * MIB).next_multiple_of(MIB) as u64;
-    let settings = Settings { segment_bytes, ..Settings::default() };
+    let settings = LogSettings { segment_bytes, ..LogSettings::default() };
     let (log, mut steps, _) = EmbeddedLog::open_stepped(Arc::new(RealDisk), fresh.path(), settings)?;
     log.create(AT.topic, 1).await?;
     while steps.allocator.step() == StepOutcome::Work {}
@@ -213,7 +213,7 @@ fn remove(dir: tempfile::TempDir) -> Result<()> {
 }
 
 async fn producers(dir: &Path) -> Result<Table> {
-    let (log, _) = EmbeddedLog::open(dir, Settings::default())?;
+    let (log, _) = EmbeddedLog::open(dir, LogSettings::default())?;
     let log = Arc::new(log);
     log.create(AT.topic, 16).await?;
     let mut table = Table::new(["producers", "records/s", "mean wait"]);
@@ -256,7 +256,7 @@ enum From {
 
 async fn reads(dir: &Path) -> Result<Table> {
     const RECORDS: u64 = 1_000_000;
-    let settings = Settings { cache_bytes_max: 1 << 30, ..Settings::default() };
+    let settings = LogSettings { cache_bytes_max: 1 << 30, ..LogSettings::default() };
     let (log, _) = EmbeddedLog::open(dir, settings.clone())?;
     log.create(AT.topic, 1).await?;
     let records = vec![Bytes::from(vec![7; RECORD_BYTES]); 1_000];

@@ -4,22 +4,24 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use orderflow_schemas::{Offset, Source, Topic, TopicPartition};
 use orderflow_topics::{LogError, Topics, partitions_of};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::{Cursor, FeedEntries, PartitionCheckpoint, commands_of, ring::Ring};
 
 /// How much a feed reads and keeps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Settings {
-    /// Bytes of records that are read at once, about. Default: 256 KiB.
+pub struct FeedSettings {
+    /// Bytes of records that are read at once, approximately.
+    #[schemars(range(min = 1))]
     pub read_bytes: usize,
     /// Bytes of records that are kept for each partition, and at least what was read last. Decoded, they take about three
-    /// times as much memory. Default: 256 KiB.
+    /// times as much memory.
     pub ring_bytes_max: usize,
 }
 
-impl Default for Settings {
+impl Default for FeedSettings {
     fn default() -> Self {
         Self { read_bytes: 256 << 10, ring_bytes_max: 256 << 10 }
     }
@@ -33,7 +35,7 @@ pub struct Feed {
 
 impl Feed {
     /// The feed of all partitions of events that the log has now.
-    pub fn new(topics: &Arc<dyn Topics>, settings: Settings) -> Self {
+    pub fn new(topics: &Arc<dyn Topics>, settings: FeedSettings) -> Self {
         let events = [Topic::OrdersEvents, Topic::StockEvents];
         let partitions = events.into_iter().flat_map(|topic| partitions_of(&**topics, topic));
         let ring = |at: TopicPartition| {

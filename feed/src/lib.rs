@@ -18,5 +18,5 @@ mod tests;
 
 pub use cursor::{Cursor, Delivery, FeedError};
 pub use entry::{FeedEntries, FeedEntry, UnusableRecord};
-pub use feed::{Feed, Settings};
+pub use feed::{Feed, FeedSettings};
 pub use record::{Event, EventRecord, PartitionCheckpoint, commands_of};

@@ -9,7 +9,7 @@ use orderflow_schemas::{Offset, Source, TopicPartition};
 use orderflow_topics::{LogError, Topics, Visibility};
 
 use crate::{
-    Settings,
+    FeedSettings,
     entry::{Block, FeedEntries, FeedEntry},
 };
 
@@ -18,7 +18,7 @@ pub(crate) struct Ring {
     pub(crate) at: TopicPartition,
     pub(crate) source: Source,
     topics: Arc<dyn Topics>,
-    settings: Settings,
+    settings: FeedSettings,
     blocks: Mutex<Blocks>,
     /// Held while the block after the last is read, so that it is read once.
     reading: tokio::sync::Mutex<()>,
@@ -74,7 +74,7 @@ impl Ring {
         topics: Arc<dyn Topics>,
         at: TopicPartition,
         source: Source,
-        settings: Settings,
+        settings: FeedSettings,
     ) -> Self {
         Self { at, source, topics, settings, blocks: Mutex::default(), reading: tokio::sync::Mutex::new(()) }
     }

@@ -7,7 +7,7 @@ use orderflow_schemas::Offset;
 use orderflow_topics::{LogError, Topics, memory::MemoryTopics};
 
 use crate::{
-    Cursor, Delivery, Event, Feed, FeedError, PartitionCheckpoint, Settings,
+    Cursor, Delivery, Event, Feed, FeedError, FeedSettings, PartitionCheckpoint,
     samples::{ORDERS, STOCK, bytes, changed, header, product},
 };
 
@@ -17,7 +17,7 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(settings: Settings) -> Self {
+    fn new(settings: FeedSettings) -> Self {
         let log = MemoryTopics::with_partitions(1);
         let topics: Arc<dyn Topics> = log.clone();
         Self { feed: Feed::new(&topics, settings), log }
@@ -56,7 +56,7 @@ async fn drain(cursor: &mut Cursor) -> Result<Vec<Option<u64>>, FeedError> {
 
 #[tokio::test]
 async fn repeats_are_skipped_and_a_gap_stops() {
-    let stage = Stage::new(Settings::default());
+    let stage = Stage::new(FeedSettings::default());
     let mut cursor = stage.cursor();
     stage.put([event(1), event(1), event(2)]);
     assert_eq!(drain(&mut cursor).await.unwrap(), [Some(1), Some(2)]);
@@ -73,7 +73,7 @@ async fn repeats_are_skipped_and_a_gap_stops() {
 
 #[tokio::test]
 async fn what_cannot_be_read_is_a_dead_letter_and_makes_no_gap() {
-    let stage = Stage::new(Settings::default());
+    let stage = Stage::new(FeedSettings::default());
     let mut cursor = stage.cursor();
     // The garbage may have been number 1, and the record of a foreign source may have had any.
     let wrong_kind = bytes(ORDERS, 3, product());
@@ -86,7 +86,7 @@ async fn what_cannot_be_read_is_a_dead_letter_and_makes_no_gap() {
 
 #[tokio::test]
 async fn an_event_without_a_cause_is_a_dead_letter() {
-    let stage = Stage::new(Settings::default());
+    let stage = Stage::new(FeedSettings::default());
     let mut cursor = stage.cursor();
     let mut header = header(ORDERS, 1);
     header.cause = None;
@@ -96,7 +96,7 @@ async fn an_event_without_a_cause_is_a_dead_letter() {
 
 #[tokio::test]
 async fn a_newer_envelope_stops_instead_of_being_lost() {
-    let stage = Stage::new(Settings::default());
+    let stage = Stage::new(FeedSettings::default());
     let text = String::from_utf8(event(1).to_vec()).unwrap().replace("{\"v\":1,", "{\"v\":2,");
     stage.put([text.into()]);
     let mut cursor = stage.cursor();
@@ -107,7 +107,7 @@ async fn a_newer_envelope_stops_instead_of_being_lost() {
 
 #[tokio::test]
 async fn only_events_can_be_followed() {
-    let stage = Stage::new(Settings::default());
+    let stage = Stage::new(FeedSettings::default());
     let commands = orderflow_schemas::TopicPartition::new(orderflow_schemas::Topic::OrdersCommands, 0);
     assert!(matches!(
         stage.feed.cursor(commands, PartitionCheckpoint::default()),
@@ -117,7 +117,7 @@ async fn only_events_can_be_followed() {
 
 #[tokio::test]
 async fn who_follows_at_the_end_shares_what_was_read_and_decoded() {
-    let stage = Stage::new(Settings::default());
+    let stage = Stage::new(FeedSettings::default());
     stage.put((1..=3).map(event));
     let (first, second) = (stage.cursor().read().await.unwrap(), stage.cursor().read().await.unwrap());
     let [crate::FeedEntry::Event(one), crate::FeedEntry::Event(other)] = [&first[0], &second[0]] else {
@@ -132,7 +132,7 @@ async fn who_follows_at_the_end_shares_what_was_read_and_decoded() {
 #[tokio::test]
 async fn a_reader_that_the_ring_has_passed_reads_the_log_and_joins_again() {
     let block = event(1).len() * 2;
-    let stage = Stage::new(Settings { read_bytes: block, ring_bytes_max: block * 3 });
+    let stage = Stage::new(FeedSettings { read_bytes: block, ring_bytes_max: block * 3 });
     let (mut slow, mut fast) = (stage.cursor(), stage.cursor());
     stage.put((1..=100).map(event));
     assert_eq!(drain(&mut fast).await.unwrap().len(), 100);
@@ -151,7 +151,7 @@ async fn a_reader_that_the_ring_has_passed_reads_the_log_and_joins_again() {
 
 #[tokio::test]
 async fn a_reader_at_the_end_passes_over_what_nobody_has_read() {
-    let stage = Stage::new(Settings::default());
+    let stage = Stage::new(FeedSettings::default());
     stage.put((1..=3).map(event));
     let mut behind = stage.cursor();
     assert_eq!(stage.feed.read(ORDERS, Offset(0)).await.unwrap().len(), 3);
@@ -163,14 +163,14 @@ async fn a_reader_at_the_end_passes_over_what_nobody_has_read() {
 
 #[tokio::test]
 async fn what_is_not_durable_is_not_shown_and_what_is_trimmed_is_an_error() {
-    let stage = Stage::new(Settings::default());
+    let stage = Stage::new(FeedSettings::default());
     stage.put((1..=3).map(event));
     stage.log.hold_back();
     stage.put([event(4)]);
     assert_eq!(drain(&mut stage.cursor()).await.unwrap().len(), 3);
     stage.log.sync();
     assert_eq!(drain(&mut stage.cursor()).await.unwrap().len(), 4);
-    let other = Stage::new(Settings::default());
+    let other = Stage::new(FeedSettings::default());
     other.put((1..=3).map(event));
     other.log.trim(ORDERS, Offset(2));
     let trimmed = other.cursor().read().await.unwrap_err();
@@ -180,7 +180,7 @@ async fn what_is_not_durable_is_not_shown_and_what_is_trimmed_is_an_error() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readers_at_once_miss_nothing_and_take_nothing_twice() {
     let block = event(1).len() * 3;
-    let stage = Stage::new(Settings { read_bytes: block, ring_bytes_max: block * 2 });
+    let stage = Stage::new(FeedSettings { read_bytes: block, ring_bytes_max: block * 2 });
     let readers: Vec<_> = (0..4)
         .map(|_| {
             let mut cursor = stage.cursor();

@@ -26,4 +26,4 @@ pub use decisions::{DecidedEvent, Decision};
 pub use lookup::{LookupError, OrderLookup};
 pub use routes::routes;
 pub use service::Ingest;
-pub use settings::Settings;
+pub use settings::IngestSettings;

@@ -16,14 +16,14 @@ use crate::{
     decisions::{Decision, Decisions},
     lookup::OrderLookup,
     metric_names,
-    settings::Settings,
+    settings::IngestSettings,
 };
 
 /// The write API.
 pub struct Ingest {
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) lookup: Arc<dyn OrderLookup>,
-    pub(crate) settings: Settings,
+    pub(crate) settings: IngestSettings,
     world: Arc<dyn World>,
     topics: Arc<dyn Topics>,
     decisions: Arc<Decisions>,
@@ -45,7 +45,7 @@ impl Ingest {
         feed: &Feed,
         lifecycle: Arc<Lifecycle>,
         lookup: Arc<dyn OrderLookup>,
-        settings: Settings,
+        settings: IngestSettings,
     ) -> Self {
         let (tasks, stopping) = (TaskTracker::new(), CancellationToken::new());
         let (readers, reading_over) = (TaskTracker::new(), CancellationToken::new());

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     load::{bench::Mode, replay::Speed},
-    settings::Options,
+    settings::Overrides,
     stores::database::DatabaseUrl,
 };
 
@@ -83,7 +83,7 @@ pub struct Serve {
     pub insecure_no_auth: bool,
     /// The settings.
     #[command(flatten)]
-    pub options: Options,
+    pub settings: Overrides,
 }
 
 /// Where a server is.

@@ -15,7 +15,7 @@ use crate::{
         replay::{self, Replay as ReplayJob},
     },
     look, serve,
-    settings::{Options, PipelineFile, Settings},
+    settings::{Configuration, Overrides, PipelineFile},
     simulate,
     verify::verify,
 };
@@ -84,14 +84,18 @@ async fn run_bench(args: Bench) -> Result<()> {
 
 async fn run_verify(args: Verify) -> Result<()> {
     let Verify { data, database, keys_max, .. } = args;
-    let options = Options { data: Some(data), database, keys_max, ..Options::default() };
-    let settings = Settings::resolve(options, PipelineFile::read(args.pipeline.as_deref())?)?;
+    let pipeline = PipelineFile::read(args.pipeline.as_deref())?;
+    let mut settings = pipeline.settings(Overrides::default())?;
+    settings.data = data;
+    settings.database = database.or(settings.database);
+    settings.keys_max = keys_max.unwrap_or(settings.keys_max);
+    let configuration = Configuration::new(settings, pipeline.lifecycle)?;
     let Resources { scratch, sort_bytes } = Resources::default();
     let resources = Resources {
         scratch: args.scratch.unwrap_or(scratch),
         sort_bytes: args.sort_bytes.unwrap_or(sort_bytes),
     };
-    let report = verify(&settings, &resources).await?;
+    let report = verify(&configuration, &resources).await?;
     print(&report.to_string())?;
     match report.differences.count() {
         0 => Ok(()),

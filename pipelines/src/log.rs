@@ -6,23 +6,23 @@ use anyhow::{Context, Result, ensure};
 use orderflow_schemas::Topic;
 use orderflow_topics::{EmbeddedLog, Engine, Topics, embedded};
 
-use crate::settings::Settings;
+use crate::settings::Configuration;
 
 /// Opens the log to write, and makes its topics if they are not there.
-pub async fn open(settings: &Settings) -> Result<Arc<dyn Engine>> {
-    let folder = settings.data.join("log");
+pub async fn open(configuration: &Configuration) -> Result<Arc<dyn Engine>> {
+    let folder = configuration.data.join("log");
     std::fs::create_dir_all(&folder)
-        .with_context(|| format!("the data directory {} cannot be made", settings.data.display()))?;
-    let (log, report) = EmbeddedLog::open(&folder, settings.log.clone())?;
+        .with_context(|| format!("the data directory {} cannot be made", configuration.data.display()))?;
+    let (log, report) = EmbeddedLog::open(&folder, configuration.log.clone())?;
     if let Some(cut) = report.cut {
         tracing::warn!(bytes = cut.bytes, "a torn tail was cut; none of it was ever acknowledged");
     }
-    create_topics(&log, settings).await?;
+    create_topics(&log, configuration).await?;
     Ok(Arc::new(log))
 }
 
-async fn create_topics(topics: &dyn Topics, settings: &Settings) -> Result<()> {
-    let (orders, stock) = (settings.order_partitions, settings.stock_partitions);
+async fn create_topics(topics: &dyn Topics, configuration: &Configuration) -> Result<()> {
+    let (orders, stock) = (configuration.order_partitions, configuration.stock_partitions);
     for (topic, partitions) in [
         (Topic::OrdersCommands, orders),
         (Topic::OrdersEvents, orders),
@@ -39,7 +39,7 @@ async fn create_topics(topics: &dyn Topics, settings: &Settings) -> Result<()> {
 pub fn open_stopped(data: &Path) -> Result<Arc<dyn Topics>> {
     let folder = data.join("log");
     ensure!(folder.is_dir(), "{} holds no log; name the data directory with --data", data.display());
-    let (log, report) = EmbeddedLog::open_read_only(folder, embedded::Settings::default())?;
+    let (log, report) = EmbeddedLog::open_read_only(folder, embedded::LogSettings::default())?;
     if let Some(cut) = report.cut {
         tracing::info!(bytes = cut.bytes, "a torn tail, of what was never acknowledged, is left out");
     }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, str::FromStr};
 
 use anyhow::{Result, bail, ensure};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// A part of the system that a process can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,8 +34,8 @@ impl Role {
 }
 
 /// The roles of a process. All of them unless something else is said.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Roles(BTreeSet<Role>);
 
 impl Default for Roles {
@@ -57,6 +57,13 @@ impl FromStr for Roles {
             ensure!(roles.insert(role), "the role `{name}` is named twice");
         }
         Ok(Self(roles))
+    }
+}
+
+impl From<Roles> for String {
+    fn from(roles: Roles) -> Self {
+        let named = Role::ALL.into_iter().filter(|role| roles.0.contains(role));
+        named.map(Role::as_str).collect::<Vec<_>>().join(",")
     }
 }
 

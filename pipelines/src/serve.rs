@@ -6,21 +6,21 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::{
     cli::Serve,
     metrics_endpoint,
-    settings::{PipelineFile, Settings},
+    settings::{Configuration, PipelineFile},
     system::System,
 };
 
 /// Runs the pipeline.
 pub async fn run(serve: Serve) -> Result<()> {
     let pipeline = PipelineFile::read(serve.pipeline.as_deref())?;
-    let settings = Settings::resolve(serve.options, pipeline)?;
-    check_access(serve.insecure_no_auth, &settings)?;
+    let configuration = Configuration::new(pipeline.settings(serve.settings)?, pipeline.lifecycle)?;
+    check_access(serve.insecure_no_auth, &configuration)?;
     metrics_endpoint::install();
     // From here on a signal is an orderly stop: once the start is over, where it comes during that.
     let stop = stop_signal()?;
-    let mut system = System::start(&settings).await?;
-    let (address, lifecycle) = (system.address, &settings.lifecycle.name);
-    eprintln!("orderflow serves {lifecycle} on http://{address} from {}", settings.data.display());
+    let mut system = System::start(&configuration).await?;
+    let (address, lifecycle) = (system.address, &configuration.lifecycle.name);
+    eprintln!("orderflow serves {lifecycle} on http://{address} from {}", configuration.data.display());
     let ended = system.run(stop).await;
     tracing::info!("stopping");
     let stopped = system.stop().await;
@@ -28,15 +28,15 @@ pub async fn run(serve: Serve) -> Result<()> {
 }
 
 /// There are no accounts yet: the caller says who they are, so only this machine may call.
-fn check_access(insecure_no_auth: bool, settings: &Settings) -> Result<()> {
+fn check_access(insecure_no_auth: bool, configuration: &Configuration) -> Result<()> {
     ensure!(
         insecure_no_auth,
         "this version has no accounts: add --insecure-no-auth to take the caller from headers, on loopback only"
     );
     ensure!(
-        settings.listen.ip().is_loopback(),
+        configuration.listen.ip().is_loopback(),
         "--insecure-no-auth trusts every caller, so it listens on loopback only; {} is not",
-        settings.listen
+        configuration.listen
     );
     Ok(())
 }

@@ -1,22 +1,23 @@
 //! `orderflow verify`: opens a data directory, read only, and hands it to the checks.
 
 use anyhow::Result;
+use orderflow_processors::stock::RESOLVED_MAX;
 use orderflow_runner::processing::LocalSnapshots;
 use orderflow_topics::embedded::OpenError;
 use orderflow_verify::{Report, Resources, Rules, Subject};
 
-use crate::{log, settings::Settings, stores};
+use crate::{log, settings::Configuration, stores};
 
 /// Verifies a data directory whose log was written under these settings.
-pub async fn verify(settings: &Settings, resources: &Resources) -> Result<Report> {
-    let topics = log::open_stopped(&settings.data).map_err(explain)?;
-    let stores = stores::to_verify(settings).await?;
+pub async fn verify(configuration: &Configuration, resources: &Resources) -> Result<Report> {
+    let topics = log::open_stopped(&configuration.data).map_err(explain)?;
+    let stores = stores::to_verify(configuration).await?;
     let rules = Rules {
-        lifecycle: settings.lifecycle.clone(),
-        keys_max: settings.keys_max,
-        resolved_max: settings.resolved_max,
+        lifecycle: configuration.lifecycle.clone(),
+        keys_max: configuration.keys_max,
+        resolved_max: RESOLVED_MAX,
     };
-    let snapshots = LocalSnapshots::new(&settings.data);
+    let snapshots = LocalSnapshots::new(&configuration.data);
     orderflow_verify::run(&Subject { topics, snapshots, rules, stores }, resources).await
 }
 

@@ -47,10 +47,10 @@ pub fn rewrite(stage: &Stage, edit: impl FnMut(&Stored<'_>) -> Vec<String>) {
 }
 
 async fn copy(old: &Path, new: &Path, mut edit: impl FnMut(&Stored<'_>) -> Vec<String>) {
-    let settings = embedded::Settings { segment_bytes: 4 << 20, ..embedded::Settings::default() };
+    let settings = embedded::LogSettings { segment_bytes: 4 << 20, ..embedded::LogSettings::default() };
     let (old, _) = EmbeddedLog::open_read_only(old, settings.clone()).expect("the old log is whole");
     // It stays the same log to the snapshots and the database.
-    let settings = embedded::Settings { new_id: Some(old.id()), ..settings };
+    let settings = embedded::LogSettings { new_id: Some(old.id()), ..settings };
     let (new, _) = EmbeddedLog::open(new, settings).expect("a new log can be made");
     for topic in Topic::ALL {
         let partitions = old.partitions(topic);

@@ -157,8 +157,8 @@ fn clean(directory: &Path, keep: &[&str]) {
     }
 }
 
-fn settings() -> embedded::Settings {
-    embedded::Settings { segment_bytes: SEGMENT_BYTES, ..embedded::Settings::default() }
+fn settings() -> embedded::LogSettings {
+    embedded::LogSettings { segment_bytes: SEGMENT_BYTES, ..embedded::LogSettings::default() }
 }
 
 /// All records of a log nobody writes.

@@ -11,7 +11,7 @@ use orderflow_schemas::{Offset, Topic, TopicPartition};
 use orderflow_topics::{
     EmbeddedLog, Topics,
     conformance::{self, Rig},
-    embedded::{Retention, Settings},
+    embedded::{LogSettings, Retention},
     memory::{Fault, MemoryTopics},
 };
 use tempfile::TempDir;
@@ -19,12 +19,12 @@ use tempfile::TempDir;
 /// Embedded logs, each in a folder of its own.
 struct Embedded {
     dir: TempDir,
-    settings: Settings,
+    settings: LogSettings,
     open: Mutex<HashMap<&'static str, Arc<EmbeddedLog>>>,
 }
 
 impl Embedded {
-    fn new(settings: Settings) -> Self {
+    fn new(settings: LogSettings) -> Self {
         Self { dir: tempfile::tempdir().unwrap(), settings, open: Mutex::default() }
     }
 
@@ -96,27 +96,27 @@ const ONE_OWNER: [&str; 2] = ["two_handles_show_one_log", "an_unknown_outcome_le
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn embedded_log_conforms() {
-    let left_out = conformance::run(&Embedded::new(Settings::default())).await;
+    let left_out = conformance::run(&Embedded::new(LogSettings::default())).await;
     assert_eq!(left_out, [&ONE_OWNER[..], &["trimmed_records_are_named"]].concat());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn embedded_log_conforms_with_tiny_segments_and_no_cache() {
-    let settings = Settings {
+    let settings = LogSettings {
         segment_bytes: 8192,
         frame_bytes_max: 1024,
         pending_bytes_max: 2048,
         cache_bytes_max: 0,
         index_stride_bytes: 512,
         retention: Retention { bytes: Some(1), ..Retention::default() },
-        ..Settings::default()
+        ..LogSettings::default()
     };
     assert_eq!(conformance::run(&Embedded::new(settings)).await, ONE_OWNER);
 }
 
 #[tokio::test]
 async fn embedded_log_conforms_on_one_thread() {
-    conformance::run(&Embedded::new(Settings::default())).await;
+    conformance::run(&Embedded::new(LogSettings::default())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -20,7 +20,7 @@ pub use submission::{AppendedCommands, EncodedCommands, Refusal, SubmissionResul
 use crate::{
     appender::{submission::Submission, task::AppendTask},
     decisions::{DecisionSender, Decisions},
-    settings::Settings,
+    settings::IngestSettings,
 };
 
 /// Where to hand in commands for one partition.
@@ -37,7 +37,7 @@ impl Appender {
         world: &Arc<dyn World>,
         topics: Arc<dyn Topics>,
         decisions: Arc<Decisions>,
-        settings: &Settings,
+        settings: &IngestSettings,
         stopping: CancellationToken,
         tasks: &TaskTracker,
     ) -> Self {

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{instrument, warn};
 
 use super::submission::{AppendedCommands, Refusal, Submission};
-use crate::{decisions::Decisions, metric_names, settings::Settings};
+use crate::{decisions::Decisions, metric_names, settings::IngestSettings};
 
 /// What the names of ingest's sources begin with.
 const SOURCE: &str = "ingest";
@@ -54,7 +54,7 @@ impl AppendTask {
         topics: Arc<dyn Topics>,
         decisions: Arc<Decisions>,
         receiver: mpsc::Receiver<Submission>,
-        settings: &Settings,
+        settings: &IngestSettings,
         stopping: CancellationToken,
     ) -> Self {
         Self {

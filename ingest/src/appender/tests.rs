@@ -11,7 +11,7 @@ use orderflow_world::TokioWorld;
 use uuid::Uuid;
 
 use super::*;
-use crate::settings::Settings;
+use crate::settings::IngestSettings;
 
 const AT: TopicPartition = TopicPartition::new(Topic::OrdersCommands, 0);
 
@@ -23,12 +23,12 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(settings: &Settings) -> Self {
+    fn new(settings: &IngestSettings) -> Self {
         let (topics, tasks, stopping) =
             (MemoryTopics::with_partitions(1), TaskTracker::new(), CancellationToken::new());
         let log: Arc<dyn Topics> = topics.clone();
         let world: Arc<dyn World> = TokioWorld::new();
-        let feed = orderflow_feed::Feed::new(&log, orderflow_feed::Settings::default());
+        let feed = orderflow_feed::Feed::new(&log, orderflow_feed::FeedSettings::default());
         let lifecycle = include_str!("../../../pipelines/order-tracking.toml");
         let lifecycle = Arc::new(orderflow_schemas::Lifecycle::parse(lifecycle).unwrap());
         let decisions = Decisions::start(&world, &log, &feed, &lifecycle, settings, &stopping, &tasks);
@@ -62,8 +62,8 @@ fn commands(count: usize) -> EncodedCommands {
     commands
 }
 
-fn quick() -> Settings {
-    Settings { append_pause_ms_max: 1, append_retry_ms_max: 60_000, ..Settings::default() }
+fn quick() -> IngestSettings {
+    IngestSettings { append_pause_ms_max: 1, append_retry_ms_max: 60_000, ..IngestSettings::default() }
 }
 
 #[tokio::test]
@@ -97,7 +97,7 @@ async fn an_append_of_unknown_outcome_is_repeated_with_the_same_bytes() {
 
 #[tokio::test]
 async fn a_source_whose_last_append_was_given_up_is_not_used_again() {
-    let stage = Stage::new(&Settings { append_retry_ms_max: 0, ..quick() });
+    let stage = Stage::new(&IngestSettings { append_retry_ms_max: 0, ..quick() });
     let before = stage.append(1).await.unwrap();
     stage.topics.fail([Fault::UnknownAndLost]);
     assert_eq!(stage.append(2).await, Err(Refusal::Unavailable));
@@ -120,7 +120,7 @@ async fn submissions_too_large_together_are_appended_one_by_one() {
 
 #[tokio::test]
 async fn a_full_queue_refuses_and_stopping_appends_what_was_taken() {
-    let stage = Stage::new(&Settings { queue_requests_max: 1, ..quick() });
+    let stage = Stage::new(&IngestSettings { queue_requests_max: 1, ..quick() });
     let taken = stage.appender.try_submit(commands(1), None, None).unwrap();
     assert_eq!(stage.appender.try_submit(commands(1), None, None).unwrap_err(), Refusal::Overloaded);
     stage.stopping.cancel();

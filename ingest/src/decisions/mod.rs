@@ -26,7 +26,7 @@ use tokio::sync::oneshot;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{reader::DecisionReader, waiters::Waiters};
-use crate::{appender::Refusal, metric_names, settings::Settings};
+use crate::{appender::Refusal, metric_names, settings::IngestSettings};
 
 /// What was decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,7 +111,7 @@ impl Decisions {
         topics: &Arc<dyn Topics>,
         feed: &Feed,
         lifecycle: &Arc<Lifecycle>,
-        settings: &Settings,
+        settings: &IngestSettings,
         stopping: &CancellationToken,
         tasks: &TaskTracker,
     ) -> Arc<Self> {

@@ -14,7 +14,7 @@ use super::{
     Decisions,
     verdict::{Verdict, order_of, verdict},
 };
-use crate::{appender::Refusal, settings::Settings};
+use crate::{appender::Refusal, settings::IngestSettings};
 
 const COMMANDS: TopicPartition = TopicPartition::new(Topic::OrdersCommands, 0);
 
@@ -81,9 +81,9 @@ fn the_id_of_an_order_is_read_without_the_rest() {
 async fn who_gives_up_is_forgotten_and_counts_no_more() {
     let topics: Arc<dyn Topics> = MemoryTopics::with_partitions(1);
     let world: Arc<dyn World> = TokioWorld::new();
-    let feed = Feed::new(&topics, orderflow_feed::Settings::default());
+    let feed = Feed::new(&topics, orderflow_feed::FeedSettings::default());
     let lifecycle = Arc::new(Lifecycle::parse(NO_STOCK).unwrap());
-    let settings = Settings { waiters_max: 1, ..Settings::default() };
+    let settings = IngestSettings { waiters_max: 1, ..IngestSettings::default() };
     let (stopping, tasks) = (CancellationToken::new(), TaskTracker::new());
     let decisions = Decisions::start(&world, &topics, &feed, &lifecycle, &settings, &stopping, &tasks);
     let source = Source::new("ingest-a").unwrap();

@@ -4,7 +4,7 @@ use http::Method;
 use orderflow_web::access::ROLES;
 
 use super::stage::Stage;
-use crate::{Settings, routes};
+use crate::{IngestSettings, routes};
 
 /// A request that is well-formed, so that nothing but the role decides.
 fn sample(method: &Method, path: &str) -> (String, &'static str, &'static str) {
@@ -30,7 +30,7 @@ fn sample(method: &Method, path: &str) -> (String, &'static str, &'static str) {
 
 #[tokio::test]
 async fn each_route_is_open_to_the_roles_of_its_action_and_to_no_other() {
-    let stage = Stage::new(Settings::default());
+    let stage = Stage::new(IngestSettings::default());
     let declared = routes(stage.ingest.clone());
     for route in declared.declared() {
         let action = route.action.expect("nothing is written without a caller");

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::stage::{Answer, Stage};
-use crate::Settings;
+use crate::IngestSettings;
 
 const ONE: &str = r#"{"customer_id":"c-1","currency":"EUR","lines":[{"sku":"a","quantity":1}]}"#;
 const JSON: (&str, &[u8]) = ("content-type", b"application/json");
@@ -61,7 +61,7 @@ async fn post_in_two(
     behind: &[u8],
     cut: usize,
 ) -> (Answer, usize) {
-    let stage = Stage::undecided(Settings::default());
+    let stage = Stage::undecided(IngestSettings::default());
     let body = [&encode(&lines(0, 3))[..], &encode(&lines(3, 6)), behind].concat();
     let headers = [LINES, ("content-encoding", coding.as_bytes())];
     let answer = stage.raw("POST /orders/batch", &headers, body[..body.len() - cut].to_vec()).await;
@@ -90,7 +90,7 @@ async fn bodies_of_several_members_are_taken_to_their_end_or_the_answer_says_how
 
 #[tokio::test]
 async fn every_call_with_a_body_takes_it_compressed_and_bounds_what_it_decompresses_to() {
-    let stage = Stage::new(Settings::default());
+    let stage = Stage::new(IngestSettings::default());
     let long = format!(r#"{{"quantity":1,"x":"{}"}}"#, "x".repeat(1_000));
     for (coding, encode) in [("GZIP", gzip as fn(&str) -> Vec<u8>), ("zstd", zstd)] {
         let headers = [JSON, ("content-encoding", coding.as_bytes())];
@@ -118,7 +118,7 @@ async fn every_call_with_a_body_takes_it_compressed_and_bounds_what_it_decompres
 
 #[tokio::test]
 async fn bytes_that_are_no_text_are_refused_and_text_is_taken_as_it_is() {
-    let stage = Stage::new(Settings::default());
+    let stage = Stage::new(IngestSettings::default());
     for (name, path) in [
         ("idempotency-key", "POST /orders"),
         ("idempotency-key", "POST /inventory/batch"),
@@ -151,7 +151,7 @@ async fn bytes_that_are_no_text_are_refused_and_text_is_taken_as_it_is() {
 
 #[tokio::test]
 async fn headers_that_say_two_things_are_refused() {
-    let stage = Stage::new(Settings::default());
+    let stage = Stage::new(IngestSettings::default());
     for (name, first, second) in [
         ("idempotency-key", "a", "b"),
         ("x-orderflow-role", "admin", "customer"),
@@ -170,7 +170,7 @@ async fn headers_that_say_two_things_are_refused() {
 
 #[tokio::test]
 async fn a_key_on_a_stream_makes_its_repeat_harmless() {
-    let stage = Stage::undecided(Settings::default());
+    let stage = Stage::undecided(IngestSettings::default());
     let keyed = [LINES, ("idempotency-key", b"load-1".as_slice())];
     let receipts = "{\"sku\":\"a\",\"quantity\":5}\n\n{\"sku\":\"a\",\"quantity\":5}\n{\"sku\":\"a\",\"quantity\":5,\"idempotency_key\":\"own\"}\n";
     for _ in 0..2 {
@@ -191,7 +191,7 @@ async fn a_key_on_a_stream_makes_its_repeat_harmless() {
 
 #[tokio::test]
 async fn a_header_is_refused_where_it_would_do_nothing() {
-    let stage = Stage::new(Settings::default());
+    let stage = Stage::new(IngestSettings::default());
     let id = "0190aaaa-0000-7000-8000-000000000001";
     for (call, name) in [
         ("PUT /products/a".to_owned(), "idempotency-key"),
@@ -215,7 +215,7 @@ async fn a_header_is_refused_where_it_would_do_nothing() {
 
 #[tokio::test]
 async fn only_objects_are_taken_for_requests() {
-    let stage = Stage::new(Settings::default());
+    let stage = Stage::new(IngestSettings::default());
     for (call, body) in [
         ("POST /orders", r#"["EUR",[["A",1,null]],"c-1",null,null,null,null]"#),
         ("POST /orders", r#"{"customer_id":"c-1","currency":"EUR","lines":[["A",1,null]]}"#),
@@ -253,7 +253,7 @@ proptest! {
         prop_assume!(http::HeaderValue::from_bytes(&key).is_ok());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let stage = Stage::new(Settings::default());
+            let stage = Stage::new(IngestSettings::default());
             let answer = stage.raw("POST /orders", &[JSON, ("idempotency-key", key.as_slice())], ONE).await;
             let keys = keys(&stage, Topic::OrdersCommands);
             match answer.status.as_u16() {

@@ -4,7 +4,7 @@ use http::StatusCode;
 use orderflow_schemas::{Order, Topic};
 
 use super::stage::Stage;
-use crate::Settings;
+use crate::IngestSettings;
 
 const CUSTOMER: [(&str, &str); 2] = [("x-orderflow-role", "customer"), ("x-orderflow-subject", "c-1")];
 const ONE: &str = r#"{"currency":"EUR","lines":[{"sku":"a","quantity":1}]}"#;
@@ -16,7 +16,7 @@ fn keyed(key: &'static str) -> Vec<(&'static str, &'static str)> {
 
 #[tokio::test]
 async fn an_order_is_answered_with_its_decision() {
-    let stage = Stage::new(Settings::default());
+    let stage = Stage::new(IngestSettings::default());
     let answer = stage.json("POST /orders", &CUSTOMER, ONE).await;
     assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
     assert_eq!(answer.body["status"], "RESERVED");
@@ -29,7 +29,7 @@ async fn an_order_is_answered_with_its_decision() {
 
 #[tokio::test]
 async fn an_order_that_stock_refuses_is_a_conflict_with_the_order() {
-    let stage = Stage::new(Settings::default());
+    let stage = Stage::new(IngestSettings::default());
     let answer = stage.json("POST /orders", &CUSTOMER, SHORT).await;
     assert_eq!(answer.problem(), (409, "out-of-stock"));
     assert_eq!(answer.header("content-type"), "application/problem+json");
@@ -39,7 +39,7 @@ async fn an_order_that_stock_refuses_is_a_conflict_with_the_order() {
 
 #[tokio::test]
 async fn a_client_may_choose_not_to_wait_and_an_undecided_order_is_accepted() {
-    let stage = Stage::undecided(Settings { decision_ms_max: 1, ..Settings::default() });
+    let stage = Stage::undecided(IngestSettings { decision_within_s: 0, ..IngestSettings::default() });
     let headers: Vec<_> = CUSTOMER.into_iter().chain([("prefer", "respond-async, wait=1")]).collect();
     let answer = stage.json("POST /orders", &headers, ONE).await;
     assert_eq!((answer.status.as_u16(), answer.header("preference-applied")), (202, "respond-async"));
@@ -52,7 +52,7 @@ async fn a_client_may_choose_not_to_wait_and_an_undecided_order_is_accepted() {
 
 #[tokio::test]
 async fn a_repeat_gets_the_first_answer_and_another_body_is_refused() {
-    let stage = Stage::new(Settings::default());
+    let stage = Stage::new(IngestSettings::default());
     let first = stage.json("POST /orders", &keyed("k"), ONE).await;
     let again = stage.json("POST /orders", &keyed("k"), ONE).await;
     assert_eq!(again.status, StatusCode::CREATED);
@@ -65,7 +65,7 @@ async fn a_repeat_gets_the_first_answer_and_another_body_is_refused() {
 
 #[tokio::test]
 async fn a_repeat_of_an_order_that_is_over_is_answered_from_the_store() {
-    let stage = Stage::new(Settings::default());
+    let stage = Stage::new(IngestSettings::default());
     let first = stage.json("POST /orders", &keyed("k"), SHORT).await;
     let order: Order = serde_json::from_value(first.body["order"].clone()).unwrap();
     let unknown = stage.json("POST /orders", &keyed("k"), SHORT).await;
@@ -77,7 +77,7 @@ async fn a_repeat_of_an_order_that_is_over_is_answered_from_the_store() {
 
 #[tokio::test]
 async fn bad_requests_never_reach_the_log() {
-    let stage = Stage::new(Settings::default());
+    let stage = Stage::new(IngestSettings::default());
     let calls = [
         (stage.call("POST /orders", &CUSTOMER, ONE).await, (415, "unsupported-media-type")),
         (stage.json("POST /orders", &CUSTOMER, "x".repeat(1001)).await, (413, "body-too-large")),
@@ -96,7 +96,7 @@ async fn bad_requests_never_reach_the_log() {
 
 #[tokio::test]
 async fn a_stopped_ingest_takes_nothing_and_the_bound_on_waiters_holds() {
-    let stage = Stage::new(Settings { waiters_max: 0, ..Settings::default() });
+    let stage = Stage::new(IngestSettings { waiters_max: 0, ..IngestSettings::default() });
     let answer = stage.json("POST /orders", &CUSTOMER, ONE).await;
     assert_eq!((answer.problem(), answer.header("retry-after")), ((503, "overloaded"), "1"));
     stage.ingest.stop().await;

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 use super::processor::Processor;
-use crate::{Ingest, LookupError, OrderLookup, Settings, routes};
+use crate::{Ingest, IngestSettings, LookupError, OrderLookup, routes};
 
 /// A store of at most one order.
 #[derive(Default)]
@@ -54,7 +54,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: IngestSettings) -> Self {
         let stage = Self::undecided(settings);
         let processor = Mutex::new(Processor::default());
         let decide = move |commands: &Batch, first| processor.lock().unwrap().decide_all(commands, first);
@@ -63,14 +63,14 @@ impl Stage {
     }
 
     /// Without a processor.
-    pub fn undecided(settings: Settings) -> Self {
+    pub fn undecided(settings: IngestSettings) -> Self {
         let (topics, store) = (MemoryTopics::with_partitions(3), Arc::new(Store::default()));
         let log: Arc<dyn Topics> = topics.clone();
         let lifecycle = Lifecycle::parse(include_str!("../../../pipelines/order-tracking.toml")).unwrap();
         let ingest = Arc::new(Ingest::start(
             orderflow_world::TokioWorld::new(),
             log.clone(),
-            &Feed::new(&log, orderflow_feed::Settings::default()),
+            &Feed::new(&log, orderflow_feed::FeedSettings::default()),
             Arc::new(lifecycle),
             store.clone(),
             settings,

@@ -4,7 +4,7 @@ use orderflow_schemas::Order;
 use serde_json::json;
 
 use super::stage::Stage;
-use crate::Settings;
+use crate::IngestSettings;
 
 const CUSTOMER: [(&str, &str); 2] = [("x-orderflow-role", "customer"), ("x-orderflow-subject", "c-1")];
 const ONE: &str = r#"{"currency":"EUR","lines":[{"sku":"a","quantity":1}]}"#;
@@ -16,7 +16,7 @@ async fn placed(stage: &Stage) -> Order {
 
 #[tokio::test]
 async fn an_order_is_moved_by_status_and_by_action() {
-    let stage = Stage::new(Settings::default());
+    let stage = Stage::new(IngestSettings::default());
     let id = placed(&stage).await.id;
     let patch = format!("PATCH /orders/{id}/status");
     let answer = stage.json(&patch, &[("if-match", "\"17\", \"2\"")], r#"{"status":"ACCEPTED"}"#).await;
@@ -40,7 +40,7 @@ async fn an_order_is_moved_by_status_and_by_action() {
 
 #[tokio::test]
 async fn wrong_ids_versions_and_statuses_are_refused() {
-    let stage = Stage::new(Settings::default());
+    let stage = Stage::new(IngestSettings::default());
     let id = "0190aaaa-0000-7000-8000-000000000001";
     let patch = format!("PATCH /orders/{id}/status");
     let body = r#"{"status":"ACCEPTED"}"#;
@@ -58,7 +58,7 @@ async fn wrong_ids_versions_and_statuses_are_refused() {
 
 #[tokio::test]
 async fn an_order_that_is_over_cannot_be_moved_and_only_its_owner_learns_of_it() {
-    let stage = Stage::new(Settings::default());
+    let stage = Stage::new(IngestSettings::default());
     let mut order = placed(&stage).await;
     order.id = "0190aaaa-0000-7000-8000-000000000001".parse().unwrap();
     let cancel = format!("POST /orders/{}/cancel", order.id);
@@ -71,7 +71,7 @@ async fn an_order_that_is_over_cannot_be_moved_and_only_its_owner_learns_of_it()
 
 #[tokio::test]
 async fn stock_and_products_are_answered_with_what_was_decided() {
-    let stage = Stage::new(Settings::default());
+    let stage = Stage::new(IngestSettings::default());
     let received = stage.json("POST /inventory/a/receipts", &[], r#"{"quantity":7}"#).await;
     let levels = json!({"sku":"a","received":7,"available":7,"reserved":0,"shipped":0,"written_off":0});
     assert_eq!((received.status.as_u16(), &received.body), (200, &levels), "{received:?}");

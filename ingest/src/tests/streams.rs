@@ -8,7 +8,7 @@ use orderflow_schemas::Topic;
 use serde_json::json;
 
 use super::stage::{Answer, Stage};
-use crate::Settings;
+use crate::IngestSettings;
 
 fn line(n: usize) -> String {
     format!(
@@ -23,8 +23,11 @@ async fn post(stage: &Stage, headers: &[(&str, &str)], body: impl Into<Body>) ->
 
 #[tokio::test]
 async fn a_bad_line_is_reported_and_harms_no_other() {
-    let stage =
-        Stage::undecided(Settings { stream_lines_max: 3, stream_appends_max: 1, ..Settings::default() });
+    let stage = Stage::undecided(IngestSettings {
+        stream_lines_max: 3,
+        stream_appends_max: 1,
+        ..IngestSettings::default()
+    });
     let mut lines: Vec<_> = (1..=20).map(line).collect();
     lines[6] = r#"{"customer_id":"c","#.into();
     lines[7] =
@@ -48,7 +51,7 @@ async fn a_bad_line_is_reported_and_harms_no_other() {
 
 #[tokio::test]
 async fn what_was_whole_before_a_stream_broke_off_stays() {
-    let stage = Stage::undecided(Settings::default());
+    let stage = Stage::undecided(IngestSettings::default());
     let chunks = [Ok(format!("{}\n{}\n{{\"cust", line(1), line(2))), Err(io::Error::other("cut"))];
     let answer = post(&stage, &[], Body::from_stream(stream::iter(chunks))).await;
     assert_eq!((answer.problem(), &answer.body["accepted"]), ((400, "body-incomplete"), &json!(2)));
@@ -57,7 +60,8 @@ async fn what_was_whole_before_a_stream_broke_off_stays() {
 
 #[tokio::test]
 async fn refused_lines_are_described_up_to_a_bound_and_long_ones_refused() {
-    let settings = Settings { stream_refusals_max: 1, line_bytes_max: 300, ..Settings::default() };
+    let settings =
+        IngestSettings { stream_refusals_max: 1, line_bytes_max: 300, ..IngestSettings::default() };
     let stage = Stage::undecided(settings);
     let answer = post(&stage, &[], format!("{}\n{}\nx\n", "y".repeat(301), line(1))).await;
     assert_eq!(answer.body["rejected"].as_array().unwrap().len(), 1);
@@ -68,7 +72,7 @@ async fn refused_lines_are_described_up_to_a_bound_and_long_ones_refused() {
 
 #[tokio::test]
 async fn streams_are_for_services_and_in_known_encodings() {
-    let stage = Stage::undecided(Settings::default());
+    let stage = Stage::undecided(IngestSettings::default());
     let customer = [("x-orderflow-role", "customer")];
     assert_eq!(post(&stage, &customer, line(1)).await.problem(), (403, "forbidden"));
     let brotli = post(&stage, &[("content-encoding", "br")], line(1)).await;
@@ -83,7 +87,7 @@ async fn streams_are_for_services_and_in_known_encodings() {
 
 #[tokio::test]
 async fn stock_and_products_come_in_streams_too() {
-    let stage = Stage::new(Settings::default());
+    let stage = Stage::new(IngestSettings::default());
     let headers = [("content-type", "application/x-ndjson")];
     let receipts = "{\"sku\":\"a\",\"quantity\":1}\n{\"sku\":\"b\",\"quantity\":0}\n";
     let answer = stage.call("POST /inventory/batch", &headers, receipts).await;

@@ -17,7 +17,7 @@ use crate::{
     cli::Demo,
     load::client::Target,
     metrics_endpoint, serve,
-    settings::{Options, PipelineFile, Settings},
+    settings::{Configuration, PipelineFile, Settings},
     system::System,
     verify::verify,
 };
@@ -26,22 +26,22 @@ use crate::{
 pub async fn run(demo: Demo) -> Result<()> {
     ensure!(demo.listen.ip().is_loopback(), "the demo has no accounts, so it listens on loopback only");
     let data = tempfile::Builder::new().prefix("orderflow-demo-").tempdir()?;
-    let options = Options {
-        data: Some(data.path().to_owned()),
-        listen: Some(demo.listen),
+    let settings = Settings {
+        data: data.path().to_owned(),
+        listen: demo.listen,
         database: demo.database.clone(),
-        ..Options::default()
+        ..Settings::default()
     };
-    let settings = Settings::resolve(options, PipelineFile::read(None)?)?;
+    let configuration = Configuration::new(settings, PipelineFile::read(None)?.lifecycle)?;
     metrics_endpoint::install();
     let stopped = serve::stop_signal()?;
-    let mut system = System::start(&settings).await?;
-    introduce(&system, &settings);
+    let mut system = System::start(&configuration).await?;
+    introduce(&system, &configuration);
     let counts = Arc::new(Counts::default());
     let ended = trade(&mut system, &demo, &counts, stopped).await;
     let stopped = system.stop().await;
     ended.and(stopped)?;
-    let report = verify(&settings, &Resources::default()).await?;
+    let report = verify(&configuration, &Resources::default()).await?;
     eprint!("{report}");
     match report.differences.count() {
         0 => Ok(()),
@@ -49,9 +49,9 @@ pub async fn run(demo: Demo) -> Result<()> {
     }
 }
 
-fn introduce(system: &System, settings: &Settings) {
+fn introduce(system: &System, configuration: &Configuration) {
     let address = system.address;
-    eprintln!("orderflow demo on http://{address}, data in {}", settings.data.display());
+    eprintln!("orderflow demo on http://{address}, data in {}", configuration.data.display());
     eprintln!("  log in with headers, for example:");
     eprintln!("  curl http://{address}/orders?limit=3                      # as admin");
     eprintln!("  curl http://{address}/inventory                           # stock");

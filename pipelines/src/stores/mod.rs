@@ -15,7 +15,7 @@ use orderflow_sinks::{Progress, Sink};
 use orderflow_verify::StoredContent;
 
 pub use self::lazy_sink::{LazySink, NotOpened, OpenSink};
-use crate::settings::Settings;
+use crate::settings::Configuration;
 
 /// Ends the reads of a store.
 pub type EndReads = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -31,8 +31,8 @@ pub struct Store {
 }
 
 /// The stores that a stopped system has, for verification. One that was never made is not among them.
-pub async fn to_verify(settings: &Settings) -> Result<Vec<Box<dyn StoredContent>>> {
+pub async fn to_verify(configuration: &Configuration) -> Result<Vec<Box<dyn StoredContent>>> {
     let mut stores: Vec<Box<dyn StoredContent>> = Vec::new();
-    stores.extend(database::to_verify(settings).await?);
+    stores.extend(database::to_verify(configuration).await?);
     Ok(stores)
 }

@@ -32,7 +32,7 @@ use crate::{
     listener::BoundedListener,
     metrics_endpoint,
     roles::Role,
-    settings::Settings,
+    settings::Configuration,
     stores::{
         EndReads, Store,
         database::{self, StoredOrders},
@@ -58,14 +58,14 @@ pub struct System {
 
 impl System {
     /// Starts the roles of this process; returns when it answers and the processors have recovered.
-    pub async fn start(settings: &Settings) -> Result<Self> {
-        let process = Process::open(settings).await?;
+    pub async fn start(configuration: &Configuration) -> Result<Self> {
+        let process = Process::open(configuration).await?;
         let progress = Progress::new(process.feed.partitions());
-        let opening = open_database(settings, progress.clone(), process.health.part(database::NAME));
+        let opening = open_database(configuration, progress.clone(), process.health.part(database::NAME));
         let (store, reader) = process.background.handle().spawn(opening).await??;
         let mut stores = vec![store];
         let mut system = Self {
-            address: settings.listen,
+            address: configuration.listen,
             process,
             processors: None,
             ingest: None,
@@ -76,67 +76,72 @@ impl System {
             stop_sinks: CancellationToken::new(),
         };
         let mut routes = Routes::new();
-        for role in settings.roles.iter() {
+        for role in configuration.roles.iter() {
             match role {
-                Role::Processors => system.start_processors(settings),
-                Role::Sinks => system.start_sinks(std::mem::take(&mut stores)),
+                Role::Processors => system.start_processors(configuration),
+                Role::Sinks => system.start_sinks(configuration, std::mem::take(&mut stores)),
                 Role::Ingest => {
                     let lookup = StoredOrders { database: reader.clone(), progress: progress.clone() };
-                    routes = routes.merge(system.start_ingest(settings, lookup));
+                    routes = routes.merge(system.start_ingest(configuration, lookup));
                 }
-                Role::Api => routes = routes.merge(system.api(settings, reader.clone(), progress.clone())),
+                Role::Api => {
+                    routes = routes.merge(system.api(configuration, reader.clone(), progress.clone()))
+                }
             }
         }
         watch_log(&mut system.process, &system.stop_sinks);
-        system.listen(settings, routes).await?;
+        system.listen(configuration, routes).await?;
         system.wait_recovered().await?;
         system.process.ready();
         Ok(system)
     }
 
-    fn start_processors(&mut self, settings: &Settings) {
+    fn start_processors(&mut self, configuration: &Configuration) {
         let assignment = Assignment::all(&*self.process.topics);
-        let processors = Processors::start(&mut self.process, settings, &assignment, &self.stop_processors);
+        let processors =
+            Processors::start(&mut self.process, configuration, &assignment, &self.stop_processors);
         self.processors = Some(processors);
     }
 
-    fn start_sinks(&mut self, stores: Vec<Store>) {
+    fn start_sinks(&mut self, configuration: &Configuration, stores: Vec<Store>) {
         for Store { sink, progress, end_reads } in stores {
-            sinks::start(&mut self.process, sink, progress, &self.stop_sinks);
+            sinks::start(&mut self.process, configuration.sinks, sink, progress, &self.stop_sinks);
             self.end_reads.push(end_reads);
         }
     }
 
-    fn start_ingest(&mut self, settings: &Settings, lookup: StoredOrders) -> Routes {
+    fn start_ingest(&mut self, configuration: &Configuration, lookup: StoredOrders) -> Routes {
         let Process { world, topics, feed, .. } = &self.process;
-        let ingest_settings = orderflow_ingest::Settings {
-            decision_ms_max: u64::try_from(settings.decision_within.as_millis()).unwrap_or(u64::MAX),
-            ..Default::default()
-        };
-        let (lookup, lifecycle) = (Arc::new(lookup), settings.lifecycle.clone());
-        let ingest = Ingest::start(world.clone(), topics.clone(), feed, lifecycle, lookup, ingest_settings);
+        let (lookup, lifecycle) = (Arc::new(lookup), configuration.lifecycle.clone());
+        let settings = configuration.ingest.clone();
+        let ingest = Ingest::start(world.clone(), topics.clone(), feed, lifecycle, lookup, settings);
         orderflow_ingest::routes(self.ingest.insert(Arc::new(ingest)).clone())
     }
 
-    fn api(&self, settings: &Settings, database: Arc<dyn DatabaseReader>, progress: Progress) -> Routes {
+    fn api(
+        &self,
+        configuration: &Configuration,
+        database: Arc<dyn DatabaseReader>,
+        progress: Progress,
+    ) -> Routes {
         orderflow_api::routes(Api {
             database,
             progress,
             topics: self.process.topics.clone(),
-            lifecycle: settings.lifecycle.clone(),
+            lifecycle: configuration.lifecycle.clone(),
             health: self.process.health.clone(),
             metrics: Arc::new(metrics_endpoint::render),
         })
     }
 
-    async fn listen(&mut self, settings: &Settings, routes: Routes) -> Result<()> {
-        let listener = TcpListener::bind(settings.listen).await;
-        let listener = listener.with_context(|| format!("cannot listen on {}", settings.listen))?;
+    async fn listen(&mut self, configuration: &Configuration, routes: Routes) -> Result<()> {
+        let listener = TcpListener::bind(configuration.listen).await;
+        let listener = listener.with_context(|| format!("cannot listen on {}", configuration.listen))?;
         self.address = listener.local_addr()?;
         let router = serving::router(routes);
-        let front = FrontDoor::new(router, BodyLimit(settings.body_bytes_max));
+        let front = FrontDoor::new(router, BodyLimit(configuration.body_bytes_max));
         let stop = self.stop_server.clone();
-        let listener = BoundedListener::new(listener, settings.connections_max);
+        let listener = BoundedListener::new(listener, configuration.connections_max);
         self.server.spawn(async move {
             axum::serve(listener, front).with_graceful_shutdown(stop.cancelled_owned()).await
         });
@@ -202,10 +207,10 @@ async fn failure(parts: &mut JoinSet<Result<&'static str>>) -> anyhow::Error {
 
 /// Opens the database. To be run in the background, so that a thread of its own has the priority of those there.
 fn open_database(
-    settings: &Settings,
+    configuration: &Configuration,
     progress: Progress,
     health: Part,
 ) -> impl Future<Output = Result<(Store, Arc<dyn DatabaseReader>)>> + use<> {
-    let settings = settings.clone();
-    async move { database::open(&settings, progress, health).await }
+    let configuration = configuration.clone();
+    async move { database::open(&configuration, progress, health).await }
 }

@@ -9,7 +9,7 @@ use orderflow_topics::{Engine, Topics};
 use orderflow_world::{TokioWorld, World};
 use tokio::task::JoinSet;
 
-use crate::{background::Background, log, settings::Settings};
+use crate::{background::Background, log, settings::Configuration};
 
 /// The log, its events, time, threads and health of a process, and the parts that run in it.
 pub(super) struct Process {
@@ -27,15 +27,15 @@ pub(super) struct Process {
 
 impl Process {
     /// Opens the log.
-    pub(super) async fn open(settings: &Settings) -> Result<Self> {
+    pub(super) async fn open(configuration: &Configuration) -> Result<Self> {
         let health = Health::default();
         let log = health.part("log");
-        let engine = log::open(settings).await?;
+        let engine = log::open(configuration).await?;
         let topics = engine.clone().topics();
         Ok(Self {
             world: TokioWorld::new(),
             engine,
-            feed: Feed::new(&topics, orderflow_feed::Settings::default()),
+            feed: Feed::new(&topics, configuration.feed),
             topics,
             background: Background::start()?,
             health,

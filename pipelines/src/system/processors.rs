@@ -3,17 +3,15 @@
 use std::sync::Arc;
 
 use orderflow_api::{Part, Status};
-use orderflow_processors::{OrderProcessor, Processor, StockProcessor};
-use orderflow_runner::processing::{
-    LocalSnapshots, Runner, Settings as RunnerSettings, SnapshotStore, Snapshots,
-};
+use orderflow_processors::{OrderProcessor, Processor, StockProcessor, stock::RESOLVED_MAX};
+use orderflow_runner::processing::{LocalSnapshots, Runner, SnapshotStore, Snapshots};
 use orderflow_schemas::{Partition, Topic, TopicPartition};
 use orderflow_topics::{Topics, partitions_of};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::process::Process;
-use crate::settings::Settings;
+use crate::settings::Configuration;
 
 /// The partitions of commands that a process decides.
 pub(super) struct Assignment(Vec<TopicPartition>);
@@ -37,14 +35,14 @@ impl Processors {
     /// Starts a runner for each partition assigned.
     pub(super) fn start(
         process: &mut Process,
-        settings: &Settings,
+        configuration: &Configuration,
         assignment: &Assignment,
         stop: &CancellationToken,
     ) -> Self {
         let health = process.health.part("processors");
         let (recovering, recovered) = mpsc::channel(1);
-        let snapshots = LocalSnapshots::new(&settings.data);
-        let mut start = Start { process, settings, snapshots, stop, recovering };
+        let snapshots = LocalSnapshots::new(&configuration.data);
+        let mut start = Start { process, configuration, snapshots, stop, recovering };
         for at in &assignment.0 {
             start.runner_of(*at);
         }
@@ -61,7 +59,7 @@ impl Processors {
 /// What starting runners takes.
 struct Start<'a> {
     process: &'a mut Process,
-    settings: &'a Settings,
+    configuration: &'a Configuration,
     snapshots: Arc<dyn SnapshotStore>,
     stop: &'a CancellationToken,
     /// Dropped by each runner once it has recovered.
@@ -70,20 +68,20 @@ struct Start<'a> {
 
 impl Start<'_> {
     fn runner_of(&mut self, TopicPartition { topic, partition }: TopicPartition) {
-        let settings = self.settings;
+        let configuration = self.configuration;
         if topic == Topic::OrdersCommands {
             let processor = OrderProcessor {
-                lifecycle: settings.lifecycle.clone(),
-                stock_partitions: settings.stock_partitions,
-                keys_max: settings.keys_max,
+                lifecycle: configuration.lifecycle.clone(),
+                stock_partitions: configuration.stock_partitions,
+                keys_max: configuration.keys_max,
             };
             self.run(processor, partition);
         } else {
             let processor = StockProcessor {
                 partition,
-                order_partitions: settings.order_partitions,
-                keys_max: settings.keys_max,
-                resolved_max: settings.resolved_max,
+                order_partitions: configuration.order_partitions,
+                keys_max: configuration.keys_max,
+                resolved_max: RESOLVED_MAX,
             };
             self.run(processor, partition);
         }
@@ -93,10 +91,9 @@ impl Start<'_> {
         let (process, recovering) = (&mut *self.process, self.recovering.clone());
         let input = TopicPartition { topic: P::INPUT, partition };
         let snapshots = Snapshots::new(self.snapshots.clone(), process.topics.id(), input);
-        let how =
-            RunnerSettings { snapshot_every: self.settings.snapshot_every, ..RunnerSettings::default() };
+        let settings = self.configuration.processors;
         let (world, topics) = (process.world.clone(), process.topics.clone());
-        let runner = Runner::new(world, topics, processor, partition, snapshots, how);
+        let runner = Runner::new(world, topics, processor, partition, snapshots, settings);
         let stop = self.stop.clone();
         let running = async move {
             runner.run(stop, || drop(recovering)).await?;

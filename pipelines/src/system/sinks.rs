@@ -9,11 +9,11 @@ use super::process::Process;
 /// Brings events into a store until it is stopped; `progress` tells how far it is.
 pub(super) fn start(
     process: &mut Process,
+    settings: SinkDriverSettings,
     sink: Box<dyn Sink>,
     progress: Progress,
     stop: &CancellationToken,
 ) {
-    let settings = SinkDriverSettings::default();
     let (world, topics, feed) = (process.world.clone(), process.topics.clone(), process.feed.clone());
     let driver = SinkDriver::new(world, topics, feed, sink, progress, settings);
     let stop = stop.clone();

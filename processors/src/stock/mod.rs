@@ -21,6 +21,9 @@ pub use state::Stock;
 
 use crate::{Decision, Processor};
 
+/// Resolved reservations that each partition remembers. Decisions depend on it, so it is the same for every process.
+pub const RESOLVED_MAX: usize = 100_000;
+
 /// What the stock processor is configured with.
 #[derive(Clone, Debug)]
 pub struct StockProcessor {

@@ -7,6 +7,7 @@
 mod book;
 mod recovery;
 mod runner;
+mod settings;
 mod snapshot_store;
 mod snapshot_writer;
 mod snapshots;
@@ -17,6 +18,7 @@ mod tests;
 
 pub use book::{Book, BookError, Output};
 pub use recovery::{Recovered, RecoveryError, recover};
-pub use runner::{Runner, RunnerError, Settings};
+pub use runner::{Runner, RunnerError};
+pub use settings::RunnerSettings;
 pub use snapshot_store::{LocalSnapshots, SnapshotStore};
 pub use snapshots::{SnapshotError, Snapshots};

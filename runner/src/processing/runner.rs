@@ -4,7 +4,7 @@
 //! the log, so nothing it derives can be durable without its cause. Two runners of one partition do no harm: they
 //! write the same records under the same numbers, and readers skip repeats.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use metrics::{counter, gauge};
@@ -17,45 +17,12 @@ use tokio_util::sync::CancellationToken;
 use super::{
     book::{Book, BookError, Output, input_and_output},
     recovery::{Recovered, RecoveryError, recover},
+    settings::RunnerSettings,
     snapshot_writer::SnapshotWriter,
     snapshots::{SnapshotError, Snapshots},
     ticks::Ticks,
 };
 use crate::metric_names as names;
-
-/// How a runner works.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// How many bytes of commands are read and decided at once.
-    pub read_bytes: usize,
-    /// What is decided is appended whenever there are so many bytes of it. A log must take this and what one command
-    /// leads to at once.
-    pub append_bytes: usize,
-    /// After how many commands a snapshot is stored, or more if the state is large. So many events, about, are folded
-    /// at a start after a crash.
-    pub snapshot_every: u64,
-    /// After how long a snapshot is stored all the same, if anything was decided: the log can forget nothing that
-    /// no snapshot stands for.
-    pub snapshot_within: Duration,
-    /// How long to wait before an append is tried again.
-    pub retry_after: Duration,
-    /// How long to wait for room in a full log before what was decided since the last snapshot is given up, to be decided
-    /// again: a snapshot of what is in the log may give room.
-    pub full_within: Duration,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            read_bytes: 128 << 10,
-            append_bytes: 256 << 10,
-            snapshot_every: 100_000,
-            snapshot_within: Duration::from_secs(60),
-            retry_after: Duration::from_millis(100),
-            full_within: Duration::from_secs(5),
-        }
-    }
-}
 
 /// Why a runner had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -107,7 +74,7 @@ pub struct Runner<P: Processor> {
     processor: P,
     partition: Partition,
     snapshots: SnapshotWriter<P>,
-    settings: Settings,
+    settings: RunnerSettings,
     ticks: Ticks,
     last: Receipt,
     /// The tick that was appended and not decided yet.
@@ -124,7 +91,7 @@ impl<P: Processor> Runner<P> {
         processor: P,
         partition: Partition,
         snapshots: Snapshots,
-        settings: Settings,
+        settings: RunnerSettings,
     ) -> Self {
         Self {
             ticks: Ticks::new(&*world),
@@ -282,7 +249,7 @@ impl<P: Processor> Runner<P> {
                 Ok(appended) => return Ok(Persisted::Appended(appended)),
                 Err(AppendError::Rejected(why)) if why.may_pass() => {
                     tracing::warn!(%why, "processor waits for room in the log");
-                    if gives_way && self.world.instant() - begun >= self.settings.full_within {
+                    if gives_way && self.world.instant() - begun >= self.settings.full_within() {
                         return Ok(Persisted::Full);
                     }
                 }
@@ -291,7 +258,7 @@ impl<P: Processor> Runner<P> {
                 }
                 Err(error) => return Err(error),
             }
-            if stop.run_until_cancelled(self.world.sleep(self.settings.retry_after)).await.is_none() {
+            if stop.run_until_cancelled(self.world.sleep(self.settings.retry_after())).await.is_none() {
                 return Ok(Persisted::Stopped);
             }
         }

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use super::{
     book::{Book, input_and_output},
-    runner::Settings,
+    settings::RunnerSettings,
     snapshots::{SnapshotError, Snapshots},
 };
 use crate::metric_names as names;
@@ -52,7 +52,7 @@ impl<P: Processor> SnapshotWriter<P> {
         topics: Arc<dyn Topics>,
         partition: Partition,
         snapshots: Snapshots,
-        settings: &Settings,
+        settings: &RunnerSettings,
     ) -> Self {
         RetentionPins::<P>::new(topics.clone(), partition).all();
         Self {
@@ -60,7 +60,7 @@ impl<P: Processor> SnapshotWriter<P> {
             partition,
             snapshots,
             every: settings.snapshot_every,
-            within: settings.snapshot_within,
+            within: settings.snapshot_within(),
             storing: None,
             taken_at: 0,
             stored_at: 0,

@@ -109,7 +109,7 @@ fn an_unreadable_command_is_a_dead_letter_and_an_event_so_that_recovery_counts_i
 }
 
 async fn log(data: &std::path::Path) -> Arc<dyn Topics> {
-    let settings = embedded::Settings { segment_bytes: 1 << 20, ..embedded::Settings::default() };
+    let settings = embedded::LogSettings { segment_bytes: 1 << 20, ..embedded::LogSettings::default() };
     let (log, _) = EmbeddedLog::open(data.join("log"), settings).unwrap();
     let topics: Arc<dyn Topics> = Arc::new(log);
     for topic in [Topic::OrdersCommands, Topic::OrdersEvents, Topic::StockCommands, Topic::DeadLetters] {
@@ -136,7 +136,7 @@ async fn run(
             processor(lifecycle),
             PARTITION,
             snapshots,
-            Settings::default(),
+            RunnerSettings::default(),
         );
         running.spawn(runner.run(stop.clone(), || ()));
     }
@@ -187,7 +187,7 @@ async fn while_the_log_is_full_a_snapshot_lets_it_forget_what_is_decided() {
     let log = MemoryTopics::with_partitions(2);
     let topics: Arc<dyn Topics> = log.clone();
     let snapshots = Snapshots::new(LocalSnapshots::new(data.path()), topics.id(), COMMANDS);
-    let settings = Settings { snapshot_within: Duration::from_secs(1 << 30), ..Settings::default() };
+    let settings = RunnerSettings { snapshot_within_s: 1 << 30, ..RunnerSettings::default() };
     let (stop, world) = (CancellationToken::new(), TokioWorld::new());
     let runner = Runner::new(world, topics.clone(), tracking(), PARTITION, snapshots.clone(), settings);
     let running = tokio::spawn(runner.run(stop.clone(), || ()));

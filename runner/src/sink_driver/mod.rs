@@ -20,7 +20,8 @@ use orderflow_schemas::{DeadLetter, Offset, Topic, TopicPartition};
 use orderflow_sinks::{ApplyOutcome, Checkpoint, EventBatch, Progress, Sink, SinkError};
 use orderflow_topics::{AppendError, Batch, LogError, Topics, Visibility};
 use orderflow_world::{Instant, World};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -46,22 +47,27 @@ pub const LAG_RECORDS: &str = "orderflow_sink_lag_records";
 const LETTERS_PER_APPEND: usize = 8;
 
 /// How a sink is driven.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SinkDriverSettings {
-    /// Records of a batch at most. Default 10,000.
+    /// The largest batch, in records.
+    #[schemars(range(min = 1))]
     pub records_max: usize,
-    /// Bytes of a batch, about; one record more may be in it. Default 8 MiB.
+    /// The largest batch, in bytes; the last record may exceed it.
+    #[schemars(range(min = 1))]
     pub bytes_max: usize,
-    /// The first pause after an attempt that may be made again, in milliseconds; each next is twice as long.
-    /// Default 50.
+    /// The first pause after an attempt that may be repeated; each next one is twice as long.
+    #[schemars(range(min = 1))]
     pub backoff_ms_min: u64,
-    /// The longest pause, in milliseconds. Default 10,000.
+    /// The longest pause between two attempts.
+    #[schemars(range(min = 1))]
     pub backoff_ms_max: u64,
-    /// Records that a store may have applied and not made durable. Beyond it the store is flushed before more is applied.
-    /// Default 100,000.
+    /// Records that a store may have applied and not yet made durable. Beyond it the store is flushed before more is
+    /// applied.
+    #[schemars(range(min = 1))]
     pub in_flight_max: usize,
-    /// How long after the first batch that is not durable the store is flushed, in milliseconds. Default 1,000.
+    /// How long after the first batch that is not durable the store is flushed.
+    #[schemars(range(min = 1))]
     pub flush_ms: u64,
 }
 

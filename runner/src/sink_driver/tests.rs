@@ -3,7 +3,7 @@
 use std::{sync::Mutex, time::Duration};
 
 use async_trait::async_trait;
-use orderflow_feed::Settings as FeedSettings;
+use orderflow_feed::FeedSettings;
 use orderflow_schemas::{
     LogId, Offset, OrderEvent, Position, Record, RecordHeader, Source, Timestamp, envelope::Cause,
     events::Ticked,

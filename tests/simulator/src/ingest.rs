@@ -7,7 +7,9 @@ use std::{
 
 use async_trait::async_trait;
 use orderflow_feed::Feed;
-use orderflow_ingest::{Decision, EncodedCommands, Ingest, LookupError, OrderLookup, Refusal, Settings};
+use orderflow_ingest::{
+    Decision, EncodedCommands, Ingest, IngestSettings, LookupError, OrderLookup, Refusal,
+};
 use orderflow_schemas::{
     Lifecycle, Offset, Order, OrderCommand, OrderId, Payload, Position, Source, StockCommand, TopicPartition,
 };
@@ -106,7 +108,7 @@ pub fn start(
     topics: Arc<dyn Topics>,
     feed: &Feed,
     lifecycle: Arc<Lifecycle>,
-    settings: Settings,
+    settings: IngestSettings,
 ) -> Arc<Ingest> {
     Arc::new(Ingest::start(world, topics, feed, lifecycle, Arc::new(NoLookup), settings))
 }

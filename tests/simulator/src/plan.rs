@@ -2,7 +2,7 @@
 //!
 //! Swarm testing (Groce et al., 2012): each run leaves most faults out, so that those it has are not drowned by others.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use orderflow_processors::{OrderProcessor, StockProcessor};
 use orderflow_runner::{processing, sink_driver::SinkDriverSettings};
@@ -56,17 +56,17 @@ pub struct Plan {
     /// Partitions of the stock topics.
     pub stock_partitions: u16,
     /// The log.
-    pub log: embedded::Settings,
+    pub log: embedded::LogSettings,
     /// The runners.
-    pub runner: processing::Settings,
+    pub runner: processing::RunnerSettings,
     /// The sink driver.
     pub sink: SinkDriverSettings,
     /// The feed of events.
-    pub feed: orderflow_feed::Settings,
+    pub feed: orderflow_feed::FeedSettings,
     /// Which timer the first version of the rules has.
     pub timer: usize,
     /// The write API.
-    pub ingest: orderflow_ingest::Settings,
+    pub ingest: orderflow_ingest::IngestSettings,
     /// The wire.
     pub wire: WireFaults,
     /// What the disk does while it fails.
@@ -103,13 +103,13 @@ impl Plan {
             order_partitions: rng.u16(1..=3),
             stock_partitions: rng.u16(1..=3),
             log: Self::log(rng),
-            runner: processing::Settings {
+            runner: processing::RunnerSettings {
                 read_bytes: one_of(rng, &[600, 2_000, 20_000]),
                 append_bytes: one_of(rng, &[1, 1_000, 3_000]),
                 snapshot_every: one_of(rng, &[3, 20, 100]),
-                snapshot_within: Duration::from_secs(one_of(rng, &[2, 60])),
-                retry_after: Duration::from_millis(100),
-                full_within: Duration::from_secs(1),
+                snapshot_within_s: one_of(rng, &[2, 60]),
+                retry_after_ms: 100,
+                full_within_s: 1,
             },
             sink: SinkDriverSettings {
                 records_max: one_of(rng, &[1, 7, 50]),
@@ -137,9 +137,9 @@ impl Plan {
         }
     }
 
-    fn log(rng: &mut fastrand::Rng) -> embedded::Settings {
+    fn log(rng: &mut fastrand::Rng) -> embedded::LogSettings {
         let segment_bytes = one_of(rng, &SEGMENT_BYTES);
-        embedded::Settings {
+        embedded::LogSettings {
             segment_bytes,
             frame_bytes_max: one_of(rng, &[0, 2_000, 1 << 20]),
             pending_bytes_max: one_of(rng, &[4_000, 1 << 20]),
@@ -148,7 +148,7 @@ impl Plan {
             bytes_max: (rng.u8(..4) == 0).then_some(segment_bytes * 6),
             index_stride_bytes: one_of(rng, &[500, 5_000]),
             retention: embedded::Retention { age_s: None, bytes: rng.bool().then_some(segment_bytes * 3) },
-            ..embedded::Settings::default()
+            ..embedded::LogSettings::default()
         }
     }
 
@@ -234,19 +234,19 @@ impl Rules {
 }
 
 /// A feed whose ring has room for a few reads.
-fn feed(read_bytes: usize) -> orderflow_feed::Settings {
-    orderflow_feed::Settings { read_bytes, ring_bytes_max: read_bytes * 3 }
+fn feed(read_bytes: usize) -> orderflow_feed::FeedSettings {
+    orderflow_feed::FeedSettings { read_bytes, ring_bytes_max: read_bytes * 3 }
 }
 
 /// A write API that gathers little, and gives up at once, or soon, or late.
-fn ingest(rng: &mut fastrand::Rng) -> orderflow_ingest::Settings {
-    orderflow_ingest::Settings {
+fn ingest(rng: &mut fastrand::Rng) -> orderflow_ingest::IngestSettings {
+    orderflow_ingest::IngestSettings {
         queue_requests_max: one_of(rng, &[2, 100]),
         append_records_max: one_of(rng, &[1, 4, 100]),
         append_retry_ms_max: one_of(rng, &[0, 500, 600_000]),
         append_pause_ms_max: one_of(rng, &[100, 5_000]),
-        decision_ms_max: one_of(rng, &[100, 10_000]),
+        decision_within_s: one_of(rng, &[1, 10]),
         waiters_max: one_of(rng, &[2, 1_000]),
-        ..orderflow_ingest::Settings::default()
+        ..orderflow_ingest::IngestSettings::default()
     }
 }

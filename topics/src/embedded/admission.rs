@@ -17,7 +17,7 @@ use super::{
     heads::{HEAD_BYTES, Heads},
     partition::PartitionLog,
     segment::Segment,
-    settings::Settings,
+    settings::LogSettings,
 };
 use crate::{Appended, Receipt, Visibility};
 
@@ -135,7 +135,7 @@ impl Admission {
     pub(super) fn admit(
         &mut self,
         append: &Encoded,
-        settings: &Settings,
+        settings: &LogSettings,
         heads: impl FnOnce() -> Heads,
     ) -> Verdict {
         if self.closed {
@@ -156,7 +156,7 @@ impl Admission {
     }
 
     /// Makes the last pending frame one that the append fits into.
-    fn make_room(&mut self, append: &Encoded, settings: &Settings, heads: impl FnOnce() -> Heads) -> bool {
+    fn make_room(&mut self, append: &Encoded, settings: &LogSettings, heads: impl FnOnce() -> Heads) -> bool {
         if self.open_frame_takes(append.size, settings.frame_bytes_max) {
             return true;
         }

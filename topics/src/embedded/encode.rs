@@ -8,7 +8,7 @@ use super::{
     codec::as_u32,
     frame::{self, SECTION_BYTES},
     partition::PartitionLog,
-    settings::Settings,
+    settings::LogSettings,
 };
 use crate::{AppendRejection, Batch};
 
@@ -36,7 +36,7 @@ impl Encoded {
     /// Encodes the batches. `find` finds their partitions.
     pub(super) fn new<'a>(
         batches: &[Batch],
-        settings: &Settings,
+        settings: &LogSettings,
         find: impl Fn(&Batch) -> Option<&'a Arc<PartitionLog>>,
     ) -> Result<Self, AppendRejection> {
         let bodies_bytes: usize = batches.iter().map(body_bytes).sum();

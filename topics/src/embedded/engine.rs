@@ -13,7 +13,7 @@ use orderflow_schemas::{Topic, TopicPartition};
 use orderflow_world::disk::{Disk, LockError, LockGuard, LockKind, RealDisk};
 
 use super::{
-    Allocator, OpenError, OpenReport, Removed, Settings, Writer,
+    Allocator, LogSettings, OpenError, OpenReport, Removed, Writer,
     admission::{Admission, Next},
     catalog::Catalog,
     index::PartitionIndex,
@@ -50,7 +50,7 @@ pub struct Steps {
 
 impl EmbeddedLog {
     /// Opens the log in `dir`, a directory of its own, which is made if missing. Recovers what a crash has left.
-    pub fn open(dir: impl AsRef<Path>, settings: Settings) -> Result<(Self, OpenReport), OpenError> {
+    pub fn open(dir: impl AsRef<Path>, settings: LogSettings) -> Result<(Self, OpenReport), OpenError> {
         Self::open_on(Arc::new(RealDisk), dir, settings)
     }
 
@@ -58,7 +58,7 @@ impl EmbeddedLog {
     pub fn open_on(
         disk: Arc<dyn Disk>,
         dir: impl AsRef<Path>,
-        settings: Settings,
+        settings: LogSettings,
     ) -> Result<(Self, OpenReport), OpenError> {
         let (log, Steps { writer, allocator }, report) = Self::open_stepped(disk, &dir, settings)?;
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
@@ -80,7 +80,7 @@ impl EmbeddedLog {
     pub fn open_stepped(
         disk: Arc<dyn Disk>,
         dir: impl AsRef<Path>,
-        settings: Settings,
+        settings: LogSettings,
     ) -> Result<(Self, Steps, OpenReport), OpenError> {
         let dir = dir.as_ref();
         settings.check().map_err(OpenError::Settings)?;
@@ -111,7 +111,7 @@ impl EmbeddedLog {
     /// rejected as closed. Several may read at once; none while a server runs.
     pub fn open_read_only(
         dir: impl AsRef<Path>,
-        settings: Settings,
+        settings: LogSettings,
     ) -> Result<(Self, OpenReport), OpenError> {
         Self::open_read_only_on(Arc::new(RealDisk), dir, settings)
     }
@@ -120,7 +120,7 @@ impl EmbeddedLog {
     pub fn open_read_only_on(
         disk: Arc<dyn Disk>,
         dir: impl AsRef<Path>,
-        settings: Settings,
+        settings: LogSettings,
     ) -> Result<(Self, OpenReport), OpenError> {
         let dir = dir.as_ref();
         let guard = take_lock(&*disk, dir, LockKind::Shared)?;
@@ -203,7 +203,7 @@ fn take_lock(disk: &dyn Disk, dir: &Path, kind: LockKind) -> Result<LockGuard, O
 fn share(
     disk: Arc<dyn Disk>,
     dir: &Path,
-    settings: Settings,
+    settings: LogSettings,
     next: Next,
     catalog: &Catalog,
     recovered: Recovered,

@@ -46,6 +46,6 @@ pub use engine::{EmbeddedLog, Steps};
 pub use error::OpenError;
 pub use report::{Cut, OpenReport};
 pub use retention::Removed;
-pub use settings::{Retention, Settings};
+pub use settings::{LogSettings, Retention};
 use sync::lock;
 pub use writer::{StepOutcome, Writer};

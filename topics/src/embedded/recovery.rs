@@ -25,7 +25,7 @@ use super::{
     replay::Replay,
     scan::{Frame, Scan, ScanStep},
     segment::{self, Segment},
-    settings::Settings,
+    settings::LogSettings,
 };
 
 const BLOCK_BYTES: usize = 1 << 20;
@@ -62,7 +62,7 @@ pub(super) struct Found {
 pub(super) fn recover(
     disk: &dyn Disk,
     dir: &Path,
-    settings: &Settings,
+    settings: &LogSettings,
     repair: bool,
 ) -> Result<Recovered, OpenError> {
     Recovery { disk, dir, settings, repair }.run()
@@ -72,7 +72,7 @@ pub(super) fn recover(
 pub(super) struct Recovery<'a> {
     pub(super) disk: &'a dyn Disk,
     pub(super) dir: &'a Path,
-    pub(super) settings: &'a Settings,
+    pub(super) settings: &'a LogSettings,
     pub(super) repair: bool,
 }
 

@@ -1,6 +1,7 @@
 //! The settings of the embedded log, with their defaults and the limits that follow from them.
 
 use orderflow_schemas::LogId;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::frame;
@@ -9,47 +10,54 @@ const MIB: u64 = 1 << 20;
 /// A segment must hold a few frames, and positions within it must fit 32 bits.
 const SEGMENT_BYTES: std::ops::RangeInclusive<u64> = 4096..=1 << 30;
 
-/// Settings of the embedded log. Unknown keys are errors.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Settings of the embedded log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Settings {
-    /// The size of a new segment file, 4 KiB to 1 GiB; default 64 MiB. May differ from that of existing segments.
+pub struct LogSettings {
+    /// The size of a new segment file. It may differ from that of existing segments. The largest append is half of it, which
+    /// must hold what a processor decides at once.
+    #[schemars(range(min = 1_048_576, max = 1_073_741_824), extend("x-flag" = "segment-bytes"))]
     pub segment_bytes: u64,
-    /// The largest append, all its batches together; default 4 MiB. Never more than half a segment.
+    /// The largest append, all its batches together. Never more than half a segment.
+    #[schemars(range(min = 524_288))]
     pub append_bytes_max: usize,
-    /// Appends that wait for the disk together share a frame up to this size; default 1 MiB.
+    /// The size up to which appends that wait for the disk together share a frame.
     pub frame_bytes_max: usize,
-    /// How much may be accepted but not yet durable before an append waits; default 32 MiB.
+    /// Bytes that may be accepted and not yet durable before an append waits.
+    #[schemars(range(min = 1_048_576))]
     pub pending_bytes_max: usize,
-    /// How much of the tail is kept in memory for readers; default 32 MiB. What is not yet durable is kept in any
-    /// case.
+    /// Bytes of the log's tail that are kept in memory for readers. What is not yet durable is kept in any case.
+    #[schemars(extend("x-flag" = "cache-bytes"))]
     pub cache_bytes_max: usize,
-    /// How much of what was read from the disk is kept for readers of other partitions; default 16 MiB.
+    /// Bytes read from the disk that are kept for readers of other partitions.
     pub recent_bytes_max: usize,
-    /// The size of all segments together, the preallocated one included, at which the log says it is full; default
-    /// none. At least two segments.
+    /// The size of all segments together, the preallocated one included, at which the log is full. At least two
+    /// segments.
+    #[schemars(extend("x-flag" = "log-bytes-max"))]
     pub bytes_max: Option<u64>,
-    /// The distance in the log after which a partition gets another entry in the sparse index; default 256 KiB.
+    /// The distance in the log after which a partition gets another entry in the sparse index.
+    #[schemars(range(min = 4_096))]
     pub index_stride_bytes: u64,
-    /// What retention removes; default nothing.
+    /// What retention removes.
     pub retention: Retention,
-    /// The identity of a log that is created; default a random one. Never in a configuration: it is for tests that want
-    /// the same one each time.
+    /// The identity of a log that is created; a random one unless a test wants the same one each time.
     #[serde(skip)]
     pub new_id: Option<LogId>,
 }
 
 /// What retention removes: whole segments, oldest first, never records that a reader needs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Retention {
-    /// Segments whose last record is older than this may go; default none go by age.
+    /// Removes segments whose last record is older than this and that no reader needs.
+    #[schemars(range(min = 1), extend("x-flag" = "retention-age-s"))]
     pub age_s: Option<u64>,
-    /// Segments may go while all of them together are larger than this; default none go by size.
+    /// Removes segments that no reader needs while all segments together are larger than this. At least one segment.
+    #[schemars(extend("x-flag" = "retention-bytes"))]
     pub bytes: Option<u64>,
 }
 
-impl Default for Settings {
+impl Default for LogSettings {
     fn default() -> Self {
         Self {
             segment_bytes: 64 * MIB,
@@ -66,7 +74,7 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
+impl LogSettings {
     /// Why these settings make no sense, if they do not.
     pub(super) fn check(&self) -> Result<(), String> {
         if !SEGMENT_BYTES.contains(&self.segment_bytes) {

@@ -29,7 +29,7 @@ use super::{
     retention::RetentionPins,
     room::holds_commands,
     segment::Segment,
-    settings::Settings,
+    settings::LogSettings,
 };
 use crate::Visibility;
 
@@ -39,7 +39,7 @@ pub(super) struct Shared {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) dir: PathBuf,
     pub(super) id: LogId,
-    pub(super) settings: Settings,
+    pub(super) settings: LogSettings,
     topics: [OnceLock<Vec<Arc<PartitionLog>>>; Topic::ALL.len()],
     /// Held over making a topic, which replaces a file.
     pub(super) creating: Mutex<()>,
@@ -112,7 +112,7 @@ impl Shared {
         disk: Arc<dyn Disk>,
         dir: PathBuf,
         id: LogId,
-        settings: Settings,
+        settings: LogSettings,
         admission: Admission,
     ) -> Self {
         let durable = admission.tail;

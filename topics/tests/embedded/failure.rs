@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::Ordering::SeqCst};
 use orderflow_schemas::Offset;
 use orderflow_topics::{
     AppendError, AppendRejection, EmbeddedLog, LogError, Topics, Visibility,
-    embedded::{Settings, StepOutcome},
+    embedded::{LogSettings, StepOutcome},
 };
 use orderflow_world::disk::RealDisk;
 
@@ -59,7 +59,7 @@ async fn nothing_is_durable_before_its_sync() {
 #[tokio::test]
 async fn an_append_waits_while_too_much_is_pending_and_can_be_given_up() {
     let dir = tempfile::tempdir().unwrap();
-    let settings = Settings { pending_bytes_max: 1000, ..small() };
+    let settings = LogSettings { pending_bytes_max: 1000, ..small() };
     let (log, mut steps, _) = EmbeddedLog::open_stepped(Arc::new(RealDisk), dir.path(), settings).unwrap();
     log.create(TOPIC, 2).await.unwrap();
     run_steps(&mut steps);

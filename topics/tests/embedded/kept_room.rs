@@ -4,7 +4,7 @@ use bytes::Bytes;
 use orderflow_schemas::{Offset, Topic, TopicPartition};
 use orderflow_topics::{
     AppendError, AppendRejection, Batch, EmbeddedLog, Topics,
-    embedded::{Retention, Settings},
+    embedded::{LogSettings, Retention},
 };
 
 use crate::support::*;
@@ -33,7 +33,7 @@ async fn fill_up(log: &EmbeddedLog) -> u64 {
 
 async fn limited(dir: &std::path::Path) -> EmbeddedLog {
     let retention = Retention { bytes: Some(8192), age_s: None };
-    let log = open(dir, Settings { bytes_max: Some(8 * 4096), retention, ..small() }).await;
+    let log = open(dir, LogSettings { bytes_max: Some(8 * 4096), retention, ..small() }).await;
     log.create(Topic::OrdersEvents, 1).await.unwrap();
     log
 }

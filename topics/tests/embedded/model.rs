@@ -6,7 +6,7 @@ use bytes::Bytes;
 use orderflow_schemas::{Offset, TopicPartition};
 use orderflow_topics::{
     Batch, EmbeddedLog, Topics, Visibility,
-    embedded::{Settings, Steps},
+    embedded::{LogSettings, Steps},
 };
 use proptest::prelude::*;
 
@@ -38,7 +38,7 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
 /// The log under test, and what it should hold.
 struct Run {
     disk: VolatileDisk,
-    settings: Settings,
+    settings: LogSettings,
     log: EmbeddedLog,
     steps: Steps,
     accepted: [Vec<Bytes>; 2],
@@ -50,7 +50,7 @@ struct Run {
 const PARTITIONS: [TopicPartition; 2] = [FIRST, SECOND];
 
 impl Run {
-    async fn new(settings: Settings) -> Self {
+    async fn new(settings: LogSettings) -> Self {
         let disk = VolatileDisk::default();
         let (log, steps, _) =
             EmbeddedLog::open_stepped(Arc::new(disk.clone()), "log", settings.clone()).unwrap();
@@ -149,7 +149,7 @@ proptest! {
         cache_bytes_max in prop_oneof![Just(0usize), Just(1000), Just(1 << 20)],
         frame_bytes_max in prop_oneof![Just(0usize), Just(600), Just(1 << 20)],
     ) {
-        let settings = Settings { cache_bytes_max, frame_bytes_max, pending_bytes_max: 3000, ..small() };
+        let settings = LogSettings { cache_bytes_max, frame_bytes_max, pending_bytes_max: 3000, ..small() };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let mut run = Run::new(settings).await;
@@ -167,7 +167,7 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
-            let mut run = Run::new(Settings { cache_bytes_max, ..small() }).await;
+            let mut run = Run::new(LogSettings { cache_bytes_max, ..small() }).await;
             for (partition, size, count) in &sizes {
                 let batch: Vec<_> = records(std::iter::repeat_n(*size, *count));
                 run_steps(&mut run.steps);

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use orderflow_schemas::{Offset, Topic};
 use orderflow_topics::{
     AppendError, AppendRejection, EmbeddedLog, LogError, Topics, Visibility,
-    embedded::{OpenError, Settings},
+    embedded::{LogSettings, OpenError},
 };
 use orderflow_world::disk::RealDisk;
 
@@ -94,9 +94,9 @@ async fn the_list_of_topics_survives_and_settings_are_checked() {
     std::fs::write(dir.path().join("topics.json"), "{\"format\": 1, \"topics\": {\"no.such\": 1}}").unwrap();
     assert!(matches!(EmbeddedLog::open(dir.path(), small()), Err(OpenError::Damaged { .. })));
     for settings in [
-        Settings { segment_bytes: 100, ..small() },
-        Settings { bytes_max: Some(4096), ..small() },
-        Settings { pending_bytes_max: 0, ..small() },
+        LogSettings { segment_bytes: 100, ..small() },
+        LogSettings { bytes_max: Some(4096), ..small() },
+        LogSettings { pending_bytes_max: 0, ..small() },
     ] {
         let elsewhere = tempfile::tempdir().unwrap();
         assert!(matches!(EmbeddedLog::open(elsewhere.path(), settings), Err(OpenError::Settings(_))));
@@ -105,10 +105,10 @@ async fn the_list_of_topics_survives_and_settings_are_checked() {
 
 #[test]
 fn unknown_settings_are_errors() {
-    let settings: Settings =
+    let settings: LogSettings =
         serde_json::from_str("{\"segment_bytes\": 8192, \"retention\": {\"age_s\": 5}}").unwrap();
     assert_eq!((settings.segment_bytes, settings.retention.age_s), (8192, Some(5)));
-    assert!(serde_json::from_str::<Settings>("{\"segment_size\": 8192}").is_err());
+    assert!(serde_json::from_str::<LogSettings>("{\"segment_size\": 8192}").is_err());
 }
 
 #[tokio::test]

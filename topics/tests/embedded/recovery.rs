@@ -77,7 +77,7 @@ async fn torn_tail_is_cut_at_the_last_whole_frame() {
 async fn a_log_truncated_anywhere_in_its_last_group_keeps_a_prefix() {
     // Three appends in one group: one write after the other, none of them vouched for.
     let dir = tempfile::tempdir().unwrap();
-    let settings = orderflow_topics::embedded::Settings { frame_bytes_max: 1, ..small() };
+    let settings = orderflow_topics::embedded::LogSettings { frame_bytes_max: 1, ..small() };
     let (log, mut steps, _) = EmbeddedLog::open_stepped(Arc::new(RealDisk), dir.path(), settings).unwrap();
     log.create(TOPIC, 2).await.unwrap();
     run_steps(&mut steps);
@@ -237,7 +237,8 @@ async fn segments_of_different_sizes_follow_each_other() {
     let dir = tempfile::tempdir().unwrap();
     let mut all = Vec::new();
     for segment_bytes in [4096, 16384, 4096, 8192] {
-        let log = open(dir.path(), orderflow_topics::embedded::Settings { segment_bytes, ..small() }).await;
+        let log =
+            open(dir.path(), orderflow_topics::embedded::LogSettings { segment_bytes, ..small() }).await;
         all.extend(fill(&log, FIRST, 60, 300).await);
         assert_eq!(read_all(&log, FIRST).await, all);
     }
@@ -251,7 +252,7 @@ async fn a_damaged_start_of_the_log_is_never_taken_for_an_empty_one() {
     alone.retain(|name, _| [FIRST_SEGMENT, "topics.json"].contains(&name.as_str()));
     alone.get_mut(FIRST_SEGMENT).unwrap()[10] ^= 1;
     let dir = directory_of(&alone);
-    let settings = orderflow_topics::embedded::Settings { segment_bytes: 8192, ..small() };
+    let settings = orderflow_topics::embedded::LogSettings { segment_bytes: 8192, ..small() };
     assert!(is_damaged(&EmbeddedLog::open(dir.path(), settings)));
     assert_eq!(crate::support::files(dir.path())[FIRST_SEGMENT], alone[FIRST_SEGMENT]);
     // A later segment alone, as retention leaves one, but without its heads: offsets may not start over.

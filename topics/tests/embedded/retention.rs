@@ -4,13 +4,13 @@ use bytes::Bytes;
 use orderflow_schemas::Offset;
 use orderflow_topics::{
     EmbeddedLog, LogError, Topics, Visibility,
-    embedded::{Retention, Settings},
+    embedded::{LogSettings, Retention},
 };
 
 use crate::support::*;
 
-fn keeping(bytes: u64) -> Settings {
-    Settings { retention: Retention { bytes: Some(bytes), age_s: None }, ..small() }
+fn keeping(bytes: u64) -> LogSettings {
+    LogSettings { retention: Retention { bytes: Some(bytes), age_s: None }, ..small() }
 }
 
 async fn start(log: &EmbeddedLog) -> u64 {
@@ -49,7 +49,7 @@ async fn the_oldest_segments_go_by_size_and_readers_are_told() {
 async fn the_oldest_segments_go_by_age() {
     let dir = tempfile::tempdir().unwrap();
     let retention = Retention { bytes: None, age_s: Some(60) };
-    let log = open(dir.path(), Settings { retention, ..small() }).await;
+    let log = open(dir.path(), LogSettings { retention, ..small() }).await;
     fill(&log, FIRST, 50, 300).await;
     let now_ms =
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use orderflow_schemas::Offset;
 use orderflow_topics::{
     AppendError, AppendRejection, EmbeddedLog, Topics, Visibility,
-    embedded::{Retention, Settings},
+    embedded::{LogSettings, Retention},
 };
 
 use crate::support::*;
@@ -32,7 +32,7 @@ async fn fill_up(log: &EmbeddedLog) -> (Vec<Bytes>, String) {
 async fn a_log_at_its_limit_is_full_until_retention_makes_room() {
     let dir = tempfile::tempdir().unwrap();
     let retention = Retention { bytes: Some(8192), age_s: None };
-    let log = open(dir.path(), Settings { bytes_max: Some(4 * 4096), retention, ..small() }).await;
+    let log = open(dir.path(), LogSettings { bytes_max: Some(4 * 4096), retention, ..small() }).await;
     log.retain_from("a sink", FIRST, Offset(0));
     let (accepted, why) = fill_up(&log).await;
     assert!(why.contains("16384"), "{why}");
@@ -50,10 +50,10 @@ async fn a_log_at_its_limit_is_full_until_retention_makes_room() {
 #[tokio::test]
 async fn raising_the_limit_makes_room() {
     let dir = tempfile::tempdir().unwrap();
-    let log = open(dir.path(), Settings { bytes_max: Some(2 * 4096), ..small() }).await;
+    let log = open(dir.path(), LogSettings { bytes_max: Some(2 * 4096), ..small() }).await;
     let (mut accepted, _) = fill_up(&log).await;
     drop(log);
-    let log = open(dir.path(), Settings { bytes_max: Some(4 * 4096), ..small() }).await;
+    let log = open(dir.path(), LogSettings { bytes_max: Some(4 * 4096), ..small() }).await;
     accepted.extend(fill_up(&log).await.0);
     assert_eq!(read_all(&log, FIRST).await.len(), accepted.len());
     assert_eq!(log.size_bytes(), 4 * 4096);

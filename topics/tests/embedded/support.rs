@@ -18,7 +18,7 @@ use bytes::Bytes;
 use orderflow_schemas::{Topic, TopicPartition};
 use orderflow_topics::{
     AppendError, Appended, Batch, EmbeddedLog, Topics, Visibility, conformance,
-    embedded::{Settings, StepOutcome, Steps},
+    embedded::{LogSettings, StepOutcome, Steps},
 };
 use orderflow_world::disk::{Access, Disk, DiskFile, LockError, LockGuard, LockKind, RealDisk};
 
@@ -27,11 +27,11 @@ pub const FIRST: TopicPartition = TopicPartition::new(TOPIC, 0);
 pub const SECOND: TopicPartition = TopicPartition::new(TOPIC, 1);
 
 /// Segments of 4 KiB, a dense index and no cache.
-pub fn small() -> Settings {
-    Settings { segment_bytes: 4096, cache_bytes_max: 0, index_stride_bytes: 256, ..Settings::default() }
+pub fn small() -> LogSettings {
+    LogSettings { segment_bytes: 4096, cache_bytes_max: 0, index_stride_bytes: 256, ..LogSettings::default() }
 }
 
-pub async fn open(dir: &Path, settings: Settings) -> EmbeddedLog {
+pub async fn open(dir: &Path, settings: LogSettings) -> EmbeddedLog {
     let (log, _) = EmbeddedLog::open(dir, settings).unwrap();
     log.create(TOPIC, 2).await.unwrap();
     log

@@ -15,7 +15,7 @@ use orderflow_verify::{DatabaseContent, StoredContent};
 
 use self::open::OpenDatabase;
 use super::{LazySink, Store};
-use crate::settings::Settings;
+use crate::settings::Configuration;
 
 pub use location::{DatabaseUrl, Location};
 pub use stored_orders::StoredOrders;
@@ -25,11 +25,11 @@ pub const NAME: &str = "database";
 
 /// Opens the database: its entry in the list of stores, and its reads. `health` is told how it is from then on.
 pub async fn open(
-    settings: &Settings,
+    configuration: &Configuration,
     progress: Progress,
     health: Part,
 ) -> Result<(Store, Arc<dyn DatabaseReader>)> {
-    let opener = OpenDatabase { location: settings.database.clone(), data: settings.data.clone() };
+    let opener = OpenDatabase::new(configuration);
     let sink = Box::new(LazySink::new(opener.clone(), health).await?);
     let reader = opener.reader().await?;
     let reads = reader.clone();
@@ -38,8 +38,8 @@ pub async fn open(
 }
 
 /// The database of a stopped server; `None` if it was never made.
-pub async fn to_verify(settings: &Settings) -> Result<Option<Box<dyn StoredContent>>> {
-    let opener = OpenDatabase { location: settings.database.clone(), data: settings.data.clone() };
+pub async fn to_verify(configuration: &Configuration) -> Result<Option<Box<dyn StoredContent>>> {
+    let opener = OpenDatabase::new(configuration);
     let audit = opener.audit().await.context("the database cannot be opened")?;
     Ok(audit.map(|audit| Box::new(DatabaseContent(audit)) as Box<dyn StoredContent>))
 }

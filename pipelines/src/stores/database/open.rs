@@ -11,28 +11,40 @@ use orderflow_database::{
 use orderflow_sinks::Sink;
 
 use super::{Location, NAME};
-use crate::stores::{NotOpened, OpenSink};
+use crate::{
+    settings::Configuration,
+    stores::{NotOpened, OpenSink},
+};
 
 const FILE: &str = "orders.sqlite";
 
-/// Where the database is, and where the data directory.
+/// Where the database and the data directory are, and how the database is used.
 #[derive(Clone)]
 pub(super) struct OpenDatabase {
-    pub(super) location: Location,
-    pub(super) data: PathBuf,
+    location: Location,
+    data: PathBuf,
+    sqlite: SqliteSettings,
+    postgres: PostgresSettings,
 }
 
 impl OpenDatabase {
+    pub(super) fn new(configuration: &Configuration) -> Self {
+        Self {
+            location: configuration.location.clone(),
+            data: configuration.data.clone(),
+            sqlite: configuration.sqlite,
+            postgres: configuration.postgres.clone(),
+        }
+    }
+
     /// The reading side, for the API, once the writing side was opened or has found the database away.
     pub(super) async fn reader(&self) -> Result<Arc<dyn DatabaseReader>, DatabaseError> {
         Ok(match &self.location {
             Location::DataDirectory => {
-                Arc::new(SqliteReader::open(&self.data.join(FILE), &SqliteSettings::default()).await?)
+                Arc::new(SqliteReader::open(&self.data.join(FILE), &self.sqlite).await?)
             }
             // The sink has just tried the server and the password.
-            Location::Postgres(url) => {
-                Arc::new(PostgresReader::unconnected(url.reveal(), &PostgresSettings::default())?)
-            }
+            Location::Postgres(url) => Arc::new(PostgresReader::unconnected(url.reveal(), &self.postgres)?),
         })
     }
 
@@ -42,11 +54,11 @@ impl OpenDatabase {
         match &self.location {
             Location::DataDirectory if !file.exists() => Ok(None),
             Location::DataDirectory => {
-                let reader = SqliteReader::open(&file, &SqliteSettings::default()).await?;
+                let reader = SqliteReader::open(&file, &self.sqlite).await?;
                 Ok(Some(Box::new(reader)))
             }
             Location::Postgres(url) => {
-                let reader = PostgresReader::open(url.reveal(), &PostgresSettings::default()).await?;
+                let reader = PostgresReader::open(url.reveal(), &self.postgres).await?;
                 Ok(Some(Box::new(reader)))
             }
         }
@@ -55,11 +67,11 @@ impl OpenDatabase {
     async fn sink(&self) -> Result<Box<dyn Sink>, DatabaseError> {
         match &self.location {
             Location::DataDirectory => {
-                let sink = SqliteSink::open(&self.data.join(FILE), &SqliteSettings::default()).await?;
+                let sink = SqliteSink::open(&self.data.join(FILE), &self.sqlite).await?;
                 Ok(Box::new(sink))
             }
             Location::Postgres(url) => {
-                let sink = PostgresSink::open(url.reveal(), &PostgresSettings::default()).await?;
+                let sink = PostgresSink::open(url.reveal(), &self.postgres).await?;
                 Ok(Box::new(sink))
             }
         }

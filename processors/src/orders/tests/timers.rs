@@ -94,7 +94,7 @@ fn a_lifecycle_that_strands_an_order_is_objected_to() {
         states = { NEW = {}, GONE = { final = "completed" } }
         transitions = [{ from = ["NEW"], to = "GONE", by = ["admin"] }]
     "#;
-    assert!(incompatibility(later).contains("awaits no answer from stock"));
+    assert!(incompatibility(later).contains("expects no reply from stock"));
 }
 
 #[test]

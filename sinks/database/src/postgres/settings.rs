@@ -2,34 +2,45 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// How Postgres is used. Where it is comes in a URL of its own, since that may hold a password.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PostgresSettings {
-    /// The schema that holds the tables; made if it is not there. Default `orderflow`.
+    /// The schema of the tables, created if it does not exist.
+    #[schemars(with = "String", extend("x-value" = "NAME"))]
     pub schema: SchemaName,
-    /// Connections that read. Default 8.
+    /// Connections for reads.
+    #[schemars(range(min = 1, max = 1_000))]
     pub readers: u32,
-    /// How long a read waits for a connection, in milliseconds. Default 2,000.
+    /// How long a read waits for a connection.
+    #[schemars(range(min = 1))]
     pub acquire_ms_max: u64,
-    /// How long connecting may take, in milliseconds. Default 5,000.
+    /// How long connecting may take.
+    #[schemars(range(min = 1))]
     pub connect_ms_max: u64,
-    /// How long a read may take, in milliseconds. Verification has no such limit. Default 5,000.
+    /// How long a read may take. Verification has no such limit.
+    #[schemars(range(min = 1))]
     pub read_ms_max: u64,
-    /// How long writing a batch may take, in milliseconds. Default 30,000.
+    /// How long writing a batch may take.
+    #[schemars(range(min = 1))]
     pub write_ms_max: u64,
-    /// How long a writing statement waits for a lock, in milliseconds. Default 10,000.
+    /// How long a writing statement waits for a lock.
+    #[schemars(range(min = 1))]
     pub lock_ms_max: u64,
-    /// After how long the server ends a transaction that this program says nothing in, in milliseconds: a process
-    /// that hangs then holds no lock that others wait for. Default 60,000.
+    /// When Postgres ends a transaction in which this program is silent, so that a process that hangs holds no locks.
+    #[schemars(range(min = 1))]
     pub idle_in_transaction_ms_max: u64,
-    /// How long opening waits for another process that migrates, in milliseconds. Default 120,000.
+    /// How long a start waits for another process that migrates.
+    #[schemars(range(min = 1))]
     pub migrate_ms_max: u64,
-    /// After so many reads in a row that could not reach the server, others fail at once. Default 3.
+    /// Reads in a row that could not reach Postgres, after which others fail at once.
+    #[schemars(range(min = 1))]
     pub breaker_failures: u32,
-    /// For how long they do, in milliseconds, until one read tries again. Default 1,000.
+    /// How long reads then fail at once, until one tries again.
+    #[schemars(range(min = 1))]
     pub breaker_open_ms: u64,
 }
 
@@ -53,7 +64,7 @@ impl Default for PostgresSettings {
 
 /// A schema's name that needs no quotes anywhere: lower-case letters, digits and underscores, at most 63 of them, the
 /// first no digit, and none of the names Postgres keeps for itself.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct SchemaName(String);
 

@@ -10,6 +10,8 @@ use std::{
 };
 
 use orderflow_world::disk::Disk;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sqlx::{
     ConnectOptions, SqliteConnection,
     migrate::{MigrateError, Migrator},
@@ -31,28 +33,34 @@ const SCHEMA_VERSION: i64 = STEPS.len() as i64;
 const PAGE_BYTES: u32 = 8 * 1024;
 
 /// How the database uses memory and the disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SqliteSettings {
-    /// Pages the writer keeps in memory, in bytes. Default 32 MiB.
+    /// Bytes of pages that the writer keeps in memory.
+    #[schemars(range(min = 65_536))]
     pub write_cache_bytes: u32,
-    /// Pages each reading connection keeps in memory, in bytes. Default 8 MiB.
+    /// Bytes of pages that each reading connection keeps in memory.
+    #[schemars(range(min = 65_536))]
     pub read_cache_bytes: u32,
-    /// How much of the file is read through the page cache without copying, in bytes. Default 1 GiB.
+    /// Bytes of the file that are read through the page cache without copying.
     pub mmap_bytes: u64,
-    /// The WAL is moved into the file when it has so many bytes. Default 32 MiB: moving a page that changed often
-    /// once is cheaper than moving it often, and opening after a crash reads no more than this.
+    /// The size at which the WAL is moved into the file. Larger is cheaper for pages that change often; opening after a
+    /// crash reads no more than this.
+    #[schemars(range(min = 65_536))]
     pub wal_bytes: u32,
-    /// Connections that read single orders and SKUs. Default 4.
+    /// Connections that read single orders and SKUs.
+    #[schemars(range(min = 1, max = 1_000))]
     pub point_readers: u32,
-    /// Connections that read and count lists. Default 2.
+    /// Connections that read and count lists.
+    #[schemars(range(min = 1, max = 1_000))]
     pub list_readers: u32,
-    /// How long a read may take, in milliseconds. Default 5,000.
+    /// How long a read may take.
+    #[schemars(range(min = 1))]
     pub read_ms_max: u64,
-    /// How long a reader waits for a connection, in milliseconds. Default 2,000.
+    /// How long a read waits for a connection.
+    #[schemars(range(min = 1))]
     pub acquire_ms_max: u64,
-    /// The VFS of SQLite that has the files, by its name; default that of the system. Never in a configuration: it is
-    /// for programs that have registered one, such as the simulator.
+    /// The name of the VFS of SQLite that has the files, for programs that have registered one, such as the simulator.
     #[serde(skip)]
     pub vfs: Option<&'static str>,
 }

@@ -13,7 +13,7 @@ use orderflow_schemas::{Topic, TopicPartition};
 use orderflow_simulator::disk::{DiskFaults, Operations, SimDisk};
 use orderflow_topics::{
     Batch, EmbeddedLog, Topics, Visibility, conformance,
-    embedded::{Settings, StepOutcome, Steps},
+    embedded::{LogSettings, StepOutcome, Steps},
 };
 
 const AT: TopicPartition = TopicPartition::new(Topic::OrdersCommands, 0);
@@ -30,14 +30,14 @@ struct Run {
     refused: usize,
 }
 
-fn settings() -> Settings {
+fn settings() -> LogSettings {
     let new_id = Some("simulated".parse().unwrap());
-    Settings {
+    LogSettings {
         segment_bytes: 4096,
         cache_bytes_max: 500,
         pending_bytes_max: 3000,
         new_id,
-        ..Settings::default()
+        ..LogSettings::default()
     }
 }
 
