@@ -11,7 +11,7 @@ mod decisions;
 mod fingerprint;
 mod handlers;
 mod lookup;
-pub mod metric_names;
+pub mod metrics;
 pub mod requests;
 mod routes;
 mod service;

@@ -15,7 +15,7 @@ use crate::{
     appender::{AppendedCommands, Appender, EncodedCommands, Refusal},
     decisions::{Decision, Decisions},
     lookup::OrderLookup,
-    metric_names,
+    metrics as names,
     settings::IngestSettings,
 };
 
@@ -153,10 +153,10 @@ impl Ingest {
         let placed = self.durable(answer.await.unwrap_or(Err(Refusal::Unavailable))?).await?;
         let started = self.world.instant();
         let decision = waiter.decision(self.settings.decision_timeout()).await;
-        metrics::histogram!(metric_names::DECISION_SECONDS)
+        metrics::histogram!(names::DECISION_SECONDS.name)
             .record(self.world.instant().saturating_sub(started));
         if decision.is_none() {
-            metrics::counter!(metric_names::DECISION_TIMEOUTS).increment(1);
+            metrics::counter!(names::DECISION_TIMEOUTS.name).increment(1);
         }
         Ok((placed, decision))
     }

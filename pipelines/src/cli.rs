@@ -8,6 +8,7 @@ use crate::{
     load::{bench::Mode, replay::Speed},
     settings::Overrides,
     stores::database::DatabaseUrl,
+    telemetry::logs::LogOptions,
 };
 
 /// A real-time order pipeline: durable commands, decided in order, stock never oversold.
@@ -17,6 +18,9 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+    /// What is logged.
+    #[command(flatten)]
+    pub logs: LogOptions,
 }
 
 /// What the program does.

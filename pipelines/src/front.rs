@@ -16,20 +16,26 @@ use axum::{
 };
 use orderflow_web::{BodyLimit, host::require_host};
 use tower::Service;
+use tracing::Instrument;
 
-use crate::listener::{BoundedListener, Slot};
+use crate::{
+    listener::{BoundedListener, Slot},
+    telemetry::access::RequestObserver,
+};
 
 /// Makes a [`Front`] for each connection.
 #[derive(Clone)]
 pub struct FrontDoor {
     router: Router,
     body_limit: BodyLimit,
+    trace_per_mille: u32,
 }
 
 impl FrontDoor {
-    /// Routes requests by `router`, whose bodies may have so many bytes.
-    pub fn new(router: Router, body_limit: BodyLimit) -> Self {
-        Self { router, body_limit }
+    /// Routes requests by `router`, whose bodies may have so many bytes. Of 1,000 requests without a trace,
+    /// `trace_per_mille` get one that is recorded.
+    pub fn new(router: Router, body_limit: BodyLimit, trace_per_mille: u32) -> Self {
+        Self { router, body_limit, trace_per_mille }
     }
 }
 
@@ -43,17 +49,18 @@ impl Service<IncomingStream<'_, BoundedListener>> for FrontDoor {
     }
 
     fn call(&mut self, stream: IncomingStream<'_, BoundedListener>) -> Self::Future {
-        let Self { router, body_limit } = self.clone();
-        ready(Ok(Front { router, body_limit, slot: stream.io().slot().clone() }))
+        let Self { router, body_limit, trace_per_mille } = self.clone();
+        ready(Ok(Front { router, body_limit, trace_per_mille, slot: stream.io().slot().clone() }))
     }
 }
 
-/// The requests of one connection: each has a host, a limit on its body, and keeps the connection busy until its answer
-/// has gone out.
+/// The requests of one connection: each is observed, has a host and a limit on its body, and keeps the connection busy
+/// until its answer has gone out.
 #[derive(Clone)]
 pub struct Front {
     router: Router,
     body_limit: BodyLimit,
+    trace_per_mille: u32,
     slot: Slot,
 }
 
@@ -70,11 +77,14 @@ impl Service<Request> for Front {
     fn call(&mut self, mut request: Request) -> Self::Future {
         self.slot.begin();
         let slot = self.slot.clone();
+        let observer = RequestObserver::begin(&mut request, self.trace_per_mille);
+        let span = observer.log_span();
         if let Err(problem) = require_host(&request) {
-            return Box::pin(ready(Ok(slot.answer(problem.into_response()))));
+            let response = span.in_scope(|| observer.end(problem.into_response()));
+            return Box::pin(ready(Ok(slot.answer(response))));
         }
         request.extensions_mut().insert(self.body_limit);
         let answer = self.router.call(request);
-        Box::pin(async move { Ok(slot.answer(answer.await?)) })
+        Box::pin(async move { Ok(slot.answer(observer.end(answer.await?))) }.instrument(span))
     }
 }

@@ -11,13 +11,15 @@ mod listener;
 mod load;
 mod log;
 mod look;
-mod metrics_endpoint;
+#[cfg(test)]
+mod reference;
 mod roles;
 mod serve;
 mod settings;
 mod simulate;
 mod stores;
 mod system;
+pub mod telemetry;
 mod verify;
 
 pub use commands::run;

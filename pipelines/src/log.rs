@@ -18,6 +18,8 @@ pub async fn open(configuration: &Configuration) -> Result<Arc<dyn Engine>> {
         tracing::warn!(bytes = cut.bytes, "a torn tail was cut; none of it was ever acknowledged");
     }
     create_topics(&log, configuration).await?;
+    let records: u64 = report.partitions.values().map(|stored| stored.end.0 - stored.start.0).sum();
+    tracing::info!(id = %log.id(), folder = %folder.display(), segments = report.segments, records, "log opened");
     Ok(Arc::new(log))
 }
 

@@ -3,8 +3,10 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use orderflow_pipelines::cli::Cli;
-use tracing_subscriber::EnvFilter;
+use orderflow_pipelines::{
+    cli::{Cli, Command},
+    telemetry::logs,
+};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -15,8 +17,11 @@ const WORKERS_MIN: usize = 4;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let filter = EnvFilter::try_from_env("ORDERFLOW_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let default = if matches!(cli.command, Command::Serve(_)) { "info" } else { "warn" };
+    let logs = match logs::init(&cli.logs, default) {
+        Ok(logs) => logs,
+        Err(error) => return fail(&format!("cannot start: {error}")),
+    };
     let workers =
         std::thread::available_parallelism().map_or(WORKERS_MIN, |cores| cores.get().max(WORKERS_MIN));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build();
@@ -24,7 +29,10 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("cannot start: {error}")),
     };
-    match runtime.block_on(orderflow_pipelines::run(cli)) {
+    let ended = runtime.block_on(orderflow_pipelines::run(cli));
+    // What went wrong comes last.
+    drop(logs);
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => fail(&sentence(&error)),

@@ -3,6 +3,6 @@
 //! Time, tasks and unique names come through [`World`](orderflow_world::World). So the same loops run on tokio in the
 //! binary, and in the simulator, where a seed decides what happens when.
 
-mod metric_names;
+pub mod metrics;
 pub mod processing;
 pub mod sink_driver;

@@ -122,9 +122,31 @@ impl TraceParent {
         well_formed.then(|| Self(text.into()))
     }
 
+    /// The context of a span in a trace.
+    pub fn new(trace_id: u128, span_id: u64, is_sampled: bool) -> Self {
+        let flags = u8::from(is_sampled);
+        Self(compact_str::format_compact!("00-{trace_id:032x}-{span_id:016x}-{flags:02x}"))
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The id of the trace.
+    pub fn trace_id(&self) -> u128 {
+        u128::from_str_radix(&self.0[3..35], 16).expect("checked when it was parsed")
+    }
+
+    /// The id of the span that caused what this is about.
+    pub fn span_id(&self) -> u64 {
+        u64::from_str_radix(&self.0[36..52], 16).expect("checked when it was parsed")
+    }
+
+    /// Whether the trace is recorded, by whoever began it.
+    pub fn is_sampled(&self) -> bool {
+        // The lowest bit of the flags.
+        matches!(self.0.as_bytes()[54], b'1' | b'3' | b'5' | b'7' | b'9' | b'b' | b'd' | b'f')
     }
 }
 

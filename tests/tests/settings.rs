@@ -39,7 +39,7 @@ fn settings_that_make_no_sense_are_refused_by_name() {
         ("snapshot_every", "0", 1, "snapshot_every"),
         ("decision_within_s", "0", 1, "decision_within_s"),
         ("connections_max", "0", 1, "connections_max"),
-        ("retention_bytes", "0", 1, "retention_bytes"),
+        ("retention_bytes", "0", 1, "retention.bytes"),
         ("listen", "everywhere", 2, "everywhere"),
         ("database", "mysql://me:secret@db/x", 1, "mysql"),
         ("database", "me:secret@db/x", 1, "postgres://"),

@@ -39,7 +39,13 @@ impl Engine for EmbeddedLog {
         let now_ms = u64::try_from(now.as_micros() / 1000).unwrap_or(0);
         match tokio::task::spawn_blocking(move || self.retain(now_ms)).await {
             Ok(Ok(removed)) => {
-                tracing::debug!(?removed, "retention is done");
+                if removed.segments > 0 {
+                    tracing::info!(
+                        segments = removed.segments,
+                        bytes = removed.bytes,
+                        "retention has removed segments"
+                    );
+                }
                 Ok(())
             }
             Ok(Err(error)) => Err(error.to_string().into()),

@@ -42,5 +42,5 @@ pub use preconditions::{
 pub use problem::{FieldError, Problem};
 pub use query::Query;
 pub use routes::{Route, Routes};
-pub use trace::{Trace, propagate_trace};
+pub use trace::{TRACEPARENT, Trace};
 pub use views::{Product, StockLevels};

@@ -1,11 +1,7 @@
 //! W3C trace context: a request's `traceparent` is taken or made, given to its records and sent back.
 
-use axum::{
-    extract::{FromRequestParts, Request},
-    middleware::Next,
-    response::Response,
-};
-use http::{HeaderMap, HeaderName, HeaderValue, request::Parts};
+use axum::extract::FromRequestParts;
+use http::{HeaderMap, HeaderName, request::Parts};
 use orderflow_schemas::envelope::TraceParent;
 use uuid::Uuid;
 
@@ -19,11 +15,13 @@ pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 pub struct Trace(pub TraceParent);
 
 impl Trace {
-    /// The caller's trace, or a new one where there is none or a malformed one.
-    pub fn of(headers: &HeaderMap) -> Self {
+    /// The caller's trace, or a new one where there is none or a malformed one; `is_sampled` says whether a new one is
+    /// recorded.
+    pub fn of(headers: &HeaderMap, is_sampled: bool) -> Self {
         // One that is malformed counts for nothing, says the recommendation, and so do two that differ.
         let given = headers::single(headers, &TRACEPARENT).ok().flatten();
-        Self(given.filter(|text| !is_null(text)).and_then(TraceParent::parse).unwrap_or_else(fresh))
+        let given = given.filter(|text| !is_null(text)).and_then(TraceParent::parse);
+        Self(given.unwrap_or_else(|| fresh(is_sampled)))
     }
 }
 
@@ -33,11 +31,10 @@ fn is_null(traceparent: &str) -> bool {
     ids.into_iter().flatten().any(|id| id.bytes().all(|byte| byte == b'0'))
 }
 
-fn fresh() -> TraceParent {
+fn fresh(is_sampled: bool) -> TraceParent {
     // The low half of a second UUID is its random part; its variant bits keep it from being zero.
     let (trace, parent) = (Uuid::now_v7().as_u128(), Uuid::now_v7().as_u128() as u64);
-    TraceParent::parse(&format!("00-{trace:032x}-{parent:016x}-00"))
-        .expect("this is the form of a traceparent")
+    TraceParent::new(trace, parent, is_sampled)
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Trace {
@@ -45,16 +42,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Trace {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let known = parts.extensions.get::<Self>().cloned();
-        Ok(known.unwrap_or_else(|| Self::of(&parts.headers)))
+        Ok(known.unwrap_or_else(|| Self::of(&parts.headers, false)))
     }
-}
-
-/// Middleware: puts a [`Trace`] into the request and its `traceparent` on the response.
-pub async fn propagate_trace(mut request: Request, next: Next) -> Response {
-    let trace = Trace::of(request.headers());
-    let value = HeaderValue::from_str(trace.0.as_str()).expect("a traceparent is ASCII");
-    request.extensions_mut().insert(trace);
-    let mut response = next.run(request).await;
-    response.headers_mut().insert(TRACEPARENT, value);
-    response
 }

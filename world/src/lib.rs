@@ -2,10 +2,13 @@
 //!
 //! Code that takes a [`World`] and a [`disk::Disk`] runs unchanged in the binary and in the simulator, where one seed
 //! decides the time, the order of tasks and every fault of the disk. [`Numbering`] is the one rule by which a process
-//! names and numbers the records it appends.
+//! names and numbers the records it appends. [`metric`] is how a crate lists what it measures, [`spans`] how a loop says
+//! what it did for a trace.
 
 pub mod disk;
+pub mod metric;
 mod numbering;
+pub mod spans;
 mod world;
 
 pub use numbering::Numbering;

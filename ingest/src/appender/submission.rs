@@ -134,7 +134,7 @@ impl From<Refusal> for Problem {
             Refusal::Refused(why) => Self::internal(format_args!("the log refused an append: {why}")),
             Refusal::NoSuchPartition(at) => Self::internal(format_args!("the log has no partition {at}")),
         };
-        metrics::counter!(crate::metric_names::REFUSALS, "type" => problem.slug().to_owned()).increment(1);
+        metrics::counter!(crate::metrics::REFUSALS.name, "type" => problem.slug().to_owned()).increment(1);
         problem
     }
 }

@@ -3,15 +3,21 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use orderflow_schemas::{Offset, Timestamp, TopicPartition, envelope};
+use orderflow_schemas::{
+    Offset, Timestamp, TopicPartition,
+    envelope::{self, TraceParent},
+};
 use orderflow_topics::{AppendError, AppendRejection, Batch, LogError, Receipt, Topics, Visibility};
-use orderflow_world::{Numbering, World};
+use orderflow_world::{
+    Numbering, World,
+    spans::{self, Span},
+};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{instrument, warn};
 
 use super::submission::{AppendedCommands, Refusal, Submission};
-use crate::{decisions::Decisions, metric_names, settings::IngestSettings};
+use crate::{decisions::Decisions, metrics as names, settings::IngestSettings};
 
 /// What the names of ingest's sources begin with.
 const SOURCE: &str = "ingest";
@@ -182,7 +188,7 @@ impl AppendTask {
                 }
             }
             unsure = true;
-            metrics::counter!(metric_names::APPEND_REPEATS).increment(1);
+            metrics::counter!(names::APPEND_REPEATS.name).increment(1);
             self.world.sleep(pause).await;
             pause = (pause * 2).min(self.pause_max);
         }
@@ -224,12 +230,34 @@ impl AppendTask {
             first = Offset(first.0 + count as u64);
             self.earliest = self.earliest.max(first);
             records += count;
+            self.record_span(submission.traceparent, time, &placed);
             // Whoever handed it in may be gone; it is appended all the same.
             let _ = submission.answer.send(Ok(placed));
         }
-        metrics::counter!(metric_names::COMMANDS, "topic" => self.at.topic.as_str())
-            .increment(records as u64);
-        metrics::histogram!(metric_names::APPEND_RECORDS).record(records as f64);
+        metrics::counter!(names::COMMANDS.name, "topic" => self.at.topic.as_str()).increment(records as u64);
+        metrics::histogram!(names::APPEND_RECORDS.name).record(records as f64);
+    }
+
+    /// Records for the trace of a request when its commands were appended.
+    fn record_span(&self, traceparent: Option<TraceParent>, start: Timestamp, commands: &AppendedCommands) {
+        let Some(parent) = traceparent.filter(|parent| spans::is_recorded(Some(parent))) else { return };
+        let attributes = vec![
+            ("messaging.destination.name", self.at.topic.as_str().to_owned()),
+            ("messaging.destination.partition.id", self.at.partition.to_string()),
+            ("orderflow.offset", commands.first.to_string()),
+            ("messaging.batch.message_count", commands.count.to_string()),
+        ];
+        let (name, end) = ("append commands", self.world.now());
+        spans::record(Span {
+            parent,
+            id: None,
+            name,
+            is_server: false,
+            start,
+            end,
+            attributes,
+            failed: false,
+        });
     }
 
     /// Takes back the waiters of a batch that was not appended: other records will get its numbers.

@@ -26,7 +26,7 @@ use tokio::sync::oneshot;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{reader::DecisionReader, waiters::Waiters};
-use crate::{appender::Refusal, metric_names, settings::IngestSettings};
+use crate::{appender::Refusal, metrics as names, settings::IngestSettings};
 
 /// What was decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +83,7 @@ impl Drop for DecisionReceiver {
         self.receiver.close();
         self.decisions.lock(self.events).forget(self.id);
         let waiting = self.decisions.waiting.fetch_sub(1, Ordering::Relaxed) - 1;
-        metrics::gauge!(metric_names::WAITERS).set(waiting as f64);
+        metrics::gauge!(names::WAITERS.name).set(waiting as f64);
     }
 }
 
@@ -151,7 +151,7 @@ impl Decisions {
         if waiting > self.waiters_max {
             return Err(Refusal::Overloaded);
         }
-        metrics::gauge!(metric_names::WAITERS).set(waiting as f64);
+        metrics::gauge!(names::WAITERS.name).set(waiting as f64);
         Ok((DecisionSender { id, events, sender }, waiter))
     }
 

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Places an order and waits for its decision, unless the client would rather not.
-#[instrument(skip_all)]
+#[instrument(level = "debug", skip_all)]
 pub async fn place(
     State(ingest): State<Arc<Ingest>>,
     caller: Caller,

@@ -11,7 +11,7 @@ use super::stock::carry_out;
 use crate::{requests::ProductRequest, service::Ingest, validate};
 
 /// Puts a product into the catalogue. The same product again changes nothing, so it takes no key.
-#[instrument(skip_all)]
+#[instrument(level = "debug", skip_all)]
 pub async fn set(
     State(ingest): State<Arc<Ingest>>,
     caller: Caller,

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Moves an order to the state the body names.
-#[instrument(skip_all)]
+#[instrument(level = "debug", skip_all)]
 pub async fn change(
     State(ingest): State<Arc<Ingest>>,
     caller: Caller,
@@ -42,19 +42,19 @@ pub async fn change(
 }
 
 /// Cancels an order.
-#[instrument(skip_all)]
+#[instrument(level = "debug", skip_all)]
 pub async fn cancel(call: ActionCall) -> Result<Response, Problem> {
     call.perform("cancel").await
 }
 
 /// Approves an order.
-#[instrument(skip_all)]
+#[instrument(level = "debug", skip_all)]
 pub async fn approve(call: ActionCall) -> Result<Response, Problem> {
     call.perform("approve").await
 }
 
 /// Rejects an order.
-#[instrument(skip_all)]
+#[instrument(level = "debug", skip_all)]
 pub async fn reject(call: ActionCall) -> Result<Response, Problem> {
     call.perform("reject").await
 }

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Takes stock in.
-#[instrument(skip_all)]
+#[instrument(level = "debug", skip_all)]
 pub async fn receive(
     State(ingest): State<Arc<Ingest>>,
     caller: Caller,
@@ -38,7 +38,7 @@ pub async fn receive(
 }
 
 /// Corrects what is available.
-#[instrument(skip_all)]
+#[instrument(level = "debug", skip_all)]
 pub async fn adjust(
     State(ingest): State<Arc<Ingest>>,
     caller: Caller,

@@ -32,7 +32,7 @@ use self::{
     report::Report,
 };
 use crate::{
-    fingerprint, metric_names,
+    fingerprint, metrics as names,
     requests::{OrderRequest, ProductLine, ReceiptLine},
     service::Ingest,
     validate::{self, Owner},
@@ -42,7 +42,7 @@ use crate::{
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// Places the orders of a stream.
-#[instrument(skip_all)]
+#[instrument(level = "debug", skip_all)]
 pub async fn orders(
     State(ingest): State<Arc<Ingest>>,
     caller: Caller,
@@ -67,7 +67,7 @@ pub async fn orders(
 }
 
 /// Takes in the stock of a stream.
-#[instrument(skip_all)]
+#[instrument(level = "debug", skip_all)]
 pub async fn receipts(
     State(ingest): State<Arc<Ingest>>,
     caller: Caller,
@@ -88,7 +88,7 @@ pub async fn receipts(
 }
 
 /// Puts the products of a stream into the catalogue.
-#[instrument(skip_all)]
+#[instrument(level = "debug", skip_all)]
 pub async fn products(
     State(ingest): State<Arc<Ingest>>,
     caller: Caller,
@@ -138,8 +138,8 @@ async fn take<C: Payload>(
 }
 
 fn count(accepted: u64, refused: u64) {
-    metrics::counter!(metric_names::STREAM_LINES, "result" => "accepted").increment(accepted);
-    metrics::counter!(metric_names::STREAM_LINES, "result" => "refused").increment(refused);
+    metrics::counter!(names::STREAM_LINES.name, "result" => "accepted").increment(accepted);
+    metrics::counter!(names::STREAM_LINES.name, "result" => "refused").increment(refused);
 }
 
 /// One stream as it is taken.

@@ -8,7 +8,7 @@ use http::{HeaderMap, Request, StatusCode};
 use orderflow_feed::Feed;
 use orderflow_schemas::{Lifecycle, Order, OrderId, Position, Topic};
 use orderflow_topics::{Batch, Topics, memory::MemoryTopics, partitions_of};
-use orderflow_web::{BodyLimit, insecure_no_auth, propagate_trace};
+use orderflow_web::{BodyLimit, insecure_no_auth};
 use serde_json::Value;
 use tower::ServiceExt;
 
@@ -76,10 +76,7 @@ impl Stage {
             settings,
         ));
         let (router, _) = routes(ingest.clone()).into_routers();
-        let router = router
-            .layer(from_fn(insecure_no_auth))
-            .layer(from_fn(propagate_trace))
-            .layer(Extension(BodyLimit(1_000)));
+        let router = router.layer(from_fn(insecure_no_auth)).layer(Extension(BodyLimit(1_000)));
         Self { topics, store, ingest, router }
     }
 

@@ -16,9 +16,10 @@ use self::{counts::Counts, market::Market};
 use crate::{
     cli::Demo,
     load::client::Target,
-    metrics_endpoint, serve,
+    serve,
     settings::{Configuration, PipelineFile, Settings},
     system::System,
+    telemetry::metrics,
     verify::verify,
 };
 
@@ -33,7 +34,7 @@ pub async fn run(demo: Demo) -> Result<()> {
         ..Settings::default()
     };
     let configuration = Configuration::new(settings, PipelineFile::read(None)?.lifecycle)?;
-    metrics_endpoint::install();
+    metrics::install();
     let stopped = serve::stop_signal()?;
     let mut system = System::start(&configuration).await?;
     introduce(&system, &configuration);

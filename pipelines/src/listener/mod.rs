@@ -212,7 +212,7 @@ mod tests {
             "slow"
         };
         let router = Router::new().route("/", get(async || "at once")).route("/slow", get(slow));
-        let front = FrontDoor::new(router, BodyLimit::default());
+        let front = FrontDoor::new(router, BodyLimit::default(), 0);
         tokio::spawn(axum::serve(BoundedListener::new(listener, connections_max), front).into_future());
         (address, asked, go_on)
     }

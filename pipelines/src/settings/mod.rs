@@ -24,7 +24,7 @@ use orderflow_topics::embedded::LogSettings;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{roles::Roles, stores::database::DatabaseUrl};
+use crate::{roles::Roles, stores::database::DatabaseUrl, telemetry::TelemetrySettings};
 
 pub use self::{configuration::Configuration, overrides::Overrides, pipeline_file::PipelineFile};
 
@@ -78,6 +78,8 @@ pub struct Settings {
     pub sqlite: SqliteSettings,
     /// Postgres.
     pub postgres: PostgresSettings,
+    /// Traces.
+    pub telemetry: TelemetrySettings,
 }
 
 impl Default for Settings {
@@ -100,6 +102,7 @@ impl Default for Settings {
             sinks: SinkDriverSettings::default(),
             sqlite: SqliteSettings::default(),
             postgres: PostgresSettings::default(),
+            telemetry: TelemetrySettings::default(),
         }
     }
 }

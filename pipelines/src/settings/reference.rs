@@ -1,13 +1,9 @@
 //! The reference of all settings: `docs/SETTINGS.md`, and the table of the common ones in the README.
-//!
-//! `ORDERFLOW_WRITE_DOCUMENTS=1` makes the test write both anew.
 
-use std::{fmt::Write, fs, path::Path};
+use std::fmt::Write;
 
 use super::catalog::{self, Setting};
-
-const BEGIN: &str = "<!-- The settings, written by a test: see pipelines/src/settings/reference.rs. -->\n";
-const END: &str = "<!-- End of the settings. -->\n";
+use crate::reference::compare;
 
 fn table(settings: &[&Setting]) -> String {
     let mut table = "| flag | default | meaning |\n|---|---|---|\n".to_owned();
@@ -25,22 +21,10 @@ fn table(settings: &[&Setting]) -> String {
     table
 }
 
-fn compare(file: &str, expected: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
-    let text = fs::read_to_string(&path).unwrap();
-    let (before, rest) = text.split_once(BEGIN).expect("the document says where its settings begin");
-    let (found, after) = rest.split_once(END).expect("the document says where its settings end");
-    if std::env::var_os("ORDERFLOW_WRITE_DOCUMENTS").is_some() {
-        fs::write(&path, format!("{before}{BEGIN}{expected}{END}{after}")).unwrap();
-    } else {
-        assert!(found == expected, "{file} is out of date: ORDERFLOW_WRITE_DOCUMENTS=1 writes it anew");
-    }
-}
-
 #[test]
 fn the_documents_have_every_setting() {
     let common: Vec<_> = catalog::all().iter().filter(|setting| setting.is_common).collect();
-    compare("README.md", &format!("\n{}\n", table(&common)));
+    compare("README.md", "settings", &format!("\n{}\n", table(&common)));
     let mut text = String::new();
     for part in catalog::all().chunk_by(|a, b| a.part == b.part) {
         let rest: Vec<_> = part.iter().filter(|setting| !setting.is_common).collect();
@@ -48,5 +32,5 @@ fn the_documents_have_every_setting() {
             write!(text, "\n## {}\n\n{}", title.trim_end_matches('.'), table(&rest)).unwrap();
         }
     }
-    compare("docs/SETTINGS.md", &(text + "\n"));
+    compare("docs/SETTINGS.md", "settings", &(text + "\n"));
 }

@@ -42,7 +42,10 @@ impl<O: OpenSink> LazySink<O> {
     pub async fn new(opener: O, health: Part) -> Result<Self> {
         let name = opener.name();
         let opened = match opener.open().await {
-            Ok(opened) => Some(opened),
+            Ok(opened) => {
+                tracing::info!(store = name, "store opened");
+                Some(opened)
+            }
             Err(NotOpened { error, is_away: true }) => {
                 tracing::warn!(%error, "the {name} is away; orders are taken, and it shows them once it is back");
                 None
@@ -58,7 +61,11 @@ impl<O: OpenSink> LazySink<O> {
     async fn open(&mut self) -> Result<&mut dyn Sink, SinkError> {
         let opened = match self.opened.take() {
             Some(opened) => opened,
-            None => self.opener.open().await.map_err(|not| not.error)?,
+            None => {
+                let opened = self.opener.open().await.map_err(|not| not.error)?;
+                tracing::info!(store = self.opener.name(), "store opened; it catches up");
+                opened
+            }
         };
         Ok(self.opened.insert(opened).as_mut())
     }

@@ -30,13 +30,13 @@ use self::{
 use crate::{
     front::FrontDoor,
     listener::BoundedListener,
-    metrics_endpoint,
     roles::Role,
     settings::Configuration,
     stores::{
         EndReads, Store,
         database::{self, StoredOrders},
     },
+    telemetry::metrics,
 };
 
 /// How long open connections may go on after the server has begun to stop.
@@ -130,7 +130,7 @@ impl System {
             topics: self.process.topics.clone(),
             lifecycle: configuration.lifecycle.clone(),
             health: self.process.health.clone(),
-            metrics: Arc::new(metrics_endpoint::render),
+            metrics: Arc::new(metrics::render),
         })
     }
 
@@ -139,7 +139,11 @@ impl System {
         let listener = listener.with_context(|| format!("cannot listen on {}", configuration.listen))?;
         self.address = listener.local_addr()?;
         let router = serving::router(routes);
-        let front = FrontDoor::new(router, BodyLimit(configuration.body_bytes_max));
+        let front = FrontDoor::new(
+            router,
+            BodyLimit(configuration.body_bytes_max),
+            configuration.telemetry.trace_per_mille,
+        );
         let stop = self.stop_server.clone();
         let listener = BoundedListener::new(listener, configuration.connections_max);
         self.server.spawn(async move {

@@ -1,8 +1,10 @@
 //! The routes of a server, and the layers around them.
 
 use axum::{Router, middleware::from_fn, response::IntoResponse};
-use orderflow_web::{Problem, Routes, insecure_no_auth, propagate_trace};
+use orderflow_web::{Problem, Routes, insecure_no_auth};
 use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::telemetry::access::note_route;
 
 /// The router of these routes. Those for callers know who calls; health and metrics ask nobody.
 pub(super) fn router(routes: Routes) -> Router {
@@ -13,7 +15,7 @@ pub(super) fn router(routes: Routes) -> Router {
         .layer(from_fn(insecure_no_auth))
         .merge(open.method_not_allowed_fallback(no_such_method))
         .layer(CatchPanicLayer::custom(|_| Problem::internal("a handler panicked").into_response()))
-        .layer(from_fn(propagate_trace))
+        .layer(from_fn(note_route))
 }
 
 async fn no_such_route(uri: http::Uri) -> Problem {

@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use tokio_util::sync::CancellationToken;
 
 use super::process::Process;
-use crate::metrics_endpoint;
+use crate::telemetry::metrics;
 
 /// How often the log is maintained, and metrics are folded.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
@@ -22,9 +22,9 @@ pub(super) fn watch_log(process: &mut Process, stop: &CancellationToken) {
                 () = stop.cancelled() => return Ok("log"),
                 why = engine.failed() => return Err(anyhow!("the log failed: {why}")),
                 _ = every.tick() => {
-                    metrics_endpoint::upkeep();
+                    metrics::upkeep();
                     match engine.clone().maintain(world.now()).await {
-                        Ok(()) => tracing::debug!("retention has looked"),
+                        Ok(()) => {}
                         Err(error) => tracing::warn!(%error, "the log could not be maintained"),
                     }
                 }

@@ -5,12 +5,15 @@
 //! if the command had been decided here.
 
 use bytes::{Bytes, BytesMut};
+use compact_str::CompactString;
 use orderflow_processors::{Decision, Processor};
 use orderflow_schemas::{
     Arrival, Cause, DecodeError, Offset, Partition, Payload, RawRecord, Record, RecordHeader, Source,
-    Sources, TopicPartition, envelope,
+    Sources, TopicPartition,
+    envelope::{self, TraceParent},
     events::{CommandRejected, RejectionCode},
 };
+use orderflow_world::spans;
 use serde::{Deserialize, Serialize};
 
 /// The state of a processor and its counters, as after all commands before `input_next`.
@@ -39,8 +42,21 @@ pub struct Output {
     pub events: Vec<Bytes>,
     /// Commands that could not be read, with their offsets and why.
     pub unreadable: Vec<(Offset, Bytes, String)>,
-    /// The bytes of all of it.
+    /// Commands whose traces are recorded.
+    pub traced: Vec<Traced>,
+    /// The bytes of all records.
     pub bytes: usize,
+}
+
+/// A command that was decided for a trace.
+#[derive(Debug)]
+pub struct Traced {
+    /// The span that caused it.
+    pub parent: TraceParent,
+    /// Its kind.
+    pub kind: CompactString,
+    /// Its offset.
+    pub offset: Offset,
 }
 
 impl Output {
@@ -153,6 +169,11 @@ impl<S> Book<S> {
             Arrival::Next => {}
         }
         self.sources.take(&raw.header.source, raw.header.number, raw.header.time);
+        if let Some(parent) =
+            raw.header.traceparent.as_ref().filter(|parent| spans::is_recorded(Some(parent)))
+        {
+            output.traced.push(Traced { parent: parent.clone(), kind: (&*raw.kind).into(), offset });
+        }
         let decision = match P::Command::decode(&raw.kind, raw.data) {
             Ok(command) => processor.decide(&self.state, &command, raw.header.time),
             Err(error) => {

@@ -4,25 +4,32 @@
 //! the log, so nothing it derives can be durable without its cause. Two runners of one partition do no harm: they
 //! write the same records under the same numbers, and readers skip repeats.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use metrics::{counter, gauge};
 use orderflow_processors::Processor;
-use orderflow_schemas::{DeadLetter, Offset, Partition, Topic, TopicPartition};
+use orderflow_schemas::{DeadLetter, Offset, Partition, Timestamp, Topic, TopicPartition};
 use orderflow_topics::{AppendError, Appended, Batch, LogError, Receipt, Topics, Visibility};
-use orderflow_world::{World, until};
+use orderflow_world::{
+    Instant, World,
+    spans::{self, Span},
+    until,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    book::{Book, BookError, Output, input_and_output},
+    book::{Book, BookError, Output, Traced, input_and_output},
     recovery::{Recovered, RecoveryError, recover},
     settings::RunnerSettings,
     snapshot_writer::SnapshotWriter,
     snapshots::{SnapshotError, Snapshots},
     ticks::Ticks,
 };
-use crate::metric_names as names;
+use crate::metrics as names;
+
+/// How often the gauges are set under load.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// Why a runner had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +88,8 @@ pub struct Runner<P: Processor> {
     ticking: Option<Offset>,
     /// Before which command everything that was decided is in the log.
     logged_at: u64,
+    /// When the gauges were set last.
+    reported_at: Instant,
 }
 
 impl<P: Processor> Runner<P> {
@@ -96,6 +105,7 @@ impl<P: Processor> Runner<P> {
         Self {
             ticks: Ticks::new(&*world),
             snapshots: SnapshotWriter::new(world.clone(), topics.clone(), partition, snapshots, &settings),
+            reported_at: world.instant(),
             world,
             topics,
             processor,
@@ -164,21 +174,25 @@ impl<P: Processor> Runner<P> {
         if chunk.records.is_empty() {
             return Ok(StepOutcome::Idle);
         }
+        let began = self.world.now();
         let mut output = Output::default();
         for (offset, record) in (chunk.from.0..).map(Offset).zip(&chunk.records) {
             book.decide(&self.processor, self.partition, offset, record, &mut output)?;
             if output.bytes >= self.settings.append_bytes
-                && let Some(end) = self.append(book, std::mem::take(&mut output), stop).await?
+                && let Some(end) = self.append(book, std::mem::take(&mut output), began, stop).await?
             {
                 return Ok(end);
             }
         }
-        counter!(names::COMMANDS_DECIDED, "topic" => input.topic.as_str())
+        counter!(names::COMMANDS_DECIDED.name, "topic" => input.topic.as_str())
             .increment(chunk.records.len() as u64);
-        if let Some(end) = self.append(book, output, stop).await? {
+        if let Some(end) = self.append(book, output, began, stop).await? {
             return Ok(end);
         }
         self.topics.decided(input, book.input_next);
+        if self.world.instant() - self.reported_at >= REPORT_EVERY {
+            self.report_gauges(book, chunk.end);
+        }
         if self.snapshots.is_due(book.input_next) {
             self.store_snapshot(book).await?;
         }
@@ -191,6 +205,7 @@ impl<P: Processor> Runner<P> {
         &mut self,
         book: &mut Book<P::State>,
         output: Output,
+        began: Timestamp,
         stop: &CancellationToken,
     ) -> Result<Option<StepOutcome>, RunnerError> {
         let (input, events) = input_and_output::<P>(self.partition);
@@ -205,7 +220,7 @@ impl<P: Processor> Runner<P> {
         }
         if !output.unreadable.is_empty() {
             let count = output.unreadable.len() as u64;
-            counter!(names::DEAD_LETTERS, "topic" => input.topic.as_str()).increment(count);
+            counter!(names::PROCESSOR_DEAD_LETTERS.name, "topic" => input.topic.as_str()).increment(count);
             let letters = output.unreadable.iter().map(|(offset, bytes, why)| {
                 tracing::warn!(%input, %offset, why, "command cannot be read; it goes to the dead letters");
                 DeadLetter::new("processor", input, *offset, why.clone(), bytes).encode()
@@ -226,6 +241,7 @@ impl<P: Processor> Runner<P> {
             Persisted::Stopped => return Ok(Some(StepOutcome::Stopped)),
             Persisted::Full => return Ok(Some(StepOutcome::Full)),
         };
+        self.record_spans(output.traced, began);
         self.logged_at = book.input_next.0;
         self.last = appended.receipt;
         // Elsewhere another runner has written in between, perhaps what this one has not decided yet.
@@ -267,7 +283,7 @@ impl<P: Processor> Runner<P> {
     /// Waits for a command, or until something is due; then time itself becomes a command.
     async fn wait(&mut self, book: &mut Book<P::State>, stop: &CancellationToken) -> Result<(), RunnerError> {
         let (input, _) = input_and_output::<P>(self.partition);
-        self.report_gauges(book);
+        self.report_gauges(book, book.input_next);
         self.snapshots.note_stored();
         let due = self.processor.next_due(&book.state).filter(|_| !self.is_ticking(book));
         let tick = async {
@@ -318,12 +334,42 @@ impl<P: Processor> Runner<P> {
         Ok(())
     }
 
-    fn report_gauges(&self, book: &Book<P::State>) {
-        let topic = P::INPUT.as_str();
+    /// Records what was decided for traces: from the read of the commands until their events were accepted.
+    fn record_spans(&self, traced: Vec<Traced>, start: Timestamp) {
+        if traced.is_empty() {
+            return;
+        }
+        let (end, (input, _)) = (self.world.now(), input_and_output::<P>(self.partition));
+        for Traced { parent, kind, offset } in traced {
+            let attributes = vec![
+                ("messaging.destination.name", input.topic.as_str().to_owned()),
+                ("messaging.destination.partition.id", input.partition.to_string()),
+                ("orderflow.offset", offset.to_string()),
+                ("orderflow.kind", kind.to_string()),
+            ];
+            let name = "decide command";
+            spans::record(Span {
+                parent,
+                id: None,
+                name,
+                is_server: false,
+                start,
+                end,
+                attributes,
+                failed: false,
+            });
+        }
+    }
+
+    /// Sets the gauges; `end` is where the commands end.
+    fn report_gauges(&mut self, book: &Book<P::State>, end: Offset) {
+        let labels = [("topic", P::INPUT.as_str().to_owned()), ("partition", self.partition.to_string())];
         for (what, count) in self.processor.gauges(&book.state) {
-            let labels = [("topic", topic.to_owned()), ("partition", self.partition.to_string())];
             gauge!(format!("{}{what}", names::PROCESSOR_PREFIX), &labels).set(count as f64);
         }
+        let lag = end.0.saturating_sub(book.input_next.0);
+        gauge!(names::PROCESSOR_LAG_RECORDS.name, &labels).set(lag as f64);
+        self.reported_at = self.world.instant();
     }
 
     /// Stores a snapshot beside the loop, unless there is nothing new to store or the last one is still being stored.
@@ -340,6 +386,8 @@ impl<P: Processor> Runner<P> {
         self.snapshots.finish().await;
         self.store_snapshot(book).await?;
         self.snapshots.finish().await;
+        let (input, _) = input_and_output::<P>(self.partition);
+        tracing::info!(%input, next = %book.input_next, "processor stopped");
         Ok(())
     }
 

@@ -17,7 +17,7 @@ use super::{
     settings::RunnerSettings,
     snapshots::{SnapshotError, Snapshots},
 };
-use crate::metric_names as names;
+use crate::metrics as names;
 
 /// For how many bytes of the last snapshot a command must have been decided before the next one. A snapshot is of the
 /// whole state: with millions of active orders, one after a fixed number of commands would cost more than they do.
@@ -136,7 +136,7 @@ impl<P: Processor> SnapshotWriter<P> {
             let kept = snapshots.keep(book, bytes_last).await;
             match kept.and_then(|bytes| holds.renew(&snapshots).map(|()| bytes)) {
                 Ok(bytes) => {
-                    counter!(names::SNAPSHOTS_STORED, "topic" => P::INPUT.as_str()).increment(1);
+                    counter!(names::SNAPSHOTS_STORED.name, "topic" => P::INPUT.as_str()).increment(1);
                     // Nobody waits for it any more when the process ends.
                     let _ = stored.send(bytes);
                 }

@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use orderflow_world::World;
 use tokio_util::sync::CancellationToken;
 
-use super::{LoopControl, RETRIES, SinkDriverSettings};
+use super::{LoopControl, SinkDriverSettings};
+use crate::metrics as names;
 
 /// Pauses between attempts, each twice as long as the last, up to a bound.
 pub(super) struct Backoff {
@@ -27,7 +28,7 @@ impl Backoff {
         stop: &CancellationToken,
     ) -> LoopControl {
         tracing::warn!(sink = self.sink, %error, pause = ?self.next, "the sink tries again after a pause");
-        metrics::counter!(RETRIES, "sink" => self.sink).increment(1);
+        metrics::counter!(names::RETRIES.name, "sink" => self.sink).increment(1);
         let paused = stop.run_until_cancelled(self.world.sleep(self.next)).await;
         self.next = (self.next * 2).min(self.max);
         if paused.is_some() { LoopControl::Continue } else { LoopControl::Stopped }

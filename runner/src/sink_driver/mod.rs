@@ -16,32 +16,24 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use orderflow_feed::{EventRecord, Feed, FeedError};
-use orderflow_schemas::{DeadLetter, Offset, Topic, TopicPartition};
+use orderflow_schemas::{DeadLetter, Offset, Timestamp, Topic, TopicPartition};
 use orderflow_sinks::{ApplyOutcome, Checkpoint, EventBatch, Progress, Sink, SinkError};
 use orderflow_topics::{AppendError, Batch, LogError, Topics, Visibility};
-use orderflow_world::{Instant, World};
+use orderflow_world::{
+    Instant, World,
+    spans::{self, Span},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::metrics as names;
+
 use self::{
     backoff::Backoff,
     read_ahead::{ReadAhead, ReadBatch},
 };
-
-/// Records that a sink has passed, by sink.
-pub const APPLIED_RECORDS: &str = "orderflow_sink_applied_records_total";
-/// Records that became dead letters, by sink.
-pub const DEAD_LETTERS: &str = "orderflow_sink_dead_letters_total";
-/// Attempts that the store refused and that were made again, by sink.
-pub const RETRIES: &str = "orderflow_sink_retries_total";
-/// Records of a batch, by sink.
-pub const BATCH_RECORDS: &str = "orderflow_sink_batch_records";
-/// How long a batch took, by sink.
-pub const APPLY_SECONDS: &str = "orderflow_sink_apply_seconds";
-/// Durable records that the sink has not applied, by sink.
-pub const LAG_RECORDS: &str = "orderflow_sink_lag_records";
 
 /// Dead letters of one append: few, since each holds a whole record and an append has a bound.
 const LETTERS_PER_APPEND: usize = 8;
@@ -199,6 +191,8 @@ impl SinkDriver {
         let Some(checkpoint) = self.load(&stop).await? else { return Ok(()) };
         self.check(&checkpoint).await?;
         self.advance(ApplyOutcome::Durable, checkpoint.clone(), 0);
+        let applied: u64 = checkpoint.0.values().map(|progress| progress.next.0).sum();
+        tracing::info!(sink = self.sink.name(), applied, "sink starts after its checkpoint");
         let reader = ReadAhead::new(&self, &checkpoint)?;
         let (sender, mut receiver) = mpsc::channel(1);
         // A task of its own, so that decoding and applying can have a core each. Cancelled when applying ends, for
@@ -210,6 +204,7 @@ impl SinkDriver {
         // The reader holds the sending side until it has ended.
         while receiver.recv().await.is_some() {}
         applied?;
+        tracing::info!(sink = self.sink.name(), "sink stopped");
         if let Err(error) = self.sink.close().await {
             tracing::warn!(%error, sink = self.sink.name(), "the store was not closed in order; nothing is missing in it");
         }
@@ -333,10 +328,10 @@ impl SinkDriver {
             if self.write_dead_letters(&mut read.letters, stop).await? == LoopControl::Stopped {
                 return Ok(LoopControl::Stopped);
             }
-            let begun = self.world.instant();
+            let (begun, started) = (self.world.instant(), self.world.now());
             let applied = match self.sink.apply(&read.batch, &read.checkpoint).await {
                 Ok(applied) => {
-                    metrics::histogram!(APPLY_SECONDS, "sink" => sink)
+                    metrics::histogram!(names::APPLY_SECONDS.name, "sink" => sink)
                         .record((self.world.instant() - begun).as_secs_f64());
                     applied
                 }
@@ -355,13 +350,42 @@ impl SinkDriver {
                     None => return Err(SinkDriverError::Apply { sink, source }),
                 },
             };
+            self.record_spans(&read.batch, started);
             self.advance(applied, read.checkpoint, read.records);
             break;
         }
-        metrics::counter!(APPLIED_RECORDS, "sink" => sink).increment(read.records as u64);
-        metrics::histogram!(BATCH_RECORDS, "sink" => sink).record(read.records as f64);
+        metrics::counter!(names::APPLIED_RECORDS.name, "sink" => sink).increment(read.records as u64);
+        metrics::histogram!(names::BATCH_RECORDS.name, "sink" => sink).record(read.records as f64);
         self.report_lag().await;
         Ok(LoopControl::Continue)
+    }
+
+    /// Records what was applied for traces: the time of the batch that an event was in.
+    fn record_spans(&self, batch: &EventBatch, start: Timestamp) {
+        for record in &batch.records {
+            let Some(parent) = &record.header.traceparent else { continue };
+            if !spans::is_recorded(Some(parent)) {
+                continue;
+            }
+            let attributes = vec![
+                ("orderflow.sink", self.sink.name().to_owned()),
+                ("messaging.destination.name", record.at.topic.as_str().to_owned()),
+                ("messaging.destination.partition.id", record.at.partition.to_string()),
+                ("orderflow.offset", record.offset.to_string()),
+                ("orderflow.kind", record.kind.to_string()),
+            ];
+            let (parent, name, end) = (parent.clone(), "apply event", self.world.now());
+            spans::record(Span {
+                parent,
+                id: None,
+                name,
+                is_server: false,
+                start,
+                end,
+                attributes,
+                failed: false,
+            });
+        }
     }
 
     /// Makes the dead letters durable, before the checkpoint may pass what they are about.
@@ -381,7 +405,7 @@ impl SinkDriver {
                     for DeadLetter { topic, partition, offset, reason, .. } in letters.drain(..some) {
                         tracing::warn!(sink, %topic, %partition, %offset, %reason, "record became a dead letter");
                     }
-                    metrics::counter!(DEAD_LETTERS, "sink" => sink).increment(some as u64);
+                    metrics::counter!(names::SINK_DEAD_LETTERS.name, "sink" => sink).increment(some as u64);
                 }
                 Err(error) if may_be_repeated(&error) => {
                     if backoff.pause(&error, stop).await == LoopControl::Stopped {
@@ -411,7 +435,7 @@ impl SinkDriver {
             let Ok(bounds) = self.topics.bounds(*at, Visibility::Durable).await else { return };
             lag += bounds.end.0.saturating_sub(self.applied.partition(*at).next.0);
         }
-        metrics::gauge!(LAG_RECORDS, "sink" => self.sink.name()).set(lag as f64);
+        metrics::gauge!(names::SINK_LAG_RECORDS.name, "sink" => self.sink.name()).set(lag as f64);
     }
 
     /// Tells readers how far the store shows, and the log how far it is durable.

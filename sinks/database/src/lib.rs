@@ -9,6 +9,7 @@
 
 pub mod conformance;
 mod error;
+pub mod metrics;
 mod migrations;
 pub mod postgres;
 mod reader;

@@ -135,12 +135,12 @@ impl Allocator {
             return Err(format!("it is at its limit of {bytes_max} bytes").into());
         }
         let made = Segment::create(&*self.shared.disk, &self.shared.dir, base, length);
-        metrics::gauge!(names::SEGMENTS).set(segments as f64 + if made.is_ok() { 1.0 } else { 0.0 });
+        metrics::gauge!(names::SEGMENTS.name).set(segments as f64 + if made.is_ok() { 1.0 } else { 0.0 });
         made.map(Arc::new).map_err(|error| format!("no further segment could be allocated: {error}").into())
     }
 
     fn report(&mut self, failure: Option<&Arc<str>>) {
-        metrics::gauge!(names::FULL).set(if failure.is_some() { 1.0 } else { 0.0 });
+        metrics::gauge!(names::FULL.name).set(if failure.is_some() { 1.0 } else { 0.0 });
         if let (Some(why), false) = (failure, self.full) {
             tracing::warn!(dir = %self.shared.dir.display(), %why, "the log has no room beyond its active segment");
         }

@@ -92,10 +92,10 @@ impl Shared {
         }
         let wanted = Wanted { from: from.0, end, bytes_max };
         if let Some(records) = read_cached(partition, wanted) {
-            metrics::counter!(names::CACHE_HITS).increment(1);
+            metrics::counter!(names::CACHE_HITS.name).increment(1);
             return Ok(chunk(records));
         }
-        metrics::counter!(names::CACHE_MISSES).increment(1);
+        metrics::counter!(names::CACHE_MISSES.name).increment(1);
         if !self.disk.blocks() {
             return self.read_disk(partition, wanted).map(chunk);
         }

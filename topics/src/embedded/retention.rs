@@ -71,7 +71,7 @@ impl Shared {
         }
         if removed.segments > 0 {
             self.disk.sync_dir(&self.dir)?;
-            metrics::gauge!(names::SEGMENTS).set(self.size().0 as f64);
+            metrics::gauge!(names::SEGMENTS.name).set(self.size().0 as f64);
             self.retry_allocation(&mut lock(&self.admission));
         }
         Ok(removed)

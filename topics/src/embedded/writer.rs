@@ -118,9 +118,9 @@ impl Writer {
         }
         let started = Instant::now();
         self.file.sync()?;
-        metrics::histogram!(names::SYNC_SECONDS).record(started.elapsed());
-        metrics::histogram!(names::GROUP_BYTES).record((last.end() - first.lsn) as f64);
-        metrics::counter!(names::APPENDED_BYTES).increment(last.end() - first.lsn);
+        metrics::histogram!(names::SYNC_SECONDS.name).record(started.elapsed());
+        metrics::histogram!(names::GROUP_BYTES.name).record((last.end() - first.lsn) as f64);
+        metrics::counter!(names::APPENDED_BYTES.name).increment(last.end() - first.lsn);
         self.publish(group, now_ms);
         if let Some(sealed) = sealed {
             self.shared.add_chore(|chores| chores.sealed.push(sealed));
@@ -183,7 +183,7 @@ impl Writer {
                 records += u64::from(section.count);
             }
         }
-        metrics::counter!(names::APPENDED_RECORDS).increment(records);
+        metrics::counter!(names::APPENDED_RECORDS.name).increment(records);
         self.shared.set_durable(end);
         self.shared.budget.add_permits(permits);
         for frame in group {

@@ -20,7 +20,7 @@ pub(super) enum Purpose {
     /// The reads of the API.
     Read,
     /// Reading whole tables.
-    DatabaseAudit,
+    Audit,
 }
 
 impl Purpose {
@@ -29,14 +29,14 @@ impl Purpose {
             Self::Migrate => "orderflow migrate",
             Self::Write => "orderflow sink",
             Self::Read => "orderflow reader",
-            Self::DatabaseAudit => "orderflow audit",
+            Self::Audit => "orderflow audit",
         }
     }
 
     /// How long a statement may take; 0 is without a limit.
     fn statement_ms_max(self, settings: &PostgresSettings) -> u64 {
         match self {
-            Self::Migrate | Self::DatabaseAudit => 0,
+            Self::Migrate | Self::Audit => 0,
             Self::Write => settings.write_ms_max,
             Self::Read => settings.read_ms_max,
         }
@@ -58,7 +58,7 @@ pub(super) fn options(
     let options = PgConnectOptions::from_str(url).map_err(DatabaseError::query("read the database's URL"))?;
     let named = options.get_application_name().is_some();
     let options = if named { options } else { options.application_name(purpose.name()) };
-    let reads = matches!(purpose, Purpose::Read | Purpose::DatabaseAudit);
+    let reads = matches!(purpose, Purpose::Read | Purpose::Audit);
     let idle_ms_max = settings.idle_in_transaction_ms_max;
     let options = options.options([
         ("search_path", settings.schema.as_str()),

@@ -127,6 +127,8 @@ pub(super) fn query(select: Select) -> Query<'static, Postgres, PgArguments> {
 impl SqlDatabase for PostgresReader {
     type Row = PgRow;
 
+    const NAME: &'static str = "postgres";
+
     async fn fetch(&self, select: Select, operation: &'static str) -> Result<Vec<PgRow>, DatabaseError> {
         let call = self.breaker.call(Instant::now());
         let call = call.map_err(|retry_after| DatabaseError::Unavailable { retry_after })?;
@@ -142,7 +144,7 @@ impl SqlDatabase for PostgresReader {
     }
 
     async fn for_each_row(&self, text: &'static str, visit: Visit<'_, PgRow>) -> Result<(), DatabaseError> {
-        let mut connection = connect::connect(&self.url, &self.settings, Purpose::DatabaseAudit).await?;
+        let mut connection = connect::connect(&self.url, &self.settings, Purpose::Audit).await?;
         let mut rows = sqlx::query(text).fetch(&mut connection);
         while let Some(row) = rows.try_next().await.map_err(DatabaseError::query("read a whole table"))? {
             visit(&row)?;

@@ -1,6 +1,6 @@
 //! [`DatabaseReader`] and [`DatabaseAudit`] for every database that can run a [`Select`].
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Instant};
 
 use async_trait::async_trait;
 use orderflow_schemas::lists::{Counted, Slice, Start};
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     COUNTED_MAX, Catalogue, DatabaseAudit, DatabaseError, DatabaseReader, HistoryEntry, OrderFilter,
-    StockItem,
+    StockItem, metrics::READ_SECONDS,
 };
 
 /// What is done with each row; an error ends the reading.
@@ -28,14 +28,72 @@ pub(crate) const CLAIM: &str =
 /// Reads the log that the rows come from.
 pub(crate) const LOG: &str = "SELECT id FROM log";
 
+/// The kinds of reads, as metrics and errors name them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReadKind {
+    Order,
+    Orders,
+    OrderCount,
+    History,
+    HistoryCount,
+    StockItem,
+    StockItems,
+    Stock,
+    StockCount,
+}
+
+impl ReadKind {
+    /// Its name in metrics.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Order => "order",
+            Self::Orders => "orders",
+            Self::OrderCount => "order_count",
+            Self::History => "history",
+            Self::HistoryCount => "history_count",
+            Self::StockItem => "sku",
+            Self::StockItems => "skus",
+            Self::Stock => "stock",
+            Self::StockCount => "stock_count",
+        }
+    }
+
+    /// Its name in errors.
+    const fn operation(self) -> &'static str {
+        match self {
+            Self::Order => "read an order",
+            Self::Orders => "list orders",
+            Self::OrderCount => "count orders",
+            Self::History => "read the history of an order",
+            Self::HistoryCount => "count the history of an order",
+            Self::StockItem => "read a SKU",
+            Self::StockItems => "read several SKUs",
+            Self::Stock => "list stock",
+            Self::StockCount => "count stock",
+        }
+    }
+}
+
 /// A database that runs reading statements. All may be called at once from many tasks.
 #[async_trait]
 pub(crate) trait SqlDatabase: Send + Sync {
     /// What it answers with.
     type Row: Row;
 
+    /// Its name in metrics.
+    const NAME: &'static str;
+
     /// Runs a statement whose answer is bounded, within the time a read may take. `operation` names it in errors.
     async fn fetch(&self, select: Select, operation: &'static str) -> Result<Vec<Self::Row>, DatabaseError>;
+
+    /// As [`Self::fetch`], and measures it.
+    async fn read(&self, select: Select, kind: ReadKind) -> Result<Vec<Self::Row>, DatabaseError> {
+        let started = Instant::now();
+        let read = self.fetch(select, kind.operation()).await;
+        metrics::histogram!(READ_SECONDS.name, "store" => Self::NAME, "read" => kind.name())
+            .record(started.elapsed().as_secs_f64());
+        read
+    }
 
     /// Runs a statement whose answer may be a whole table, without a limit of time and with one row in memory.
     async fn for_each_row(
@@ -55,10 +113,10 @@ pub(crate) trait SqlDatabase: Send + Sync {
 async fn count<S: SqlDatabase>(
     store: &S,
     mut select: Select,
-    operation: &'static str,
+    kind: ReadKind,
 ) -> Result<Counted, DatabaseError> {
     select.push(" LIMIT ").bind(integer(COUNTED_MAX + 1)).push(") AS counted");
-    let rows = store.fetch(select, operation).await?;
+    let rows = store.read(select, kind).await?;
     let found = rows.first().map_or(Ok(0), |row| Columns { table: "the count", row }.count("n"))?;
     Ok(Counted { count: found.min(COUNTED_MAX), is_exact: found <= COUNTED_MAX })
 }
@@ -73,7 +131,7 @@ async fn count_by_status<S: SqlDatabase>(
     if let Some(status) = status {
         select.push(" AND status = ").bind(status.as_str());
     }
-    let rows = store.fetch(select, "count orders").await?;
+    let rows = store.read(select, ReadKind::OrderCount).await?;
     let count = rows.first().map_or(Ok(0), |row| Columns { table: "order_counts", row }.count("n"))?;
     Ok(Counted { count, is_exact: true })
 }
@@ -118,7 +176,7 @@ impl<S: SqlDatabase> DatabaseReader for S {
     async fn order(&self, id: OrderId) -> Result<Option<Order>, DatabaseError> {
         let mut select = Select::new("SELECT * FROM orders WHERE id = ");
         select.bind(id);
-        self.fetch(select, "read an order").await?.first().map(order).transpose()
+        self.read(select, ReadKind::Order).await?.first().map(order).transpose()
     }
 
     async fn orders(
@@ -129,7 +187,7 @@ impl<S: SqlDatabase> DatabaseReader for S {
         let mut select = Select::list("SELECT * FROM orders");
         push_filter(&mut select, filter);
         push_order_start(&mut select, &slice.start, slice.limit);
-        self.fetch(select, "list orders").await?.iter().map(order).collect()
+        self.read(select, ReadKind::Orders).await?.iter().map(order).collect()
     }
 
     async fn count_orders(&self, filter: &OrderFilter) -> Result<Counted, DatabaseError> {
@@ -138,7 +196,7 @@ impl<S: SqlDatabase> DatabaseReader for S {
         }
         let mut select = Select::list("SELECT count(*) AS n FROM (SELECT 1 FROM orders");
         push_filter(&mut select, filter);
-        count(self, select, "count orders").await
+        count(self, select, ReadKind::OrderCount).await
     }
 
     async fn history(&self, id: OrderId, slice: &Slice<u64>) -> Result<Vec<HistoryEntry>, DatabaseError> {
@@ -149,26 +207,26 @@ impl<S: SqlDatabase> DatabaseReader for S {
         }
         select.push(" ORDER BY version");
         push_limit(&mut select, &slice.start, slice.limit);
-        self.fetch(select, "read the history of an order").await?.iter().map(history_entry).collect()
+        self.read(select, ReadKind::History).await?.iter().map(history_entry).collect()
     }
 
     async fn count_history(&self, id: OrderId) -> Result<Counted, DatabaseError> {
         let mut select =
             Select::new("SELECT count(*) AS n FROM (SELECT 1 FROM order_history WHERE order_id = ");
         select.bind(id);
-        count(self, select, "count the history of an order").await
+        count(self, select, ReadKind::HistoryCount).await
     }
 
     async fn stock(&self, sku: &Sku) -> Result<Option<StockItem>, DatabaseError> {
         let mut select = Select::new("SELECT * FROM stock WHERE sku = ");
         select.bind(sku.as_str());
-        self.fetch(select, "read a SKU").await?.first().map(stock_item).transpose()
+        self.read(select, ReadKind::StockItem).await?.first().map(stock_item).transpose()
     }
 
     async fn stock_of(&self, skus: &[Sku]) -> Result<Vec<StockItem>, DatabaseError> {
         let mut select = Select::new("SELECT * FROM stock WHERE sku ");
         S::push_texts(&mut select, skus.iter().map(|sku| sku.as_str().to_owned()).collect());
-        self.fetch(select, "read several SKUs").await?.iter().map(stock_item).collect()
+        self.read(select, ReadKind::StockItems).await?.iter().map(stock_item).collect()
     }
 
     async fn stocks(&self, which: Catalogue, slice: &Slice<Sku>) -> Result<Vec<StockItem>, DatabaseError> {
@@ -179,13 +237,13 @@ impl<S: SqlDatabase> DatabaseReader for S {
         }
         select.push(" ORDER BY sku");
         push_limit(&mut select, &slice.start, slice.limit);
-        self.fetch(select, "list stock").await?.iter().map(stock_item).collect()
+        self.read(select, ReadKind::Stock).await?.iter().map(stock_item).collect()
     }
 
     async fn count_stocks(&self, which: Catalogue) -> Result<Counted, DatabaseError> {
         let mut select = Select::list("SELECT count(*) AS n FROM (SELECT 1 FROM stock");
         push_catalogue(&mut select, which);
-        count(self, select, "count stock").await
+        count(self, select, ReadKind::StockCount).await
     }
 }
 

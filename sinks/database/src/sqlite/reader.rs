@@ -45,6 +45,8 @@ impl SqliteReader {
 impl SqlDatabase for SqliteReader {
     type Row = SqliteRow;
 
+    const NAME: &'static str = "sqlite";
+
     async fn fetch(&self, select: Select, operation: &'static str) -> Result<Vec<SqliteRow>, DatabaseError> {
         let pool = if select.is_list() { &self.lists } else { &self.points };
         let (text, values) = select.into_parts();

@@ -1,0 +1,230 @@
+//! What is known of one request: its ids, and how it ended. One line of the log, one measurement, and one span of its
+//! trace where that is recorded.
+//!
+//! *Request id*: the client's `X-Request-Id` if it is one, else a new one; the response has it. *Trace*: the client's
+//! `traceparent` or a new one. Where its trace is recorded, the request becomes a span of it, which the records that
+//! follow from the request name as their parent. A request whose client leaves before the response is logged without
+//! a status. The query and the body of a request are never logged.
+
+use std::time::{Instant, SystemTime};
+
+use axum::{
+    extract::{MatchedPath, Request},
+    middleware::Next,
+    response::Response,
+};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
+use orderflow_schemas::{Timestamp, envelope::TraceParent};
+use orderflow_web::{TRACEPARENT, Trace};
+use orderflow_world::spans::{self, Span};
+use uuid::Uuid;
+
+use super::metrics::HTTP_SECONDS;
+
+/// The header with the id of a request, in and out.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The longest id that is taken from a client.
+const REQUEST_ID_BYTES_MAX: usize = 128;
+/// The target of the lines, for filters.
+const TARGET: &str = "orderflow::access";
+
+/// A request that is being answered.
+pub struct RequestObserver {
+    method: Method,
+    uri: Uri,
+    request_id: HeaderValue,
+    trace: TraceParent,
+    /// The span that caused the request's own span, where the trace is recorded.
+    parent: Option<TraceParent>,
+    started: Instant,
+    started_at: Timestamp,
+    is_over: bool,
+}
+
+impl RequestObserver {
+    /// Begins to observe a request, and gives it its [`Trace`]. Of 1,000 requests without a trace, `trace_per_mille` get
+    /// one that is recorded.
+    pub fn begin(request: &mut Request, trace_per_mille: u32) -> Self {
+        let is_sampled = trace_per_mille > fastrand::u32(0..1_000);
+        let Trace(given) = Trace::of(request.headers(), is_sampled);
+        let (trace, parent) = if spans::is_recorded(Some(&given)) {
+            (TraceParent::new(given.trace_id(), fastrand::u64(1..), true), Some(given))
+        } else {
+            (given, None)
+        };
+        request.extensions_mut().insert(Trace(trace.clone()));
+        Self {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            request_id: request_id(request),
+            trace,
+            parent,
+            started: Instant::now(),
+            started_at: now(),
+            is_over: false,
+        }
+    }
+
+    /// The span for what is logged while the request is answered.
+    pub fn log_span(&self) -> tracing::Span {
+        tracing::error_span!("request", request_id = self.request_id(), trace_id = self.trace_id())
+    }
+
+    /// The request is answered.
+    pub fn end(mut self, mut response: Response) -> Response {
+        let route = response.extensions_mut().remove::<MatchedPath>();
+        self.report(route.as_ref(), Some(response.status()));
+        let trace = HeaderValue::from_str(self.trace.as_str()).expect("a traceparent is ASCII");
+        let headers = response.headers_mut();
+        headers.insert(TRACEPARENT, trace);
+        headers.insert(REQUEST_ID, self.request_id.clone());
+        response
+    }
+
+    fn request_id(&self) -> &str {
+        self.request_id.to_str().unwrap_or_default()
+    }
+
+    fn trace_id(&self) -> &str {
+        &self.trace.as_str()[3..35]
+    }
+
+    fn report(&mut self, route: Option<&MatchedPath>, status: Option<StatusCode>) {
+        self.is_over = true;
+        let elapsed = self.started.elapsed();
+        let route = route.map_or("none", MatchedPath::as_str);
+        metrics::histogram!(
+            HTTP_SECONDS.name,
+            "method" => known_method(&self.method),
+            "route" => route.to_owned(),
+            "status" => class_of(status),
+        )
+        .record(elapsed.as_secs_f64());
+        let (method, path, ms) =
+            (self.method.as_str(), self.uri.path(), elapsed.as_micros() as f64 / 1_000.0);
+        match status {
+            Some(status) => {
+                tracing::info!(target: TARGET, method, path, status = status.as_u16(), ms, "request")
+            }
+            None => tracing::info!(target: TARGET, method, path, ms, "request whose client has left"),
+        }
+        self.record_span(route, status);
+    }
+
+    fn record_span(&self, route: &str, status: Option<StatusCode>) {
+        let Some(parent) = self.parent.clone() else { return };
+        let mut attributes = vec![
+            ("http.request.method", self.method.to_string()),
+            ("http.route", route.to_owned()),
+            ("url.path", self.uri.path().to_owned()),
+            ("orderflow.request_id", self.request_id().to_owned()),
+        ];
+        attributes.extend(status.map(|status| ("http.response.status_code", status.as_u16().to_string())));
+        spans::record(Span {
+            parent,
+            id: Some(self.trace.span_id()),
+            name: "answer request",
+            is_server: true,
+            start: self.started_at,
+            end: now(),
+            attributes,
+            failed: status.is_none_or(|status| status.is_server_error()),
+        });
+    }
+}
+
+impl Drop for RequestObserver {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.report(None, None);
+        }
+    }
+}
+
+/// Middleware: says on the response which route the request had.
+pub async fn note_route(request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let mut response = next.run(request).await;
+    if let Some(route) = route {
+        response.extensions_mut().insert(route);
+    }
+    response
+}
+
+/// The id that a client has given, if it can stand in a log, or a new one.
+fn request_id(request: &Request) -> HeaderValue {
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:/+=@".contains(byte);
+    let given = request
+        .headers()
+        .get(REQUEST_ID)
+        .filter(|id| (1..=REQUEST_ID_BYTES_MAX).contains(&id.len()) && id.as_bytes().iter().all(allowed));
+    given.cloned().unwrap_or_else(|| {
+        let mut text = Uuid::encode_buffer();
+        HeaderValue::from_str(Uuid::now_v7().hyphenated().encode_lower(&mut text)).expect("a UUID is ASCII")
+    })
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// A method as a label: a client can send any text.
+fn known_method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+/// The class of a status as a label.
+fn class_of(status: Option<StatusCode>) -> &'static str {
+    match status.map(|status| status.as_u16() / 100) {
+        None => "none",
+        Some(1) => "1xx",
+        Some(2) => "2xx",
+        Some(3) => "3xx",
+        Some(4) => "4xx",
+        Some(_) => "5xx",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    fn request(name: HeaderName, value: &[u8]) -> Request {
+        let value = HeaderValue::from_bytes(value).unwrap();
+        http::Request::builder().uri("/orders?secret=1").header(name, value).body(Body::empty()).unwrap()
+    }
+
+    #[test]
+    fn an_id_that_can_stand_in_a_log_is_kept_and_others_are_replaced() {
+        for id in ["a", "0190aaaa-0000-7000-8000-000000000001", "job/7:retry_2", &"x".repeat(128)] {
+            assert_eq!(request_id(&request(REQUEST_ID, id.as_bytes())), id);
+        }
+        for id in ["", "a b", "a\"b", "caf\u{e9}", &"x".repeat(129)] {
+            let made = request_id(&request(REQUEST_ID, id.as_bytes()));
+            assert_eq!(made.len(), 36, "{id:?}");
+        }
+    }
+
+    #[test]
+    fn a_trace_without_a_recorder_is_passed_on_as_it_is() {
+        let given = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let mut request = request(TRACEPARENT, given.as_bytes());
+        let observer = RequestObserver::begin(&mut request, 1_000);
+        assert_eq!(request.extensions().get::<Trace>().unwrap().0.as_str(), given);
+        let response = observer.end(Response::new(Body::empty()));
+        assert_eq!(response.headers()[TRACEPARENT], given);
+        assert!(response.headers().contains_key(REQUEST_ID));
+    }
+}

@@ -1,0 +1,48 @@
+//! The log of the process on standard error: which lines, and in which form.
+
+use std::{io, str::FromStr};
+
+use clap::{Args, ValueEnum};
+use tracing_subscriber::EnvFilter;
+
+use super::log_writer::{self, LogGuard};
+
+/// How the process logs.
+#[derive(Args, Clone, Debug)]
+pub struct LogOptions {
+    /// Which lines are logged on standard error, such as `warn`, or `info,orderflow::access=off`: a filter of
+    /// `tracing-subscriber` [default: info for serve, else warn]
+    #[arg(long, global = true, env = "ORDERFLOW_LOG", value_name = "FILTER", value_parser = parse_filter)]
+    pub log: Option<String>,
+    /// The form of these lines
+    #[arg(long, global = true, env = "ORDERFLOW_LOG_FORMAT", value_enum, default_value_t)]
+    pub log_format: LogFormat,
+}
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+fn parse_filter(text: &str) -> Result<String, String> {
+    EnvFilter::from_str(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+/// Starts logging. What is logged is written at the latest when the guard is dropped.
+pub fn init(options: &LogOptions, default: &str) -> io::Result<LogGuard> {
+    let filter = EnvFilter::new(options.log.as_deref().unwrap_or(default));
+    let (writer, guard) = log_writer::start()?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    match options.log_format {
+        LogFormat::Text => lines.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).init(),
+        LogFormat::Json => {
+            lines.json().flatten_event(true).with_current_span(true).with_span_list(false).init()
+        }
+    }
+    Ok(guard)
+}

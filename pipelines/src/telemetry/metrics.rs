@@ -1,0 +1,84 @@
+//! The Prometheus recorder of the process, and the list of all metrics.
+
+use std::sync::OnceLock;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use orderflow_world::metric::{Kind, Metric, SECONDS};
+
+static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// From a request's head to the head of its response.
+pub const HTTP_SECONDS: Metric = Metric::histogram(
+    "orderflow_http_request_seconds",
+    SECONDS,
+    &["method", "route", "status"],
+    "from a request's head to its response's head; `status` is its class, `none` if the client left before",
+);
+/// Lines of the log of this process that were dropped.
+pub const LOG_LINES_DROPPED: Metric = Metric::counter(
+    "orderflow_log_lines_dropped_total",
+    &[],
+    "lines on standard error that were dropped because whoever reads them is too slow",
+);
+/// Spans that were sent to the collector.
+pub const SPANS_SENT: Metric =
+    Metric::counter("orderflow_spans_sent_total", &[], "spans that the OpenTelemetry collector has accepted");
+/// Spans that were not.
+pub const SPANS_DROPPED: Metric = Metric::counter(
+    "orderflow_spans_dropped_total",
+    &[],
+    "spans that were dropped because the collector is away or too slow",
+);
+/// The version of the program.
+pub const BUILD_INFO: Metric =
+    Metric::gauge("orderflow_build_info", &["version"], "1; the version of the program");
+
+/// The metrics of this crate.
+const METRICS: &[Metric] = &[HTTP_SECONDS, LOG_LINES_DROPPED, SPANS_SENT, SPANS_DROPPED, BUILD_INFO];
+
+/// All metrics of the program.
+pub fn all() -> impl Iterator<Item = &'static Metric> {
+    let crates = [
+        METRICS,
+        orderflow_ingest::metrics::METRICS,
+        orderflow_topics::metrics::METRICS,
+        orderflow_runner::metrics::METRICS,
+        orderflow_database::metrics::METRICS,
+    ];
+    crates.into_iter().flatten()
+}
+
+/// Installs the recorder; once a process. Without it metrics cost nothing and `/metrics` is empty.
+pub fn install() {
+    let builder = all().fold(PrometheusBuilder::new(), |builder, metric| match metric.kind {
+        Kind::Histogram(buckets) => builder
+            .set_buckets_for_metric(Matcher::Full(metric.name.to_owned()), buckets)
+            .expect("no histogram is without buckets"),
+        Kind::Counter | Kind::Gauge => builder,
+    });
+    match builder.install_recorder() {
+        Ok(handle) => drop(HANDLE.set(handle)),
+        Err(error) => tracing::warn!(%error, "no metrics"),
+    }
+    for metric in all() {
+        match metric.kind {
+            Kind::Counter => metrics::describe_counter!(metric.name, metric.help),
+            Kind::Gauge => metrics::describe_gauge!(metric.name, metric.help),
+            Kind::Histogram(_) => metrics::describe_histogram!(metric.name, metric.help),
+        }
+    }
+    metrics::gauge!(BUILD_INFO.name, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+}
+
+/// Folds what was measured since the last time; call it every few seconds. Without it samples would pile up between
+/// two scrapes.
+pub fn upkeep() {
+    if let Some(handle) = HANDLE.get() {
+        handle.run_upkeep();
+    }
+}
+
+/// All metrics in the text format of Prometheus.
+pub fn render() -> String {
+    HANDLE.get().map(PrometheusHandle::render).unwrap_or_default()
+}

@@ -1,0 +1,169 @@
+//! Sends spans to an OpenTelemetry collector, by OTLP over HTTP.
+//!
+//! *Bound*: spans wait in a queue; what does not fit is dropped and counted. *Order*: none. *Failures*: a batch that the
+//! collector does not take is dropped and counted; the log says when that begins and when it ends. Nothing else waits for
+//! the collector or fails because of it.
+
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result, ensure};
+use opentelemetry::{
+    InstrumentationScope, KeyValue, SpanId, TraceFlags, TraceId,
+    trace::{SpanContext, SpanKind, Status, TraceState},
+};
+use opentelemetry_http::hyper::HyperClient;
+use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
+use opentelemetry_sdk::{
+    Resource,
+    trace::{SpanData, SpanEvents, SpanExporter as _, SpanLinks},
+};
+use orderflow_schemas::Timestamp;
+use orderflow_world::spans::{self, Span, SpanRecorder};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    TelemetrySettings,
+    metrics::{SPANS_DROPPED, SPANS_SENT},
+};
+
+/// Spans that are sent together.
+const BATCH_MAX: usize = 512;
+/// How long spans are gathered.
+const GATHER: Duration = Duration::from_secs(1);
+/// How long the collector may take for a batch.
+const SEND_WITHIN: Duration = Duration::from_secs(5);
+
+/// Puts spans into the queue.
+struct Queue(mpsc::Sender<Span>);
+
+impl SpanRecorder for Queue {
+    fn record(&self, span: Span) {
+        if self.0.try_send(span).is_err() {
+            metrics::counter!(SPANS_DROPPED.name).increment(1);
+        }
+    }
+}
+
+/// Sends what is in the queue.
+pub struct SpanSender {
+    spans: mpsc::Receiver<Span>,
+    exporter: SpanExporter,
+    scope: InstrumentationScope,
+    /// Whether the last batch was not taken.
+    is_away: bool,
+}
+
+/// Records traces from now on, if a collector is named; what it returns must then be run.
+pub fn install(settings: &TelemetrySettings) -> Result<Option<SpanSender>> {
+    let Some(endpoint) = &settings.otlp_endpoint else { return Ok(None) };
+    let is_http = endpoint.parse::<http::Uri>().is_ok_and(|uri| uri.scheme_str() == Some("http"));
+    ensure!(is_http, "--otlp-endpoint must be a URL such as http://127.0.0.1:4318");
+    let mut exporter = SpanExporter::builder()
+        .with_http()
+        .with_http_client(HyperClient::with_default_connector(SEND_WITHIN, None))
+        .with_protocol(Protocol::HttpBinary)
+        .with_endpoint(format!("{}/v1/traces", endpoint.trim_end_matches('/')))
+        .build()
+        .context("traces cannot be sent to --otlp-endpoint")?;
+    let service = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
+    exporter
+        .set_resource(&Resource::builder().with_service_name("orderflow").with_attribute(service).build());
+    let (sender, spans) = mpsc::channel(settings.spans_max);
+    ensure!(spans::install(Box::new(Queue(sender))), "traces are recorded once a process");
+    let scope = InstrumentationScope::builder("orderflow").build();
+    Ok(Some(SpanSender { spans, exporter, scope, is_away: false }))
+}
+
+impl SpanSender {
+    /// Sends spans until `stop`, and then what was recorded before.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut batch = Vec::with_capacity(BATCH_MAX);
+        loop {
+            let stopped = stop.run_until_cancelled(self.gather(&mut batch)).await.is_none();
+            if stopped {
+                self.spans.close();
+            }
+            while !batch.is_empty() || stopped {
+                self.send(&batch).await;
+                batch.clear();
+                // Without waiting: what is there belongs to the same second, or is the rest.
+                if self.spans.is_empty() || self.spans.recv_many(&mut batch, BATCH_MAX).await == 0 {
+                    break;
+                }
+            }
+            if stopped {
+                return;
+            }
+        }
+    }
+
+    /// Waits for spans, for a while or until there are enough for a batch. Those that are in `batch` stay there when it is
+    /// dropped.
+    async fn gather(&mut self, batch: &mut Vec<Span>) {
+        let Some(first) = self.spans.recv().await else { return std::future::pending().await };
+        batch.push(first);
+        let more = async {
+            while batch.len() < BATCH_MAX {
+                let Some(span) = self.spans.recv().await else { return };
+                batch.push(span);
+            }
+        };
+        // Enough, or time to send what there is.
+        let _ = tokio::time::timeout(GATHER, more).await;
+    }
+
+    async fn send(&mut self, batch: &[Span]) {
+        if batch.is_empty() {
+            return;
+        }
+        let data = batch.iter().map(|span| self.data_of(span)).collect();
+        match (self.exporter.export(data).await, self.is_away) {
+            (Ok(()), was_away) => {
+                metrics::counter!(SPANS_SENT.name).increment(batch.len() as u64);
+                if was_away {
+                    tracing::info!("the OpenTelemetry collector takes traces again");
+                }
+                self.is_away = false;
+            }
+            (Err(error), was_away) => {
+                metrics::counter!(SPANS_DROPPED.name).increment(batch.len() as u64);
+                if !was_away {
+                    tracing::warn!(%error, "the OpenTelemetry collector does not take traces; they are dropped");
+                }
+                self.is_away = true;
+            }
+        }
+    }
+
+    fn data_of(&self, span: &Span) -> SpanData {
+        let id = span.id.unwrap_or_else(|| fastrand::u64(1..));
+        let trace = TraceId::from(span.parent.trace_id());
+        let attributes = span.attributes.iter();
+        SpanData {
+            span_context: SpanContext::new(
+                trace,
+                SpanId::from(id),
+                TraceFlags::SAMPLED,
+                false,
+                TraceState::NONE,
+            ),
+            parent_span_id: SpanId::from(span.parent.span_id()),
+            parent_span_is_remote: span.is_server,
+            span_kind: if span.is_server { SpanKind::Server } else { SpanKind::Internal },
+            name: span.name.into(),
+            start_time: system_time(span.start),
+            end_time: system_time(span.end),
+            attributes: attributes.map(|(name, value)| KeyValue::new(*name, value.clone())).collect(),
+            dropped_attributes_count: 0,
+            events: SpanEvents::default(),
+            links: SpanLinks::default(),
+            status: if span.failed { Status::error("") } else { Status::Unset },
+            instrumentation_scope: self.scope.clone(),
+        }
+    }
+}
+
+fn system_time(time: Timestamp) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_micros(u64::try_from(time.as_micros()).unwrap_or(0))
+}
