@@ -1,4 +1,5 @@
-//! How the parts of the system are, and its metrics. For load balancers and monitors: no caller is asked for.
+//! The health of the system's parts, and the metrics. These routes are for load balancers and monitors and need no
+//! caller.
 
 use std::{
     collections::BTreeMap,
@@ -15,27 +16,28 @@ use serde::Serialize;
 
 use crate::state::Api;
 
-/// How a part is.
+/// The status of a part, and of the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// It recovers or waits for something at its start.
+    /// The part recovers, or waits for something at its start.
     Starting,
-    /// It works.
+    /// The part works.
     Ready,
-    /// Its store is away: what it shows is old or not there. It tries again and catches up by itself.
+    /// The part's store is unavailable: what the part shows is old or missing. The part retries and catches up by
+    /// itself.
     Waiting,
-    /// It works no more; the log says why.
+    /// The part has stopped working. The program's log has the reason.
     Failed,
 }
 
-/// The parts of the system. Clones share them. Ready when every part is.
+/// The health of all parts of the system, which is ready when every part is. Clones share the parts.
 #[derive(Clone, Debug, Default)]
 pub struct Health {
     parts: Arc<Mutex<BTreeMap<&'static str, Status>>>,
 }
 
-/// The hand of one part, which says how it is.
+/// The handle with which one part reports its status.
 #[derive(Clone, Debug)]
 pub struct Part {
     health: Health,
@@ -43,28 +45,28 @@ pub struct Part {
 }
 
 impl Part {
-    /// Says how the part is now.
+    /// Reports the current status of the part.
     pub fn set(&self, status: Status) {
         self.health.with(|parts| parts.insert(self.name, status));
     }
 }
 
 impl Health {
-    /// Adds a part, which is starting.
+    /// Adds a part with the status [`Status::Starting`].
     pub fn part(&self, name: &'static str) -> Part {
         let part = Part { health: self.clone(), name };
         part.set(Status::Starting);
         part
     }
 
-    /// How the whole is: failed if a part is, else starting if a part is, or if there are none yet, else waiting if
-    /// a part is.
+    /// The status of the system: failed if any part is; else starting if any part is or if there are no parts yet; else
+    /// waiting if any part is; else ready.
     pub fn status(&self) -> Status {
         self.with(|parts| overall(parts))
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut BTreeMap<&'static str, Status>) -> T) -> T {
-        // A map of plain values is whole even if a holder of the lock panicked.
+        // A map of plain values stays consistent even if a holder of the lock panicked.
         work(&mut self.parts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -93,7 +95,7 @@ struct PartView {
     status: Status,
 }
 
-/// `GET /health`: how each part is, for monitors; 503 unless all are ready.
+/// `GET /health`: the status of each part, for monitors; 503 unless all parts are ready.
 pub async fn show(State(api): State<Api>) -> Response {
     let parts = api.health.with(|parts| parts.clone());
     let status = overall(&parts);
@@ -102,13 +104,14 @@ pub async fn show(State(api): State<Api>) -> Response {
     (code, Json(HealthView { status, parts })).into_response()
 }
 
-/// `GET /health/live`: the process answers.
+/// `GET /health/live`: always 200, to show that the process responds.
 pub async fn live() -> Json<serde_json::Value> {
     Json(serde_json::json!({ "status": "live" }))
 }
 
-/// `GET /health/ready`, for load balancers: 503 until every part has started, and once one has failed. While a part
-/// waits for its store it is 200: orders are taken, and no other process on that store would do better.
+/// `GET /health/ready`, for load balancers: 503 until every part has started, and after any part has failed. While a
+/// part waits for its store the response is 200: the write API still takes orders, and no other process on that store
+/// would do better.
 pub async fn ready(State(api): State<Api>) -> Response {
     let status = api.health.status();
     (ready_code(status), Json(PartView { status })).into_response()
@@ -121,7 +124,7 @@ fn ready_code(status: Status) -> StatusCode {
     }
 }
 
-/// `GET /metrics`
+/// `GET /metrics`: all metrics in the text format of Prometheus.
 pub async fn metrics(State(api): State<Api>) -> Response {
     let text = (api.metrics)();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()

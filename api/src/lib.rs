@@ -1,8 +1,8 @@
-//! The read API: what was decided, as the database shows it, and how the system is.
+//! The read API: what was decided, as the database shows it, and the health of the system.
 //!
-//! [`routes`] shows every route. Handlers extract, authorise, ask and map the answer; the words of HTTP are those of
-//! `orderflow_web`. Whoever reads the database gets it from [`store`], which first waits for the position
-//! that the caller must see.
+//! [`routes`] has every route. Handlers extract, authorise, read and build the response; `orderflow_web` has the HTTP
+//! code that they share with the write API. A handler that reads the database gets it from [`store`], which first waits
+//! for the position that the caller must see.
 
 pub mod health;
 mod lists;

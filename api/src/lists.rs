@@ -1,4 +1,4 @@
-//! Answering lists from what the database has read.
+//! Responses with lists, made of what the database has read.
 
 use orderflow_database::DatabaseError;
 use orderflow_schemas::lists::Counted;
@@ -6,7 +6,8 @@ use orderflow_web::{List, PageKey, Paging, Problem};
 
 use crate::store::failed;
 
-/// The answer, from what was read; `total` is asked for only when pages are counted.
+/// The response with the items that were read. `total` is awaited only when the request asked for a page, which shows a
+/// total.
 pub async fn answer<T, K: PageKey>(
     paging: &Paging<K>,
     read: Result<Vec<T>, DatabaseError>,

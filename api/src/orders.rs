@@ -1,4 +1,4 @@
-//! Orders and their history.
+//! Reading orders and their history.
 
 use std::fmt::Display;
 
@@ -24,7 +24,7 @@ use crate::{
     store::{self, Store},
 };
 
-/// The parameters of a list of orders.
+/// The query parameters of a list of orders.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OrdersQuery {
@@ -38,7 +38,7 @@ pub struct OrdersQuery {
     page: Option<u32>,
 }
 
-/// The parameters of a list that is not filtered.
+/// The query parameters of a list without filters.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PagingQuery {
@@ -47,7 +47,7 @@ pub struct PagingQuery {
     pub(crate) page: Option<u32>,
 }
 
-/// `GET /orders/{id}`: 304 if the client has this version, 412 if it wanted another.
+/// `GET /orders/{id}`: 304 if the client already has this version, 412 if it asked for another one.
 pub async fn show(
     Id(id): Id<OrderId>,
     caller: Caller,
@@ -108,7 +108,7 @@ pub async fn history(
     lists::answer(&paging, read, |entry| entry.version, store.0.count_history(id)).await.map(Json)
 }
 
-/// The order, if there is one and the caller may see it.
+/// The order; 404 if there is none, 403 if the caller may not see it.
 async fn find(id: OrderId, caller: &Caller, Store(store): &Store) -> Result<Order, Problem> {
     caller.may(Action::ReadOrder)?;
     let order = store.order(id).await.map_err(store::failed)?;
@@ -148,7 +148,7 @@ fn list_of(filter: &OrderFilter) -> ListId {
     )
 }
 
-/// The filter asked for; a customer's is always narrowed to their own orders.
+/// The filter that the query asks for. The filter of a customer is always narrowed to their own orders.
 fn filter(lifecycle: &Lifecycle, query: OrdersQuery, caller: &Caller) -> Result<OrderFilter, Problem> {
     let OrdersQuery { status, mut customer_id, from, to, idempotency_key, .. } = query;
     if caller.may(Action::ListOrders)? == Scope::Own {

@@ -1,4 +1,4 @@
-//! The log itself, for admins: what topics there are, and their durable records.
+//! Reading the log itself, for admins: its topics and their durable records.
 
 use axum::{
     Json,
@@ -16,16 +16,16 @@ use serde_json::value::RawValue;
 
 use crate::state::Api;
 
-/// Records of an answer that does not say how many.
+/// The limit of a request that states none.
 const LIMIT_DEFAULT: u32 = 100;
-/// Records of one answer at most.
+/// The most records of one response.
 const LIMIT_MAX: u32 = 10_000;
-/// Bytes of one answer, about; one record more may be in it.
+/// Approximate bytes of one response; the last record may exceed them.
 const BYTES_MAX: usize = 4 << 20;
-/// Where to go on after an answer with records.
+/// The response header with the offset to continue from.
 const NEXT_OFFSET: HeaderName = HeaderName::from_static("orderflow-next-offset");
 
-/// A topic and its partitions.
+/// A topic and the bounds of its partitions.
 #[derive(Debug, Serialize)]
 pub struct TopicView {
     topic: &'static str,
@@ -40,7 +40,7 @@ struct PartitionView {
     durable_end: Offset,
 }
 
-/// All topics.
+/// The response of `GET /topics`: all topics.
 #[derive(Debug, Serialize)]
 pub struct TopicsView {
     items: Vec<TopicView>,
@@ -67,7 +67,7 @@ async fn view(topics: &dyn Topics, at: TopicPartition) -> Result<PartitionView, 
     Ok(PartitionView { partition: at.partition, start, end, durable_end: durable.end })
 }
 
-/// The parameters of a list of records.
+/// The query parameters of a list of records.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecordsQuery {
@@ -75,7 +75,8 @@ pub struct RecordsQuery {
     limit: Option<u32>,
 }
 
-/// `GET /topics/{topic}/{partition}/records`: durable records as NDJSON, from an offset or the oldest on.
+/// `GET /topics/{topic}/{partition}/records`: durable records as NDJSON, starting at the given offset or at the oldest
+/// record.
 pub async fn list_records(
     caller: Caller,
     At(at): At,
@@ -118,7 +119,7 @@ async fn read(
     Ok((lines, next))
 }
 
-/// A record as a line: its JSON as `value`, or its bytes as `text` or `hex` where they are no JSON.
+/// A record as a line of NDJSON: its JSON as `value`, or its bytes as `text` or `hex` if they are not JSON.
 #[derive(Serialize)]
 struct Line<'a> {
     topic: &'static str,
@@ -130,9 +131,9 @@ struct Line<'a> {
     bytes: Option<LetterBytes>,
 }
 
-/// Appends the line of a record, as this call and `orderflow tap` show it.
+/// Appends the line of a record, in the form that this call and `orderflow tap` show.
 pub fn push_line(lines: &mut Vec<u8>, at: TopicPartition, offset: Offset, record: &Bytes) {
-    // A line must stay one line, so JSON that was written over several goes as text.
+    // A line must stay one line, so JSON that contains line breaks is shown as text.
     let value = serde_json::from_slice::<&RawValue>(record).ok().filter(|_| !record.contains(&b'\n'));
     let bytes = value.is_none().then(|| LetterBytes::of(record));
     let line = Line { topic: at.topic.as_str(), partition: at.partition, offset, value, bytes };

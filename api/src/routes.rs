@@ -1,4 +1,4 @@
-//! Every route of the read API.
+//! All routes of the read API.
 
 use http::Method;
 use orderflow_web::{
@@ -8,7 +8,7 @@ use orderflow_web::{
 
 use crate::{health, orders, records, state::Api, stock};
 
-/// The read API. Callers are put into the requests of those routes that need one by a middleware around them.
+/// The routes of the read API. A middleware around the routes that need a caller puts the caller into their requests.
 pub fn routes(state: Api) -> Routes {
     Routes::new()
         .route(Method::GET, "/orders", ListOrders, orders::list)

@@ -1,4 +1,4 @@
-//! What the handlers share.
+//! The state that the handlers share.
 
 use std::sync::Arc;
 
@@ -9,22 +9,23 @@ use orderflow_topics::Topics;
 
 use crate::health::Health;
 
-/// Writes all metrics in the text format of Prometheus.
+/// Renders all metrics in the text format of Prometheus.
 pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
 
-/// What the handlers share. Clones are cheap.
+/// The state that the handlers share. Clones are cheap.
 #[derive(Clone)]
 pub struct Api {
-    /// The database. Handlers reach it through [`crate::store::Store`], which waits for it.
+    /// The reads of the database. Handlers use it through [`crate::store::Store`], which waits for the position they
+    /// must see.
     pub database: Arc<dyn DatabaseReader>,
-    /// How far the database is.
+    /// The progress of the database sink: the last command of each partition that the database shows.
     pub progress: Progress,
-    /// The log.
+    /// The log, of which admins may read the records.
     pub topics: Arc<dyn Topics>,
-    /// The states that orders can have.
+    /// The lifecycle, which names the states that orders can have.
     pub lifecycle: Arc<Lifecycle>,
-    /// How the parts of the system are.
+    /// The health of the system's parts.
     pub health: Health,
-    /// The metrics.
+    /// Renders the metrics of the process.
     pub metrics: RenderMetrics,
 }

@@ -1,4 +1,4 @@
-//! Stock levels, the catalogue, and whether an order could be filled.
+//! Reading stock levels and the catalogue, and checking whether an order could be filled.
 
 use std::collections::BTreeMap;
 
@@ -63,7 +63,7 @@ pub async fn show_product(caller: Caller, Id(sku): Id<Sku>, store: Store) -> Res
     item.map(|item| Json(product_of(item))).ok_or_else(|| unknown(&sku))
 }
 
-/// Whether it could be had now. Nothing is reserved by asking.
+/// Whether all lines are available now. Asking reserves nothing.
 #[derive(Debug, Serialize)]
 pub struct Availability {
     available: bool,
@@ -91,7 +91,7 @@ pub async fn check_availability(
     Ok(Json(availability(wanted, &stock)))
 }
 
-/// Lines of one SKU must be there together.
+/// Compares the lines with the stock. The lines of one SKU are added up first.
 fn availability(wanted: Vec<OrderLine>, stock: &[StockItem]) -> Availability {
     let levels: BTreeMap<&Sku, u64> = stock.iter().map(|item| (&item.sku, item.levels.available)).collect();
     let of = |sku: &Sku| levels.get(sku).copied().unwrap_or(0);

@@ -1,4 +1,4 @@
-//! The database, once it shows what the caller must see.
+//! Access to the database once it shows what the caller must see.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,11 +9,11 @@ use orderflow_web::{MinPosition, Problem};
 
 use crate::state::Api;
 
-/// How long a read waits for the position it must see.
+/// How long a read waits for the position that it must see.
 pub const WAIT_MAX: Duration = Duration::from_secs(2);
 
-/// The reads of the database. To extract it is to wait for `Orderflow-Min-Position`: 400 if it names a partition
-/// that does not exist, 503 `not-caught-up` after [`WAIT_MAX`].
+/// The reads of the database. Extracting it waits for `Orderflow-Min-Position`: 400 if that names a partition that does
+/// not exist, 503 `not-caught-up` after [`WAIT_MAX`].
 pub struct Store(pub Arc<dyn DatabaseReader>);
 
 impl FromRequestParts<Api> for Store {
@@ -35,13 +35,15 @@ impl FromRequestParts<Api> for Store {
     }
 }
 
-/// 503 `database-unavailable` if the database may answer later, else 500. The cause goes to the log.
+/// The problem for a failed read: 503 `database-unavailable` if the database may answer later, else 500. The cause goes
+/// to the program's log.
 pub fn failed(error: DatabaseError) -> Problem {
     if !error.is_transient() {
         return Problem::internal(error);
     }
     let retry_after_s = match &error {
-        // What made it unavailable was logged when it happened, and this comes with each request until it is back.
+        // The cause was logged when the database became unavailable. This error is returned for every request until the
+        // database is back.
         DatabaseError::Unavailable { retry_after } => retry_after.as_millis().div_ceil(1_000).max(1),
         _ => {
             tracing::warn!(%error, "the database could not answer a request");

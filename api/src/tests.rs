@@ -1,4 +1,4 @@
-//! The read API through its router, over a database in a temporary directory.
+//! Tests of the read API through its router, over a database in a temporary directory.
 
 use std::sync::Arc;
 
@@ -27,7 +27,8 @@ const STOCK: TopicPartition = TopicPartition::new(Topic::StockEvents, 0);
 
 const COMMANDS: TopicPartition = TopicPartition::new(Topic::OrdersCommands, 0);
 
-/// A log with one partition a topic and three records in `orders.commands`, from offset 10 on, of which two are durable.
+/// A log with one partition in each topic. `orders.commands` has three records from offset 10 on, of which two are
+/// durable.
 fn log() -> Arc<MemoryTopics> {
     let log = MemoryTopics::with_partitions(1);
     log.put(COMMANDS, std::iter::repeat_n(Bytes::from_static(b"gone"), 10));
@@ -168,7 +169,7 @@ async fn each_route_is_open_to_the_roles_of_its_action_and_to_no_other() {
         let path = route.path.replace("/user/{id}", "/user/ann").replace("{id}", &id(2).to_string());
         let path = path.replace("{sku}", "A").replace("{topic}/{partition}", "orders.commands/0");
         for role in ROLES {
-            // Order 2 is Ann's.
+            // Order 2 belongs to Ann.
             for (subject, is_owner) in [("ann", true), ("bob", false)] {
                 let request = Request::builder().method(&route.method).uri(&path);
                 let request = request.header("x-orderflow-role", role.as_str());
@@ -421,7 +422,7 @@ async fn availability_counts_lines_of_one_sku_together() {
     assert_eq!(short["lines"][2], json!({ "sku": "Z", "requested": 1, "available": 0 }));
     let invalid = post(json!({ "lines": [line("A", 1), line("A", 0)] })).await;
     assert_eq!(invalid.json()["errors"][0]["pointer"], "/lines/1/quantity");
-    // What no order can have is not available either.
+    // Lines that no order may have are refused.
     for lines in [
         json!([]),
         json!([["A", 1, null]]),

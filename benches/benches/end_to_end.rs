@@ -1,9 +1,9 @@
-//! A file of real orders through a fresh `orderflow serve`, to the log and to the database; once more, when every line
-//! is a repeat; and then `orderflow verify` of all of it. Beside it, what the client and a bare server need for
-//! the same file.
+//! Replays a file of real orders through a fresh `orderflow serve` to the log and the database. Then replays it
+//! again, with every line a repeat, and runs `orderflow verify` on the result. For comparison, it measures the client
+//! with a bare server on the same file.
 //!
-//! `ORDERFLOW_REPLAY_FILE` names the file, NDJSON as `orderflow replay` takes it; without it, it is the sample among
-//! the fixtures, which is too small for more than a first impression.
+//! `ORDERFLOW_REPLAY_FILE` names the file, NDJSON as `orderflow replay` accepts it. Without it, the sample among the
+//! fixtures is used, which is too small for more than a first impression.
 
 use std::{io::Write as _, path::PathBuf, time::Instant};
 
@@ -16,7 +16,7 @@ use tempfile::tempdir;
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// The environment variable that names the file.
+/// The environment variable that names the file of orders.
 const FILE: &str = "ORDERFLOW_REPLAY_FILE";
 const SAMPLE: &str = "tests/fixtures/baskets-sample.ndjson.zst";
 
@@ -54,7 +54,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// What a replay said, and what the server used for it.
+/// The report of a replay, and the resources that the server used for it.
 struct Replayed {
     orders: f64,
     durable_per_s: f64,

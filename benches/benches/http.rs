@@ -1,8 +1,9 @@
-//! `orderflow serve` beside a bare server that reads the same requests and does nothing, under the same load, in turns.
+//! `orderflow serve` and a bare server that reads the same requests and does nothing, under the same load, in turns.
 //!
-//! The load is `orderflow bench`, as fast as answers come, on the same machine: it shares the cores with the server, so
-//! orders/s say what the whole machine did, and processor time an order what the server did. The time of ours
-//! includes all that follows an order, to its rows in the database, and the stock that `orderflow bench` receives first.
+//! The load is `orderflow bench`, as fast as responses arrive, on the same machine. It shares the cores with the
+//! server. Orders a second therefore describe the whole machine, and processor time an order describes the server.
+//! The time of orderflow includes everything that follows an order, up to its rows in the database, and the stock
+//! that `orderflow bench` receives first.
 
 use std::io::Write as _;
 
@@ -18,7 +19,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 const STARTS: usize = 20;
 
-/// A load, and how often.
+/// The parameters of a load, and the number of rounds.
 #[derive(Clone, Copy)]
 struct Load {
     mode: &'static str,
@@ -28,7 +29,7 @@ struct Load {
 }
 
 const SINGLE: Load = Load { mode: "single", connections: "64", duration: "4s", rounds: 4 };
-/// Short, since every order it takes waits for the database, where orders are slowest.
+/// A short load: every order it sends waits for the database, which is the slowest part for orders.
 const BATCH: Load = Load { mode: "batch", connections: "4", duration: "500ms", rounds: 3 };
 
 fn main() -> Result<()> {
@@ -63,7 +64,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// What one run of `orderflow bench` saw.
+/// The results of one run of `orderflow bench`.
 struct Round {
     durable_per_s: f64,
     materialised_per_s: f64,
@@ -149,7 +150,7 @@ fn starts() -> Result<Table> {
         let data = tempdir()?;
         let ours = Server::orderflow(data.path())?;
         times.push(ours.ready_after);
-        // It ends before its directory does.
+        // The server must end before its directory is removed.
         drop(ours);
     }
     let mut table = Table::new(["server", "median", "longest"]);

@@ -1,11 +1,14 @@
-//! How many durable records a second the embedded log takes, beside a bare loop that writes and syncs the same bytes.
+//! How many durable records a second the embedded log accepts, compared with a bare loop that writes and syncs the
+//! same bytes.
 //!
 //! The bare loop is the limit of this disk for one writer: `pwrite` of a batch into a file that was zeroed before,
-//! then `fdatasync`. The log has to find its room, frame and checksum the records, tell who waits, and, in a fresh
-//! directory as here, make the segments it fills. *Zeroed ahead* is the log on one thread with its segments zeroed
-//! before the clock starts, one append at a time: what it costs besides making segments and waking threads.
-//! Everything is measured in turns, round after round, and the medians are shown. Disks of rented machines take a
-//! burst faster than they take load, so after each measurement the disk rests for as long as what was written.
+//! then `fdatasync`. The log also has to reserve space, frame and checksum the records, and notify waiters. In a
+//! fresh directory, as here, it also creates the segments that it fills. *Zeroed ahead* is the log on one thread,
+//! with its segments zeroed before the clock starts, one append at a time: its cost apart from creating segments and
+//! waking threads.
+//! Everything is measured in turns, round after round, and the medians are shown. Disks of rented machines accept a
+//! burst faster than a sustained load. After each measurement the disk therefore rests in proportion to the bytes
+//! written.
 
 use std::{
     collections::VecDeque,
@@ -33,16 +36,17 @@ use rustix::fs::{Advice, fadvise};
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 const RECORD_BYTES: usize = 200;
-/// What the log adds to a record and to a batch, so that the bare loop writes as many bytes.
+/// Bytes that the log adds to each record; the bare loop writes the same number of bytes.
 const RECORD_OVERHEAD: usize = 4;
 const BATCH_OVERHEAD: usize = 60;
 const MIB: usize = 1 << 20;
-/// What such a disk takes for ever, about; after so many bytes it rests for a second.
+/// The approximate rate that such a disk sustains, in bytes a second. The disk rests for a second after this many
+/// bytes.
 const REST_BYTES_PER_S: f64 = 500e6;
 const AT: TopicPartition = TopicPartition::new(Topic::OrdersCommands, 0);
 const IN_FLIGHT: [usize; 3] = [1, 2, 4];
 
-/// A size of batches, and how much of it is measured.
+/// A batch size, and how many batches are measured.
 #[derive(Clone, Copy)]
 struct Case {
     batch: usize,
@@ -110,7 +114,7 @@ impl Case {
         (self.batch * self.appends) as f64 / took.as_secs_f64()
     }
 
-    /// Lets the disk recover from one measurement: the log may write each byte twice, as zero and as itself.
+    /// Lets the disk recover from a measurement. The log may have written each byte twice, as zero and as data.
     fn rest(self) {
         let written = 2.0 * (self.append_bytes() * self.appends) as f64;
         sleep(Duration::from_secs_f64(written / REST_BYTES_PER_S));
@@ -125,7 +129,7 @@ impl Case {
     }
 }
 
-/// The bare loop and its file.
+/// The bare loop with its file.
 struct Bare {
     file: File,
     case: Case,
@@ -152,7 +156,7 @@ impl Bare {
     }
 }
 
-/// As the server does it: two threads of the log's own, segments made on the way.
+/// Appends as the server does: two threads belong to the log, and segments are created during the measurement.
 async fn durable_appends(dir: &Path, case: Case, in_flight: usize) -> Result<Duration> {
     let fresh = tempfile::tempdir_in(dir)?;
     let (log, _) = EmbeddedLog::open(fresh.path(), LogSettings::default())?;
@@ -202,7 +206,8 @@ async fn zeroed_ahead(dir: &Path, case: Case) -> Result<Duration> {
     Ok(took)
 }
 
-/// Removes a directory, and waits until the file system is done with it: that is no cost of what is measured next.
+/// Removes a directory and waits until the file system has finished, so that the next measurement does not include
+/// that work.
 fn remove(dir: tempfile::TempDir) -> Result<()> {
     let parent = dir.path().parent().map(Path::to_owned);
     dir.close()?;
@@ -243,14 +248,14 @@ async fn produce(log: Arc<EmbeddedLog>, at: TopicPartition, records: u32) -> Res
     Ok(())
 }
 
-/// Where what is read comes from.
+/// The place that reads are served from.
 #[derive(Clone, Copy, Debug)]
 enum From {
     /// The log's own cache of its tail.
     Cache,
-    /// Files that the kernel has in memory.
+    /// Files in the page cache.
     WarmFiles,
-    /// Files that the kernel has to fetch.
+    /// Files that the kernel has to read from the disk.
     ColdFiles,
 }
 
@@ -269,7 +274,7 @@ async fn reads(dir: &Path) -> Result<Table> {
     log.close();
     drop(log);
     for from in [From::WarmFiles, From::ColdFiles] {
-        // Opened anew, so that its tail is not in the log's own memory; what it keeps of reads is less than a pass.
+        // Opening the log again empties its cache of the tail. Its cache of reads is smaller than one pass.
         let (log, _) = EmbeddedLog::open(dir, settings.clone())?;
         table.row(read_row(from, &log, dir, RECORDS).await?);
         log.close();
@@ -319,7 +324,7 @@ async fn read_through(log: &EmbeddedLog, records: u64, bytes_max: usize) -> Resu
     Ok(records as f64 / started.elapsed().as_secs_f64())
 }
 
-/// Reads the segment files from end to end and looks at nothing; as records/s.
+/// Reads the segment files from end to end without decoding them. Returns records a second.
 fn read_bare(dir: &Path) -> Result<f64> {
     let (mut bytes, mut buffer) = (0, vec![0; MIB]);
     let started = Instant::now();

@@ -1,9 +1,9 @@
-//! How many commands a second one core decides and folds: no log, no encoding, input already decoded.
+//! How many commands a second one core decides and folds: without log and encoding, with decoded input.
 //!
-//! Orders of one line over 10,000 SKUs, and all of them for one hot SKU. Each measurement starts with no orders and
-//! ends with 100,000 active ones, so the growth of the state is part of the price. A key is what a client sends to
-//! make a repeat harmless; it costs two digests. The allocator is the binary's. Time is this thread's time on a core,
-//! so that other work on the machine counts for little.
+//! The orders have one line, either over 10,000 SKUs or all for one hot SKU. Each measurement starts with no orders
+//! and ends with 100,000 active orders, so the growth of the state is part of the cost. An idempotency key costs two
+//! digests. The allocator is that of the binary. Time is this thread's processor time, so that other work on the
+//! machine matters little.
 
 use std::{hint::black_box, sync::Arc, time::Duration};
 
@@ -25,7 +25,7 @@ const ORDERS: u32 = 100_000;
 const CUSTOMERS: u32 = 10_000;
 const TIME: u64 = 1_700_000_000;
 
-/// One partition of each processor, and the orders that customers are about to place.
+/// One partition of each processor, and the orders that customers will place.
 struct Shop {
     orders: OrderProcessor,
     stock: StockProcessor,
@@ -51,7 +51,7 @@ impl Shop {
         Self { orders, stock, shelves, places }
     }
 
-    /// What the order processor sends to stock for these orders.
+    /// The commands that the order processor sends to stock for these orders.
     fn reserves(&self) -> Vec<StockCommand> {
         let mut state = Default::default();
         let mut reserves = Vec::new();
@@ -115,7 +115,7 @@ fn take<P: Processor>(
     decision
 }
 
-/// How long this thread has had a core.
+/// The processor time that this thread has used.
 fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::try_from(time).expect("a thread's time is not negative")
@@ -150,7 +150,8 @@ fn place(number: u32, skus: u32, keyed: bool) -> OrderCommand {
     let order_id = OrderId::new(fresh, &customer_id);
     let key = || IdempotencyKey::new(order_id.to_string()).expect("a UUID is a key");
     let idempotency = keyed.then(|| Idempotency { key: key(), fingerprint: Fingerprint(u128::from(number)) });
-    // A step that shares no factor with the number of SKUs visits them all, in no order a cache could like.
+    // A step without a common factor with the number of SKUs visits all SKUs, in an order that does not favour a
+    // cache.
     let sku = sku((number.wrapping_mul(7_919)) % skus);
     OrderCommand::Place(PlaceOrder {
         order_id,

@@ -1,9 +1,9 @@
-//! The limit of any HTTP server here: it reads the same requests into the same types, and answers without having done
-//! anything.
+//! A bare HTTP server, the limit of any HTTP server in these benchmarks. It reads the same requests into the same
+//! types, and responds without any work.
 //!
-//! It has the binary's HTTP library, number of threads and extractor, and runs as a process of its own, so that
-//! the difference to `orderflow serve` is what orderflow does. It knows just the calls that `orderflow bench` and
-//! `orderflow replay` make. Its answers are shorter than the real ones, and nobody is asked who they are.
+//! It has the binary's HTTP library, number of threads and extractor, and runs as a separate process. The difference
+//! to `orderflow serve` is therefore the work of orderflow. It knows only the calls that `orderflow bench` and
+//! `orderflow replay` make. Its responses are shorter than the real ones, and it does not check callers.
 
 use std::{hint::black_box, net::SocketAddr};
 
@@ -24,12 +24,12 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-/// A benchmark that is started with this argument and an address is the bare server.
+/// A benchmark that is started with this argument and an address runs the bare server.
 pub const ARGUMENT: &str = "--serve-bare";
-/// As many threads as the binary has.
+/// The least number of threads, the same as in the binary.
 const WORKERS_MIN: usize = 4;
 
-/// Serves until killed, if the command line asks for that. Returns whether it did.
+/// Runs the bare server until it is killed, if the command line asks for it. Returns whether it did.
 pub fn serve_if_asked() -> Result<bool> {
     let mut arguments = std::env::args().skip_while(|argument| argument != ARGUMENT).skip(1);
     let Some(address) = arguments.next() else { return Ok(false) };

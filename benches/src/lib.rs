@@ -1,7 +1,7 @@
-//! What the benchmarks share: the bare server they compare with, child processes, and tables for people.
+//! Shared parts of the benchmarks: the bare server for comparison, child processes, and tables.
 //!
-//! Each benchmark measures ours and a limit in one run, in turns, since two runs on a shared machine differ more than
-//! what is to be seen. They print Markdown; `RESULTS.md` keeps what they printed on a day.
+//! Each benchmark measures orderflow and a limit in one run, in turns, since two runs on a shared machine differ by
+//! more than the effect to be measured. Benchmarks print Markdown; `RESULTS.md` keeps the output of certain days.
 
 pub mod bare;
 mod machine;
@@ -14,7 +14,7 @@ pub use numbers::{grouped, mebibytes, median, milliseconds, percent};
 pub use process::{Server, Usage, orderflow, repository};
 pub use table::Table;
 
-/// Whether this is `cargo bench`, and not a test run that happens to start benchmarks too.
+/// Whether this is `cargo bench`, and not a test run that also starts benchmarks.
 pub fn wanted() -> bool {
     std::env::args().any(|argument| argument == "--bench")
 }

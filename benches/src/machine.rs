@@ -1,8 +1,8 @@
-//! What the numbers were measured on.
+//! A description of the machine that the numbers were measured on.
 
 use std::fs::read_to_string;
 
-/// The machine and how busy it is, in a line.
+/// The machine and its current load, in one line.
 pub fn machine() -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let processor = field("/proc/cpuinfo", "model name").unwrap_or_else(|| "an unknown processor".to_owned());

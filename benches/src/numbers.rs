@@ -1,12 +1,12 @@
-//! Numbers for people.
+//! Formats numbers for the tables.
 
 use std::time::Duration;
 
-/// The value in the middle; the mean of two if there are two.
+/// The middle value; with an even number of values, the mean of the two middle ones.
 ///
 /// # Panics
 ///
-/// If there is none.
+/// If there are no values.
 pub fn median(values: &[f64]) -> f64 {
     assert!(!values.is_empty(), "nothing was measured");
     let mut sorted = values.to_vec();
@@ -15,7 +15,7 @@ pub fn median(values: &[f64]) -> f64 {
     if sorted.len() % 2 == 1 { sorted[middle] } else { f64::midpoint(sorted[middle - 1], sorted[middle]) }
 }
 
-/// A whole number with commas.
+/// A whole number with commas between groups of three digits.
 pub fn grouped(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut grouped = String::new();
@@ -28,17 +28,17 @@ pub fn grouped(number: f64) -> String {
     grouped
 }
 
-/// A part of a whole.
+/// `part` as a percentage of `whole`.
 pub fn percent(part: f64, whole: f64) -> String {
     format!("{:.0} %", 100.0 * part / whole)
 }
 
-/// Milliseconds, to a tenth.
+/// A duration in milliseconds, with one decimal.
 pub fn milliseconds(duration: Duration) -> String {
     format!("{:.1} ms", duration.as_secs_f64() * 1e3)
 }
 
-/// Bytes as MiB.
+/// A number of bytes in MiB.
 pub fn mebibytes(bytes: u64) -> String {
     format!("{} MiB", bytes.div_ceil(1 << 20))
 }

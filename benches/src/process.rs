@@ -1,6 +1,6 @@
-//! Servers and commands as child processes, and what they used of the machine.
+//! Servers and commands as child processes, and the resources they used.
 //!
-//! A server ends with the value that holds it. Its port is one that was free a moment before.
+//! A server ends when its [`Server`] value is dropped. Its port was free a moment before the start.
 
 use std::{
     fs::{File, read_to_string},
@@ -18,41 +18,41 @@ use tempfile::TempDir;
 
 use crate::bare;
 
-/// How long a server may take to be ready.
+/// The longest time that a server may take to be ready.
 const READY_WITHIN: Duration = Duration::from_secs(60);
-/// How often it is asked.
+/// The pause between two readiness checks.
 const ASK_EVERY: Duration = Duration::from_micros(200);
-/// What the kernel counts processor time in, on every Linux there is.
+/// Ticks a second, in which Linux counts processor time for `/proc` on every architecture.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// A server that is ready.
+/// A server that is ready for requests.
 #[derive(Debug)]
 pub struct Server {
     child: Child,
     address: SocketAddr,
-    /// From starting the process to its first good answer at `/health/ready`.
+    /// The time from starting the process to its first successful response at `/health/ready`.
     pub ready_after: Duration,
     _complaints: TempDir,
 }
 
-/// What a process has used so far.
+/// The resources that a process has used so far.
 #[derive(Clone, Copy, Debug)]
 pub struct Usage {
-    /// Seconds on a core, its threads together.
+    /// Processor time of all threads, in seconds.
     pub cpu_s: f64,
-    /// The most memory it ever had at a time (`VmHWM`).
+    /// The peak of the resident memory (`VmHWM`), in bytes.
     pub memory_bytes_max: u64,
 }
 
 impl Server {
-    /// `orderflow serve` on a data directory.
+    /// Starts `orderflow serve` on a data directory and waits until it is ready.
     pub fn orderflow(data: &Path) -> Result<Self> {
         let mut command = command(&binary()?);
         command.args(["serve", "--insecure-no-auth", "--data"]).arg(data).arg("--listen");
         Self::start(command)
     }
 
-    /// The bare server: this benchmark once more, see [`bare`].
+    /// Starts the bare server: this benchmark's program with another argument, see [`bare`].
     pub fn bare() -> Result<Self> {
         let mut command = command(&std::env::current_exe()?);
         command.arg(bare::ARGUMENT);
@@ -78,12 +78,12 @@ impl Server {
         Ok(server)
     }
 
-    /// Where it listens, as an URL.
+    /// The URL of the server.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// What it has used so far.
+    /// The resources that the server has used so far.
     pub fn usage(&self) -> Result<Usage> {
         let of = |file: &str| read_to_string(format!("/proc/{}/{file}", self.child.id()));
         let (stat, status) = (of("stat")?, of("status")?);
@@ -92,7 +92,7 @@ impl Server {
         Ok(Usage { cpu_s, memory_bytes_max })
     }
 
-    /// Asks it to stop, and waits until it has, all in order.
+    /// Asks the server to stop, and waits until it has stopped in order.
     pub fn stop(mut self) -> Result<()> {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         kill_process(pid.context("a process id is positive")?, Signal::TERM)?;
@@ -104,13 +104,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended already; then there is nothing to do.
+        // The process may have ended already, which is not an error here.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Runs the binary with these arguments to its end. Returns what it printed.
+/// Runs the binary with these arguments until it ends. Returns its standard output.
 pub fn orderflow(arguments: &[&str]) -> Result<String> {
     let ran = command(&binary()?).args(arguments).output().context("the binary cannot be started")?;
     let complaints = String::from_utf8_lossy(&ran.stderr);
@@ -118,12 +118,12 @@ pub fn orderflow(arguments: &[&str]) -> Result<String> {
     Ok(String::from_utf8_lossy(&ran.stdout).into_owned())
 }
 
-/// The folder of the workspace.
+/// The root folder of the workspace.
 pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this crate is in a folder of the workspace")
 }
 
-/// The binary that was built beside this benchmark.
+/// The path of the binary that was built beside this benchmark.
 fn binary() -> Result<PathBuf> {
     let benchmark = std::env::current_exe()?;
     let folder =
@@ -134,7 +134,7 @@ fn binary() -> Result<PathBuf> {
     Ok(path)
 }
 
-/// A command that no setting of this shell reaches.
+/// A command without the `ORDERFLOW_…` settings of this shell.
 fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
@@ -157,7 +157,8 @@ fn is_ready(address: SocketAddr) -> bool {
     asked().unwrap_or(false)
 }
 
-/// Fields 14 and 15 of `/proc/PID/stat`; the name, field 2, may hold spaces but is in brackets.
+/// The processor time in `/proc/PID/stat` (fields 14 and 15), in seconds. The name, field 2, is in brackets because
+/// it may contain spaces.
 fn cpu_s(stat: &str) -> Option<f64> {
     let fields: Vec<_> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks = |field: usize| fields.get(field - 3)?.parse::<f64>().ok();

@@ -1,20 +1,20 @@
-//! A Markdown table that is also easy to read in a terminal.
+//! A Markdown table that is also readable in a terminal.
 
 use std::fmt;
 
-/// Rows under a header.
+/// A header and rows below it.
 #[derive(Clone, Debug)]
 pub struct Table {
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    /// No rows yet.
+    /// A table with this header and no rows.
     pub fn new<const N: usize>(header: [&str; N]) -> Self {
         Self { rows: vec![header.map(str::to_owned).to_vec()] }
     }
 
-    /// Adds a row; what it lacks stays empty.
+    /// Adds a row. Missing cells stay empty.
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows.push(cells.into_iter().collect());
     }
@@ -32,7 +32,7 @@ impl fmt::Display for Table {
         for (number, row) in self.rows.iter().enumerate() {
             for (column, width) in widths.iter().enumerate() {
                 let cell = row.get(column).map_or("", String::as_str);
-                // Names to the left, numbers to the right.
+                // The first column is aligned left, numbers are aligned right.
                 if column == 0 { write!(f, "| {cell:<width$} ")? } else { write!(f, "| {cell:>width$} ")? }
             }
             writeln!(f, "|")?;

@@ -1,9 +1,9 @@
-//! Following one partition of events, each taken once.
+//! Following one partition of events and taking each event once.
 //!
-//! A partition of events has one source, the processor of the commands partition of the same number, which numbers its
-//! events 1, 2, 3 …. A number that was taken is skipped, a gap stops the reader: something has lost records, and going on
-//! would make what it builds wrong for good. If not even the number of a record can be read, the next event may be one
-//! ahead; the mark remembers that.
+//! A partition of events has one source: the processor of the commands partition with the same number, which numbers
+//! its events 1, 2, 3 …. A cursor skips a number that was already taken. A gap stops the reader: the log has lost
+//! records, and everything built after the gap would stay wrong. If a record's number cannot be read, the next event's
+//! number may be higher by one; the checkpoint counts such records.
 
 use std::sync::Arc;
 
@@ -12,50 +12,51 @@ use orderflow_topics::{LogError, Visibility};
 
 use crate::{EventRecord, FeedEntries, FeedEntry, PartitionCheckpoint, UnusableRecord, ring::Ring};
 
-/// Why a partition of events cannot be followed. Nothing gets better by trying again.
+/// Why a partition of events cannot be followed. A retry does not help.
 #[derive(Debug, thiserror::Error)]
 pub enum FeedError {
-    /// Records are missing.
+    /// Events are missing from the partition.
     #[error(
         "{at} has a gap at offset {offset}: event {found} where {expected} should come; the log has lost events"
     )]
     Gap {
-        /// The partition.
+        /// The partition of events with the gap.
         at: TopicPartition,
-        /// The offset of the event after the gap.
+        /// The offset of the record after the gap.
         offset: Offset,
-        /// The number that should have come.
+        /// The event number that should have come next.
         expected: u64,
-        /// The number that came.
+        /// The event number of the record that was found instead.
         found: u64,
     },
-    /// A newer program wrote this. Skipping it would lose it, so this program must be upgraded first.
+    /// A newer program wrote the record. Skipping the record would lose it, so this program must be upgraded first.
     #[error(
         "{at}, offset {offset}: written in envelope version {version}, this program reads up to {ENVELOPE_VERSION}; \
          upgrade it"
     )]
     NewerVersion {
-        /// The partition.
+        /// The partition that holds the record.
         at: TopicPartition,
-        /// The record's offset.
+        /// The offset of the record in the partition.
         offset: Offset,
-        /// The version it is in.
+        /// The envelope version the record is written in.
         version: u16,
     },
 }
 
-/// What came of one entry.
+/// The outcome of taking one entry.
 #[derive(Clone, Debug)]
 pub enum Delivery {
     /// An event that was not taken before.
     Event(Arc<EventRecord>),
-    /// An event that was.
+    /// A record whose number was already taken; it is skipped.
     Repeat,
-    /// A record that is no event. What it is about must be durable among the dead letters before a store may pass it.
+    /// A record that cannot be taken as an event. A dead letter about it must be durable before a store's checkpoint
+    /// may pass the record.
     Unusable(Arc<UnusableRecord>),
 }
 
-/// A place in a partition of events. It holds no records.
+/// A reader's place in a partition of events. It holds no records.
 #[derive(Clone)]
 pub struct Cursor {
     ring: Arc<Ring>,
@@ -67,28 +68,28 @@ impl Cursor {
         Self { ring, checkpoint }
     }
 
-    /// The partition it reads.
+    /// The partition that the cursor reads.
     pub fn at(&self) -> TopicPartition {
         self.ring.at
     }
 
-    /// How far it is.
+    /// How far the cursor has taken the partition's entries.
     pub fn checkpoint(&self) -> PartitionCheckpoint {
         self.checkpoint
     }
 
-    /// Entries from its place on, as many as were read together; none at the end. The cursor stays where it is until they
-    /// are taken. May be dropped at any time.
+    /// Entries from the cursor's place on, as many as were read together; none at the end. The cursor does not move
+    /// until the entries are taken. The future may be dropped at any time.
     pub async fn read(&self) -> Result<FeedEntries, LogError> {
         self.ring.read(self.checkpoint.next).await
     }
 
-    /// Waits until there is something beyond its place. May be dropped at any time.
+    /// Waits until there is a durable record at the cursor's place. The future may be dropped at any time.
     pub async fn wait(&self) -> Result<(), LogError> {
         self.ring.topics().wait_beyond(self.ring.at, self.checkpoint.next, Visibility::Durable).await
     }
 
-    /// Takes the entry at its place and moves past it. Stays there if that fails.
+    /// Takes the entry at the cursor's place and moves past it. The cursor does not move if that fails.
     pub fn take(&mut self, entry: &FeedEntry) -> Result<Delivery, FeedError> {
         let (at, offset) = (self.ring.at, self.checkpoint.next);
         let taken = match entry {
@@ -113,7 +114,7 @@ impl Cursor {
         Ok(taken)
     }
 
-    /// Whether this number comes next, which it then has; false if it has come before.
+    /// Whether `number` comes next; if so, the checkpoint advances to it. False if it was taken before.
     fn is_next(&mut self, number: u64) -> Result<bool, FeedError> {
         let expected = self.checkpoint.number + 1;
         if number < expected {

@@ -1,4 +1,4 @@
-//! What stands at an offset of a partition of events, as far as it can be said of one record alone.
+//! The entry at an offset of a partition of events, as far as one record alone determines it.
 
 use std::{ops::Deref, sync::Arc};
 
@@ -7,30 +7,30 @@ use orderflow_schemas::{DecodeError, Offset, RawRecord, Source, TopicPartition};
 
 use crate::EventRecord;
 
-/// What stands at one offset.
+/// The content of one offset.
 #[derive(Clone, Debug)]
 pub enum FeedEntry {
-    /// An event.
+    /// An event of the partition's processor.
     Event(Arc<EventRecord>),
-    /// A record that is no event.
+    /// A record that cannot be taken as an event.
     Unusable(Arc<UnusableRecord>),
-    /// A record in an envelope of this version, which a newer program wrote.
+    /// A record that a newer program wrote, in this envelope version.
     Newer(u16),
 }
 
-/// A record that is no event.
+/// A record that cannot be taken as an event: its header cannot be read, another source wrote it, or it names no cause.
 #[derive(Debug, PartialEq, Eq)]
 pub struct UnusableRecord {
-    /// Why.
+    /// Why the record cannot be used.
     pub reason: String,
-    /// The number it has among the events of its partition, if that could be read.
+    /// The record's number among the events of its partition, if it could be read.
     pub number: Option<u64>,
-    /// Its bytes.
+    /// The whole record as it is stored in the log.
     pub bytes: Bytes,
 }
 
 impl FeedEntry {
-    /// Reads the record that stands at `at`, `offset`; `source` is who writes that partition.
+    /// Reads the record at `offset` of the partition `at`; `source` is the only source that writes to that partition.
     pub fn read(at: TopicPartition, source: &Source, offset: Offset, bytes: &Bytes) -> Self {
         let unusable = |reason, number| {
             Self::Unusable(Arc::new(UnusableRecord { reason, number, bytes: bytes.clone() }))
@@ -50,7 +50,7 @@ impl FeedEntry {
         }
     }
 
-    /// How many bytes its record has.
+    /// The size of the record in bytes; 0 for [`FeedEntry::Newer`].
     pub fn bytes_len(&self) -> usize {
         match self {
             Self::Event(record) => record.bytes.len(),
@@ -60,7 +60,7 @@ impl FeedEntry {
     }
 }
 
-/// Contiguous entries that were read together.
+/// Contiguous entries of one partition that were read together.
 #[derive(Debug)]
 pub(crate) struct Block {
     pub(crate) first: Offset,
@@ -74,7 +74,8 @@ impl Block {
     }
 }
 
-/// Contiguous entries from some offset on, shared with everybody who reads them. Holding them holds their bytes.
+/// Contiguous entries from some offset on, shared by all readers of their block. Holding them keeps the whole block in
+/// memory.
 #[derive(Clone, Debug)]
 pub struct FeedEntries {
     block: Arc<Block>,
@@ -82,13 +83,13 @@ pub struct FeedEntries {
 }
 
 impl FeedEntries {
-    /// The entries of a block from an offset on that is in it, or at its end.
+    /// The entries of a block from the offset `from` on, which must be in the block or at its end.
     pub(crate) fn new(block: Arc<Block>, from: Offset) -> Self {
         let from = usize::try_from(from.0 - block.first.0).expect("a block is in memory");
         Self { block, from }
     }
 
-    /// The offset after the last.
+    /// The offset after the last entry.
     pub fn next(&self) -> Offset {
         self.block.next()
     }

@@ -1,4 +1,4 @@
-//! The feed of a process.
+//! The feed of a process: one ring for each partition of events.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -16,8 +16,8 @@ pub struct FeedSettings {
     /// Bytes of records that are read at once, approximately.
     #[schemars(range(min = 1))]
     pub read_bytes: usize,
-    /// Bytes of records that are kept for each partition, and at least what was read last. Decoded, they take about three
-    /// times as much memory.
+    /// Bytes of records that are kept for each partition, and at least what was read last. Decoded, they take about
+    /// three times as much memory.
     pub ring_bytes_max: usize,
 }
 
@@ -27,14 +27,14 @@ impl Default for FeedSettings {
     }
 }
 
-/// The durable events of a log, for all who follow them in this process. Clones share it.
+/// The durable events of a log, for all readers in this process. Clones share the same rings.
 #[derive(Clone)]
 pub struct Feed {
     rings: Arc<BTreeMap<TopicPartition, Arc<Ring>>>,
 }
 
 impl Feed {
-    /// The feed of all partitions of events that the log has now.
+    /// Creates the feed of all partitions of events that the log has at present.
     pub fn new(topics: &Arc<dyn Topics>, settings: FeedSettings) -> Self {
         let events = [Topic::OrdersEvents, Topic::StockEvents];
         let partitions = events.into_iter().flat_map(|topic| partitions_of(&**topics, topic));
@@ -45,23 +45,23 @@ impl Feed {
         Self { rings: Arc::new(partitions.map(ring).collect()) }
     }
 
-    /// The partitions it has.
+    /// The partitions of events that the feed covers.
     pub fn partitions(&self) -> impl Iterator<Item = TopicPartition> {
         self.rings.keys().copied()
     }
 
-    /// A reader of one partition, which takes each event once, from `checkpoint` on.
+    /// A reader of one partition that takes each event once, starting after `checkpoint`.
     pub fn cursor(&self, at: TopicPartition, checkpoint: PartitionCheckpoint) -> Result<Cursor, LogError> {
         Ok(Cursor::new(self.ring(at)?.clone(), checkpoint))
     }
 
-    /// Durable entries of a partition from `from` on: at least one if there is one, and none at the end. Repeats and gaps
-    /// are not looked for. May be dropped at any time.
+    /// Durable entries of a partition from `from` on: at least one if there is one, none at the end. Does not check for
+    /// repeats and gaps. The future may be dropped at any time.
     pub async fn read(&self, at: TopicPartition, from: Offset) -> Result<FeedEntries, LogError> {
         self.ring(at)?.read(from).await
     }
 
-    /// How many blocks and bytes the ring of a partition holds.
+    /// The number of blocks and bytes that the ring of a partition holds.
     #[cfg(test)]
     pub(crate) fn held(&self, at: TopicPartition) -> (usize, usize) {
         self.rings[&at].held()

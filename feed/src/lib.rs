@@ -1,10 +1,10 @@
-//! The events of a log: read, checked and decoded once for all who follow them.
+//! The events of a log, read, checked and decoded once for all readers in the process.
 //!
-//! A [`Feed`] has a ring of blocks for each partition of events: what was read last, with every record's header decoded
-//! and its payload decoded when somebody first asks for it. A [`Cursor`] is a place in a partition and the number of the
-//! last event taken; it holds no records. Readers near the end of the log share the blocks. A reader that the ring has
-//! passed reads the log for itself, and shares again once it has caught up. So a slow reader neither holds up a fast one
-//! nor makes memory grow.
+//! A [`Feed`] has a ring of blocks for each partition of events: the blocks that were read last. Every record in them
+//! has its header decoded; its payload is decoded when a reader first asks for it. A [`Cursor`] is a place in a
+//! partition and the number of the last event taken; it holds no records. Readers near the end of the log share the
+//! blocks. A reader that has fallen behind the ring reads the log itself, and shares again once it has caught up. A
+//! slow reader therefore neither delays a fast one nor makes memory grow.
 
 mod cursor;
 mod entry;

@@ -1,4 +1,4 @@
-//! An event as every reader gets it, and how far a reader is.
+//! An event as every reader gets it, and how far a reader has read.
 
 use std::sync::OnceLock;
 
@@ -9,7 +9,7 @@ use orderflow_schemas::{
     TopicPartition,
 };
 
-/// How far a reader is in one partition of events.
+/// How far a reader has read one partition of events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PartitionCheckpoint {
     /// The offset to read from next.
@@ -17,13 +17,14 @@ pub struct PartitionCheckpoint {
     /// The number of the last event taken; 0 before the first. A partition of events has one source, so one number
     /// says which events were taken.
     pub number: u64,
-    /// Records after that event whose number could not be read. The next event may be ahead by so many.
+    /// Records after that event whose number could not be read. The next event's number may be higher by up to this
+    /// many.
     pub unreadable: u64,
-    /// The highest offset of a command that an event taken so far answers.
+    /// The highest offset of a command that an event taken so far answers; `None` before the first event.
     pub cause: Option<Offset>,
 }
 
-/// The partition of commands whose processor writes this partition of events.
+/// The partition of commands whose processor writes this partition of events; `None` if `events` does not hold events.
 pub fn commands_of(events: TopicPartition) -> Option<TopicPartition> {
     let topic = match events.topic {
         Topic::OrdersEvents => Topic::OrdersCommands,
@@ -33,36 +34,36 @@ pub fn commands_of(events: TopicPartition) -> Option<TopicPartition> {
     Some(TopicPartition { topic, partition: events.partition })
 }
 
-/// What was decided.
+/// The decision that an event records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// About an order.
+    /// A decision about an order.
     Order(OrderEvent),
-    /// About stock or the catalogue.
+    /// A decision about stock or the catalogue.
     Stock(StockEvent),
 }
 
-/// An event and its place in the log. Its header is decoded, and its payload once it is asked for.
+/// An event and its place in the log. Its header is decoded; its payload is decoded on first use.
 #[derive(Debug)]
 pub struct EventRecord {
-    /// The partition it stands in.
+    /// The partition of events that holds the event.
     pub at: TopicPartition,
-    /// Its offset there.
+    /// The offset of the event in that partition.
     pub offset: Offset,
-    /// The command it answers, by offset.
+    /// The offset of the command that the event answers.
     pub cause: Offset,
-    /// Its header.
+    /// The decoded header of the record.
     pub header: RecordHeader,
-    /// The kind of its payload.
+    /// The kind of the payload, such as `order.created`.
     pub kind: CompactString,
-    /// The whole record as it stands in the log. It keeps the block it was read in.
+    /// The whole record as it is stored in the log. It keeps the block that it was read in.
     pub bytes: Bytes,
     data: Bytes,
     event: OnceLock<Result<Event, String>>,
 }
 
 impl EventRecord {
-    /// The record in `bytes`, whose header was read as `raw`.
+    /// The record in `bytes`, whose header was decoded as `raw`.
     pub(crate) fn new(
         at: TopicPartition,
         offset: Offset,
@@ -87,12 +88,12 @@ impl EventRecord {
         record
     }
 
-    /// The JSON of its payload.
+    /// The payload as JSON text.
     pub fn data(&self) -> &str {
         str::from_utf8(&self.data).expect("it was text when the header was read")
     }
 
-    /// The event, or why it cannot be read. It is decoded once, whoever asks first.
+    /// The decoded event, or why it cannot be decoded. The first call decodes it; later calls share the result.
     pub fn event(&self) -> Result<&Event, &str> {
         let event = self.event.get_or_init(|| self.decode().map_err(|error| error.to_string()));
         event.as_ref().map_err(String::as_str)

@@ -1,4 +1,4 @@
-//! The blocks of one partition that were read last, for all who are near its end.
+//! The blocks of one partition that were read last, shared by all readers near its end.
 
 use std::{
     collections::VecDeque,
@@ -13,31 +13,31 @@ use crate::{
     entry::{Block, FeedEntries, FeedEntry},
 };
 
-/// The ring of one partition.
+/// The ring of one partition, and how it reads the log.
 pub(crate) struct Ring {
     pub(crate) at: TopicPartition,
     pub(crate) source: Source,
     topics: Arc<dyn Topics>,
     settings: FeedSettings,
     blocks: Mutex<Blocks>,
-    /// Held while the block after the last is read, so that it is read once.
+    /// Held while the block after the last one is read, so that only one reader reads it.
     reading: tokio::sync::Mutex<()>,
 }
 
-/// Contiguous blocks, the oldest first.
+/// Contiguous blocks, oldest first, and their total size in bytes.
 #[derive(Default)]
 struct Blocks {
     blocks: VecDeque<Arc<Block>>,
     bytes: usize,
 }
 
-/// Where an offset is.
+/// Where an offset is, relative to the ring.
 enum RingLookup {
-    /// In the ring.
+    /// In the ring: the entries from the offset on.
     In(FeedEntries),
-    /// Before what the ring still has.
+    /// Before the first block of the ring.
     Before,
-    /// Where the ring ends, or beyond.
+    /// At the end of the ring or beyond it.
     Beyond,
 }
 
@@ -57,7 +57,7 @@ impl Blocks {
 
     fn push(&mut self, block: Arc<Block>, bytes_max: usize) {
         if self.blocks.back().is_some_and(|last| last.next() != block.first) {
-            // Nobody has read what lies between. Who is there reads it for itself.
+            // The entries between were not read. A reader that is there reads them from the log.
             *self = Self::default();
         }
         self.bytes += block.bytes;
@@ -83,18 +83,19 @@ impl Ring {
         &*self.topics
     }
 
-    /// Durable entries from `from` on: at least one if there is one, and none at the end. May be dropped at any time.
+    /// Durable entries from `from` on: at least one if there is one, none at the end. The future may be dropped at any
+    /// time.
     pub(crate) async fn read(&self, from: Offset) -> Result<FeedEntries, LogError> {
         let mut reading = None;
         loop {
             match self.find(from) {
                 RingLookup::In(entries) => return Ok(entries),
                 RingLookup::Before => {
-                    // Nobody who is further waits for this.
+                    // Readers that are further along do not wait for this read.
                     drop(reading);
                     return Ok(FeedEntries::new(self.load(from).await?, from));
                 }
-                // Somebody else may read it meanwhile, so it is looked for once more.
+                // Another reader may have read the block in the meantime, so the ring is searched once more.
                 RingLookup::Beyond if reading.is_none() => reading = Some(self.reading.lock().await),
                 RingLookup::Beyond => break,
             }
@@ -123,7 +124,7 @@ impl Ring {
         self.blocks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many blocks and bytes the ring holds.
+    /// The number of blocks and bytes that the ring holds.
     #[cfg(test)]
     pub(crate) fn held(&self) -> (usize, usize) {
         let blocks = self.blocks();

@@ -13,7 +13,7 @@ use crate::commands_of;
 pub const ORDERS: TopicPartition = TopicPartition::new(Topic::OrdersEvents, 0);
 pub const STOCK: TopicPartition = TopicPartition::new(Topic::StockEvents, 0);
 
-/// The header of the event of this number, which answers the command at ten times its number.
+/// The header of event `number`, which answers the command at offset `number * 10`.
 pub fn header(at: TopicPartition, number: u64) -> RecordHeader {
     let source = Source::new("clock").unwrap();
     RecordHeader {
@@ -26,12 +26,12 @@ pub fn header(at: TopicPartition, number: u64) -> RecordHeader {
     }
 }
 
-/// A record as it stands in the log.
+/// A record as it is stored in the log.
 pub fn bytes<T: Payload>(at: TopicPartition, number: u64, data: T) -> Bytes {
     Record { header: header(at, number), data }.encode()
 }
 
-/// An order changed.
+/// An `order.updated` event with this version of the order.
 pub fn changed(version: u64) -> OrderEvent {
     let event = json!({
         "order": {
@@ -45,7 +45,7 @@ pub fn changed(version: u64) -> OrderEvent {
     OrderEvent::Changed(Change::Updated, serde_json::from_str::<OrderChanged>(&event.to_string()).unwrap())
 }
 
-/// A product changed.
+/// A `product.updated` event.
 pub fn product() -> StockEvent {
     let data = json!({
         "sku": "A", "name": "a", "unit_price": 500, "currency": "EUR",

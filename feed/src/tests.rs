@@ -1,4 +1,4 @@
-//! Feeds over a log in memory.
+//! Tests of the feed over an in-memory log.
 
 use std::sync::Arc;
 
@@ -36,7 +36,8 @@ fn event(number: u64) -> Bytes {
     bytes(ORDERS, number, changed(number))
 }
 
-/// The numbers of the events up to the end, each event decoded; a letter where a record is no event.
+/// Takes all entries up to the end, and decodes each event. Returns the number of each event; `None` for a record that
+/// is not an event.
 async fn drain(cursor: &mut Cursor) -> Result<Vec<Option<u64>>, FeedError> {
     let mut taken = Vec::new();
     loop {

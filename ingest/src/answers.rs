@@ -1,4 +1,4 @@
-//! Decisions as HTTP answers.
+//! Decisions as HTTP responses.
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
@@ -12,24 +12,24 @@ use orderflow_web::{
     IDEMPOTENT_REPLAYED, PREFERENCE_APPLIED, Problem, etag::etag, json, position, with_position,
 };
 
-/// Where a client can see the order.
+/// The value of `Location`: the path at which a client can read the order.
 fn location(order: OrderId) -> HeaderValue {
     HeaderValue::try_from(format!("/orders/{order}")).expect("a UUID is ASCII")
 }
 
-/// The order as it stands, with its version as the ETag.
+/// The order in its current state, with its version as the ETag.
 fn order(status: StatusCode, order: &Order) -> Response {
     let mut response = json(status, order);
     response.headers_mut().insert(header::ETAG, etag(order.version));
     response
 }
 
-/// 200: the order has changed.
+/// 200: the order has changed; the response has its new state.
 pub fn changed(changed: &Order, seen: &Position) -> Response {
     with_position(seen, order(StatusCode::OK, changed))
 }
 
-/// 201, or 409 if stock refused the order, the first time and each time it is repeated.
+/// 201 with the order, or 409 if stock refused it. A repeat of the request gets the same status as the first time.
 pub fn placed(placed: &Order, replayed: bool, seen: &Position, lifecycle: &Lifecycle) -> Response {
     let mut response = match refused_by_stock(placed, lifecycle) {
         Some(code) => refused(placed, code).into_response(),
@@ -43,7 +43,7 @@ pub fn placed(placed: &Order, replayed: bool, seen: &Position, lifecycle: &Lifec
     with_position(seen, response)
 }
 
-/// Why stock refused the order, if it did: a person may also have rejected it later.
+/// Why stock refused the order. `None` if it did not fail. An order that a person rejected later has no such reason.
 fn refused_by_stock(order: &Order, lifecycle: &Lifecycle) -> Option<FailureCode> {
     let state = lifecycle.find(order.status.as_str())?;
     if lifecycle.state(state).outcome != Some(Outcome::Failed) {
@@ -84,25 +84,25 @@ fn describe(failure: &Failure) -> String {
     }
 }
 
-/// 202: the order is durable, its decision is to come.
+/// 202: the order is durable and not yet decided.
 pub fn accepted(order: OrderId, seen: &Position) -> Response {
     let mut response = json(StatusCode::ACCEPTED, &serde_json::json!({ "id": order }));
     response.headers_mut().insert(header::LOCATION, location(order));
     with_position(seen, response)
 }
 
-/// Says that the client's wish not to wait was granted.
+/// Adds `Preference-Applied`: the client asked not to wait, and the server did as asked.
 pub fn as_preferred(mut response: Response) -> Response {
     response.headers_mut().insert(PREFERENCE_APPLIED, HeaderValue::from_static("respond-async"));
     response
 }
 
-/// What a client has seen once it has this answer.
+/// The position of a client that has received this response.
 pub fn seen(commands: TopicPartition, cause: Offset) -> Position {
     Position::of(commands, cause)
 }
 
-/// A command that was refused.
+/// The problem for a command that the processor rejected.
 pub fn rejected(rejected: CommandRejected, seen: &Position) -> Problem {
     let slug = slug(rejected.code);
     let status = match rejected.code {
@@ -124,7 +124,8 @@ pub fn rejected(rejected: CommandRejected, seen: &Position) -> Problem {
     problem
 }
 
-/// The stable code of a rejection: its name in records, but for the one that HTTP clients know by another.
+/// The slug of a rejection. It is the rejection's name in records, except for one that HTTP clients know by another
+/// name.
 fn slug(code: RejectionCode) -> &'static str {
     match code {
         RejectionCode::UnknownOrder => "order-not-found",
@@ -144,7 +145,7 @@ fn slug(code: RejectionCode) -> &'static str {
     }
 }
 
-/// The processor answered a command with an event that is no answer to it.
+/// 500: the processor answered a command with an event that is not an answer to it.
 pub fn unexpected(event: &'static str) -> Problem {
     Problem::internal(format_args!("a command was answered with {event}"))
 }

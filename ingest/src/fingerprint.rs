@@ -1,11 +1,12 @@
-//! The digest of a request's content: the same request gives the same digest, another one another.
+//! The digest of a request's content: equal requests have equal digests, and different requests have different ones.
 //!
-//! BLAKE3, its first 128 bits, over the normalised fields in a fixed order. Each text is preceded by its length and
-//! each optional field by whether it is there, so no two requests run together to the same bytes.
+//! The digest is the first 128 bits of BLAKE3 over the normalised fields in a fixed order. Each text is preceded by its
+//! length, and each optional field by whether it is present. Two different requests therefore never have the same
+//! bytes.
 
 use orderflow_schemas::{Amount, Currency, IdempotencyKey, OrderLine, Sku, Timestamp, commands::Fingerprint};
 
-/// What is about to be digested.
+/// The bytes to digest.
 struct Content(Vec<u8>);
 
 impl Content {
@@ -42,8 +43,8 @@ impl Content {
     }
 }
 
-/// The key of a line that has none, in a request that has one. It is a digest, so no key that a client chose is the
-/// same by chance.
+/// The key of a line that has no key of its own, in a request that has one. It is a digest, so a key that a client
+/// chose does not equal it by chance.
 pub fn key_of_line(request: &IdempotencyKey, line: u64) -> IdempotencyKey {
     let mut content = Content::of(b'l');
     content.text(request.as_str());
@@ -52,7 +53,7 @@ pub fn key_of_line(request: &IdempotencyKey, line: u64) -> IdempotencyKey {
     IdempotencyKey::new(format!("line-{digest:032x}")).expect("a digest in hex is a short name")
 }
 
-/// The digest of an order to place.
+/// The digest of a request to place an order.
 pub fn of_order(
     currency: Currency,
     lines: &[OrderLine],
@@ -74,7 +75,7 @@ pub fn of_order(
     content.digest()
 }
 
-/// The digest of a receipt.
+/// The digest of a request to receive stock.
 pub fn of_receipt(sku: &Sku, quantity: u32) -> Fingerprint {
     let mut content = Content::of(b'r');
     content.text(sku.as_str());
@@ -82,7 +83,7 @@ pub fn of_receipt(sku: &Sku, quantity: u32) -> Fingerprint {
     content.digest()
 }
 
-/// The digest of an adjustment.
+/// The digest of a request to adjust stock.
 pub fn of_adjustment(sku: &Sku, delta: i64, reason: &str) -> Fingerprint {
     let mut content = Content::of(b'a');
     content.text(sku.as_str());

@@ -1,9 +1,9 @@
-//! The write API of orderflow: it validates requests, makes them durable and answers with what was decided.
+//! The write API of orderflow: it validates requests, makes their commands durable and responds with the decisions.
 //!
-//! Way of a request: [`routes`] → handler → `validate` (pure) → an appender (numbers and appends) → the log →
-//! `decisions` (hears what was decided) → `answers`. What fails validation never reaches the log, and nobody is
-//! answered before their command is durable. `orderflow-web` is the vocabulary it
-//! shares with the read API.
+//! The path of a request: [`routes`] → handler → `validate` (pure) → an appender (numbers and appends) → the log →
+//! `decisions` (waits for the decision) → `answers`. A request that fails validation never reaches the log. No client
+//! gets a response before its command is durable. `orderflow-web` is the vocabulary that this crate shares with the
+//! read API.
 
 mod answers;
 mod appender;

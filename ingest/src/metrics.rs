@@ -2,10 +2,10 @@
 
 use orderflow_world::metric::{Metric, RECORDS, SECONDS};
 
-/// Commands that were appended, by topic.
+/// Commands that were appended for clients, by topic.
 pub const COMMANDS: Metric =
     Metric::counter("orderflow_ingest_commands_total", &["topic"], "commands appended for clients");
-/// Records of one append.
+/// The number of records in one append.
 pub const APPEND_RECORDS: Metric =
     Metric::histogram("orderflow_ingest_append_records", RECORDS, &[], "records of one append");
 /// Appends repeated because their outcome was unknown.
@@ -14,16 +14,16 @@ pub const APPEND_REPEATS: Metric = Metric::counter(
     &[],
     "appends repeated because their outcome was unknown",
 );
-/// Requests refused because of a bound or the log, by problem type.
+/// Requests refused because of a bound or by the log, by problem type.
 pub const REFUSALS: Metric = Metric::counter(
     "orderflow_ingest_refusals_total",
     &["type"],
     "requests refused because of a bound or the log, by problem type",
 );
-/// Requests that wait for their decision.
+/// Requests that are waiting for their decision.
 pub const WAITERS: Metric =
     Metric::gauge("orderflow_ingest_waiters", &[], "requests that wait for their decision");
-/// From a request's append to its decision.
+/// The time from the moment a request's command is durable to its decision.
 pub const DECISION_SECONDS: Metric = Metric::histogram(
     "orderflow_ingest_decision_seconds",
     SECONDS,
@@ -43,7 +43,7 @@ pub const STREAM_LINES: Metric = Metric::counter(
     "lines of batches, `accepted` or `refused`",
 );
 
-/// All of them.
+/// All metrics of the write API.
 pub const METRICS: &[Metric] = &[
     COMMANDS,
     APPEND_RECORDS,

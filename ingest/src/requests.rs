@@ -1,7 +1,7 @@
-//! What clients send, as written: unknown fields are refused, names and numbers are not looked at yet.
+//! Request bodies as clients write them. Unknown fields are refused; names and numbers are not checked yet.
 //!
-//! Numbers are taken as any JSON number and texts as any string, so that [`crate::validate`] can collect all that
-//! is wrong with a request instead of stopping at the first field.
+//! Any JSON number is accepted as a number and any string as a text, so that [`crate::validate`] can collect everything
+//! that is wrong with a request instead of stopping at the first field.
 
 use compact_str::CompactString;
 use orderflow_web::{Object, fields::Whole, order_lines::LineRequest};
@@ -11,19 +11,20 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OrderRequest {
-    /// What its prices are in.
+    /// The currency of the order's prices: an ISO 4217 code such as `EUR`.
     pub currency: CompactString,
-    /// What is ordered.
+    /// The lines of the order, 1 to 500.
     pub lines: Vec<Object<LineRequest>>,
-    /// Whose order it is; a customer's own when absent.
+    /// The customer whose order it is. A customer may omit it and orders for themselves; an admin or a service must
+    /// give it.
     pub customer_id: Option<CompactString>,
-    /// Makes a repeat harmless; the header `Idempotency-Key` says the same.
+    /// The idempotency key, which makes a repeat harmless. The header `Idempotency-Key` has the same meaning.
     pub idempotency_key: Option<CompactString>,
-    /// When the customer placed it.
+    /// When the customer placed the order: RFC 3339.
     pub placed_at: Option<CompactString>,
-    /// Where it was placed.
+    /// The sales channel in which the order was placed, at most 100 characters.
     pub channel: Option<CompactString>,
-    /// The customer's words.
+    /// The customer's notes on the order, at most 1,000 characters.
     pub notes: Option<CompactString>,
 }
 
@@ -31,17 +32,17 @@ pub struct OrderRequest {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StatusRequest {
-    /// The state asked for, or a courier's word for it.
+    /// The name of the state to move to, or an alias of it for the caller's role, such as a courier's word.
     pub status: CompactString,
-    /// Why.
+    /// The reason for the change, in the caller's words, at most 500 characters.
     pub reason: Option<CompactString>,
 }
 
-/// The body, if there is one, of `POST /orders/{id}/cancel` and the other actions.
+/// The optional body of `POST /orders/{id}/cancel` and the other actions.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ActionRequest {
-    /// Why.
+    /// The reason for the action, in the caller's words, at most 500 characters.
     pub reason: Option<CompactString>,
 }
 
@@ -49,7 +50,7 @@ pub struct ActionRequest {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReceiptRequest {
-    /// How many units came in.
+    /// Units to receive, 1 to 1,000,000,000.
     pub quantity: Whole,
 }
 
@@ -57,11 +58,11 @@ pub struct ReceiptRequest {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReceiptLine {
-    /// Of what.
+    /// The SKU received.
     pub sku: CompactString,
-    /// How many units came in.
+    /// Units to receive, 1 to 1,000,000,000.
     pub quantity: Whole,
-    /// Makes a repeat harmless.
+    /// The idempotency key of this line, which makes a repeat harmless.
     pub idempotency_key: Option<CompactString>,
 }
 
@@ -69,9 +70,9 @@ pub struct ReceiptLine {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AdjustmentRequest {
-    /// How many units more or less.
+    /// Units found (positive) or lost (negative): -1,000,000,000 to 1,000,000,000 and not 0.
     pub delta: Whole,
-    /// Why.
+    /// The reason for the correction, in the caller's words, 1 to 500 characters.
     pub reason: CompactString,
 }
 
@@ -79,11 +80,11 @@ pub struct AdjustmentRequest {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProductRequest {
-    /// What it is called.
+    /// The name of the product, 1 to 200 characters.
     pub name: CompactString,
-    /// The price of one unit in minor units.
+    /// The price of one unit in minor units of the currency.
     pub unit_price: Whole,
-    /// What the price is in.
+    /// The currency of the price: an ISO 4217 code such as `EUR`.
     pub currency: CompactString,
 }
 
@@ -91,12 +92,12 @@ pub struct ProductRequest {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProductLine {
-    /// Which.
+    /// The SKU of the product.
     pub sku: CompactString,
-    /// What it is called.
+    /// The name of the product, 1 to 200 characters.
     pub name: CompactString,
-    /// The price of one unit in minor units.
+    /// The price of one unit in minor units of the currency.
     pub unit_price: Whole,
-    /// What the price is in.
+    /// The currency of the price: an ISO 4217 code such as `EUR`.
     pub currency: CompactString,
 }

@@ -1,6 +1,6 @@
-//! Every route of the write API.
+//! All routes of the write API.
 //!
-//! The caller must be put into the request's extensions by a layer around those that need one.
+//! A layer around the routes that need a caller must put the caller into the request's extensions.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::{
     stream,
 };
 
-/// The routes of the write API.
+/// The routes of the write API, with `ingest` as their state.
 pub fn routes(ingest: Arc<Ingest>) -> Routes {
     Routes::new()
         .route(Method::POST, "/orders", PlaceOrder, orders::place)

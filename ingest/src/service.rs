@@ -1,7 +1,8 @@
-//! The write API's parts put together: appenders, waiters and the tasks behind them.
+//! The write API as a whole: the appenders, the waiters and the tasks behind them.
 
 use std::sync::Arc;
 
+use metrics::Histogram;
 use orderflow_feed::Feed;
 use orderflow_schemas::{
     Lifecycle, OrderId, Partition, RoutingHash, Sku, Topic, TopicPartition, envelope::TraceParent,
@@ -19,7 +20,7 @@ use crate::{
     settings::IngestSettings,
 };
 
-/// The write API.
+/// The running write API: one appender for each partition of commands, and the readers of decisions.
 pub struct Ingest {
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) lookup: Arc<dyn OrderLookup>,
@@ -31,14 +32,15 @@ pub struct Ingest {
     stock: Vec<Appender>,
     tasks: TaskTracker,
     readers: TaskTracker,
-    /// Cancelled first: no more work is taken.
+    /// Cancelled first: from then on no new work is taken.
     stopping: CancellationToken,
-    /// Cancelled when all that was taken has been appended.
+    /// Cancelled second, after every command that was taken has been appended: then the readers of decisions end.
     reading_over: CancellationToken,
+    decision_seconds: Histogram,
 }
 
 impl Ingest {
-    /// Starts the tasks, which `world` runs. The topics must exist.
+    /// Starts the tasks of the appenders and the readers of decisions on `world`. The topics must exist.
     pub fn start(
         world: Arc<dyn World>,
         topics: Arc<dyn Topics>,
@@ -72,10 +74,12 @@ impl Ingest {
             readers,
             stopping,
             reading_over,
+            decision_seconds: metrics::histogram!(names::DECISION_SECONDS.name),
         }
     }
 
-    /// Takes no more work, waits until what was taken is appended, and ends all tasks. May be called again.
+    /// Takes no more work, waits until everything that was taken is appended, and ends all tasks. May be called more
+    /// than once.
     pub async fn stop(&self) {
         self.stopping.cancel();
         self.tasks.close();
@@ -86,19 +90,19 @@ impl Ingest {
         info!("the write API has stopped");
     }
 
-    /// Where commands about this order go.
+    /// The partition of `orders.commands` for commands about this order.
     pub(crate) fn partition_of_order(&self, order: OrderId) -> TopicPartition {
         let partition = order.partition(self.partitions(Topic::OrdersCommands));
         TopicPartition { topic: Topic::OrdersCommands, partition }
     }
 
-    /// Where commands about this SKU go.
+    /// The partition of `stock.commands` for commands about this SKU.
     pub(crate) fn partition_of_sku(&self, sku: &Sku) -> TopicPartition {
         let partition = RoutingHash::of(sku.as_str()).partition(self.partitions(Topic::StockCommands));
         TopicPartition { topic: Topic::StockCommands, partition }
     }
 
-    /// How many partitions a topic of commands has.
+    /// The number of partitions of a topic of commands.
     pub(crate) fn partitions(&self, topic: Topic) -> u16 {
         u16::try_from(self.appenders(topic).len()).expect("partitions are counted in 16 bits")
     }
@@ -113,17 +117,17 @@ impl Ingest {
         if topic == Topic::StockCommands { &self.stock } else { &self.orders }
     }
 
-    /// Refuses work once the write API is being stopped.
+    /// Refuses work once [`Self::stop`] has been called.
     pub(crate) fn check_running(&self) -> Result<(), Refusal> {
         if self.stopping.is_cancelled() { Err(Refusal::ShuttingDown) } else { Ok(()) }
     }
 
-    /// Appends one command to a partition of commands; ready when it is durable. Dropped before that, it may be appended
-    /// all the same.
+    /// Appends one command to a partition of commands and returns when it is durable. If the future is dropped before
+    /// that, the command may be appended nevertheless.
     ///
     /// # Panics
     ///
-    /// If the log had no such partition when this was started.
+    /// If the log had no such partition when this service was started.
     pub async fn append(
         &self,
         at: TopicPartition,
@@ -135,12 +139,12 @@ impl Ingest {
         self.durable(answer.await.unwrap_or(Err(Refusal::Unavailable))?).await
     }
 
-    /// Appends one command, as [`Self::append`] does; ready when it is durable and decided, or durable and undecided for
-    /// too long.
+    /// Appends one command, as [`Self::append`] does. Returns when the command is durable and decided, or when it is
+    /// durable and its decision has taken too long; the decision is `None` then.
     ///
     /// # Panics
     ///
-    /// If the log had no such partition when this was started.
+    /// If the log had no such partition when this service was started.
     pub async fn decide(
         &self,
         at: TopicPartition,
@@ -153,15 +157,14 @@ impl Ingest {
         let placed = self.durable(answer.await.unwrap_or(Err(Refusal::Unavailable))?).await?;
         let started = self.world.instant();
         let decision = waiter.decision(self.settings.decision_timeout()).await;
-        metrics::histogram!(names::DECISION_SECONDS.name)
-            .record(self.world.instant().saturating_sub(started));
+        self.decision_seconds.record(self.world.instant().saturating_sub(started));
         if decision.is_none() {
             metrics::counter!(names::DECISION_TIMEOUTS.name).increment(1);
         }
         Ok((placed, decision))
     }
 
-    /// Waits until what was accepted is durable.
+    /// Waits until commands that the log has accepted are durable.
     pub(crate) async fn durable(&self, placed: AppendedCommands) -> Result<AppendedCommands, Refusal> {
         match self.topics.durable(placed.receipt).await {
             Ok(()) => Ok(placed),

@@ -70,7 +70,7 @@ impl Default for IngestSettings {
 }
 
 impl IngestSettings {
-    /// How long a request waits for its decision.
+    /// [`Self::decision_within_s`] as a duration.
     pub fn decision_timeout(&self) -> Duration {
         Duration::from_secs(self.decision_within_s)
     }

@@ -1,4 +1,4 @@
-//! The command line: what can be asked of the program.
+//! The command line: commands, arguments, and their help.
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
@@ -15,15 +15,15 @@ use crate::{
 #[derive(Debug, Parser)]
 #[command(name = "orderflow", version, propagate_version = true)]
 pub struct Cli {
-    /// What to do.
+    /// The command to carry out.
     #[command(subcommand)]
     pub command: Command,
-    /// What is logged.
+    /// Which lines are logged, and in which form.
     #[command(flatten)]
     pub logs: LogOptions,
 }
 
-/// What the program does.
+/// The commands of the program.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a whole system with a simulated market in a temporary directory
@@ -37,24 +37,28 @@ pub enum Command {
     /// Recompute everything from the log of a stopped server and compare every store with it
     ///
     /// It changes nothing. To verify a running server, verify a copy of its data directory. A snapshot of the file
-    /// system is as good as a stopped server. Copied file by file, the log must come last, so that it has all that
-    /// the rest has: first the database by its own means (sqlite3 data/orders.sqlite "VACUUM INTO
-    /// 'copy/orders.sqlite'"), then snapshots/, then log/, its files in the reverse order of their names. A database
-    /// that was copied after the log is ahead of it, and is named as such; what lies beyond the log is then counted
-    /// as unchecked. A newest segment that was written to while it was copied may be called damaged: copy log/ again.
+    /// system is as good as a stopped server. If you copy file by file, copy the log last, newest segment first, so
+    /// that it contains everything the other files refer to: first the database by its own means (sqlite3
+    /// data/orders.sqlite "VACUUM INTO 'copy/orders.sqlite'"), then snapshots/, then the files of log/ in the reverse
+    /// order of their names. `cp -a` copies in an unsuitable order.
+    ///
+    /// Records of the copied log beyond the database are counted as pending. A database that was copied after the log
+    /// is ahead of it: that is one difference for each partition, and its rows beyond the log are counted as
+    /// unchecked. A log whose newest segment was copied too late, or was written while it was copied, can be reported
+    /// as damaged: copy log/ again. Neither is ever reported as clean.
     Verify(Verify),
     /// Try the promises: the real loops, log and sink on a simulated disk, clock and network, as a seed decides
     Simulate(Simulate),
     /// Print the records of a topic as JSON lines
     Tap(Tap),
-    /// Print topics, partitions and how far they are
+    /// Print topics and partitions with their offsets
     Topics(Place),
     /// Check and draw pipeline files
     #[command(subcommand)]
     Pipeline(Pipeline),
     /// Print a completion script
     Completions {
-        /// For which shell
+        /// The shell that the script is for
         shell: clap_complete::Shell,
     },
 }
@@ -62,13 +66,13 @@ pub enum Command {
 /// `orderflow demo`
 #[derive(Args, Debug)]
 pub struct Demo {
-    /// End after so long, verify, and exit 0 only if all balances; otherwise run until Ctrl-C
+    /// Stop after this time, verify, and exit 0 only if everything balances; otherwise run until Ctrl-C
     #[arg(long = "for", value_parser = humantime::parse_duration, value_name = "DURATION")]
     pub duration: Option<Duration>,
     /// Orders a second
     #[arg(long, default_value_t = 200.0, value_parser = rate, value_name = "N")]
     pub rate: f64,
-    /// Where to listen; port 0 takes a free one
+    /// The address to listen on; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
     pub listen: std::net::SocketAddr,
     /// An empty database: postgres://USER:PASSWORD@HOST/DATABASE [default: SQLite in the temporary directory]
@@ -85,15 +89,15 @@ pub struct Serve {
     /// Take the caller from the headers X-Orderflow-Role and X-Orderflow-Subject; loopback only
     #[arg(long, env = "ORDERFLOW_INSECURE_NO_AUTH")]
     pub insecure_no_auth: bool,
-    /// The settings.
+    /// The settings given by flags and environment variables.
     #[command(flatten)]
     pub settings: Overrides,
 }
 
-/// Where a server is.
+/// The address of a running server.
 #[derive(Args, Debug)]
 pub struct Url {
-    /// The server
+    /// The URL of the server
     #[arg(long, env = "ORDERFLOW_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
     pub url: String,
 }
@@ -103,13 +107,13 @@ pub struct Url {
 pub struct Replay {
     /// An NDJSON file of orders: .zst, .gz or plain; - for standard input
     pub file: PathBuf,
-    /// Where.
+    /// The server to send the orders to.
     #[command(flatten)]
     pub server: Url,
     /// `max`, or a multiple of the pace the orders were placed at
     #[arg(long, default_value = "max")]
     pub speed: Speed,
-    /// First receive so many percent of what the file orders of each SKU
+    /// First receive this percentage of the units that the file orders of each SKU
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub stock: Option<u32>,
 }
@@ -117,7 +121,7 @@ pub struct Replay {
 /// `orderflow bench`
 #[derive(Args, Debug)]
 pub struct Bench {
-    /// Where.
+    /// The server to load.
     #[command(flatten)]
     pub server: Url,
     /// One order a request, or many
@@ -126,10 +130,10 @@ pub struct Bench {
     /// Orders a second, or `max`
     #[arg(long, default_value = "max", value_parser = rate_or_max, value_name = "N")]
     pub rate: Rate,
-    /// How long
+    /// How long to send orders
     #[arg(long = "for", default_value = "30s", value_parser = humantime::parse_duration, value_name = "DURATION")]
     pub duration: Duration,
-    /// How many connections
+    /// How many connections to use
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000), value_name = "N")]
     pub connections: u32,
     /// Lines of each order
@@ -152,7 +156,7 @@ pub struct Verify {
     /// The pipeline file the log was written under [default: order-tracking]
     #[arg(long, env = "ORDERFLOW_PIPELINE", value_name = "FILE")]
     pub pipeline: Option<PathBuf>,
-    /// Idempotency keys a partition remembered at most [default: 1000000]
+    /// The most idempotency keys that a partition remembered [default: 1000000]
     #[arg(long, env = "ORDERFLOW_KEYS_MAX", value_name = "N")]
     pub keys_max: Option<usize>,
     /// A folder for temporary files, about 100 bytes for each change of an order [default: that of the system]
@@ -167,7 +171,7 @@ pub struct Verify {
 #[derive(Args, Debug)]
 #[command(disable_help_flag = true)]
 pub struct Simulate {
-    /// What the simulator takes; `--help` says it
+    /// Arguments of the simulator; `--help` lists them
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
     pub arguments: Vec<OsString>,
 }
@@ -186,18 +190,18 @@ pub struct Place {
 /// `orderflow tap`
 #[derive(Args, Debug)]
 pub struct Tap {
-    /// The topic
+    /// The topic to print
     pub topic: orderflow_schemas::Topic,
-    /// Only this partition
+    /// Print only this partition
     #[arg(long, value_name = "N")]
     pub partition: Option<u16>,
     /// An offset to begin at in each partition, or `end`
     #[arg(long, default_value = "0", value_parser = from, value_name = "OFFSET|end")]
     pub from: From,
-    /// Go on as records come
+    /// Keep printing records as they are written
     #[arg(long)]
     pub follow: bool,
-    /// Where.
+    /// The log to read.
     #[command(flatten)]
     pub place: Place,
 }
@@ -217,21 +221,21 @@ pub enum Pipeline {
     },
 }
 
-/// How many orders a second.
+/// The rate of a load.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rate {
-    /// As many as are answered.
+    /// As many orders as the server answers.
     Max,
-    /// So many.
+    /// A fixed number of orders a second, above 0 and at most 10,000,000.
     PerSecond(f64),
 }
 
-/// Where to begin.
+/// The offset at which `tap` begins in each partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum From {
-    /// At an offset.
+    /// At this offset.
     Offset(u64),
-    /// At the end.
+    /// At the end, so that only new records are printed.
     End,
 }
 

@@ -1,4 +1,4 @@
-//! From the command line to what carries it out.
+//! Dispatches each command of the command line to the code that carries it out.
 
 use std::io::{self, Write};
 
@@ -20,7 +20,7 @@ use crate::{
     verify::verify,
 };
 
-/// Carries out a command.
+/// Carries out a command. Returns when the command has ended.
 pub async fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Demo(demo) => demo::run(demo).await,

@@ -1,5 +1,5 @@
-//! Every request before it is routed. One service around the router, since each layer of a router costs every request
-//! a copy of all that is within it.
+//! The entry point of every request, before it is routed. It is one service around the router, because each layer of
+//! a router costs every request a copy of everything inside that layer.
 
 use std::{
     convert::Infallible,
@@ -16,11 +16,10 @@ use axum::{
 };
 use orderflow_web::{BodyLimit, host::require_host};
 use tower::Service;
-use tracing::Instrument;
 
 use crate::{
     listener::{BoundedListener, Slot},
-    telemetry::access::RequestObserver,
+    telemetry::{access::RequestObserver, request_ids},
 };
 
 /// Makes a [`Front`] for each connection.
@@ -32,8 +31,8 @@ pub struct FrontDoor {
 }
 
 impl FrontDoor {
-    /// Routes requests by `router`, whose bodies may have so many bytes. Of 1,000 requests without a trace,
-    /// `trace_per_mille` get one that is recorded.
+    /// Routes requests by `router`. Request bodies have at most `body_limit` bytes. Of 1,000 requests without a
+    /// trace, `trace_per_mille` get one that is recorded.
     pub fn new(router: Router, body_limit: BodyLimit, trace_per_mille: u32) -> Self {
         Self { router, body_limit, trace_per_mille }
     }
@@ -78,13 +77,13 @@ impl Service<Request> for Front {
         self.slot.begin();
         let slot = self.slot.clone();
         let observer = RequestObserver::begin(&mut request, self.trace_per_mille);
-        let span = observer.log_span();
+        let ids = observer.ids();
         if let Err(problem) = require_host(&request) {
-            let response = span.in_scope(|| observer.end(problem.into_response()));
+            let response = request_ids::sync_scope(ids, || observer.end(problem.into_response()));
             return Box::pin(ready(Ok(slot.answer(response))));
         }
         request.extensions_mut().insert(self.body_limit);
         let answer = self.router.call(request);
-        Box::pin(async move { Ok(slot.answer(observer.end(answer.await?))) }.instrument(span))
+        Box::pin(request_ids::scope(ids, async move { Ok(slot.answer(observer.end(answer.await?))) }))
     }
 }

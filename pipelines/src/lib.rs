@@ -1,6 +1,6 @@
-//! orderflow put together: settings, the parts of a running system, the commands.
+//! The whole of orderflow: settings, the parts of a running system, and the commands.
 //!
-//! The only crate that knows all others.
+//! This is the only crate that depends on all others.
 
 mod background;
 pub mod cli;

@@ -1,4 +1,4 @@
-//! The log: opening the engine that the settings name, and its topics. Another engine gets its place here.
+//! Opens the engine that the settings name, and creates its topics. A further engine is opened here too.
 
 use std::{path::Path, sync::Arc};
 
@@ -8,7 +8,7 @@ use orderflow_topics::{EmbeddedLog, Engine, Topics, embedded};
 
 use crate::settings::Configuration;
 
-/// Opens the log to write, and makes its topics if they are not there.
+/// Opens the log for writing, and creates its topics if they do not exist.
 pub async fn open(configuration: &Configuration) -> Result<Arc<dyn Engine>> {
     let folder = configuration.data.join("log");
     std::fs::create_dir_all(&folder)
@@ -37,7 +37,7 @@ async fn create_topics(topics: &dyn Topics, configuration: &Configuration) -> Re
     Ok(())
 }
 
-/// Opens the log of a stopped server, or a copy of a running one's, to read and to change nothing.
+/// Opens the log of a stopped server, or a copy of a running server's log, read-only.
 pub fn open_stopped(data: &Path) -> Result<Arc<dyn Topics>> {
     let folder = data.join("log");
     ensure!(folder.is_dir(), "{} holds no log; name the data directory with --data", data.display());

@@ -1,5 +1,5 @@
-//! `orderflow tap` and `orderflow topics`: looking at the log, of a running server through its API, of a stopped one
-//! in its data directory.
+//! `orderflow tap` and `orderflow topics`: print the log of a running server through its API, or of a stopped server
+//! from its data directory.
 
 use std::{
     io::{self, Write},
@@ -21,12 +21,12 @@ use crate::{
     log,
 };
 
-/// How often a running server is asked for more.
+/// The pause between two requests for new records to a running server.
 const FOLLOW_EVERY: Duration = Duration::from_millis(200);
-/// Records asked for at once.
+/// Records asked for in one read.
 const RECORDS: usize = 1_000;
 
-/// Where the log is looked at.
+/// The log to read: through the API of a running server, or in the data directory of a stopped one.
 enum Source {
     Server(Client),
     Directory(Arc<dyn Topics>),
@@ -42,7 +42,7 @@ impl Source {
         Ok(Self::Directory(topics))
     }
 
-    /// Topics as the API lists them.
+    /// The topics in the JSON form of the API.
     async fn topics(&mut self) -> Result<Value> {
         let topics = match self {
             Self::Server(client) => return client.get("/topics").await,
@@ -62,7 +62,7 @@ impl Source {
         Ok(json!({ "items": items }))
     }
 
-    /// Some records from `from` on, as lines.
+    /// A chunk of records from the offset `from` on, as JSON lines.
     async fn read(&mut self, at: TopicPartition, from: Offset) -> Result<Bytes> {
         match self {
             Self::Directory(topics) => {
@@ -83,7 +83,7 @@ impl Source {
     }
 }
 
-/// The partitions of a topic in an answer of `topics`: number, start and end.
+/// The partitions of a topic in the result of `topics`: number, start offset and end offset.
 fn partitions(listed: &Value, topic: Topic) -> Vec<(u16, u64, u64)> {
     let items = listed["items"].as_array().into_iter().flatten();
     let topic = items.filter(|item| item["topic"] == topic.as_str());
@@ -130,7 +130,7 @@ pub async fn tap(tap: Tap) -> Result<()> {
     }
 }
 
-/// Prints topics and how far they are.
+/// Prints the topics and partitions with their offsets.
 pub async fn topics(place: Place) -> Result<()> {
     let listed = Source::open(place)?.topics().await?;
     let mut out = io::stdout().lock();

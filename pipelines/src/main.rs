@@ -11,8 +11,8 @@ use orderflow_pipelines::{
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// More than the cores of a small machine, so that a processor busy with a large batch does not keep requests
-/// waiting for a thread.
+/// The least number of threads that serve requests. It exceeds the cores of a small machine, so that a processor busy
+/// with a large batch does not keep requests waiting for a thread.
 const WORKERS_MIN: usize = 4;
 
 fn main() -> ExitCode {
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
         Err(error) => return fail(&format!("cannot start: {error}")),
     };
     let ended = runtime.block_on(orderflow_pipelines::run(cli));
-    // What went wrong comes last.
+    // Dropping the guard writes all log lines, so that the error message comes last.
     drop(logs);
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What went wrong and why. Some errors say what their cause says; nothing is said twice.
+/// An error and its causes in one line. If an error repeats the text of its cause, that text is printed once.
 fn sentence(error: &anyhow::Error) -> String {
     let mut sentence = String::new();
     for cause in error.chain().map(|cause| cause.to_string()) {
@@ -52,13 +52,13 @@ fn sentence(error: &anyhow::Error) -> String {
     sentence
 }
 
-/// Whoever read the output has seen enough.
+/// Whether the error is a closed output pipe: the reader has seen enough.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
     kind == Some(std::io::ErrorKind::BrokenPipe)
 }
 
-/// One clear sentence, and exit code 1.
+/// Prints one sentence and returns exit code 1.
 fn fail(message: &str) -> ExitCode {
     eprintln!("orderflow: {message}");
     ExitCode::FAILURE

@@ -1,9 +1,9 @@
-//! Parts of documents that are made from the code: a test compares them, and with `ORDERFLOW_WRITE_DOCUMENTS=1` writes
-//! them anew.
+//! Parts of documents that are generated from the code. A test compares them with the documents, and with
+//! `ORDERFLOW_WRITE_DOCUMENTS=1` writes them.
 
 use std::{fs, path::Path};
 
-/// Compares what a document has between its marks for `part` with what it should have there.
+/// Compares the text between a document's marks for `part` with the expected text.
 #[track_caller]
 pub fn compare(file: &str, part: &str, expected: &str) {
     let (begin, end) =

@@ -1,4 +1,4 @@
-//! What a process does of the whole: `--roles`.
+//! The roles that a process has in the system: `--roles`.
 
 use std::{collections::BTreeSet, str::FromStr};
 
@@ -10,19 +10,19 @@ use serde::{Deserialize, Serialize};
 pub enum Role {
     /// Decides commands.
     Processors,
-    /// Brings events into the stores.
+    /// Writes events to the stores.
     Sinks,
-    /// Takes commands over HTTP and appends them.
+    /// Accepts commands over HTTP and appends them.
     Ingest,
     /// Answers reads over HTTP.
     Api,
 }
 
 impl Role {
-    /// Every role.
+    /// Every role of the system.
     pub const ALL: [Self; 4] = [Self::Ingest, Self::Processors, Self::Sinks, Self::Api];
 
-    /// Its name on the command line.
+    /// The name on the command line.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ingest => "ingest",
@@ -33,7 +33,7 @@ impl Role {
     }
 }
 
-/// The roles of a process. All of them unless something else is said.
+/// The roles of a process. By default, a process has all of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Roles(BTreeSet<Role>);
@@ -47,7 +47,7 @@ impl Default for Roles {
 impl FromStr for Roles {
     type Err = anyhow::Error;
 
-    /// Reads names with commas between them.
+    /// Parses role names that are separated by commas.
     fn from_str(text: &str) -> Result<Self> {
         let mut roles = BTreeSet::new();
         for name in text.split(',').map(str::trim) {
@@ -81,7 +81,7 @@ impl Roles {
         self.0.iter().copied()
     }
 
-    /// Refuses roles that would have to share a log which belongs to one process.
+    /// Returns an error unless all roles are present, because the embedded log belongs to one process.
     pub fn check_embedded(&self) -> Result<()> {
         let missing: Vec<_> =
             Role::ALL.into_iter().filter(|role| !self.0.contains(role)).map(Role::as_str).collect();

@@ -1,4 +1,4 @@
-//! `orderflow serve`: runs until it is told to stop, or a part of it fails.
+//! `orderflow serve`: runs until a signal stops it or a part of it fails.
 
 use std::time::Duration;
 
@@ -16,17 +16,17 @@ use crate::{
     telemetry::{TelemetrySettings, metrics, otlp},
 };
 
-/// How long the last traces may take.
+/// The longest time that sending the last spans may take at a stop.
 const SEND_REST_WITHIN: Duration = Duration::from_secs(10);
 
-/// Runs the pipeline.
+/// Runs the pipeline until a signal stops it or a part of it fails.
 pub async fn run(serve: Serve) -> Result<()> {
     let pipeline = PipelineFile::read(serve.pipeline.as_deref())?;
     let configuration = Configuration::new(pipeline.settings(serve.settings)?, pipeline.lifecycle)?;
     check_access(serve.insecure_no_auth, &configuration)?;
     metrics::install();
     let traces = Traces::start(&configuration.telemetry)?;
-    // From here on a signal is an orderly stop: once the start is over, where it comes during that.
+    // From here on, a signal leads to an orderly stop. A signal during the start takes effect after the start.
     let stop = stop_signal()?;
     let mut system = System::start(&configuration).await?;
     let (address, lifecycle) = (system.address, &configuration.lifecycle.name);
@@ -42,7 +42,7 @@ pub async fn run(serve: Serve) -> Result<()> {
     ended.and(stopped)
 }
 
-/// The sending of traces, if a collector is named.
+/// The task that sends traces, if a collector is configured.
 struct Traces {
     sending: JoinSet<()>,
     stop: CancellationToken,
@@ -57,7 +57,7 @@ impl Traces {
         Ok(Self { sending, stop })
     }
 
-    /// Sends what was recorded, if the collector takes it soon.
+    /// Sends the spans that were recorded, and gives up after [`SEND_REST_WITHIN`].
     async fn stop(mut self) {
         self.stop.cancel();
         if tokio::time::timeout(SEND_REST_WITHIN, self.sending.join_next()).await.is_err() {
@@ -66,7 +66,8 @@ impl Traces {
     }
 }
 
-/// There are no accounts yet: the caller says who they are, so only this machine may call.
+/// Returns an error unless only this machine can connect: there are no accounts yet, so callers state their own
+/// identity.
 fn check_access(insecure_no_auth: bool, configuration: &Configuration) -> Result<()> {
     ensure!(
         insecure_no_auth,
@@ -80,7 +81,8 @@ fn check_access(insecure_no_auth: bool, configuration: &Configuration) -> Result
     Ok(())
 }
 
-/// Ready when the process is asked to stop: Ctrl-C or SIGTERM. It is heard from this call on.
+/// A future that completes when the process is asked to stop, by Ctrl-C or SIGTERM. Signals are caught from this call
+/// on.
 pub fn stop_signal() -> Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt()).context("no handler for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("no handler for SIGTERM")?;

@@ -1,4 +1,4 @@
-//! `orderflow simulate`: hands over to the simulator, which is a program of its own.
+//! `orderflow simulate`: hands over to the simulator, which is a separate program.
 
 use std::{io, os::unix::process::CommandExt, path::PathBuf, process::Command};
 
@@ -8,7 +8,7 @@ use crate::cli::Simulate;
 
 const PROGRAM: &str = "orderflow-simulate";
 
-/// Becomes the simulator; returns only if that fails.
+/// Replaces this process by the simulator. Returns only if that fails.
 pub fn run(args: &Simulate) -> Result<()> {
     let program = beside_this_program().unwrap_or_else(|| PathBuf::from(PROGRAM));
     let error = Command::new(&program).args(&args.arguments).exec();
@@ -21,7 +21,7 @@ pub fn run(args: &Simulate) -> Result<()> {
     })
 }
 
-/// The simulator that was installed together with this program, if there is one; else PATH is searched.
+/// The simulator beside this program's executable, if there is one; otherwise the PATH is searched.
 fn beside_this_program() -> Option<PathBuf> {
     let this = std::env::current_exe().ok()?;
     let beside = this.parent()?.join(PROGRAM);

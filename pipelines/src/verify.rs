@@ -1,4 +1,4 @@
-//! `orderflow verify`: opens a data directory, read only, and hands it to the checks.
+//! `orderflow verify`: opens a data directory read-only and runs the checks on it.
 
 use anyhow::Result;
 use orderflow_processors::stock::RESOLVED_MAX;
@@ -8,7 +8,7 @@ use orderflow_verify::{Report, Resources, Rules, Subject};
 
 use crate::{log, settings::Configuration, stores};
 
-/// Verifies a data directory whose log was written under these settings.
+/// Verifies a data directory. The log must have been written under these settings.
 pub async fn verify(configuration: &Configuration, resources: &Resources) -> Result<Report> {
     let topics = log::open_stopped(&configuration.data).map_err(explain)?;
     let stores = stores::to_verify(configuration).await?;
@@ -21,7 +21,7 @@ pub async fn verify(configuration: &Configuration, resources: &Resources) -> Res
     orderflow_verify::run(&Subject { topics, snapshots, rules, stores }, resources).await
 }
 
-/// A copy that was taken in the wrong order looks like damage.
+/// Adds to an error that a copy taken in the wrong order can look like damage.
 fn explain(error: anyhow::Error) -> anyhow::Error {
     match error.downcast_ref() {
         Some(OpenError::Damaged { .. }) => error.context(

@@ -1,5 +1,7 @@
-//! Reading large collections back at once. What serde does, one entry after the other into a collection that grows
-//! from a cautious size, hashes or sorts every entry several times and touches twice the memory.
+//! Deserialization of large collections in bulk.
+//!
+//! By default serde inserts one entry after the other into a collection that grows from a cautious size. That hashes or
+//! sorts every entry several times and touches twice the memory.
 
 use std::{collections::BTreeSet, fmt, hash::Hash, marker::PhantomData};
 
@@ -9,7 +11,7 @@ use serde::{
     de::{MapAccess, Visitor},
 };
 
-/// The most entries that room is made for before they come. What is read has passed a checksum.
+/// The most entries that memory is allocated for before they are read. The bytes read have passed a checksum.
 const ENTRIES_MAX: usize = 1 << 24;
 
 /// For `#[serde(deserialize_with = "…")]` on a map.
@@ -22,7 +24,7 @@ where
     deserializer.deserialize_map(MapVisitor(PhantomData))
 }
 
-/// For `#[serde(deserialize_with = "…")]` on a set that was written in its order.
+/// For `#[serde(deserialize_with = "…")]` on a set that was serialized in its order.
 pub(crate) fn sorted_set<'de, D, T>(deserializer: D) -> Result<BTreeSet<T>, D::Error>
 where
     D: Deserializer<'de>,

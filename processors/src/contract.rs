@@ -1,33 +1,33 @@
-//! What a processor is.
+//! The contract of a processor: what it decides, what it keeps, and what it promises.
 
 use orderflow_schemas::{Partition, Payload, Timestamp, Topic, events::CommandRejected};
 use serde::{Serialize, de::DeserializeOwned};
 
-/// What a command leads to.
+/// The result of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision<E, M> {
-    /// The facts, at least one. They alone change the state.
+    /// The events, at least one. Only events change the state.
     pub events: Vec<E>,
-    /// Commands to partitions of the processor's message topic.
+    /// Commands to partitions of the processor's message topic, each with its partition.
     pub messages: Vec<(Partition, M)>,
 }
 
 impl<E, M> Decision<E, M> {
-    /// One fact and nothing to send.
+    /// A decision of one event and no messages.
     pub fn event(event: E) -> Self {
         Self { events: vec![event], messages: Vec::new() }
     }
 
-    /// One fact and what it sends.
+    /// A decision of one event and these messages.
     pub fn sending(event: E, messages: Vec<(Partition, M)>) -> Self {
         Self { events: vec![event], messages }
     }
 }
 
-/// What a processor remembers. Snapshots contain it in postcard, which has no field names: any change of a type in it is a
-/// new format of snapshots.
+/// The state of a processor for one partition. Snapshots contain it in postcard, which has no field names, so any
+/// change of a type in it is a new format of snapshots.
 pub trait State: Default + Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// Reads what is read only when it is needed; why it cannot be.
+    /// Decodes the parts that are otherwise decoded only when needed. The error says which part is damaged and why.
     fn check(&self) -> Result<(), String> {
         Ok(())
     }
@@ -35,26 +35,26 @@ pub trait State: Default + Clone + Serialize + DeserializeOwned + Send + Sync + 
 
 /// A deterministic function of one topic partition.
 ///
-/// The same commands in the same order give the same events and messages, to the byte, whoever runs it and when.
-/// `evolve` of the events of a decision must be called before the next `decide`.
+/// The same commands in the same order give the same events and messages, byte for byte, on every machine and at any
+/// time. The events of a decision must be passed to `evolve` before the next call of `decide`.
 pub trait Processor: Send + Sync + 'static {
-    /// What it reads.
+    /// The commands that the processor reads.
     type Command: Payload + Send + Sync;
-    /// What it decides.
+    /// The events that the processor writes.
     type Event: Payload + Send + Sync;
-    /// What it sends.
+    /// The messages that the processor sends: commands of another processor.
     type Message: Payload + Send + Sync;
-    /// The fold of its events.
+    /// The state: the fold of the events.
     type State: State;
 
-    /// The topic it reads.
+    /// The topic that the processor reads.
     const INPUT: Topic;
-    /// The topic its events go to, under the number of its input partition.
+    /// The topic of the processor's events. They go to the partition with the number of the input partition.
     const EVENTS: Topic;
-    /// The topic its messages go to.
+    /// The topic of the processor's messages.
     const MESSAGES: Topic;
 
-    /// What the command, taken at `time`, leads to.
+    /// Decides the command, which was accepted at `time`.
     fn decide(
         &self,
         state: &Self::State,
@@ -62,22 +62,22 @@ pub trait Processor: Send + Sync + 'static {
         time: Timestamp,
     ) -> Decision<Self::Event, Self::Message>;
 
-    /// Folds an event, of a command taken at `time`, into the state.
+    /// Folds an event into the state. The command behind the event was accepted at `time`.
     fn evolve(&self, state: &mut Self::State, event: &Self::Event, time: Timestamp);
 
-    /// The event that says that a command of this kind could not be read.
+    /// The event that reports a command that could not be read.
     fn unreadable(&self, refusal: CommandRejected) -> Self::Event;
 
-    /// When a tick would find something due.
+    /// The earliest time at which a tick finds something due; `None` if nothing is due at any time.
     fn next_due(&self, _state: &Self::State) -> Option<Timestamp> {
         None
     }
 
-    /// Why this processor, as configured, cannot go on from the state; checked once after recovery.
+    /// Why this processor, as configured, cannot continue from the state, if so. Checked once after recovery.
     fn incompatibility(&self, _state: &Self::State) -> Option<String> {
         None
     }
 
-    /// Counts worth a gauge, by name.
+    /// The values of the processor's gauges, by name.
     fn gauges(&self, state: &Self::State) -> Vec<(&'static str, u64)>;
 }

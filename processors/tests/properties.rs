@@ -1,5 +1,7 @@
-//! Whatever happens in whatever order, over one partition or several, under every lifecycle: stock balances, an order
-//! holds all or nothing, versions count, and the events alone are the whole truth.
+//! Properties that hold for all commands in all orders, over one partition or several, under every lifecycle.
+//!
+//! Stock balances, an order holds all lines or none, versions count without gaps, and the events alone determine the
+//! state.
 
 mod wire;
 
@@ -13,7 +15,7 @@ use wire::{
     actions::{Action, Story, actions},
 };
 
-/// The lifecycles that are shipped, and one that reserves later, again and again.
+/// The lifecycles that are shipped, and one that reserves late and can reserve again.
 const LIFECYCLES: [&str; 5] = [
     include_str!("../../pipelines/order-tracking.toml"),
     include_str!("../../pipelines/reservation.toml"),

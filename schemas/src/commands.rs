@@ -1,4 +1,4 @@
-//! Commands: requests that a processor will decide. Each variant's `kind` is its stable name in records.
+//! Commands: requests that a processor decides. Each variant's `kind` is its stable name in records.
 
 use compact_str::CompactString;
 use schemars::JsonSchema;
@@ -13,7 +13,8 @@ use crate::{
     topic::Partition,
 };
 
-/// A digest of a request's content, to tell a repeat from another request under the same key: 128 bits of BLAKE3.
+/// A digest of a request's content: 128 bits of BLAKE3. It tells a repeat of a request from another request under the
+/// same key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub struct Fingerprint(pub u128);
 
@@ -47,43 +48,44 @@ impl JsonSchema for Fingerprint {
     }
 }
 
-/// The client's key and what it stood for.
+/// The idempotency key of a request and the digest of the request's content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Idempotency {
     /// The key, unique within its customer or SKU.
     pub key: IdempotencyKey,
-    /// The digest of the request it came with.
+    /// The digest of the request that came with the key.
     pub fingerprint: Fingerprint,
 }
 
-/// Place an order.
+/// Place a new order for a customer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlaceOrder {
-    /// The id the order will have.
+    /// The id of the new order.
     pub order_id: OrderId,
-    /// Whose order it will be.
+    /// The customer whose order it will be.
     pub customer_id: CustomerId,
-    /// What its prices are in.
+    /// The currency of the order's prices.
     pub currency: Currency,
-    /// What is ordered. The price of a line is what the customer expects, or, from an admin or a service, sets.
+    /// The lines ordered. The price of a line is set by an admin or a service; from any other role it is the price the
+    /// customer expects.
     pub lines: Vec<OrderLine>,
-    /// Where it was placed.
+    /// The sales channel in which the order was placed, in the seller's words.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schemars(with = "Option<String>")]
     pub channel: Option<CompactString>,
-    /// The customer's words.
+    /// The customer's notes on the order.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schemars(with = "Option<String>")]
     pub notes: Option<CompactString>,
-    /// When the customer placed it, as the client says.
+    /// When the customer placed the order, according to the client.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub placed_at: Option<Timestamp>,
-    /// Makes a repeat harmless.
+    /// The idempotency key and the digest of the request. A repeat of the request under the same key changes nothing.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub idempotency: Option<Idempotency>,
-    /// Who asks.
+    /// The actor that made the request.
     pub by: Actor,
 }
 
@@ -91,56 +93,56 @@ pub struct PlaceOrder {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeStatus {
-    /// Which order.
+    /// The order to move.
     pub order_id: OrderId,
-    /// The state asked for, or a courier's word for it.
+    /// The name of the state to move to, or an alias of it for the caller's role, such as a courier's word.
     pub status: Status,
-    /// Only if the order has one of these versions.
+    /// The change is refused unless the order has one of these versions. Absent: any version.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub if_match: Option<Vec<u64>>,
-    /// Why, in the caller's words.
+    /// The reason for the change, in the caller's words.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schemars(with = "Option<String>")]
     pub reason: Option<CompactString>,
-    /// Who asks.
+    /// The actor that made the request.
     pub by: Actor,
 }
 
 impl ChangeStatus {
-    /// Whether an order of another version than this was meant.
+    /// Whether the command excludes an order of this version: it names versions, and this is none of them.
     pub fn is_stale(&self, version: u64) -> bool {
         self.if_match.as_ref().is_some_and(|versions| !versions.contains(&version))
     }
 }
 
-/// What one stock partition says to a reservation.
+/// The reply of one stock partition to a reservation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StockReply {
-    /// For which order.
+    /// The order that the reservation is for.
     pub order_id: OrderId,
-    /// Which stock partition says so.
+    /// The partition of `stock.commands` that replies.
     pub partition: Partition,
-    /// What it says.
+    /// Whether the partition holds the order's lines.
     pub outcome: ReservationOutcome,
 }
 
-/// All of a partition's lines are held, or none.
+/// The outcome of a reservation in one stock partition: all of the order's lines there are held, or none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ReservationOutcome {
-    /// All lines are held; the unit prices, in the order of the lines asked for.
+    /// All lines are held. The unit prices, in the order of the lines of the `stock.reserve`.
     Held(Vec<Amount>),
     /// Nothing is held, for these reasons.
     Refused(Vec<Failure>),
 }
 
-/// Time has come so far: what is due by the record's time happens.
+/// A tick of the clock. It moves the orders whose timers have run out by the record's time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tick {}
 
-/// What the order processor decides.
+/// A command to the order processor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum OrderCommand {
@@ -175,124 +177,124 @@ impl Payload for OrderCommand {
     }
 }
 
-/// Take stock in.
+/// Receive units of a SKU into stock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReceiveStock {
-    /// Of what.
+    /// The SKU received.
     pub sku: Sku,
-    /// How many units.
+    /// Units to receive, 1 to 1,000,000,000.
     pub quantity: u32,
-    /// Makes a repeat harmless.
+    /// The idempotency key and the digest of the request. A repeat of the request under the same key changes nothing.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub idempotency: Option<Idempotency>,
-    /// Who asks.
+    /// The actor that made the request.
     pub by: Actor,
 }
 
-/// Correct what is available: found units are received, lost ones written off.
+/// Correct the available units of a SKU: found units are received, lost ones are written off.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AdjustStock {
-    /// Of what.
+    /// The SKU whose count is corrected.
     pub sku: Sku,
-    /// How many units more or less.
+    /// Units found (positive) or lost (negative): -1,000,000,000 to 1,000,000,000 and not 0.
     pub delta: i64,
-    /// Why.
+    /// The reason for the correction, in the caller's words.
     #[schemars(with = "String")]
     pub reason: CompactString,
-    /// Makes a repeat harmless.
+    /// The idempotency key and the digest of the request. A repeat of the request under the same key changes nothing.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub idempotency: Option<Idempotency>,
-    /// Who asks.
+    /// The actor that made the request.
     pub by: Actor,
 }
 
-/// Put a product into the catalogue.
+/// Put a product into the catalogue, or replace its name and price there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetProduct {
-    /// Which.
+    /// The SKU of the product.
     pub sku: Sku,
-    /// What it is called.
+    /// The name of the product.
     #[schemars(with = "String")]
     pub name: CompactString,
     /// The price of one unit in minor units.
     pub unit_price: Amount,
-    /// What the price is in.
+    /// The currency of the price.
     pub currency: Currency,
-    /// Who asks.
+    /// The actor that made the request.
     pub by: Actor,
 }
 
-/// Reserve all lines for an order, or none.
+/// Reserve units for all of these lines of an order, or for none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reserve {
-    /// For which order. Its id also says where the reply goes.
+    /// The order to reserve for. The id also determines the partition that the reply goes to.
     pub order_id: OrderId,
-    /// What the order's prices are in.
+    /// The currency of the order's prices.
     pub currency: Currency,
     /// Whether the prices of the lines are set by the seller, or only expected by the customer.
     pub prices: Prices,
-    /// What to hold; lines of one SKU stand together.
+    /// The lines to hold. Lines of one SKU are adjacent.
     pub lines: Vec<OrderLine>,
 }
 
-/// What the price of a line means.
+/// The meaning of the price of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Prices {
-    /// The customer expects it; the catalogue decides.
+    /// The customer expects this price; the catalogue decides.
     Expected,
-    /// An admin or a service sets it.
+    /// An admin or a service set this price.
     Set,
 }
 
-/// Give back what an order still holds.
+/// Return to stock the units that an order still holds in this partition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Release {
-    /// Which order's.
+    /// The order that holds the units.
     pub order_id: OrderId,
-    /// Why.
+    /// Why the units are returned.
     pub reason: ReleaseReason,
 }
 
-/// Why stock was given back.
+/// Why the units of an order are released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ReleaseReason {
-    /// Somebody ended the order.
+    /// The order was moved to a state that releases its units; usually it was canceled.
     Canceled,
-    /// Another stock partition refused its part.
+    /// The reservation failed as a whole: another stock partition refused its part, or the total is too large.
     Failed,
-    /// Its time ran out.
+    /// A timer of the lifecycle ran out.
     Expired,
 }
 
-/// Ship what an order holds.
+/// Ship units that an order holds in this partition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ship {
-    /// Which order's.
+    /// The order that holds the units.
     pub order_id: OrderId,
-    /// Only so much of it; the rest stays reserved. Absent: all.
+    /// The units to ship; the rest stays reserved. Absent: all units that the order holds.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub part: Option<Vec<ShipLine>>,
 }
 
-/// A part of a reservation.
+/// Units of one SKU to ship: part of a reservation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ShipLine {
-    /// Which SKU.
+    /// The SKU to ship.
     pub sku: Sku,
-    /// How many units.
+    /// Units to ship, at least 1.
     pub quantity: u32,
 }
 
-/// What the stock processor decides.
+/// A command to the stock processor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum StockCommand {

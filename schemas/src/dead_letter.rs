@@ -1,8 +1,9 @@
-//! Dead letters: records that could not be read or stored, with where they stood and why.
+//! Dead letters: records that could not be read or stored, with their place in the log and the reason.
 //!
-//! A value of `dead.letters` is one JSON object. The bytes are under `text` where they are UTF-8 and under `hex`
-//! where they are not, so that they are readable in most cases and exact in all. A crash between writing a letter
-//! and storing the checkpoint writes it again: topic, partition and offset together say which record it is about.
+//! A value of `dead.letters` is one JSON object. The bytes are under `text` if they are UTF-8 and under `hex` if they
+//! are not, so they are readable in most cases and exact in all. A crash between writing a dead letter and storing the
+//! checkpoint makes the reader write the letter again. Topic, partition and offset together identify the record, so the
+//! duplicate can be recognized.
 
 use std::fmt::Write;
 
@@ -16,33 +17,33 @@ use crate::{Offset, Partition, TopicPartition};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeadLetter {
-    /// The topic it stood in.
+    /// The name of the record's topic.
     pub topic: CompactString,
-    /// The partition it stood in.
+    /// The record's partition.
     pub partition: Partition,
-    /// Its offset there.
+    /// The record's offset in its partition.
     pub offset: Offset,
-    /// Who could not use it, such as `sink/database`.
+    /// The reader that could not use the record, such as `sink/database`.
     pub reader: CompactString,
-    /// Why, in a sentence.
+    /// Why the reader could not use the record, in a sentence.
     pub reason: String,
-    /// Its bytes.
+    /// The exact bytes of the record.
     #[serde(flatten)]
     pub bytes: LetterBytes,
 }
 
-/// The bytes of a dead letter, in a form that JSON can hold.
+/// The bytes of a record, in a form that JSON can hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LetterBytes {
-    /// They are UTF-8.
+    /// The bytes as text, since they are UTF-8.
     Text(String),
-    /// They are not; two digits a byte.
+    /// The bytes in hexadecimal, two digits a byte, since they are not UTF-8.
     Hex(String),
 }
 
 impl LetterBytes {
-    /// Puts bytes into the form that suits them.
+    /// The bytes as text if they are UTF-8, otherwise as hexadecimal.
     pub fn of(bytes: &[u8]) -> Self {
         if let Ok(text) = std::str::from_utf8(bytes) {
             return Self::Text(text.to_owned());
@@ -54,7 +55,7 @@ impl LetterBytes {
         Self::Hex(hex)
     }
 
-    /// The bytes, or `None` if the hex is not well-formed.
+    /// The bytes; `None` if the hexadecimal digits are malformed.
     pub fn bytes(&self) -> Option<Bytes> {
         let hex = match self {
             Self::Text(text) => return Some(Bytes::copy_from_slice(text.as_bytes())),
@@ -66,7 +67,7 @@ impl LetterBytes {
 }
 
 impl DeadLetter {
-    /// A letter about the record at `at`, `offset`.
+    /// A dead letter about the record at `offset` of the partition `at`, with the name of its reader.
     pub fn new(reader: &str, at: TopicPartition, offset: Offset, reason: String, bytes: &[u8]) -> Self {
         Self {
             topic: at.topic.as_str().into(),
@@ -78,7 +79,7 @@ impl DeadLetter {
         }
     }
 
-    /// The bytes to append to `dead.letters`.
+    /// The dead letter as JSON: the value to append to `dead.letters`.
     pub fn encode(&self) -> Bytes {
         serde_json::to_vec(self).expect("a letter has string keys").into()
     }

@@ -1,9 +1,11 @@
-//! The envelope every record travels in: a JSON object whose header says where the record comes from.
+//! The envelope of every record: a JSON object whose header says where the record comes from.
 //!
 //! `{"v":1,"type":"order.place","source":"ingest-…","number":7,"time":"…","cause":{…},"sent":{…},"traceparent":"…",
-//! "data":{…}}`. It is inside the value because not every log has headers. The header can be read alone: `data` is
-//! then skipped, not parsed. Written by hand around the payload's own JSON, in this order, so that equal records
-//! have equal bytes.
+//! "data":{…}}`
+//!
+//! The envelope is inside the value because not every log has headers. The header can be decoded alone: `data` is then
+//! skipped, not parsed. The envelope is written by hand around the payload's own JSON, in this order, so that equal
+//! records have equal bytes.
 
 use std::{borrow::Cow, io::Write};
 
@@ -17,28 +19,29 @@ use crate::{
     topic::{Offset, Partition},
 };
 
-/// The version of the envelope this program writes, and the newest it reads.
+/// The version of the envelope that this program writes, and the newest that it reads.
 pub const ENVELOPE_VERSION: u16 = 1;
 
-/// What a record can carry: its kind and its JSON.
+/// The content of a record: it has a kind and a form in JSON.
 pub trait Payload: Sized + Serialize {
-    /// The stable name of the kind.
+    /// The stable name of the payload's kind.
     fn kind(&self) -> &'static str;
 
-    /// Reads the JSON of a payload of this kind.
+    /// Decodes the JSON of a payload of this kind.
     fn decode(kind: &str, data: &str) -> Result<Self, DecodeError>;
 }
 
-/// Who numbered a record: an ingest process under a name new at each start, or a processor, named by its input.
+/// The writer that numbered a record: an ingest process, under a name that is new at each start, or a processor, named
+/// after its input partition.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct Source(CompactString);
 
 impl Source {
-    /// The longest name, in bytes.
+    /// The most bytes of a source's name.
     pub const BYTES_MAX: usize = 64;
 
-    /// A source by name: ASCII letters, digits, `.`, `-` and `/`.
+    /// The source of this name. A name has 1 to 64 ASCII letters, digits, `.`, `-` and `/`.
     pub fn new(name: impl Into<CompactString>) -> Result<Self, InvalidSource> {
         let name = name.into();
         let fine = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'/');
@@ -48,23 +51,23 @@ impl Source {
         Ok(Self(name))
     }
 
-    /// The processor that reads this partition.
+    /// The source of the processor that reads this partition.
     pub fn processor(input: crate::topic::TopicPartition) -> Self {
         Self(compact_str::format_compact!("{input}"))
     }
 
-    /// The name.
+    /// The name of the source.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether it ends with its process, so that readers may forget it once it has been silent.
+    /// Whether the source ends with its process, so that readers may forget it after a long silence.
     pub fn is_transient(&self) -> bool {
         !self.0.contains('/')
     }
 }
 
-/// The text is no name of a source.
+/// The text is not a valid name of a source.
 #[derive(Debug, thiserror::Error)]
 #[error("a source is 1 to 64 ASCII letters, digits, dots, dashes and slashes")]
 pub struct InvalidSource;
@@ -75,43 +78,43 @@ impl<'de> Deserialize<'de> for Source {
     }
 }
 
-/// The command an event answers.
+/// The command that an event results from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cause {
-    /// The command's offset in the processor's input.
+    /// The command's offset in the processor's input partition.
     pub offset: Offset,
-    /// Who numbered the command.
+    /// The source that numbered the command.
     #[schemars(with = "String")]
     pub source: Source,
-    /// The command's number.
+    /// The number that its source gave the command.
     pub number: u64,
 }
 
-/// What the envelope says about a record.
+/// The part of the envelope that describes the record: everything except the payload and its kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordHeader {
-    /// Who numbered it.
+    /// The source that numbered the record.
     pub source: Source,
-    /// Counts 1, 2, 3 … for this source and this partition.
+    /// The record's number: 1, 2, 3 … for this source and this partition.
     pub number: u64,
-    /// When the command behind it was taken. A processor's output has the time of its input.
+    /// When the command behind the record was accepted. A processor's output has the time of its input.
     pub time: Timestamp,
-    /// The command it answers; events only.
+    /// The command that the record results from; events only.
     pub cause: Option<Cause>,
-    /// The last number sent to each partition of the processor's message topic, after this command, where messages
-    /// were sent; on the last event of a command only. With it, recovery need not decide again to keep counting.
+    /// For each partition of the processor's message topic that this command sent messages to: the number of the last
+    /// message. Only on the last event of a command. With it, recovery continues the numbering without deciding again.
     pub sent: Vec<(Partition, u64)>,
-    /// W3C trace context.
+    /// The W3C trace context of the request behind the record.
     pub traceparent: Option<TraceParent>,
 }
 
-/// A W3C `traceparent`: `00-<32 hex>-<16 hex>-<2 hex>`.
+/// A W3C `traceparent` of version 00: `00-<32 hex>-<16 hex>-<2 hex>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceParent(CompactString);
 
 impl TraceParent {
-    /// Takes a well-formed one; others are as good as absent, says the W3C recommendation.
+    /// Parses a well-formed text. The W3C recommendation says to treat any other as absent.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
         let dashes = [2, 35, 52];
@@ -122,13 +125,13 @@ impl TraceParent {
         well_formed.then(|| Self(text.into()))
     }
 
-    /// The context of a span in a trace.
+    /// The context of this span in this trace.
     pub fn new(trace_id: u128, span_id: u64, is_sampled: bool) -> Self {
         let flags = u8::from(is_sampled);
         Self(compact_str::format_compact!("00-{trace_id:032x}-{span_id:016x}-{flags:02x}"))
     }
 
-    /// The text.
+    /// The text of the header.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -138,37 +141,37 @@ impl TraceParent {
         u128::from_str_radix(&self.0[3..35], 16).expect("checked when it was parsed")
     }
 
-    /// The id of the span that caused what this is about.
+    /// The id of the parent span: the one that caused the work this context is attached to.
     pub fn span_id(&self) -> u64 {
         u64::from_str_radix(&self.0[36..52], 16).expect("checked when it was parsed")
     }
 
-    /// Whether the trace is recorded, by whoever began it.
+    /// Whether the system that began the trace records it.
     pub fn is_sampled(&self) -> bool {
         // The lowest bit of the flags.
         matches!(self.0.as_bytes()[54], b'1' | b'3' | b'5' | b'7' | b'9' | b'b' | b'd' | b'f')
     }
 }
 
-/// A record that could be read: its header and what it carries.
+/// A decoded record: its header and its payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record<T> {
-    /// The header.
+    /// Where the record comes from.
     pub header: RecordHeader,
-    /// The payload.
+    /// The decoded payload.
     pub data: T,
 }
 
-/// Why bytes are no record.
+/// Why bytes cannot be decoded as a record.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
-    /// The bytes are not the JSON they should be.
+    /// The bytes are not the JSON of the envelope, or the payload is not the JSON of its kind.
     #[error("not the JSON of this kind of record: {0}")]
     Json(#[from] serde_json::Error),
-    /// A newer program wrote it.
+    /// A newer program wrote the record, with this version of the envelope.
     #[error("record of envelope version {0}; this program reads up to {ENVELOPE_VERSION}")]
     Version(u16),
-    /// This topic has no such kind of record.
+    /// The topic has no records of this kind.
     #[error("unknown kind of record `{0}`")]
     UnknownKind(CompactString),
 }
@@ -191,19 +194,19 @@ struct RawEnvelope<'a> {
     data: &'a RawValue,
 }
 
-/// A record whose header is read and whose payload is still JSON.
+/// A record whose header is decoded and whose payload is still JSON.
 #[derive(Clone, Debug)]
 pub struct RawRecord<'a> {
-    /// The header.
+    /// Where the record comes from.
     pub header: RecordHeader,
-    /// The payload's kind.
+    /// The kind of the payload, such as `order.place`.
     pub kind: Cow<'a, str>,
-    /// The payload's JSON, known to be well-formed.
+    /// The payload's JSON, which is known to be well-formed.
     pub data: &'a str,
 }
 
 impl<'a> RawRecord<'a> {
-    /// Reads the header and skips over the payload.
+    /// Decodes the header and skips the payload.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let raw: RawEnvelope<'a> = serde_json::from_slice(bytes)?;
         if raw.v > ENVELOPE_VERSION {
@@ -220,7 +223,7 @@ impl<'a> RawRecord<'a> {
         Ok(Self { header, kind: raw.kind, data: raw.data.get() })
     }
 
-    /// Reads the payload too.
+    /// Decodes the payload too.
     pub fn into_record<T: Payload>(self) -> Result<Record<T>, DecodeError> {
         let data = T::decode(&self.kind, self.data)?;
         Ok(Record { header: self.header, data })
@@ -228,12 +231,12 @@ impl<'a> RawRecord<'a> {
 }
 
 impl<T: Payload> Record<T> {
-    /// Reads a record.
+    /// Decodes the header and the payload.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         RawRecord::decode(bytes)?.into_record()
     }
 
-    /// The record's bytes.
+    /// The record as bytes. Equal records have equal bytes.
     pub fn encode(&self) -> Bytes {
         let mut buffer = BytesMut::with_capacity(512);
         encode(&mut buffer, &self.header, &self.data);
@@ -241,7 +244,7 @@ impl<T: Payload> Record<T> {
     }
 }
 
-/// Appends the bytes of a record.
+/// Appends the bytes of a record to `buffer`.
 pub fn encode<T: Payload>(buffer: &mut BytesMut, header: &RecordHeader, data: &T) {
     encode_header(buffer, header, data.kind());
     serde_json::to_writer(buffer.writer(), data)
@@ -249,14 +252,14 @@ pub fn encode<T: Payload>(buffer: &mut BytesMut, header: &RecordHeader, data: &T
     buffer.put_u8(b'}');
 }
 
-/// Appends the bytes of a record whose payload is JSON already.
+/// Appends the bytes of a record to `buffer`. The payload `data` is JSON already, of the given kind.
 pub fn encode_raw(buffer: &mut BytesMut, header: &RecordHeader, kind: &str, data: &[u8]) {
     encode_header(buffer, header, kind);
     buffer.put_slice(data);
     buffer.put_u8(b'}');
 }
 
-/// Everything up to the payload. Nothing written here can need escaping: the types see to it.
+/// Appends everything up to the payload. Nothing written here needs escaping: the types allow no character that does.
 fn encode_header(buffer: &mut BytesMut, header: &RecordHeader, kind: &str) {
     let mut out = buffer.writer();
     let RecordHeader { source, number, time, .. } = header;

@@ -15,54 +15,55 @@ use crate::{
     time::Timestamp,
 };
 
-/// An order came to be or changed.
+/// An order was created or changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OrderChanged {
-    /// The order as it stands after this.
+    /// The order after the change.
     #[schemars(with = "Order")]
     pub order: Arc<Order>,
-    /// Its state before; absent when it was created.
+    /// The order's state before the change; absent when the order was created.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub from: Option<Status>,
-    /// What the order has with stock after this.
+    /// State of the order's stock reservation after the change.
     #[serde(skip_serializing_if = "Holding::is_nothing", default)]
     pub holding: Holding,
-    /// When the order changes by itself unless something else happens before.
+    /// When a timer of the lifecycle moves the order, unless it changes before. Absent: no timer runs.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub due: Option<Timestamp>,
-    /// The digest of the request that created it under a key.
+    /// The digest of the request; only on `order.created`, and only if the request had an idempotency key.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub fingerprint: Option<Fingerprint>,
-    /// Why, in the caller's words.
+    /// Why the order changed: the caller's words or alias, or the pipeline's reason, such as `expired` or a failure
+    /// code.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schemars(with = "Option<String>")]
     pub reason: Option<CompactString>,
-    /// Who caused it.
+    /// The actor that caused the change; the role is `system` for stock replies and timers.
     pub by: Actor,
 }
 
-/// What an order has with stock.
+/// State of the order's stock reservation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Holding {
-    /// Nothing: not yet, or no longer.
+    /// No units are reserved: not yet, or no longer.
     #[default]
     Nothing,
-    /// Its lines are asked for; not all stock partitions have answered.
+    /// The reservation was requested, and not all stock partitions have replied.
     Asked,
-    /// Its lines are held.
+    /// All lines are reserved.
     Held,
 }
 
 impl Holding {
-    /// Whether it is nothing.
+    /// Whether the state is [`Self::Nothing`].
     pub fn is_nothing(&self) -> bool {
         *self == Self::Nothing
     }
 }
 
-/// How an order changed.
+/// The kinds of change to an order. Each has its own event kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Change {
     /// `order.created`
@@ -80,11 +81,11 @@ pub enum Change {
 }
 
 impl Change {
-    /// All of them.
+    /// All kinds of change.
     pub const ALL: [Self; 6] =
         [Self::Created, Self::Reserved, Self::Failed, Self::Updated, Self::Completed, Self::Canceled];
 
-    /// The event's type.
+    /// The `kind` of the event that reports the change.
     pub const fn kind(self) -> &'static str {
         match self {
             Self::Created => "order.created",
@@ -97,35 +98,35 @@ impl Change {
     }
 }
 
-/// Why a command was refused. The names are stable and are the `type` of the problem a client gets.
+/// Why a command was refused. The names are stable and are the `type` of the problem that a client gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RejectionCode {
     /// No active order has this id.
     UnknownOrder,
-    /// An order has this id already.
+    /// An active order has this id already.
     OrderExists,
-    /// The lifecycle has no such way from the order's state.
+    /// The lifecycle has no transition from the order's state to the requested one, or the order waits for stock.
     IllegalTransition,
-    /// The lifecycle has it, but not for this caller.
+    /// The caller's role may not make this transition, or the order belongs to another customer.
     Forbidden,
-    /// The order has another version than the caller saw.
+    /// The order has none of the versions that the command requires.
     StaleVersion,
-    /// The key came before with another request.
+    /// The idempotency key was used before, for a different request.
     IdempotencyKeyReused,
-    /// The correction would make what is available negative.
+    /// The correction would make the available units negative.
     NegativeStock,
-    /// A count would be larger than can be kept.
+    /// The units ever received of the SKU would exceed the limit, 10^15.
     LevelOverflow,
-    /// Nothing is reserved for this order here.
+    /// The order has no reservation in this stock partition, and no resolved one is remembered.
     UnknownReservation,
-    /// The reservation was resolved before.
+    /// The reservation was already shipped, released or expired.
     ReservationResolved,
-    /// More was to be shipped than is reserved.
+    /// The part to ship exceeds what is reserved, has no lines, or has a line of 0 units.
     MoreThanReserved,
-    /// A reservation of this order exists already.
+    /// The order has a reservation in this stock partition already.
     ReservationExists,
-    /// The order waits for no stock reply from there.
+    /// The order is not waiting for a reply from this stock partition.
     UnexpectedReply,
     /// The command could not be read; its bytes are in the dead letters.
     Unreadable,
@@ -135,49 +136,49 @@ pub enum RejectionCode {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CommandRejected {
-    /// The kind of the command.
+    /// The kind of the refused command, such as `order.place`.
     #[schemars(with = "String")]
     pub command: CompactString,
-    /// Why.
+    /// Why the command was refused, as a stable code.
     pub code: RejectionCode,
-    /// Why, in a sentence.
+    /// Why the command was refused, in a sentence.
     pub detail: String,
-    /// The order it was about.
+    /// The order that the command was about, if it was about one and could be read.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub order_id: Option<OrderId>,
-    /// The SKU it was about.
+    /// The SKU that the command was about, if it was about one and could be read.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub sku: Option<Sku>,
-    /// The states the caller may move the order to.
+    /// The states the caller may move the order to; only with `illegal-transition`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub allowed: Option<Vec<Status>>,
-    /// The version the order has.
+    /// The order's current version; only with `stale-version`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub version: Option<u64>,
 }
 
-/// An order was placed again under the same key; nothing changed.
+/// An order was placed again under the same idempotency key; nothing changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OrderRepeated {
-    /// The id the repeat came with.
+    /// The order id in the repeated command.
     pub requested: OrderId,
     /// The id of the order that was placed first.
     pub order_id: OrderId,
-    /// The order as it stands, while it is active.
+    /// The order as it is now; absent once it has reached a final state.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schemars(with = "Option<Order>")]
     pub order: Option<Arc<Order>>,
 }
 
-/// What the order processor decided.
+/// An event of the order processor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OrderEvent {
     /// `order.created` and the other changes.
     Changed(Change, OrderChanged),
-    /// `stock.replied`: one of several stock partitions has answered; the order as readers see it is unchanged.
+    /// `stock.replied`: one of several stock partitions has replied. The order as readers see it is unchanged.
     StockReplied(StockReply),
-    /// `clock.ticked`: time passed and this is all that happened.
+    /// `clock.ticked`: a tick found nothing due.
     Ticked(Ticked),
     /// `command.rejected`
     Rejected(CommandRejected),
@@ -185,7 +186,7 @@ pub enum OrderEvent {
     Repeated(OrderRepeated),
 }
 
-/// Time passed.
+/// A tick of the clock found nothing due; nothing changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ticked {}
@@ -227,24 +228,24 @@ impl Payload for OrderEvent {
     }
 }
 
-/// How many units of a SKU are where. Always received = available + reserved + shipped + written off.
+/// The units of a SKU by where they are. Always received = available + reserved + shipped + written off.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Levels {
-    /// Ever taken in.
+    /// Units ever received, including those found in a correction.
     pub received: u64,
-    /// Free to be reserved.
+    /// Units that can be reserved.
     pub available: u64,
-    /// Held for orders.
+    /// Units held for orders.
     pub reserved: u64,
-    /// Gone to customers.
+    /// Units shipped to customers.
     pub shipped: u64,
-    /// Lost, broken, stolen.
+    /// Units written off in a correction: lost, broken or stolen.
     pub written_off: u64,
 }
 
 impl Levels {
-    /// Whether every unit received is in exactly one place.
+    /// Whether every received unit is counted in exactly one of the other levels.
     pub fn balance(&self) -> bool {
         [self.available, self.reserved, self.shipped, self.written_off]
             .into_iter()
@@ -257,109 +258,109 @@ impl Levels {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StockChanged {
-    /// Of what.
+    /// The SKU received or adjusted.
     pub sku: Sku,
-    /// How many units more or less.
+    /// Units added (positive) or written off (negative).
     pub delta: i64,
-    /// Why.
+    /// The reason for the correction, in the caller's words; absent for a receipt.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schemars(with = "Option<String>")]
     pub reason: Option<CompactString>,
-    /// The levels after it.
+    /// The SKU's levels after the change.
     pub levels: Levels,
-    /// The request's key and digest.
+    /// The idempotency key and the digest of the request.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub idempotency: Option<Idempotency>,
-    /// Who caused it.
+    /// The actor that made the request.
     pub by: Actor,
 }
 
-/// A product has this name and price from now on.
+/// A product was put into the catalogue, or its name and price were replaced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProductUpdated {
-    /// Which.
+    /// The SKU of the product.
     pub sku: Sku,
-    /// What it is called.
+    /// The name of the product.
     #[schemars(with = "String")]
     pub name: CompactString,
     /// The price of one unit in minor units.
     pub unit_price: Amount,
-    /// What the price is in.
+    /// The currency of the price.
     pub currency: Currency,
     /// The SKU's levels, unchanged.
     pub levels: Levels,
-    /// Who caused it.
+    /// The actor that made the request.
     pub by: Actor,
 }
 
-/// Units of one SKU that moved between levels for an order.
+/// Units of one SKU that moved from one level to another for an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Movement {
-    /// Of what.
+    /// The SKU of the units.
     pub sku: Sku,
-    /// How many units.
+    /// The number of units moved.
     pub quantity: u32,
-    /// The levels after it.
+    /// The SKU's levels after this movement.
     pub levels: Levels,
 }
 
-/// An order's lines in this stock partition are held.
+/// All of an order's lines in this stock partition are reserved.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StockReserved {
-    /// For which order.
+    /// The order that the units are reserved for.
     pub order_id: OrderId,
-    /// What was held, in the order of the lines asked for.
+    /// The units reserved, in the order of the lines of the `stock.reserve`.
     pub lines: Vec<Movement>,
-    /// The unit prices, in the same order.
+    /// The unit prices in minor units, in the same order.
     pub unit_prices: Vec<Amount>,
 }
 
-/// An order's lines in this stock partition cannot be held; nothing changed.
+/// An order's lines in this stock partition cannot be reserved; nothing changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StockRefused {
-    /// For which order.
+    /// The order that the reservation was for.
     pub order_id: OrderId,
-    /// What is wrong.
+    /// The SKUs that could not be reserved, and why.
     pub failures: Vec<Failure>,
 }
 
-/// What an order held here is available again.
+/// The units that an order held in this stock partition are available again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StockReleased {
-    /// Which order's.
+    /// The order that held the units.
     pub order_id: OrderId,
-    /// Why.
+    /// Why the units were released.
     pub reason: ReleaseReason,
-    /// What was given back.
+    /// The units released.
     pub lines: Vec<Movement>,
 }
 
-/// What an order held here, or a part of it, has gone.
+/// Units that an order held in this stock partition, all or a part, were shipped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StockShipped {
-    /// Which order's.
+    /// The order that held the units.
     pub order_id: OrderId,
-    /// What went.
+    /// The units shipped.
     pub lines: Vec<Movement>,
 }
 
-/// A receipt or adjustment came again under the same key; nothing changed.
+/// A receipt or adjustment was requested again under the same idempotency key; nothing changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StockRepeated {
-    /// Of what.
+    /// The SKU of the receipt or adjustment.
     pub sku: Sku,
-    /// The levels after the first time.
+    /// The SKU's levels right after the first request.
     pub levels: Levels,
 }
 
-/// What the stock processor decided.
+/// An event of the stock processor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum StockEvent {

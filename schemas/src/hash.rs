@@ -1,24 +1,24 @@
-//! Where a key's records go: our own hash, the same on every engine.
+//! The partition of a key: a hash of our own, the same on every engine.
 //!
-//! XXH3-64 with seed 0, its low 16 bits, modulo the number of partitions. Sixteen bits are few enough to travel
-//! inside an order id and enough to spread over any sensible number of partitions.
+//! The partition is the low 16 bits of XXH3-64 with seed 0, modulo the number of partitions. Sixteen bits fit into an
+//! order id and spread keys evenly over any sensible number of partitions.
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::topic::Partition;
 
-/// The low 16 bits of a key's XXH3-64 hash: decides the partition of all that is about the key.
+/// The low 16 bits of a key's XXH3-64 hash. They determine the partition of everything about the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RoutingHash(pub u16);
 
 impl RoutingHash {
-    /// The hash of a customer id or a SKU.
+    /// The routing hash of a customer id or a SKU.
     pub fn of(key: &str) -> Self {
         Self(xxh3_64(key.as_bytes()) as u16)
     }
 
-    /// The partition among `partitions`, which is at least 1.
+    /// The partition of the key among `partitions`, which must be at least 1.
     pub fn partition(self, partitions: u16) -> Partition {
         assert!(partitions > 0, "a topic has at least one partition");
         Partition(self.0 % partitions)

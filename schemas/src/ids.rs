@@ -1,4 +1,4 @@
-//! Names of things: orders, customers, SKUs, idempotency keys. Each can only hold a valid value.
+//! The names of orders, customers, SKUs, idempotency keys and states. Each type can only hold a valid value.
 
 use std::{fmt, str::FromStr};
 
@@ -11,30 +11,30 @@ use uuid::Uuid;
 
 use crate::{hash::RoutingHash, topic::Partition};
 
-/// An order's id: a UUIDv7 whose low 16 bits are the routing hash of its customer, so the id alone gives the
+/// The id of an order: a UUIDv7 whose low 16 bits are the routing hash of its customer. So the id alone determines the
 /// partition.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct OrderId(Uuid);
 
 impl OrderId {
-    /// Puts the customer's routing hash into a fresh UUIDv7.
+    /// A new id: the UUIDv7 `fresh`, with the customer's routing hash in its low 16 bits.
     pub fn new(fresh: Uuid, customer: &CustomerId) -> Self {
         let hash = RoutingHash::of(customer.as_str());
         Self(Uuid::from_u128(fresh.as_u128() & !0xffff | u128::from(hash.0)))
     }
 
-    /// An id read from storage or a path.
+    /// The id that was read from storage or from a path, unchecked.
     pub const fn from_uuid(uuid: Uuid) -> Self {
         Self(uuid)
     }
 
-    /// The UUID.
+    /// The id as a UUID.
     pub const fn as_uuid(self) -> Uuid {
         self.0
     }
 
-    /// The partition, among `partitions`, of all that is about this order.
+    /// The partition, among `partitions`, of everything about this order.
     pub fn partition(self, partitions: u16) -> Partition {
         RoutingHash(self.0.as_u128() as u16).partition(partitions)
     }
@@ -52,7 +52,7 @@ impl fmt::Display for OrderId {
     }
 }
 
-/// The text is no UUID as RFC 9562 writes one.
+/// The text is not a UUID in the form of RFC 9562.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a UUID, such as 0190aaaa-0000-7000-8000-000000000001")]
 pub struct InvalidOrderId;
@@ -60,7 +60,7 @@ pub struct InvalidOrderId;
 impl FromStr for OrderId {
     type Err = InvalidOrderId;
 
-    /// Reads the form of RFC 9562, with hyphens, and no other.
+    /// Parses the form of RFC 9562, with hyphens, and no other.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let is_hyphenated = text.len() == uuid::fmt::Hyphenated::LENGTH;
         Uuid::try_parse(text).ok().filter(|_| is_hyphenated).map(Self).ok_or(InvalidOrderId)
@@ -77,25 +77,25 @@ impl JsonSchema for OrderId {
     }
 }
 
-/// Why a text is no valid name.
+/// Why a text is not a valid name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidName {
-    /// It is empty.
+    /// The text is empty.
     #[error("must not be empty")]
     Empty,
-    /// It is longer than so many bytes.
+    /// The text is longer than this many bytes.
     #[error("must not be longer than {0} bytes")]
     TooLong(usize),
-    /// It has a control character, or white space where none may be.
+    /// The text has a control character or white space.
     #[error("must not contain control characters or white space")]
     Character,
-    /// It has a character nobody can see, or one that Unicode does not know: general category Cf or Cn.
+    /// The text has an invisible character or one that Unicode has not assigned: general category Cf or Cn.
     #[error("must not contain invisible or unassigned characters")]
     Invisible,
-    /// Another text looks the same.
+    /// The text is not in Unicode normalization form C, so another text can look the same.
     #[error("must be in Unicode normalization form C")]
     NotNormalized,
-    /// It is `.` or `..`, which mean something else in a path, percent-encoded or not.
+    /// The text is `.` or `..`. These have another meaning in a path, percent-encoded or not.
     #[error("must not be . or ..")]
     Dots,
 }
@@ -113,8 +113,8 @@ fn check(text: &str, bytes_max: usize) -> Result<(), InvalidName> {
     if text.bytes().all(|byte| byte.is_ascii_graphic()) { Ok(()) } else { check_characters(text) }
 }
 
-/// Names are compared as given, so two that look the same must be the same: what cannot be seen is refused, and what
-/// can be written in two ways must be written in the one of form C (Unicode Standard Annex 15).
+/// Names are compared byte by byte, so two names that look the same must be the same. Invisible characters are refused.
+/// A text that can be written in two ways must be in form C (Unicode Standard Annex 15).
 fn check_characters(text: &str) -> Result<(), InvalidName> {
     if text.contains(|c: char| c.is_control() || c.is_whitespace()) {
         return Err(InvalidName::Character);
@@ -127,42 +127,42 @@ fn check_characters(text: &str) -> Result<(), InvalidName> {
     if is_nfc(text) { Ok(()) } else { Err(InvalidName::NotNormalized) }
 }
 
-/// A name of at most `MAX` bytes: visible characters in Unicode normalization form C, compared as given. `Kind` keeps
-/// different names apart.
+/// A name of 1 to `MAX` bytes: visible characters in Unicode normalization form C, compared byte by byte. `Kind` makes
+/// the names of different things different types.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name<Kind, const MAX: usize>(CompactString, std::marker::PhantomData<Kind>);
 
-/// Marks customer ids.
+/// Marks a [`Name`] as a customer id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CustomerKind;
-/// Marks SKUs.
+/// Marks a [`Name`] as a SKU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SkuKind;
-/// Marks idempotency keys.
+/// Marks a [`Name`] as an idempotency key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyKind;
-/// Marks states of a lifecycle.
+/// Marks a [`Name`] as a state of the lifecycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StatusKind;
 
-/// A customer's id, as the seller knows it.
+/// A customer's id, by which the seller knows the customer.
 pub type CustomerId = Name<CustomerKind, 128>;
-/// A stock keeping unit: what is counted, priced and reserved.
+/// A stock keeping unit: the unit that is counted, priced and reserved.
 pub type Sku = Name<SkuKind, 64>;
-/// A client's key that makes repeating a request harmless.
+/// A key that a client gives a request, so that repeating the request has no further effect.
 pub type IdempotencyKey = Name<KeyKind, 255>;
 /// The name of a state in the lifecycle.
 pub type Status = Name<StatusKind, 64>;
 
 impl<Kind, const MAX: usize> Name<Kind, MAX> {
-    /// Checks and takes a name.
+    /// The text as a name, if it is a valid one.
     pub fn new(text: impl Into<CompactString>) -> Result<Self, InvalidName> {
         let text = text.into();
         check(&text, MAX)?;
         Ok(Self(text, std::marker::PhantomData))
     }
 
-    /// The text.
+    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -273,7 +273,7 @@ mod tests {
         for control in ["a\0", "\u{7f}", "a\u{85}", "a\u{a0}b", "a\u{2028}", "a\u{3000}"] {
             assert_eq!(Sku::new(control), Err(InvalidName::Character), "{}", control.escape_unicode());
         }
-        // The same word, composed and decomposed; and a sign that has a canonical twin.
+        // The same word, composed and decomposed; and a sign that has a canonical equivalent.
         assert!(Sku::new("caf\u{e9}").is_ok());
         assert_eq!(Sku::new("cafe\u{301}"), Err(InvalidName::NotNormalized));
         assert_eq!(Sku::new("\u{212b}"), Err(InvalidName::NotNormalized));

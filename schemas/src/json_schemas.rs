@@ -1,4 +1,4 @@
-//! The published JSON Schemas: one document a topic, generated from the types.
+//! The published JSON Schemas: one document for each topic of commands or events, generated from the types.
 
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use crate::{
     topic::Topic,
 };
 
-/// The schemas by file name.
+/// The schemas, each with its file name in `json/`.
 pub fn all() -> Vec<(String, Value)> {
     [Topic::OrdersCommands, Topic::OrdersEvents, Topic::StockCommands, Topic::StockEvents]
         .into_iter()
@@ -102,7 +102,7 @@ fn kinds(generator: &mut SchemaGenerator, topic: Topic) -> Vec<(&'static str, sc
 mod tests {
     use std::path::PathBuf;
 
-    /// `ORDERFLOW_WRITE_SCHEMAS=1 cargo test -p orderflow-schemas` writes them anew.
+    /// `ORDERFLOW_WRITE_SCHEMAS=1 cargo test -p orderflow-schemas` rewrites the files.
     #[test]
     fn published_schemas_are_those_of_the_types() {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("json");

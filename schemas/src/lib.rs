@@ -1,7 +1,7 @@
-//! The words of orderflow as types: commands, events, ids, money, positions and lifecycles.
+//! The vocabulary of orderflow as types: commands, events, ids, money, positions and lifecycles.
 //!
-//! Pure: nothing here reads a clock, a file or a socket, and no outcome depends on the iteration order of a hash
-//! map. Every other crate speaks these types. The JSON Schemas under `json/` are generated from them.
+//! This crate is pure: nothing here reads a clock, a file or a socket, and no result depends on the iteration order of
+//! a hash map. All other crates use these types. The JSON Schemas under `json/` are generated from them.
 
 pub mod commands;
 mod dead_letter;

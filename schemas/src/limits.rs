@@ -1,18 +1,18 @@
-//! What a request may hold at most. Over it the caller gets a clear error.
+//! The limits on the content of a request. A request over a limit is refused with a clear error.
 
-/// Lines an order may have.
+/// The most lines of one order.
 pub const LINES_MAX: usize = 500;
-/// Units of one line.
+/// The most units of one line of an order.
 pub const QUANTITY_MAX: u32 = 1_000_000;
-/// Units of one receipt or adjustment.
+/// The most units of one receipt or adjustment.
 pub const RECEIPT_MAX: u32 = 1_000_000_000;
-/// Units of one SKU that may ever be received.
+/// The most units of one SKU that may ever be received, over all receipts and adjustments.
 pub const RECEIVED_MAX: u64 = 1_000_000_000_000_000;
-/// Characters of an order's notes.
+/// The most characters of an order's notes.
 pub const NOTES_CHARS_MAX: usize = 1_000;
-/// Characters of a channel.
+/// The most characters of an order's sales channel.
 pub const CHANNEL_CHARS_MAX: usize = 100;
-/// Characters of a reason.
+/// The most characters of the reason for a status change or an adjustment.
 pub const REASON_CHARS_MAX: usize = 500;
-/// Characters of a product's name.
+/// The most characters of a product's name.
 pub const PRODUCT_NAME_CHARS_MAX: usize = 200;

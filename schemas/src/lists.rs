@@ -1,11 +1,11 @@
-//! Parts of lists: what a client asks for, and what a store reads.
+//! Parts of lists: what a client requests and what a store reads.
 
 /// A bounded part of a list whose items have keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slice<K> {
-    /// Where it starts.
+    /// Where the slice starts.
     pub start: Start<K>,
-    /// The number of items at most.
+    /// The most items that the slice holds.
     pub limit: u32,
 }
 
@@ -14,17 +14,17 @@ pub struct Slice<K> {
 pub enum Start<K> {
     /// At the first item.
     First,
-    /// At the item after this key. Items that are added meanwhile move nothing.
+    /// At the item after this key. Items that are added meanwhile do not shift the slice.
     After(K),
-    /// After this many items, which costs as much as reading them.
+    /// After this many items. Skipping an item costs as much as reading it.
     Skip(u64),
 }
 
 /// The length of a list, as far as it was counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counted {
-    /// The items that were counted.
+    /// The number of items counted.
     pub count: u64,
-    /// Whether these are all; else there are more.
+    /// Whether all items were counted; if not, there are more than `count`.
     pub is_exact: bool,
 }

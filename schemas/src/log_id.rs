@@ -1,27 +1,27 @@
-//! The identity of a log, by which what is kept elsewhere is tied to it.
+//! The identity of a log. Data that is stored outside the log carries it, to be tied to this log.
 
 use std::{fmt, str::FromStr};
 
 use compact_str::CompactString;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-/// How long an id may be, in bytes.
+/// The most bytes of an id.
 const BYTES_MAX: usize = 200;
 
-/// The identity of a log: made when the log is, and never used again. Checkpoints and snapshots carry it, since offsets
-/// mean nothing in another log. An engine says what is in it: the embedded log's is random, that of a cluster names the
-/// cluster and its topics.
+/// The identity of a log: created with the log and never used again. Checkpoints and snapshots carry it, since offsets
+/// mean nothing in another log. The engine chooses its content: the id of an embedded log is random, that of a cluster
+/// names the cluster and its topics.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct LogId(CompactString);
 
-/// The text is no id of a log.
+/// The text is not a valid id of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not the id of a log: 1 to {BYTES_MAX} visible ASCII characters")]
 pub struct InvalidLogId;
 
 impl LogId {
-    /// The text.
+    /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! Money: an integer of minor units and an ISO 4217 currency. No floats anywhere.
+//! Money: an integer of minor units and an ISO 4217 currency. No floating-point numbers are used.
 
 use std::{fmt, str::FromStr};
 
@@ -15,15 +15,15 @@ pub struct Amount(#[schemars(range(min = 0))] pub u64);
 impl Amount {
     /// The largest price of one unit: 10^12 minor units.
     pub const PRICE_MAX: Self = Self(1_000_000_000_000);
-    /// The largest total: what JSON readers with 64-bit floats still hold exactly, 2^53 - 1.
+    /// The largest total: 2^53 - 1, the largest that a JSON reader with 64-bit floats holds exactly.
     pub const TOTAL_MAX: Self = Self((1 << 53) - 1);
 
-    /// The price of `quantity` units, or `None` beyond [`Self::TOTAL_MAX`].
+    /// The price of `quantity` units; `None` if it exceeds [`Self::TOTAL_MAX`].
     pub fn times(self, quantity: u32) -> Option<Self> {
         self.0.checked_mul(u64::from(quantity)).map(Self).filter(|total| *total <= Self::TOTAL_MAX)
     }
 
-    /// The sum, or `None` beyond [`Self::TOTAL_MAX`].
+    /// The sum; `None` if it exceeds [`Self::TOTAL_MAX`].
     pub fn plus(self, other: Self) -> Option<Self> {
         self.0.checked_add(other.0).map(Self).filter(|total| *total <= Self::TOTAL_MAX)
     }
@@ -35,7 +35,7 @@ impl fmt::Display for Amount {
     }
 }
 
-/// A currency of ISO 4217, by its three letters.
+/// A currency of ISO 4217, by its three-letter code.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Currency([u8; 3]);
 
@@ -48,13 +48,13 @@ const ISO_4217: &str = "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BHD BIF 
     TMT TND TOP TRY TTD TWD TZS UAH UGX USD USN UYI UYU UYW UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW \
     ZWG";
 
-/// The text is no currency code of ISO 4217.
+/// The text is not a currency code of ISO 4217.
 #[derive(Debug, thiserror::Error)]
 #[error("not a currency code of ISO 4217, such as EUR")]
 pub struct UnknownCurrency;
 
 impl Currency {
-    /// The three letters.
+    /// The three-letter code.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("codes are ASCII")
     }
@@ -65,7 +65,7 @@ impl FromStr for Currency {
 
     fn from_str(code: &str) -> Result<Self, Self::Err> {
         let bytes: [u8; 3] = code.as_bytes().try_into().map_err(|_| UnknownCurrency)?;
-        // The list holds a code every four bytes up to the line continuations, which the compiler removed.
+        // A code starts at every fourth byte: the compiler has removed the line continuations and indentation.
         let known = ISO_4217.as_bytes().chunks(4).any(|entry| entry[..3] == bytes);
         if known { Ok(Self(bytes)) } else { Err(UnknownCurrency) }
     }

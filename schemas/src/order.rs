@@ -1,7 +1,7 @@
-//! An order as it stands after an event: what every sink stores and every reader sees.
+//! An order as it is after an event. Every sink stores it and every reader sees it.
 //!
-//! These types are also part of snapshots, whose format has no names of fields: no field here may be left out when it
-//! is written.
+//! These types are also part of snapshots, whose format has no field names. So every field here must always be
+//! serialized.
 
 use std::sync::Arc;
 
@@ -15,26 +15,26 @@ use crate::{
     time::Timestamp,
 };
 
-/// Who may do things.
+/// The role in which an actor acts. It determines what the actor may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Places orders and sees their own.
+    /// A customer: places orders and sees only their own.
     Customer,
-    /// May do everything.
+    /// An administrator: may do everything.
     Admin,
-    /// Moves parcels.
+    /// A courier: moves parcels.
     Courier,
     /// A program that acts for others.
     Service,
-    /// Reads analytics.
+    /// An analyst: reads analytics.
     Analyst,
     /// The pipeline itself: stock replies and timers.
     System,
 }
 
 impl Role {
-    /// The name in tokens, headers and pipeline files.
+    /// The name of the role in tokens, headers and pipeline files.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Customer => "customer",
@@ -46,7 +46,7 @@ impl Role {
         }
     }
 
-    /// The role a client may claim by this name; `system` is nobody's.
+    /// The role that a client may claim by this name. No client may claim `system`.
     pub fn of_client(name: &str) -> Option<Self> {
         [Self::Customer, Self::Admin, Self::Courier, Self::Service, Self::Analyst]
             .into_iter()
@@ -54,19 +54,19 @@ impl Role {
     }
 }
 
-/// Who made a command.
+/// The author of a command: an account and its role.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Actor {
-    /// In which role.
+    /// The role the command was made in.
     pub role: Role,
-    /// The account; for a customer the customer id.
+    /// The account; for a customer, the customer id.
     #[schemars(with = "String")]
     pub subject: CompactString,
 }
 
 impl Actor {
-    /// The pipeline itself.
+    /// The pipeline itself, as the author of what stock replies and timers cause.
     pub const SYSTEM: Self = Self { role: Role::System, subject: CompactString::const_new("orderflow") };
 }
 
@@ -74,12 +74,14 @@ impl Actor {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OrderLine {
-    /// What.
+    /// The SKU ordered.
     pub sku: Sku,
-    /// How many units.
+    /// Units ordered, 1 to 1,000,000.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub quantity: u32,
-    /// The price of one unit in minor units; absent until stock has confirmed it.
+    /// The price of one unit in minor units; null while unknown. In a command it is the price that the customer
+    /// expects, or that an admin or a service sets. In an order it is a set price, or the price that stock has
+    /// confirmed.
     #[serde(default)]
     pub unit_price: Option<Amount>,
 }
@@ -88,20 +90,20 @@ pub struct OrderLine {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureCode {
-    /// Less is available than asked for.
+    /// Fewer units are available than were requested.
     OutOfStock,
-    /// The catalogue has the SKU in another currency.
+    /// The catalogue prices the SKU in another currency than the order's.
     CurrencyMismatch,
-    /// Neither the catalogue nor the caller has a price.
+    /// The catalogue has no price, and no admin or service set one.
     PriceUnknown,
-    /// The catalogue's price is another than the customer saw.
+    /// The catalogue's price differs from the price that the order expects.
     PriceChanged,
-    /// The order's total is beyond what money can hold here.
+    /// The order's total exceeds the largest total, 2^53 - 1 minor units.
     TotalTooLarge,
 }
 
 impl FailureCode {
-    /// The stable code in `fail_reason` and problem types.
+    /// The stable code in `fail_reason` and in problem types.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::OutOfStock => "out-of-stock",
@@ -113,66 +115,69 @@ impl FailureCode {
     }
 }
 
-/// What was wrong with one SKU of an order that failed.
+/// Why one SKU of an order could not be reserved.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Failure {
-    /// Which SKU.
+    /// The SKU that could not be reserved.
     pub sku: Sku,
-    /// What was wrong.
+    /// The kind of failure.
     pub problem: FailureCode,
-    /// How many units were asked for.
+    /// Units requested of the SKU; for `total-too-large`, those of the most expensive line.
     pub requested: u32,
-    /// How many were available at that moment.
+    /// Units available at that moment; for `total-too-large`, the same as `requested`.
     pub available: u64,
-    /// The catalogue's price then, where the price was the problem and there is one.
+    /// The price of one unit at that moment, in minor units: the catalogue's, or for `total-too-large` the line's. Null
+    /// for `out-of-stock`, and if there is no price.
     #[serde(default)]
     pub unit_price: Option<Amount>,
-    /// The catalogue's currency then, where there is one.
+    /// The currency of the catalogue's price at that moment. Null for `out-of-stock` and `total-too-large`, and if the
+    /// catalogue has no price.
     #[serde(default)]
     pub currency: Option<Currency>,
 }
 
-/// An order.
+/// An order, as it is after its latest change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Order {
-    /// Its id.
+    /// The id of the order.
     pub id: OrderId,
-    /// Whose it is.
+    /// The customer whose order it is.
     pub customer_id: CustomerId,
-    /// Its state in the lifecycle.
+    /// The order's state in the lifecycle.
     pub status: Status,
-    /// Counts 1, 2, 3 … with each change.
+    /// The version: 1 when the order is created, and one more with each change.
     #[schemars(range(min = 1))]
     pub version: u64,
-    /// What its prices are in.
+    /// The currency of the order's prices.
     pub currency: Currency,
-    /// The sum of its lines in minor units; null until stock has confirmed the prices.
+    /// The sum of the lines in minor units; null while a line has no price yet, or if the sum is too large.
     pub total: Option<Amount>,
-    /// What was ordered.
+    /// The lines ordered.
     #[schemars(with = "Vec<OrderLine>")]
     pub lines: Arc<[OrderLine]>,
-    /// Where it was placed, in the seller's words.
+    /// The sales channel in which the order was placed, in the seller's words.
     #[schemars(with = "Option<String>")]
     pub channel: Option<CompactString>,
-    /// The customer's words.
+    /// The customer's notes on the order.
     #[schemars(with = "Option<String>")]
     pub notes: Option<CompactString>,
-    /// Why it failed or was canceled.
+    /// Why the order failed, could not be reserved, or was canceled: a failure code, `expired`, or the caller's words.
     #[schemars(with = "Option<String>")]
     pub fail_reason: Option<CompactString>,
-    /// What was short or wrong, when it failed.
+    /// What was wrong, SKU by SKU, when the last attempt to reserve failed. Empty if none failed, and once the order is
+    /// reserved.
     #[serde(default = "no_failures")]
     #[schemars(with = "Vec<Failure>")]
     pub failures: Arc<[Failure]>,
-    /// The client's key.
+    /// The idempotency key that the client placed the order with.
     pub idempotency_key: Option<IdempotencyKey>,
-    /// When the customer placed it, as the client said; else when it was taken.
+    /// When the customer placed the order, according to the client; otherwise the same as `created_at`.
     pub placed_at: Timestamp,
-    /// When orderflow took it.
+    /// When orderflow accepted the order: the time of its `order.place`.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// When the order last changed: the time of the command that changed it.
     pub updated_at: Timestamp,
 }
 

@@ -1,21 +1,21 @@
-//! A position: how far a client has seen, as a token it hands back to read its own writes.
+//! A position: how far a client has seen, as a token. The client hands it back to read its own writes.
 //!
-//! `orders.commands:3@17,5@9;stock.commands:0@2` says: at least through offset 17 of `orders.commands/3`, and so on.
-//! Positions speak of commands, whose offsets are known as soon as a write is durable; a store has reached one when
-//! it holds what was decided of that command and all before it.
+//! `orders.commands:3@17,5@9;stock.commands:0@2` means: at least through offset 17 of `orders.commands/3`, and so on.
+//! Positions refer to commands, whose offsets are known as soon as a write is durable. A store has reached a position
+//! when it holds the results of each command named and of all commands before it.
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use crate::topic::{Offset, Partition, Topic, TopicPartition};
 
-/// How many partitions a position may name.
+/// The most partitions that a position may name.
 pub const PARTITIONS_MAX: usize = 4_096;
 
 /// For each partition named, the last offset that must have been seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Position(BTreeMap<TopicPartition, Offset>);
 
-/// The text is no position.
+/// The text is not a position.
 #[derive(Debug, thiserror::Error)]
 #[error("not a position, such as orders.commands:3@17,5@9;stock.commands:0@2")]
 pub struct InvalidPosition;
@@ -26,28 +26,28 @@ impl Position {
         Self(BTreeMap::from([(at, offset)]))
     }
 
-    /// Makes this position at least as far as `offset` in that partition.
+    /// Extends this position to at least `offset` in the partition `at`.
     pub fn reach(&mut self, at: TopicPartition, offset: Offset) {
         let known = self.0.entry(at).or_insert(offset);
         *known = (*known).max(offset);
     }
 
-    /// The partitions named, with the last offset to have been seen.
+    /// The partitions named, in order, each with the last offset that must have been seen.
     pub fn iter(&self) -> impl Iterator<Item = (TopicPartition, Offset)> + '_ {
         self.0.iter().map(|(at, offset)| (*at, *offset))
     }
 
-    /// The offset to have been seen in one partition, if it is named.
+    /// The last offset that must have been seen in this partition; `None` if it is not named.
     pub fn get(&self, at: TopicPartition) -> Option<Offset> {
         self.0.get(&at).copied()
     }
 
-    /// Whether it names no partition.
+    /// Whether the position names no partition.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether this position is at least as far as `other` in all that `other` names.
+    /// Whether this position is at least as far as `other` in every partition that `other` names.
     pub fn covers(&self, other: &Self) -> bool {
         other.iter().all(|(at, offset)| self.get(at).is_some_and(|here| here >= offset))
     }

@@ -1,10 +1,12 @@
-//! What a reader remembers of its sources, to take each record once.
+//! What a reader remembers about the sources of its partition, so that it takes each record once.
 //!
-//! Every record carries its source and a number that counts 1, 2, 3 … for that source and partition. A number that
-//! was taken before is a repeat and is skipped; a number too far ahead is a gap, and the reader stops. Transient
-//! sources (ingest processes, clocks) are forgotten once they have been silent for an hour of record time and there are
-//! thousands of them, so this memory is bounded; they start under a new name rather than speak again after so long.
-//! Time alone does not make anybody forgotten: a clock that runs hours ahead and is put right would.
+//! Every record carries its source and a number that counts 1, 2, 3 … for that source and partition. A number that was
+//! taken before is a repeat and is skipped. A number too far ahead is a gap, and the reader stops.
+//!
+//! Transient sources are ingest processes and clocks. The reader forgets one that has been silent for an hour of record
+//! time, but only while it remembers more than 4,096 sources, so this memory is bounded. After so long a silence a
+//! process continues under a new name. Silence alone is not enough: a clock that runs hours ahead and is then corrected
+//! would make active sources look silent.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -18,23 +20,23 @@ use crate::{
 /// How long, in record time, a transient source is remembered after its last record.
 pub const SILENCE_MAX: Duration = Duration::from_secs(3600);
 
-/// So many sources are remembered however long they have been silent. A process has one for each partition and each
-/// half hour of silence, so these are many days of many processes.
+/// Up to this many sources, none is forgotten, however long it has been silent. A process takes a new name for each
+/// partition and after each half hour of silence, so this covers many days of many processes.
 const REMEMBERED: usize = 4096;
 
-/// How often, in record time, silent sources are looked for.
+/// How often, in record time, the reader looks for silent sources.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// Whether a record is the next of its source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// It is; take it.
+    /// The record is the next one; take it.
     Next,
-    /// It was taken before; skip it.
+    /// The record was taken before; skip it.
     Repeat,
-    /// Records before it are missing; stop.
+    /// Records before this one are missing; stop.
     Gap {
-        /// The number that should have come.
+        /// The number of the first missing record.
         expected: u64,
     },
 }
@@ -45,7 +47,7 @@ struct Last {
     time: Timestamp,
 }
 
-/// The last number taken of each source.
+/// The last number taken from each source.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sources {
     last: BTreeMap<Source, Last>,
@@ -64,7 +66,7 @@ impl Sources {
         }
     }
 
-    /// Remembers that the record was taken.
+    /// Records that the reader took the record with this source, number and time.
     pub fn take(&mut self, source: &Source, number: u64, time: Timestamp) {
         self.newest = self.newest.max(time);
         let last = Last { number, time: self.newest };
@@ -77,7 +79,7 @@ impl Sources {
         }
     }
 
-    /// The newest record time seen.
+    /// The newest time of all records taken.
     pub fn newest(&self) -> Timestamp {
         self.newest
     }

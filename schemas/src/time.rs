@@ -1,4 +1,4 @@
-//! Points in time: microseconds since the Unix epoch inside, RFC 3339 in JSON, written in UTC.
+//! Points in time: microseconds since the Unix epoch in memory, RFC 3339 in JSON, written in UTC.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -10,42 +10,42 @@ use jiff::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// Microseconds since 1970-01-01T00:00:00Z, negative before it. Nothing in this crate makes one from a clock.
+/// Microseconds since 1970-01-01T00:00:00Z, negative before it. Nothing in this crate reads a clock to make one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
-/// The text is no RFC 3339 time, or in UTC outside the years 0001 to 9999.
+/// The text is not an RFC 3339 time, or the time is outside the years 0001 to 9999 in UTC.
 #[derive(Debug, thiserror::Error)]
 #[error("not an RFC 3339 time, such as 2026-01-31T12:00:00Z, in the years 0001 to 9999 of UTC")]
 pub struct InvalidTimestamp;
 
-/// Microseconds of a day.
+/// The microseconds of a day.
 const DAY: i64 = 86_400_000_000;
 
 impl Timestamp {
-    /// 0001-01-01T00:00:00Z: the first.
+    /// The earliest time: 0001-01-01T00:00:00Z.
     pub const MIN: Self = Self(-62_135_596_800_000_000);
-    /// 9999-12-31T23:59:59.999999Z: the last.
+    /// The latest time: 9999-12-31T23:59:59.999999Z.
     pub const MAX: Self = Self(253_402_300_799_999_999);
 
-    /// From microseconds since the epoch, clamped to what a time can be.
+    /// The time this many microseconds after the Unix epoch, clamped to [`Self::MIN`] and [`Self::MAX`].
     pub fn from_micros(micros: i64) -> Self {
         Self(micros.clamp(Self::MIN.0, Self::MAX.0))
     }
 
-    /// Microseconds since the epoch.
+    /// Microseconds since the Unix epoch.
     pub fn as_micros(self) -> i64 {
         self.0
     }
 
-    /// This time and `duration` more, at most [`Self::MAX`].
+    /// This time plus `duration`, at most [`Self::MAX`].
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
         Self::from_micros(self.0.saturating_add(micros))
     }
 
-    /// This time less `duration`, at least [`Self::MIN`].
+    /// This time minus `duration`, at least [`Self::MIN`].
     #[must_use]
     pub fn minus(self, duration: Duration) -> Self {
         let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
@@ -56,7 +56,7 @@ impl Timestamp {
     fn civil(self) -> DateTime {
         let utc =
             |micros| jiff::Timestamp::from_microsecond(micros).map(|time| Offset::UTC.to_datetime(time));
-        // jiff's own timestamps end 26 hours before the year 9999 does, so that every offset can show them.
+        // jiff's own timestamps end 26 hours before the end of the year 9999, so that every offset can show them.
         utc(self.0)
             .or_else(|_| utc(self.0 - 2 * DAY)?.checked_add(SignedDuration::from_hours(48)))
             .expect("a timestamp is within the years 0001 to 9999")
@@ -72,8 +72,8 @@ impl fmt::Display for Timestamp {
 impl FromStr for Timestamp {
     type Err = InvalidTimestamp;
 
-    /// Reads a `date-time` of RFC 3339, section 5.6, and nothing else that ISO 8601 may allow. What is smaller than a
-    /// microsecond is cut off. There are no leap seconds: second 60 is refused.
+    /// Parses a `date-time` of RFC 3339, section 5.6, and no other form of ISO 8601. Digits beyond microseconds are cut
+    /// off. There are no leap seconds: second 60 is refused.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         parse(text.as_bytes()).filter(|time| (Self::MIN..=Self::MAX).contains(time)).ok_or(InvalidTimestamp)
     }
@@ -104,7 +104,7 @@ fn number(digits: &[u8]) -> Option<i16> {
         .try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + i16::from(digit - b'0')))
 }
 
-/// The microseconds of `time-secfrac`, if there is one, and what follows it.
+/// The microseconds of the `time-secfrac`, 0 if there is none, and the text after it.
 fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
     let Some(digits) = text.strip_prefix(b".") else { return Some((0, text)) };
     let length = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -114,7 +114,7 @@ fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
     (length > 0).then_some((micros, rest))
 }
 
-/// The seconds that local time is before UTC's, of a `time-offset`.
+/// The seconds that a `time-offset` puts local time ahead of UTC; negative if behind.
 fn offset_seconds(text: &[u8]) -> Option<i64> {
     let (sign, hour, minute) = match *text {
         [b'Z' | b'z'] => return Some(0),

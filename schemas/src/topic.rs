@@ -1,7 +1,7 @@
 //! Topics, partitions and offsets: the coordinates of a record.
 //!
-//! The set of topics is closed and small, so a topic is a `Copy` enum and a coordinate is a few bytes.
-//! Partition counts are settings and live with the log; names and ids here never change.
+//! The set of topics is closed and small, so a topic is a `Copy` enum and a coordinate is a few bytes. Partition counts
+//! are settings and are stored with the log. The names and ids here never change.
 
 use std::{fmt, str::FromStr};
 
@@ -10,15 +10,15 @@ use serde::{Deserialize, Serialize};
 /// A topic of the pipeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Topic {
-    /// Requests about orders, by customer; also stock replies and clock ticks.
+    /// Requests about orders, partitioned by customer; also stock replies and clock ticks.
     OrdersCommands,
-    /// What was decided about orders, partitioned as its commands.
+    /// Decisions about orders, partitioned as their commands.
     OrdersEvents,
-    /// Requests about stock and the catalogue, by SKU.
+    /// Requests about stock and the catalogue, partitioned by SKU.
     StockCommands,
-    /// What was decided about stock and the catalogue, by SKU.
+    /// Decisions about stock and the catalogue, partitioned by SKU.
     StockEvents,
-    /// Records that could not be read, with where they stood and why.
+    /// Records that could not be read or stored, with their place in the log and the reason.
     DeadLetters,
 }
 
@@ -27,7 +27,7 @@ impl Topic {
     pub const ALL: [Self; 5] =
         [Self::OrdersCommands, Self::OrdersEvents, Self::StockCommands, Self::StockEvents, Self::DeadLetters];
 
-    /// The name users, brokers and records know the topic by.
+    /// The name of the topic for users, brokers and records.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::OrdersCommands => "orders.commands",
@@ -38,12 +38,12 @@ impl Topic {
         }
     }
 
-    /// The number that stands for the topic on disk. Never reused.
+    /// The number of the topic on disk. Never reused.
     pub const fn id(self) -> u16 {
         self as u16
     }
 
-    /// The topic with this number on disk.
+    /// The topic with this number on disk; `None` if there is none.
     pub fn from_id(id: u16) -> Option<Self> {
         Self::ALL.get(usize::from(id)).copied()
     }
@@ -55,7 +55,7 @@ impl fmt::Display for Topic {
     }
 }
 
-/// The name is none of the topics.
+/// No topic has this name.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "unknown topic `{0}`; topics are orders.commands, orders.events, stock.commands, stock.events and dead.letters"
@@ -135,20 +135,20 @@ impl fmt::Display for Offset {
 /// One partition of one topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TopicPartition {
-    /// The topic.
+    /// The topic of the partition.
     pub topic: Topic,
-    /// The partition within it.
+    /// The number of the partition within the topic.
     pub partition: Partition,
 }
 
 impl TopicPartition {
-    /// The partition with this number of `topic`.
+    /// The partition of `topic` with this number.
     pub const fn new(topic: Topic, partition: u16) -> Self {
         Self { topic, partition: Partition(partition) }
     }
 }
 
-/// Written `orders.commands/3`.
+/// Written as topic, slash and partition number: `orders.commands/3`.
 impl fmt::Display for TopicPartition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.topic, self.partition)

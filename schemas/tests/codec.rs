@@ -1,4 +1,4 @@
-//! Every record that can be written can be read again, and bytes that are no record are an error, never a panic.
+//! Every record that can be written can be read again. Bytes that are not a record give an error, never a panic.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 

@@ -1,7 +1,8 @@
-//! How far a store is, for clients that read their own writes.
+//! The progress of a store, for clients that read their own writes.
 //!
-//! A client's position names offsets of commands; a store is there when it holds what was decided of them. The
-//! driver moves the progress after each commit, so who has waited for a position finds it in the store.
+//! A client's position names offsets of commands. A store has reached the position when it holds what was decided of
+//! these commands. The driver advances the progress after each commit, so a client that has waited for a position finds
+//! it in the store.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -17,7 +18,7 @@ pub struct Progress {
     reached: Arc<watch::Sender<BTreeMap<TopicPartition, Option<Offset>>>>,
 }
 
-/// A position names a partition that does not exist.
+/// The error of a position that names a partition that does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no partition {0}")]
 pub struct UnknownPartition(pub TopicPartition);
@@ -27,13 +28,13 @@ fn is_commands(at: TopicPartition) -> bool {
 }
 
 impl Progress {
-    /// A store that shows nothing yet of these partitions of events.
+    /// The progress of a store that shows nothing yet of these partitions of events.
     pub fn new(events: impl IntoIterator<Item = TopicPartition>) -> Self {
         let commands = events.into_iter().filter_map(commands_of).map(|at| (at, None));
         Self { reached: Arc::new(watch::Sender::new(commands.collect())) }
     }
 
-    /// Says that the store shows all up to `checkpoint`. Never goes back.
+    /// Records that the store shows everything up to `checkpoint`. The progress never goes back.
     pub fn advance(&self, checkpoint: &Checkpoint) {
         self.reached.send_modify(|reached| {
             for (events, progress) in &checkpoint.0 {
@@ -45,7 +46,7 @@ impl Progress {
         });
     }
 
-    /// Whether all partitions of commands that the position names exist. Other topics have no say in it.
+    /// Checks that all partitions of commands in the position exist. Partitions of other topics are ignored.
     pub fn check(&self, position: &Position) -> Result<(), UnknownPartition> {
         let reached = self.reached.borrow();
         match position.iter().find(|(at, _)| is_commands(*at) && !reached.contains_key(at)) {
@@ -54,8 +55,8 @@ impl Progress {
         }
     }
 
-    /// Waits until the store shows all commands that the position names, for at most `within`; answers whether it
-    /// does. Never true for a partition that does not exist. May be dropped at any time.
+    /// Waits for at most `within` until the store shows all commands that the position names. Returns whether it does.
+    /// Never true for a partition that does not exist. The future may be dropped at any time.
     pub async fn reach(&self, position: &Position, within: Duration) -> bool {
         let mut receiver = self.reached.subscribe();
         let wanted = |reached: &BTreeMap<TopicPartition, Option<Offset>>| {
@@ -65,7 +66,7 @@ impl Progress {
         matches!(tokio::time::timeout(within, receiver.wait_for(wanted)).await, Ok(Ok(_)))
     }
 
-    /// How far the store is, as a position.
+    /// The progress of the store as a position.
     pub fn position(&self) -> Position {
         let mut position = Position::default();
         for (at, offset) in self.reached.borrow().iter() {

@@ -1,4 +1,4 @@
-//! What a server answers, and what a test expects of it.
+//! A response of a server, and assertions about it.
 
 use std::{
     io::{self, Read},
@@ -7,13 +7,13 @@ use std::{
 
 use serde_json::Value;
 
-/// An answer.
+/// A complete HTTP response.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// Its status.
+    /// The status code.
     pub status: u16,
     headers: Vec<(String, String)>,
-    /// Its body.
+    /// The body, without chunked encoding.
     pub body: Vec<u8>,
 }
 
@@ -29,7 +29,7 @@ impl Answer {
         }
     }
 
-    /// `None` unless it is whole.
+    /// Parses a response; `None` unless it is complete.
     fn parse(bytes: &[u8]) -> Option<Self> {
         let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
         let head = std::str::from_utf8(&bytes[..end]).ok()?;
@@ -49,7 +49,7 @@ impl Answer {
         Some(answer)
     }
 
-    /// The value of a header.
+    /// The value of a header, if the response has it.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(there, _)| there == name).map(|(_, value)| value.as_str())
     }
@@ -65,20 +65,20 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
-    /// What to wait for to see what this answer is about.
+    /// The value of `Orderflow-Position`: the position at which a read shows the effect of this request.
     #[track_caller]
     pub fn position(&self) -> &str {
         self.header("orderflow-position").unwrap_or_else(|| panic!("no position: {}", self.text()))
     }
 
-    /// Panics unless it has this status.
+    /// Returns the response; panics unless it has this status.
     #[track_caller]
     pub fn is(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}", self.text());
         self
     }
 
-    /// Panics unless it is a problem of this status and type; the problem.
+    /// Returns the problem in the body; panics unless the response is a problem with this status and type.
     #[track_caller]
     pub fn is_problem(&self, status: u16, slug: &str) -> Value {
         assert_eq!(self.status, status, "{}", self.text());
@@ -90,7 +90,7 @@ impl Answer {
     }
 }
 
-/// The content of a chunked body; `None` unless it is whole.
+/// The content of a chunked body; `None` unless the body is complete.
 fn unchunk(mut body: &[u8]) -> Option<Vec<u8>> {
     let mut content = Vec::new();
     loop {

@@ -1,4 +1,4 @@
-//! A file of orders to replay, and what it orders.
+//! A file of orders to replay, and the units that it orders.
 
 use std::{collections::BTreeMap, fs::File, path::PathBuf};
 
@@ -9,11 +9,11 @@ use crate::repository;
 /// One order of the file.
 #[derive(Clone, Debug)]
 pub struct Basket {
-    /// The line as it is in the file.
+    /// The line of the file.
     pub line: String,
-    /// Its idempotency key.
+    /// The idempotency key of the order.
     pub key: String,
-    /// How many units of each SKU it orders.
+    /// The ordered units of each SKU.
     pub units: BTreeMap<String, u64>,
 }
 
@@ -25,22 +25,22 @@ impl Basket {
     }
 }
 
-/// The orders of a file, in its order.
+/// The orders of a file, in the order of its lines.
 #[derive(Clone, Debug)]
 pub struct Baskets {
-    /// Where the file is.
+    /// The path of the file.
     pub path: PathBuf,
-    /// Its orders.
+    /// The orders, one for each line.
     pub all: Vec<Basket>,
 }
 
 impl Baskets {
-    /// The sample that is kept beside the tests.
+    /// The sample among the fixtures.
     pub fn sample() -> Self {
         Self::read(repository().join("tests/fixtures/baskets-sample.ndjson.zst"))
     }
 
-    /// A `.zst` file of orders.
+    /// Reads a `.zst` file of orders.
     pub fn read(path: PathBuf) -> Self {
         let file = File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let text = zstd::decode_all(file).expect("the file is packed with zstd");
@@ -49,7 +49,7 @@ impl Baskets {
         Self { path, all }
     }
 
-    /// How many units of each SKU the file orders.
+    /// The units of each SKU that the whole file orders.
     pub fn demand(&self) -> BTreeMap<String, u64> {
         let mut demand = BTreeMap::new();
         for (sku, units) in self.all.iter().flat_map(|basket| &basket.units) {
@@ -59,7 +59,7 @@ impl Baskets {
     }
 }
 
-/// How many units of each SKU an order orders.
+/// The units of each SKU that an order has in its lines.
 pub fn units(order: &Value) -> BTreeMap<String, u64> {
     let mut units = BTreeMap::new();
     for line in order["lines"].as_array().expect("an order has lines") {

@@ -1,7 +1,7 @@
 //! The binary under test, as a child process.
 //!
-//! A child writes to files, not to pipes, so that nobody has to read along; it is killed when its value is dropped
-//! and when the thread that started it dies, whatever happens to the tests.
+//! A child writes to files and not to pipes, so that no test has to read its output meanwhile. The child is killed
+//! when its [`Running`] value is dropped and when the thread that started it ends, even if the test process crashes.
 
 use std::{
     fs::File,
@@ -16,7 +16,7 @@ use tempfile::NamedTempFile;
 
 use crate::wait_until;
 
-/// The binary: `ORDERFLOW_BIN`, or the one that was built beside the tests.
+/// The path of the binary: `ORDERFLOW_BIN`, or the binary that was built beside the tests.
 pub fn binary() -> PathBuf {
     let built = || {
         let test = std::env::current_exe().expect("a test has a path");
@@ -35,31 +35,32 @@ pub fn binary() -> PathBuf {
     path
 }
 
-/// The folder of the workspace.
+/// The root folder of the workspace.
 pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this crate is in a folder of the workspace")
 }
 
-/// A command that has ended.
+/// The result of a command that has ended.
 #[derive(Debug)]
 pub struct Ran {
-    /// Its exit code; `None` if a signal ended it.
+    /// The exit code; `None` if a signal ended the command.
     pub code: Option<i32>,
-    /// What it printed.
+    /// The standard output.
     pub stdout: String,
-    /// What it complained about.
+    /// The standard error.
     pub stderr: String,
 }
 
 impl Ran {
-    /// Panics unless it ended with this exit code.
+    /// Returns the result; panics unless the command ended with this exit code.
     #[track_caller]
     pub fn exits(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "stdout: {}\nstderr: {}", self.stdout, self.stderr);
         self
     }
 
-    /// Panics unless it failed with exit code 1 and a sentence that has all these words, or a report that has them.
+    /// Returns the result; panics unless the command failed with exit code 1 and its error message or its report
+    /// contains each of these words.
     #[track_caller]
     pub fn fails_naming(self, words: &[&str]) -> Self {
         let ran = self.exits(1);
@@ -73,7 +74,7 @@ impl Ran {
     }
 }
 
-/// A command that runs.
+/// A running command. Dropping it kills the process.
 #[derive(Debug)]
 pub struct Running {
     child: Child,
@@ -82,7 +83,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts the binary with these arguments, and of all `ORDERFLOW_…` variables only these.
+    /// Starts the binary with these arguments. Of the `ORDERFLOW_…` variables it gets only `settings`.
     pub fn start(arguments: &[&str], settings: &[(String, String)]) -> Self {
         let mut command = Command::new(binary());
         for (name, _) in std::env::vars_os() {
@@ -100,34 +101,34 @@ impl Running {
         Self { child, stdout, stderr }
     }
 
-    /// What it has printed so far.
+    /// The standard output so far.
     pub fn stdout(&self) -> String {
         read(self.stdout.path())
     }
 
-    /// What it has complained about so far.
+    /// The standard error so far.
     pub fn stderr(&self) -> String {
         read(self.stderr.path())
     }
 
-    /// Whether it still runs.
+    /// Whether the process is still running.
     pub fn is_alive(&mut self) -> bool {
         self.child.try_wait().expect("a child can be waited for").is_none()
     }
 
-    /// Asks it to stop, as Ctrl-C does with SIGINT and a service manager with SIGTERM.
+    /// Sends a signal: SIGINT is what Ctrl-C sends, SIGTERM what a service manager sends.
     pub fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         kill_process(pid.expect("process ids are positive"), signal).expect("a child can be signalled");
     }
 
-    /// Ends it as a power cut of the process would: at once and unasked.
+    /// Kills the process at once, without a chance to clean up.
     pub fn kill(&mut self) {
         self.child.kill().expect("a child can be killed");
         self.child.wait().expect("a child can be waited for");
     }
 
-    /// Waits for its end.
+    /// Waits until the process ends.
     #[track_caller]
     pub fn wait(mut self) -> Ran {
         let ended: ExitStatus =
@@ -138,13 +139,13 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended already; then there is nothing to do.
+        // The process may have ended already, which is not an error here.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Sends this signal to the child when the thread that spawns it ends.
+/// Makes the kernel send `signal` to the child when the thread that spawns it ends.
 #[expect(unsafe_code, reason = "the only way to run something in the child; what runs is one system call")]
 pub(crate) fn die_with_parent(command: &mut Command, signal: Signal) {
     // SAFETY: prctl is async-signal-safe, and the closure allocates nothing and takes no lock.

@@ -1,4 +1,4 @@
-//! A collector of traces: takes whatever is posted to it and keeps the bodies.
+//! A collector of traces that keeps the bodies of all requests.
 
 use std::{
     io::{Read, Write},
@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-/// Listens on a port of its own for as long as the test runs.
+/// A server on its own port, which listens for as long as the test runs.
 #[derive(Clone, Debug)]
 pub struct Collector {
     address: SocketAddr,
@@ -15,7 +15,7 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// One that answers every request with this status.
+    /// Starts a collector that answers every request with this status.
     pub fn start(status: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let address = listener.local_addr().expect("it listens");
@@ -30,12 +30,12 @@ impl Collector {
         collector
     }
 
-    /// Where, as `--otlp-endpoint` takes it.
+    /// The URL of the collector, as `--otlp-endpoint` takes it.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Whether these bytes are in what was posted so far, as often as this.
+    /// Whether the bodies so far contain these bytes at least this many times.
     pub fn has(&self, bytes: &[u8], times: usize) -> bool {
         self.lock().windows(bytes.len()).filter(|window| *window == bytes).count() >= times
     }
@@ -44,7 +44,7 @@ impl Collector {
         self.bodies.lock().expect("nobody panics with it")
     }
 
-    /// Takes one request; `None` once the client has closed.
+    /// Reads one request and responds; `None` once the client has closed the connection.
     fn take(&self, mut stream: &TcpStream, status: u16) -> Option<()> {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {

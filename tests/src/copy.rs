@@ -4,7 +4,7 @@ use std::{fs, io, path::Path};
 
 use crate::Stage;
 
-/// Copies a folder and all in it. What vanishes meanwhile is left out.
+/// Copies a folder with its content. Files that disappear meanwhile are left out.
 pub fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a folder can be made");
     for entry in fs::read_dir(from).expect("a folder can be listed") {
@@ -18,7 +18,7 @@ pub fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
-/// Copies a file, unless it has vanished.
+/// Copies a file, unless it has disappeared.
 pub fn copy_file(from: &Path, to: &Path) {
     match fs::copy(from, to) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -27,7 +27,7 @@ pub fn copy_file(from: &Path, to: &Path) {
 }
 
 impl Stage {
-    /// Another stage on a copy of this one's data, whose server is stopped.
+    /// A new stage with a copy of this stage's data. The server must be stopped.
     #[must_use]
     pub fn copy(&self) -> Self {
         let copy = Self::new();

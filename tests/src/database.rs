@@ -1,4 +1,4 @@
-//! The database, changed behind the product's back.
+//! Changes the SQLite database directly, without the server.
 
 use sqlx::{
     AssertSqlSafe, Connection, Executor,
@@ -7,14 +7,14 @@ use sqlx::{
 
 use crate::Stage;
 
-/// Carries out a statement that must change something.
+/// Runs a statement; panics unless it changes at least one row.
 #[track_caller]
 pub fn tamper(stage: &Stage, statement: &str) {
     let changed = execute(&stage.data().join("orders.sqlite"), statement);
     assert!(changed > 0, "`{statement}` changed nothing");
 }
 
-/// Carries out a statement, and says how many rows it changed.
+/// Runs a statement. Returns the number of changed rows.
 pub fn execute(database: &std::path::Path, statement: &str) -> u64 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime can be started").block_on(async {

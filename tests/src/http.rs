@@ -1,4 +1,4 @@
-//! A small blocking HTTP/1.1 client: a connection for each request, so that no test depends on another's.
+//! A small blocking HTTP/1.1 client. Each request has its own connection, so that no test depends on another's.
 
 use std::{
     io::{self, Write},
@@ -10,25 +10,25 @@ use serde_json::Value;
 
 use crate::{Answer, wait_until};
 
-/// How long an answer may take. Only a test that fails waits so long.
+/// The longest time that a response may take. Only a failing test waits this long.
 const ANSWER_WITHIN: Duration = Duration::from_secs(600);
 
-/// A caller: where it sends to, and the headers it sends with every request.
+/// A caller: the address of the server, and the headers of every request.
 #[derive(Clone, Debug)]
 pub struct Client {
     address: SocketAddr,
     headers: Vec<(String, String)>,
-    /// Asks again while the store has not caught up, however slow this machine is.
+    /// Whether requests are repeated while the store has not caught up with the position.
     patient: bool,
 }
 
 impl Client {
-    /// A caller without headers of its own.
+    /// A caller without own headers.
     pub fn new(address: SocketAddr) -> Self {
         Self { address, headers: Vec::new(), patient: false }
     }
 
-    /// The same caller with this header, in place of another value it may have.
+    /// The same caller with this header, which replaces an earlier value.
     #[must_use]
     pub fn with(&self, name: &str, value: impl ToString) -> Self {
         let mut client = self.clone();
@@ -37,43 +37,43 @@ impl Client {
         client
     }
 
-    /// The same caller, who must see what it learned from this answer.
+    /// The same caller, whose reads show at least the effect of this response's request.
     #[must_use]
     pub fn after(&self, answer: &Answer) -> Self {
         Self { patient: true, ..self.with("orderflow-min-position", answer.position()) }
     }
 
-    /// `GET`
+    /// Sends a `GET`.
     #[track_caller]
     pub fn get(&self, path: &str) -> Answer {
         self.send("GET", path, b"")
     }
 
-    /// `POST` of JSON.
+    /// Sends a `POST` with JSON.
     #[track_caller]
     pub fn post(&self, path: &str, body: &Value) -> Answer {
         self.json("POST", path, body)
     }
 
-    /// `PUT` of JSON.
+    /// Sends a `PUT` with JSON.
     #[track_caller]
     pub fn put(&self, path: &str, body: &Value) -> Answer {
         self.json("PUT", path, body)
     }
 
-    /// `PATCH` of JSON.
+    /// Sends a `PATCH` with JSON.
     #[track_caller]
     pub fn patch(&self, path: &str, body: &Value) -> Answer {
         self.json("PATCH", path, body)
     }
 
-    /// `DELETE`
+    /// Sends a `DELETE`.
     #[track_caller]
     pub fn delete(&self, path: &str) -> Answer {
         self.send("DELETE", path, b"")
     }
 
-    /// `POST` of NDJSON.
+    /// Sends a `POST` with NDJSON.
     #[track_caller]
     pub fn post_lines(&self, path: &str, lines: &[u8]) -> Answer {
         self.with("content-type", "application/x-ndjson").send("POST", path, lines)
@@ -84,7 +84,7 @@ impl Client {
         self.with("content-type", "application/json").send(method, path, body.to_string().as_bytes())
     }
 
-    /// Any request; panics if it gets no answer.
+    /// Sends a request; panics if there is no response.
     #[track_caller]
     pub fn send(&self, method: &str, path: &str, body: &[u8]) -> Answer {
         let send = || match self.try_send(method, path, body) {
@@ -99,10 +99,10 @@ impl Client {
         })
     }
 
-    /// Any request; an error if it gets no whole answer, as from a server that was killed.
+    /// Sends a request. Returns an error if there is no complete response, such as from a killed server.
     pub fn try_send(&self, method: &str, path: &str, body: &[u8]) -> io::Result<Answer> {
         let mut stream = self.connect()?;
-        // Who sends too much is answered before the end.
+        // A server answers a request that is too large before it has read all of it.
         let sent = stream.write_all(&[self.head(method, path, body.len()).as_bytes(), body].concat());
         let answer = Answer::read(&mut stream);
         if answer.is_err() {
@@ -111,7 +111,7 @@ impl Client {
         answer
     }
 
-    /// A request whose body says it has `length` bytes and ends after these.
+    /// Sends a request whose `content-length` is `length`, and closes the sending side after `body`.
     pub fn send_cut_off(&self, path: &str, body: &[u8], length: usize) -> io::Result<Answer> {
         let client = self.with("content-type", "application/x-ndjson");
         let mut stream = self.connect()?;
@@ -120,7 +120,7 @@ impl Client {
         Answer::read(&mut stream)
     }
 
-    /// Begins a request and hangs up without waiting for an answer.
+    /// Begins a request and closes the connection without waiting for a response.
     #[track_caller]
     pub fn abandon(&self, path: &str, body: &[u8], length: usize) {
         let client = self.with("content-type", "application/x-ndjson");
@@ -128,14 +128,14 @@ impl Client {
         self.connect().and_then(|mut stream| stream.write_all(&request)).expect("a request can be begun");
     }
 
-    /// Sends these bytes as they are and reads the answer to the end of the connection.
+    /// Sends these bytes unchanged and reads the response.
     pub fn raw(&self, request: &[u8]) -> io::Result<Answer> {
         let mut stream = self.connect()?;
         stream.write_all(request)?;
         Answer::read(&mut stream)
     }
 
-    /// A connection of its own to the server.
+    /// Opens a new connection to the server.
     pub fn connect(&self) -> io::Result<TcpStream> {
         let stream = TcpStream::connect(self.address)?;
         stream.set_read_timeout(Some(ANSWER_WITHIN))?;
@@ -150,7 +150,7 @@ impl Client {
         head + &format!("content-length: {length}\r\n\r\n")
     }
 
-    /// All items of a list, page by page along its cursors.
+    /// All items of a list, read page by page with its cursors.
     #[track_caller]
     pub fn list(&self, path: &str, limit: u32) -> Vec<Value> {
         let and = if path.contains('?') { '&' } else { '?' };
@@ -165,7 +165,7 @@ impl Client {
         }
     }
 
-    /// Waits until no order of the default lifecycle waits for its decision.
+    /// Waits until no order of the default lifecycle is in its first state, CREATED.
     #[track_caller]
     pub fn wait_decided(&self) {
         wait_until("every order is decided", || {

@@ -1,8 +1,9 @@
-//! What end-to-end tests of orderflow need: the real binary in a directory of its own, a client, and waiting for
+//! What end-to-end tests of orderflow need: the real binary in a separate directory, a client, and waiting for
 //! conditions.
 //!
-//! Everything here panics with a readable message instead of returning errors: a test that cannot go on has failed.
-//! Nothing is left behind: child processes end with the value that holds them, or with the thread that made them.
+//! Functions panic with a readable message instead of returning errors, because a test that cannot continue has
+//! failed. Nothing is left behind: a child process ends with the value that owns it, or with the thread that started
+//! it.
 
 mod answer;
 mod baskets;

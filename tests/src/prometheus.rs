@@ -1,4 +1,4 @@
-//! Debian's Prometheus, scraping a server under test.
+//! Runs Debian's Prometheus, which scrapes a server under test.
 
 use std::{
     fs,
@@ -13,12 +13,12 @@ use tempfile::TempDir;
 
 use crate::{Client, binary::die_with_parent, repository, wait_until};
 
-/// Names the program, if it is elsewhere.
+/// The environment variable that names the program if it is not on the PATH.
 const PROGRAM: &str = "ORDERFLOW_PROMETHEUS";
-/// Set to `required`, the absence of an optional peer is an error.
+/// If this variable is `required`, a missing optional program is an error.
 const PEERS: &str = "ORDERFLOW_TEST_PEERS";
 
-/// A Prometheus with the alerts of `infra/`, in a directory of its own.
+/// A Prometheus with the alerts of `infra/`, in a separate directory.
 #[derive(Debug)]
 pub struct Prometheus {
     child: Child,
@@ -27,8 +27,8 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts one that scrapes this server every second. `None`, with a line that says so, where it is not installed and
-    /// need not be.
+    /// Starts a Prometheus that scrapes this server every second. If the program is neither installed nor required,
+    /// prints a message and returns `None`.
     pub fn start(server: SocketAddr) -> Option<Self> {
         let Some(program) = program() else {
             let required = std::env::var(PEERS).is_ok_and(|peers| peers == "required");
@@ -37,7 +37,7 @@ impl Prometheus {
             return None;
         };
         let folder = tempfile::tempdir().expect("temporary folders can be made");
-        // Freed at once; nobody else asks for it by number.
+        // The port is free again at once, and no other program asks for this number.
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let address = free.expect("a port is free");
         let config = folder.path().join("prometheus.yaml");
@@ -66,7 +66,7 @@ impl Prometheus {
         Some(prometheus)
     }
 
-    /// The result of a call of its API.
+    /// The result of a call of the Prometheus API.
     #[track_caller]
     pub fn call(&self, path: &str) -> Value {
         let answer = Client::new(self.address).get(path).json();
@@ -74,7 +74,7 @@ impl Prometheus {
         answer["data"].clone()
     }
 
-    /// The values of an expression now, one for each series.
+    /// The current values of an expression, one for each series.
     #[track_caller]
     pub fn query(&self, expression: &str) -> Vec<f64> {
         let data = self.call(&format!("/api/v1/query?query={}", percent_encoded(expression)));
@@ -86,13 +86,13 @@ impl Prometheus {
 
 impl Drop for Prometheus {
     fn drop(&mut self) {
-        // It may have ended already; then there is nothing to do.
+        // The process may have ended already, which is not an error here.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// The program: that which is named, on the path, or where `.ci/test` puts it.
+/// The path of the program: the named one, the one on the PATH, or the one that `.ci/test` installs.
 fn program() -> Option<PathBuf> {
     let cached = std::env::var_os("HOME")
         .map(|home| Path::new(&home).join(".cache/orderflow-tools/prometheus/usr/bin/prometheus"));

@@ -6,19 +6,19 @@ use serde_json::Value;
 
 use crate::{Ran, Stage};
 
-/// A record, with repeats left out.
+/// A record that is not a repeat.
 #[derive(Clone, Debug)]
 pub struct Event {
-    /// Its partition.
+    /// The number of its partition.
     pub partition: u64,
-    /// Its type.
+    /// The type of the record.
     pub kind: String,
-    /// What it says.
+    /// The payload of the record.
     pub data: Value,
 }
 
-/// All records of a topic of a stopped server, in the order of each partition. A number that a source has used
-/// before in that partition is a repeat and left out; a gap is a failure.
+/// All records of a topic of a stopped server, in the order of each partition. A number that a source has used before
+/// in the partition is a repeat and left out. A gap panics.
 #[track_caller]
 pub fn records(stage: &Stage, topic: &str) -> Vec<Event> {
     let Ran { stdout, .. } = stage.run_on_data(&["tap", topic]).exits(0);

@@ -1,5 +1,5 @@
-//! A log written anew, record by record, so that a test can change what no disk error would: the file is whole, and
-//! what it says is not.
+//! Rewrites a log record by record, so that a test can create what no disk error would: a file that is whole with
+//! content that is wrong.
 
 use std::path::Path;
 
@@ -9,35 +9,35 @@ use orderflow_topics::{Batch, EmbeddedLog, Topics, Visibility, embedded, partiti
 
 use crate::Stage;
 
-/// How many records are appended at once; small enough for the smallest segments.
+/// How many records are appended at once; few enough for the smallest segments.
 const BATCH_RECORDS: usize = 200;
 
 /// A record as an edit sees it.
 #[derive(Debug)]
 pub struct Stored<'a> {
-    /// Its partition.
+    /// The partition of the record.
     pub at: TopicPartition,
-    /// Its offset.
+    /// The offset of the record.
     pub offset: u64,
-    /// Whether it is the last of its partition.
+    /// Whether it is the last record of its partition.
     pub last: bool,
-    /// Its bytes, which these tests know to be text.
+    /// The bytes of the record, which are text in these tests.
     pub text: &'a str,
 }
 
 impl Stored<'_> {
-    /// Whether it is in this topic and has all these words.
+    /// Whether the record is in this topic and contains all these words.
     pub fn is(&self, topic: Topic, words: &[&str]) -> bool {
         self.at.topic == topic && words.iter().all(|word| self.text.contains(word))
     }
 
-    /// The record as it was.
+    /// The unchanged record.
     pub fn same(&self) -> Vec<String> {
         vec![self.text.to_owned()]
     }
 }
 
-/// Writes the log of a stopped server anew; `edit` says which records stand in the place of each.
+/// Rewrites the log of a stopped server. `edit` returns the records that replace each record.
 pub fn rewrite(stage: &Stage, edit: impl FnMut(&Stored<'_>) -> Vec<String>) {
     let (old, new) = (stage.data().join("log"), stage.data().join("log.new"));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build();
@@ -49,7 +49,7 @@ pub fn rewrite(stage: &Stage, edit: impl FnMut(&Stored<'_>) -> Vec<String>) {
 async fn copy(old: &Path, new: &Path, mut edit: impl FnMut(&Stored<'_>) -> Vec<String>) {
     let settings = embedded::LogSettings { segment_bytes: 4 << 20, ..embedded::LogSettings::default() };
     let (old, _) = EmbeddedLog::open_read_only(old, settings.clone()).expect("the old log is whole");
-    // It stays the same log to the snapshots and the database.
+    // The log keeps its id, so that the snapshots and the database still belong to it.
     let settings = embedded::LogSettings { new_id: Some(old.id()), ..settings };
     let (new, _) = EmbeddedLog::open(new, settings).expect("a new log can be made");
     for topic in Topic::ALL {

@@ -1,11 +1,11 @@
-//! Waiting until a server has nothing more to decide or to show.
+//! Waits until a server has nothing left to decide or show.
 
 use serde_json::Value;
 
 use crate::{Client, wait_until};
 
-/// Waits until everything that was taken is decided and shown. What decisions lead to is commands too, so this looks
-/// until no more of them come.
+/// Waits until everything that was accepted is decided and shown. Decisions lead to further commands, so this repeats
+/// until no new commands appear.
 #[track_caller]
 pub fn settle(admin: &Client) {
     let mut before = String::new();
@@ -20,7 +20,7 @@ pub fn settle(admin: &Client) {
     }
 }
 
-/// The position of the last commands there are: `orders.commands:0@7,1@3;stock.commands:0@9`.
+/// The position of the last command in each partition: `orders.commands:0@7,1@3;stock.commands:0@9`.
 fn last_commands(topics: &Value) -> String {
     let items = topics["items"].as_array().expect("topics are a list");
     let of_topic = |topic: &Value| {

@@ -1,13 +1,13 @@
-//! The words most stories are told in: products, stock, orders.
+//! The common steps of most tests: products, stock and orders.
 
 use serde_json::{Value, json};
 
 use crate::{Answer, Client, wait_until};
 
-/// The levels of a SKU that has never been received.
+/// The levels of a SKU that was never received.
 pub const NOTHING: [u64; 5] = [0; 5];
 
-/// Puts a product into the catalogue, in EUR, and receives so many units of it.
+/// Puts a product into the catalogue, priced in EUR, and receives `units` units of it.
 #[track_caller]
 pub fn supply(keeper: &Client, sku: &str, unit_price: u64, units: u64) -> Answer {
     let product = json!({ "name": format!("The {sku}"), "unit_price": unit_price, "currency": "EUR" });
@@ -15,40 +15,40 @@ pub fn supply(keeper: &Client, sku: &str, unit_price: u64, units: u64) -> Answer
     keeper.post(&format!("/inventory/{sku}/receipts"), &json!({ "quantity": units })).is(200)
 }
 
-/// An order in EUR of so many units of each SKU, at the catalogue's prices.
+/// The body of an order in EUR with these units of each SKU, at catalogue prices.
 pub fn order(lines: &[(&str, u64)]) -> Value {
     let lines: Vec<_> = lines.iter().map(|(sku, units)| json!({ "sku": sku, "quantity": units })).collect();
     json!({ "currency": "EUR", "lines": lines })
 }
 
-/// A line of a batch: an order of one unit by `customer` under `key`, its price stated.
+/// A line of a batch: an order of one unit by `customer` under `key`, with a stated price.
 pub fn batch_line(key: &str, customer: &str, sku: &str) -> String {
     let lines = json!([{ "sku": sku, "quantity": 1, "unit_price": 100 }]);
     json!({ "idempotency_key": key, "customer_id": customer, "currency": "EUR", "lines": lines }).to_string()
         + "\n"
 }
 
-/// The path of an order, from an answer about it.
+/// The path of an order, from a response about it.
 #[track_caller]
 pub fn path_of(answer: &Answer) -> String {
     let order = answer.json();
     format!("/orders/{}", order["id"].as_str().unwrap_or_else(|| panic!("no order: {order}")))
 }
 
-/// Moves an order to a state.
+/// Moves an order to another state.
 #[track_caller]
 pub fn change(caller: &Client, order: &str, status: &str) -> Answer {
     caller.patch(&format!("{order}/status"), &json!({ "status": status }))
 }
 
-/// Received, available, reserved, shipped and written off.
+/// The levels in the JSON of a SKU: received, available, reserved, shipped and written off.
 #[track_caller]
 pub fn levels(stock: &Value) -> [u64; 5] {
     ["received", "available", "reserved", "shipped", "written_off"]
         .map(|level| stock[level].as_u64().unwrap_or_else(|| panic!("no level {level}: {stock}")))
 }
 
-/// Waits until the levels of a SKU are these: received, available, reserved, shipped and written off.
+/// Waits until a SKU has these levels: received, available, reserved, shipped and written off.
 #[track_caller]
 pub fn wait_levels(caller: &Client, sku: &str, wanted: [u64; 5]) {
     let mut last = NOTHING;
@@ -60,7 +60,7 @@ pub fn wait_levels(caller: &Client, sku: &str, wanted: [u64; 5]) {
     wait_until(&format!("{sku} has the levels {wanted:?}"), look);
 }
 
-/// The one order with this idempotency key; panics if there are several, `None` if there is none.
+/// The order with this idempotency key, or `None`; panics if there are several.
 #[track_caller]
 pub fn find(admin: &Client, key: &str) -> Option<Value> {
     let found = admin.get(&format!("/orders?idempotency_key={key}")).is(200).json();

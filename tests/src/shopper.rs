@@ -1,5 +1,6 @@
-//! A client that does what clients do, and keeps book: it orders, cancels, moves orders on, receives and corrects
-//! stock, looks and reads; and when an answer is lost it asks again under the same key, from whatever server there is.
+//! A client that acts as real clients do and records what it learns. It places, cancels and moves orders, receives
+//! and corrects stock, and reads. When an answer is lost, it repeats the request under the same key, to the server
+//! that runs then.
 
 use std::{
     collections::BTreeMap,
@@ -15,17 +16,17 @@ use crate::{
     order,
 };
 
-/// How many SKUs of plenty there are beside the scarce one.
+/// The number of plentiful SKUs besides the scarce one.
 const PLENTIES: usize = 4;
-/// How many of its orders a shopper has in mind.
+/// How many of its orders a shopper remembers.
 const ORDERS_MAX: usize = 16;
 
-/// A SKU there is plenty of.
+/// The name of a plentiful SKU.
 fn plenty(n: usize) -> String {
     format!("plenty-{}", n % PLENTIES)
 }
 
-/// Fills the catalogue: plenty of some, and nothing yet of what is to be scarce.
+/// Fills the catalogue, and receives stock of the plentiful SKUs. The scarce SKUs have no stock yet.
 #[track_caller]
 pub fn open_shop(server: &Server, scarce: &[String], history: &History) {
     let admin = server.admin();
@@ -41,16 +42,16 @@ pub fn open_shop(server: &Server, scarce: &[String], history: &History) {
     }
 }
 
-/// A client with a memory.
+/// A client that remembers its orders and writes.
 #[derive(Debug)]
 pub struct Shopper {
     number: usize,
     random: fastrand::Rng,
     sent: usize,
-    /// A request whose answer was lost.
+    /// A request whose answer was lost, to be repeated.
     waiting: Option<Request>,
     orders: Vec<Mine>,
-    /// The position of the last own write to a SKU, and when it was invoked.
+    /// The position of its last write to each SKU, and when that write was invoked.
     moved: BTreeMap<String, (String, u64)>,
 }
 
@@ -58,7 +59,7 @@ pub struct Shopper {
 struct Request {
     key: Option<String>,
     operation: Operation,
-    /// Not to wait for the decision.
+    /// Whether the request does not wait for the decision.
     hasty: bool,
 }
 
@@ -67,19 +68,20 @@ struct Request {
 struct Mine {
     id: String,
     status: String,
-    /// A position, and the version that was told with it.
+    /// The position of an answer, whose version is known too.
     position: String,
     told: u64,
 }
 
 impl Shopper {
-    /// The shopper with this number, who does the same things for the same seed as far as the answers are the same.
+    /// The shopper with this number. With the same seed it sends the same requests as long as the answers are the
+    /// same.
     pub fn new(number: usize, seed: u64) -> Self {
         let random = fastrand::Rng::with_seed(seed ^ (number as u64) << 32);
         Self { number, random, sent: 0, waiting: None, orders: Vec::new(), moved: BTreeMap::new() }
     }
 
-    /// Keeps asking, mostly for the scarce SKU, until told to stop or the server is gone.
+    /// Sends requests, mostly about the scarce SKU, until `stop` is set or the server is gone.
     pub fn shop(&mut self, server: &Server, scarce: &str, history: &History, stop: &AtomicBool) {
         while !stop.load(Ordering::Relaxed) {
             let request = self.waiting.take().unwrap_or_else(|| self.choose(scarce));
@@ -89,7 +91,7 @@ impl Shopper {
         }
     }
 
-    /// Asks again what is still without an answer.
+    /// Repeats the request that has no answer yet.
     #[track_caller]
     pub fn finish(&mut self, server: &Server, history: &History) {
         while let Some(request) = self.waiting.take() {
@@ -97,11 +99,11 @@ impl Shopper {
         }
     }
 
-    /// Whether there was an answer.
+    /// Sends a request and records it. Returns whether there was a response.
     fn ask(&mut self, server: &Server, request: Request, history: &History) -> bool {
         let Request { key, operation, .. } = request.clone();
         let (entry, answer) = history.record(self.number, key, operation, || self.send(server, &request));
-        // Now and then nobody ever learns what became of it.
+        // Some requests are not repeated, so that their outcome stays unknown.
         if entry.outcome == Outcome::Unknown && request.key.is_some() && self.random.u8(..10) > 0 {
             self.waiting = Some(request);
         }
@@ -169,7 +171,7 @@ impl Shopper {
             (_, Outcome::Named(id)) => self.know(id, "CREATED", 1, position),
             _ => {}
         }
-        // What is over is of no more use.
+        // Finished orders are of no further use.
         self.orders.retain(|mine| !["FAILED", "CANCELED", "DELIVERED"].contains(&mine.status.as_str()));
         if self.orders.len() > ORDERS_MAX {
             self.orders.remove(0);
@@ -188,7 +190,7 @@ impl Shopper {
         }
     }
 
-    /// What to ask next.
+    /// Chooses the next request.
     fn choose(&mut self, scarce: &str) -> Request {
         let some = match self.random.u8(..100) {
             0..35 => None,
@@ -228,7 +230,7 @@ impl Shopper {
         self.keyed(operation, hasty)
     }
 
-    /// Cancels an own order, or moves it on.
+    /// A request that cancels one of its orders, or moves it on.
     fn change(&mut self, cancel: bool) -> Option<Request> {
         let mine = self.random.choice(&self.orders)?.clone();
         let to = match mine.status.as_str() {

@@ -1,4 +1,4 @@
-//! A data directory of its own, and the server on it: started, stopped, killed and started again.
+//! A data directory for a test, and the server on it, which the test starts, stops, kills and restarts.
 
 use std::{
     net::SocketAddr,
@@ -11,15 +11,15 @@ use tempfile::TempDir;
 
 use crate::{Client, Cluster, Database, Ran, Running, wait_until};
 
-/// Where a test plays: a data directory, gone at the end, and the settings of its servers.
+/// The environment of a test: a data directory, removed at the end, and the settings of its servers.
 #[derive(Debug)]
 pub struct Stage {
-    /// Holds the data directory, and what else a test writes.
+    /// The folder with the data directory, and with other files that a test writes.
     pub folder: TempDir,
     data: PathBuf,
     settings: Vec<(String, String)>,
     pipeline: Option<String>,
-    /// Where the database is, if it is not in the data directory.
+    /// Keeps the cluster running that has the database; `None` with SQLite in the data directory.
     #[expect(dead_code, reason = "it runs as long as somebody has it")]
     cluster: Option<Arc<Cluster>>,
 }
@@ -31,15 +31,14 @@ impl Default for Stage {
 }
 
 impl Stage {
-    /// An empty data directory; servers on it have small segments, so that several are filled quickly, and wait long
-    /// for a decision. With
-    /// `ORDERFLOW_TEST_DATABASE=postgres` every stage has its database in Postgres.
+    /// A stage with an empty data directory. Its servers have small segments, so that several are filled quickly, and
+    /// wait long for a decision. With `ORDERFLOW_TEST_DATABASE=postgres`, every stage has its database in Postgres.
     pub fn new() -> Self {
         let folder = TempDir::with_prefix("orderflow-test-").expect("temporary directories can be made");
         let data = folder.path().join("data");
         let settings = vec![
             ("ORDERFLOW_SEGMENT_BYTES".to_owned(), (4 << 20).to_string()),
-            // Decisions take no longer than on a machine that is all ours; a busy one takes longer.
+            // On a machine that runs nothing else, decisions are fast. On a busy machine they take longer.
             ("ORDERFLOW_DECISION_WITHIN_S".to_owned(), "60".to_owned()),
         ];
         let stage = Self { folder, data, settings, pipeline: None, cluster: None };
@@ -47,7 +46,7 @@ impl Stage {
         if postgres { stage.on_postgres() } else { stage }
     }
 
-    /// With a database of its own in the cluster that tests share.
+    /// The same stage with a new database in the cluster that tests share.
     #[must_use]
     pub fn on_postgres(self) -> Self {
         let cluster = Cluster::shared();
@@ -55,25 +54,25 @@ impl Stage {
         Self { cluster: Some(cluster), ..stage }
     }
 
-    /// With another data directory.
+    /// The same stage with another data directory.
     #[must_use]
     pub fn on(self, data: PathBuf) -> Self {
         Self { data, ..self }
     }
 
-    /// With this pipeline: a file or a name.
+    /// The same stage with this pipeline, a file or a name.
     #[must_use]
     pub fn pipeline(self, pipeline: impl Into<String>) -> Self {
         Self { pipeline: Some(pipeline.into()), ..self }
     }
 
-    /// With this database in place of SQLite in the data directory.
+    /// The same stage with this database instead of SQLite in the data directory.
     #[must_use]
     pub fn database(self, database: &Database) -> Self {
         self.with("database", &database.url)
     }
 
-    /// With this setting, such as `segment_bytes`, for servers started from now on.
+    /// The same stage with this setting, such as `segment_bytes`, for servers started from now on.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl ToString) -> Self {
         self.set(name, value);
@@ -87,7 +86,7 @@ impl Stage {
         self.settings.push((name, value.to_string()));
     }
 
-    /// The data directory.
+    /// The path of the data directory.
     pub fn data(&self) -> &Path {
         &self.data
     }
@@ -96,7 +95,7 @@ impl Stage {
         self.data.to_str().expect("temporary directories have UTF-8 names")
     }
 
-    /// Starts a server without waiting for it: on a free port, with these arguments more.
+    /// Starts a server on a free port with these additional arguments, without waiting until it serves.
     pub fn start(&self, more: &[&str]) -> Running {
         let mut arguments = vec!["serve", "--data", self.data_text(), "--listen", "127.0.0.1:0"];
         if let Some(pipeline) = &self.pipeline {
@@ -106,7 +105,7 @@ impl Stage {
         Running::start(&arguments, &self.settings)
     }
 
-    /// Starts `orderflow serve` without any arguments: only with the settings.
+    /// Starts `orderflow serve` without arguments, only with the settings.
     pub fn start_bare(&self) -> Running {
         Running::start(&["serve"], &self.settings)
     }
@@ -117,7 +116,7 @@ impl Stage {
         self.serve_with(&[])
     }
 
-    /// Starts a server with these arguments more and waits until it serves.
+    /// Starts a server with these additional arguments and waits until it serves.
     #[track_caller]
     pub fn serve_with(&self, more: &[&str]) -> Server {
         let mut running = self.start(&[&["--insecure-no-auth"], more].concat());
@@ -131,13 +130,13 @@ impl Stage {
         Server { running, address }
     }
 
-    /// Runs `orderflow` with these arguments to its end.
+    /// Runs `orderflow` with these arguments until it ends.
     #[track_caller]
     pub fn run(&self, arguments: &[&str]) -> Ran {
         Running::start(arguments, &[]).wait()
     }
 
-    /// Runs `orderflow` with these arguments and `--data` to its end.
+    /// Runs `orderflow` with these arguments and `--data` until it ends.
     #[track_caller]
     pub fn run_on_data(&self, arguments: &[&str]) -> Ran {
         self.run(&[arguments, &["--data", self.data_text()]].concat())
@@ -154,8 +153,8 @@ impl Stage {
         Running::start(&arguments, &database).wait()
     }
 
-    /// Panics unless `orderflow verify` finds everything as it must be. What the database does not show yet at a
-    /// stop, it shows after the next start.
+    /// Panics unless `orderflow verify` finds no difference. Events that the database does not show at a stop are no
+    /// difference: it shows them after the next start.
     #[track_caller]
     pub fn verify_clean(&self) -> String {
         let ran = self.verify().exits(0);
@@ -164,80 +163,80 @@ impl Stage {
     }
 }
 
-/// `orderflow serves … on http://ADDRESS from …`
+/// Parses the address in `orderflow serves … on http://ADDRESS from …`.
 fn address_in(line: &str) -> Option<SocketAddr> {
     let (_, rest) = line.strip_prefix("orderflow serves ")?.split_once("http://")?;
     rest.split(' ').next()?.parse().ok()
 }
 
-/// A server that serves.
+/// A server that is ready for requests.
 #[derive(Debug)]
 pub struct Server {
     running: Running,
-    /// Where.
+    /// The address that the server listens on.
     pub address: SocketAddr,
 }
 
 impl Server {
-    /// Where, as `--url` takes it.
+    /// The URL of the server, as `--url` takes it.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// A client in this role, under this name.
+    /// A client in this role, with this name.
     pub fn client(&self, role: &str, subject: &str) -> Client {
         Client::new(self.address).with("x-orderflow-role", role).with("x-orderflow-subject", subject)
     }
 
-    /// A client that keeps the shop.
+    /// A client in the role `admin`.
     pub fn admin(&self) -> Client {
         self.client("admin", "ada")
     }
 
-    /// A client that orders.
+    /// A client in the role `customer`.
     pub fn customer(&self, name: &str) -> Client {
         self.client("customer", name)
     }
 
-    /// A client that carries parcels.
+    /// A client in the role `courier`.
     pub fn courier(&self) -> Client {
         self.client("courier", "curt")
     }
 
-    /// What it has complained about so far.
+    /// The server's standard error so far.
     pub fn stderr(&self) -> String {
         self.running.stderr()
     }
 
-    /// Asks it to stop, without waiting.
+    /// Asks the server to stop with SIGTERM, without waiting.
     pub fn ask_to_stop(&self) {
         self.running.signal(Signal::TERM);
     }
 
-    /// Asks it to stop as Ctrl-C does, without waiting.
+    /// Asks the server to stop with SIGINT, as Ctrl-C does, without waiting.
     pub fn interrupt(&self) {
         self.running.signal(Signal::INT);
     }
 
-    /// Waits for its end.
+    /// Waits until the server has ended.
     #[track_caller]
     pub fn wait(self) -> Ran {
         self.running.wait()
     }
 
-    /// Stops it in order; panics if that fails.
+    /// Stops the server in order and waits for its end; panics if that fails.
     #[track_caller]
     pub fn stop(self) -> Ran {
         self.ask_to_stop();
         self.wait().exits(0)
     }
 
-    /// Kills it while others still use this value.
+    /// Kills the server while other threads still use this value.
     pub fn kill_now(&self) {
         self.running.signal(Signal::KILL);
     }
 
-    /// Kills it.
+    /// Kills the server.
     pub fn kill(mut self) {
         self.running.kill();
     }

@@ -1,4 +1,4 @@
-//! A small file system of its own, to be filled.
+//! A small separate file system that a test can fill.
 
 use std::{
     fs::File,
@@ -7,31 +7,31 @@ use std::{
     process::Command,
 };
 
-/// A file system in memory, gone at the end.
+/// A file system in memory, unmounted when it is dropped.
 #[derive(Debug)]
 pub struct Tmpfs(PathBuf);
 
 impl Tmpfs {
-    /// Mounts one of so many bytes on a folder that is made for it. Where that is not allowed, `None`, and what is
-    /// skipped for it is said even where tests' output is not shown.
+    /// Mounts a file system of `bytes` bytes on a new folder. If mounting is not allowed, returns `None` and prints
+    /// what is skipped, even where the output of tests is not shown.
     pub fn mount(folder: &Path, bytes: u64, skipped: &str) -> Option<Self> {
         std::fs::create_dir(folder).expect("a folder can be made");
         let size = format!("size={bytes}");
         if mount(&["-t", "tmpfs", "-o", &size, "tmpfs"], folder) {
             return Some(Self(folder.to_owned()));
         }
-        // Not by a macro, whose output is shown only for tests that fail.
+        // Not with a macro, whose output is shown only for failing tests.
         let said = writeln!(std::io::stderr(), "skipped: {skipped}: it needs to be root to mount a tmpfs");
         said.expect("standard error can be written to");
         None
     }
 
-    /// Its folder.
+    /// The folder that it is mounted on.
     pub fn folder(&self) -> &Path {
         &self.0
     }
 
-    /// Takes all room that is left, into a file.
+    /// Fills all remaining space with one file, and returns its path.
     pub fn fill(&self) -> PathBuf {
         let path = self.0.join("beside");
         let mut file = File::create(&path).expect("a file can be made");
@@ -39,7 +39,7 @@ impl Tmpfs {
         path
     }
 
-    /// Makes it larger, while it is used.
+    /// Makes the file system larger while it is in use.
     pub fn grow(&self, bytes: u64) {
         let size = format!("remount,size={bytes}");
         assert!(mount(&["-o", &size], &self.0), "a tmpfs can be made larger");
@@ -53,7 +53,7 @@ fn mount(arguments: &[&str], folder: &Path) -> bool {
 
 impl Drop for Tmpfs {
     fn drop(&mut self) {
-        // Lazily: a server that a failed test left behind may still be ending.
+        // Lazily, because a server of a failed test may still be ending.
         let _ = Command::new("umount").arg("-l").arg(&self.0).output();
     }
 }

@@ -1,16 +1,16 @@
-//! Logs that have lost their beginning to retention.
+//! Logs whose beginning was removed by retention.
 
 use crate::{Server, Stage, wait_until};
 
-/// A stage whose log keeps no more than it must.
+/// A stage whose log keeps no more than necessary.
 pub fn forgetful() -> Stage {
     Stage::new().with("segment_bytes", 1 << 20).with("retention_bytes", 1 << 20).with("snapshot_every", 100)
 }
 
-/// Rounds of orders at most: enough to fill several segments.
+/// The largest number of rounds of orders: enough to fill several segments.
 const ROUNDS_MAX: u32 = 1_000;
 
-/// Orders, round by round, until retention has removed the beginning of these topics; how many rounds it took.
+/// Places orders in rounds until retention has removed the beginning of these topics. Returns the number of rounds.
 pub fn order_until_trimmed(
     server: &Server,
     stage: &Stage,

@@ -1,14 +1,13 @@
-//! Waiting for a condition.
+//! Waits for a condition.
 
 use std::time::{Duration, Instant};
 
-/// How long a condition may take to come true: far longer than on a slow and busy machine. Only a test that fails waits
-/// so long.
+/// The longest wait for a condition, far longer than on a slow and busy machine. Only a failing test waits this long.
 const DEADLINE: Duration = Duration::from_secs(600);
-/// How long to leave others the processor between two looks.
+/// The pause between two checks, which leaves the processor to others.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// Looks until `look` finds something; panics, naming `what`, when it never does.
+/// Calls `look` until it returns a value. Panics with `what` if it never does.
 #[track_caller]
 pub fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + DEADLINE;

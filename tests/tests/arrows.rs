@@ -1,4 +1,4 @@
-//! The picture of the crates in ARCHITECTURE.md is that of the manifests.
+//! The dependencies between crates in ARCHITECTURE.md are those of the manifests.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,7 +16,7 @@ fn manifest(folder: &str) -> Table {
     text.parse().unwrap()
 }
 
-/// Each crate's folder and the folders of those it depends on, without what only its tests need.
+/// The folder of each crate with the folders of its dependencies, without those only for tests.
 fn of_manifests() -> Arrows {
     let members = manifest("")["workspace"]["members"].as_array().unwrap().clone();
     let manifests: BTreeMap<String, Table> = members

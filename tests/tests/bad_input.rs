@@ -1,9 +1,9 @@
-//! What is wrong with a request is said by status, type and a pointer to the field, and changes nothing.
+//! A wrong request gets a response with a status, a type and a pointer to the field, and changes nothing.
 
 use orderflow_tests::{Answer, Client, Server, Stage, order, supply, wait_levels};
 use serde_json::{Value, json};
 
-/// A server that has tea and milk, and sells them to Ann.
+/// A server with stock of tea and milk, and the client `ann`.
 fn shop() -> (Stage, Server, Client) {
     let stage = Stage::new();
     let server = stage.serve();

@@ -1,4 +1,4 @@
-//! Streams of lines: packed or plain, with bad lines in them, and broken off.
+//! Streams of lines: compressed or plain, with bad lines in them, and cut off.
 
 use std::{collections::BTreeSet, io::Write};
 
@@ -28,7 +28,7 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
     zstd::encode_all(bytes, 3).unwrap()
 }
 
-/// How many orders there are once all is decided; each of them is reserved.
+/// The number of orders once everything is decided; each of them must be reserved.
 #[track_caller]
 fn reserved(admin: &Client) -> u64 {
     admin.wait_decided();
@@ -59,7 +59,7 @@ fn orders_are_taken_plain_and_packed() {
         assert_eq!(order["lines"], json!([{ "sku": "tea", "quantity": 1, "unit_price": 100 }]));
     }
     assert_eq!(reserved(&server.admin()), 900);
-    // All of it again changes nothing.
+    // Sending all lines again changes nothing.
     let again = till.post_lines("/orders/batch", lines("zstd", 300).as_bytes()).is(202);
     assert_eq!(again.json()["accepted"], 300);
     assert_eq!(reserved(&server.admin().after(&again)), 900);
@@ -129,14 +129,15 @@ fn a_broken_line_is_named_and_harms_no_other() {
     stage.verify_clean();
 }
 
-/// Sends a batch that ends too early; how many lines the server says it took. So many are there, from the first on.
+/// Sends a batch that ends too early. Returns how many lines the server reports as accepted; exactly these must
+/// exist, from the first line on.
 #[track_caller]
 fn cut_off(client: &Client, admin: &Client, name: &str, body: &[u8], length: usize) -> u64 {
     let answer =
         client.send_cut_off("/orders/batch", body, length).expect("half a connection is still answered");
     let accepted =
         answer.is_problem(400, "body-incomplete")["accepted"].as_u64().expect("it says how much it took");
-    // Accepted is durable, and what is durable is shown before long.
+    // Accepted lines are durable, and durable lines are shown before long.
     wait_until("what was accepted is shown", || {
         let orders = admin.list("/orders?status=RESERVED", 1000);
         let keys = orders.iter().filter_map(|order| order["idempotency_key"].as_str());
@@ -162,10 +163,11 @@ fn of_a_batch_that_breaks_off_only_whole_lines_count() {
         let accepted = cut_off(&client, &admin, name, &packed[..packed.len() / 2], packed.len());
         assert!(accepted < 4_000, "{accepted}");
     }
-    // A client that is gone altogether gets no answer; what was whole may be there, half a line may not.
+    // A client that has closed its connection gets no answer. Complete lines may have been accepted, half a line may
+    // not.
     let gone = lines("gone", 40).replace("\n", " \n");
     till.abandon("/orders/batch", gone.trim_end().as_bytes(), gone.len() + 1);
-    // It goes on as if nothing had been.
+    // The server continues to work.
     let answer = till.post_lines("/orders/batch", batch.as_bytes()).is(202);
     assert_eq!(answer.json()["accepted"], 40);
     assert!(find(&admin.after(&answer), "plain-39").is_some());

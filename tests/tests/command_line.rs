@@ -1,4 +1,4 @@
-//! The command line: exit codes, one clear sentence, and what the small commands print.
+//! The command line: exit codes, one clear error sentence, and the output of the small commands.
 
 use orderflow_tests::{Running, Stage, batch_line, order, repository, supply};
 
@@ -83,7 +83,7 @@ fn what_is_not_there_is_named() {
     stage.verify().fails_naming(&["holds no log", "--data"]);
     stage.run_on_data(&["topics"]).fails_naming(&["holds no log"]);
     stage.run(&["pipeline", "check", "no-such.toml"]).fails_naming(&["no-such.toml"]);
-    // Port 9 of the loopback is nobody's.
+    // Nothing listens on port 9 of the loopback.
     stage.run(&["topics", "--url", "http://127.0.0.1:9"]).fails_naming(&["cannot connect", "127.0.0.1:9"]);
     stage.run(&["topics", "--url", "ftp://127.0.0.1"]).fails_naming(&["http://"]);
     stage.run(&["replay", "no-such.ndjson"]).fails_naming(&["no-such.ndjson"]);

@@ -1,4 +1,4 @@
-//! Killed again and again in the middle of a replay: nothing that was acknowledged is lost, and nothing is there twice.
+//! The server is killed repeatedly in the middle of a replay: nothing acknowledged is lost, and nothing exists twice.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -14,10 +14,10 @@ use orderflow_tests::{
 use serde_json::Value;
 
 const KILLS: usize = 10;
-/// How often the sample is in the file that is replayed, so that the replay outlives the server.
+/// How many copies of the sample are in the file that is replayed, so that the replay outlives the server.
 const COPIES: usize = 8;
 
-/// What clients were told is safe: the order's id where the answer had it, by customer and key.
+/// The acknowledged orders, by customer and key, with the order's id if the answer had it.
 #[derive(Default)]
 pub(crate) struct Acknowledged {
     orders: Mutex<BTreeMap<(String, String), Option<String>>>,
@@ -34,8 +34,8 @@ impl Acknowledged {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// Panics unless each is there once, reserved, under the id that its client was told. All orders by customer and
-    /// key.
+    /// Panics unless each acknowledged order exists once, is reserved, and has the id that its client was told.
+    /// Returns all orders by customer and key.
     pub(crate) fn are_there_once<'a>(&self, all: &'a [Value]) -> HashMap<(&'a str, &'a str), &'a Value> {
         let mut by_key: HashMap<(&str, &str), &Value> = HashMap::new();
         for order in all {
@@ -56,9 +56,9 @@ impl Acknowledged {
     }
 }
 
-/// Orders that one customer places in a round at most.
+/// How many orders one customer places in a round at most.
 const SINGLES_MAX: usize = 5_000;
-/// Batches that are posted in a round at most.
+/// How many batches are posted in a round at most.
 const BATCHES_MAX: usize = 500;
 
 /// Places orders one by one until the server is gone.
@@ -86,7 +86,7 @@ fn place_batches(client: &Client, round: usize, acknowledged: &Acknowledged) {
     }
 }
 
-/// The sample several times over, each copy under its own keys and customers.
+/// The sample several times, each copy under its own keys and customers.
 fn large_file(stage: &Stage) -> Baskets {
     let sample = Baskets::sample();
     let path = stage.folder.path().join("large.ndjson.zst");
@@ -106,7 +106,7 @@ fn start_replay(server: &Server, file: &str) -> Running {
     Running::start(&["replay", file, "--stock", "100", "--url", &server.url()], &[])
 }
 
-/// Loads the server, and kills it once so many more orders have been acknowledged.
+/// Loads the server, and kills it once `more` further orders have been acknowledged.
 fn kill_under_load(stage: &Stage, file: &str, round: usize, more: usize, acknowledged: &Acknowledged) {
     let server = stage.serve();
     let (ann, admin) = (server.customer("ann"), server.admin());
@@ -155,7 +155,7 @@ fn killed_ten_times_during_a_replay_it_loses_nothing_that_was_acknowledged() {
     levels_balance(&records(&stage, "stock.events"));
 }
 
-/// Every order that was acknowledged is there once, reserved, under the id that its client was told.
+/// Every acknowledged order exists once, is reserved, and has the id that its client was told.
 fn each_is_there_once(all: &[Value], baskets: &Baskets, acknowledged: &Acknowledged) {
     let by_key = acknowledged.are_there_once(all);
     let keys: HashMap<&str, usize> = by_key.keys().fold(HashMap::new(), |mut keys, (_, key)| {
@@ -167,7 +167,7 @@ fn each_is_there_once(all: &[Value], baskets: &Baskets, acknowledged: &Acknowled
     }
 }
 
-/// Each order's versions are 1, 2, 3 … in the log.
+/// The versions of each order in the log count 1, 2, 3 ….
 fn versions_count(events: &[Event]) {
     let mut versions: HashMap<&str, u64> = HashMap::new();
     for event in events
@@ -182,7 +182,7 @@ fn versions_count(events: &[Event]) {
     assert!(versions.len() > 10_000, "{} orders", versions.len());
 }
 
-/// After each event of stock, what came in is what is there, reserved, shipped or written off.
+/// After each event of stock, the received units equal the sum of available, reserved, shipped and written-off units.
 fn levels_balance(events: &[Event]) {
     let mut seen = 0;
     for event in events {

@@ -1,7 +1,7 @@
-//! A log that ends in the middle: whatever was acknowledged in front of the cut is there, and nothing else is lost.
+//! A log that ends in the middle: everything acknowledged before the cut is kept, and nothing else is lost.
 //!
-//! The last segment is cut at every byte of its last frames, as a file that ends there and as one that is zero from
-//! there on. What must be left is read from the frames' headers here, not by the log.
+//! The last segment is cut at every byte of its last frames, once as a file that ends there, and once as a file that
+//! is zero from there on. The test reads the expected records from the headers of the frames, not through the log.
 
 use std::{
     collections::BTreeMap,
@@ -21,13 +21,13 @@ const FRAMES_CUT: usize = 6;
 /// The end of each partition, by the numbers of topic and partition.
 type Ends = BTreeMap<(u16, u16), u64>;
 
-/// A frame as its header tells.
+/// A frame, as its header describes it.
 #[derive(Debug)]
 struct Frame {
     start: u64,
-    /// Where it is whole; what follows up to the next frame is zero.
+    /// The position at which the frame is complete; the bytes up to the next frame are zero.
     whole: u64,
-    /// The ends of the partitions whose records it has.
+    /// The ends of the partitions after the frame's records, for the partitions in it.
     ends: Ends,
 }
 
@@ -35,7 +35,7 @@ fn number(bytes: &[u8], at: usize, length: usize) -> u64 {
     bytes[at..at + length].iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-/// The frames of a segment, up to where nothing has been written.
+/// The frames of a segment, up to its unwritten part.
 fn frames(segment: &[u8]) -> Vec<Frame> {
     let (mut frames, mut at) = (Vec::new(), 0);
     while segment[at..].starts_with(b"OFL1") {
@@ -53,13 +53,13 @@ fn frames(segment: &[u8]) -> Vec<Frame> {
     frames
 }
 
-/// The ends of all partitions if only what is in front of the cut is left.
+/// The ends of all partitions if only the bytes before the cut are left.
 fn left(frames: &[Frame], cut: u64) -> Ends {
     let whole = frames.iter().filter(|frame| frame.whole <= cut);
     whole.flat_map(|frame| frame.ends.clone()).collect()
 }
 
-/// The only segment with records of a data directory.
+/// The only segment of a data directory that has records.
 fn segment(data: &Path) -> PathBuf {
     data.join("log").join(format!("{:020}.log", 0))
 }
@@ -79,7 +79,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Cuts a file of a segment's bytes, which had `whole` before: the file ends there, or is zero from there on.
+/// Cuts a file that contained the bytes `whole`: it ends at `at`, or is zero from there on.
 fn cut(file: &File, whole: &[u8], at: u64, shorter: bool) {
     let keep = usize::try_from(at).unwrap();
     file.set_len(at).unwrap();
@@ -89,7 +89,8 @@ fn cut(file: &File, whole: &[u8], at: u64, shorter: bool) {
     }
 }
 
-/// A shop with a few orders; the answers, each with how far the log was written when it had come.
+/// Places a few orders. Returns the responses, each with the position up to which the log was written when it
+/// arrived.
 fn orders(server: &Server, stage: &Stage, keys: &[&str]) -> Vec<(Answer, u64)> {
     let place = |key: &&str| {
         let ann = server.customer("ann").with("idempotency-key", key);
@@ -120,7 +121,7 @@ fn a_log_cut_at_any_byte_of_its_last_frames_has_all_frames_in_front_of_the_cut()
         for shorter in [true, false] {
             cut(&file, &whole, at, shorter);
             assert_eq!(ends(&directory, false), left(&frames, at), "cut at {at}, shorter: {shorter}");
-            // To repair is to sync, which takes its time, so not at every byte.
+            // A repair includes a sync, which takes time, so it is not tried at every byte.
             if whole_here || at % 64 == 0 {
                 assert_eq!(ends(&directory, true), left(&frames, at), "repaired at {at}, shorter: {shorter}");
                 clean(&directory, &names);
@@ -136,7 +137,7 @@ fn a_log_cut_at_any_byte_of_its_last_frames_has_all_frames_in_front_of_the_cut()
     }
 }
 
-/// Opens a log, with repair or only to read, and tells where its partitions end.
+/// Opens a log, with repair or read-only, and returns the ends of its partitions.
 #[track_caller]
 fn ends(log: &Path, repair: bool) -> Ends {
     let opened = match repair {
@@ -148,7 +149,7 @@ fn ends(log: &Path, repair: bool) -> Ends {
     ends.filter(|(_, end)| *end > 0).collect()
 }
 
-/// Removes all files but these.
+/// Removes all files except these.
 fn clean(directory: &Path, keep: &[&str]) {
     for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
         if !keep.iter().any(|name| *name == entry.file_name()) {
@@ -161,7 +162,7 @@ fn settings() -> embedded::LogSettings {
     embedded::LogSettings { segment_bytes: SEGMENT_BYTES, ..embedded::LogSettings::default() }
 }
 
-/// All records of a log nobody writes.
+/// All records of a log that nobody writes to.
 fn read(log: &Path) -> BTreeMap<(u16, u16), Vec<Vec<u8>>> {
     let (log, report) = EmbeddedLog::open_read_only(log, settings()).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -170,7 +171,7 @@ fn read(log: &Path) -> BTreeMap<(u16, u16), Vec<Vec<u8>>> {
     report.partitions.keys().map(|at| ((at.topic.id(), at.partition.0), plain(*at))).collect()
 }
 
-/// A stage on what a crash at that byte of the log leaves: the database and the snapshots as they were before.
+/// A stage after a crash that left the log up to byte `at`. The database and the snapshots are those from before.
 fn crashed_at(stage: &Stage, before: &Path, at: u64, shorter: bool) -> Stage {
     let data = stage.folder.path().join(format!("cut-{at}"));
     copy(before, &data);
@@ -224,7 +225,7 @@ fn a_server_on_a_cut_log_shows_everything_that_was_acknowledged_in_front_of_the_
     }
 }
 
-/// The order is as its placing was answered, or as its cancellation was.
+/// The order equals the answer to its placing or, if there was one, to its cancellation.
 #[track_caller]
 fn is_as_told(server: &Server, placed: &Answer, canceled: Option<&(Answer, u64)>) {
     let shown = server.admin().after(placed).get(&path_of(placed)).is(200).json();
@@ -233,7 +234,7 @@ fn is_as_told(server: &Server, placed: &Answer, canceled: Option<&(Answer, u64)>
             let shown = server.admin().after(canceled).get(&path_of(placed)).is(200).json();
             assert_eq!(shown, canceled.json());
         }
-        // A cancellation that was under way may have been kept or not.
+        // A cancellation in progress may have been kept or not.
         None if shown["status"] == "CANCELED" => assert_eq!(shown["version"], 3),
         None => assert_eq!(shown, placed.json()),
     }

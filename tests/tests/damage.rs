@@ -1,4 +1,4 @@
-//! What was damaged is found, named, and not passed off as whole.
+//! Damaged data is found and named, and is not taken for whole.
 
 use std::{
     fs::OpenOptions,
@@ -9,7 +9,7 @@ use std::{
 
 use orderflow_tests::{Stage, batch_line, change, order, path_of, supply, tamper};
 
-/// A stopped server's directory: 501 orders, one of them canceled, and everything shown.
+/// The directory of a stopped server with 501 orders, one of them canceled, and everything shown.
 fn shop() -> Stage {
     let stage = Stage::new().with("segment_bytes", 1 << 20);
     let server = stage.serve();
@@ -70,11 +70,11 @@ fn verify_finds_a_checkpoint_that_was_set_back_or_says_what_is_not_shown() {
         &stage,
         "UPDATE checkpoints SET next_offset = next_offset - 1, number = number - 1 WHERE topic = 'orders.events' AND next_offset > 1",
     );
-    // The rows are ahead of the checkpoint then, which no crash can bring about.
+    // The rows are then ahead of the checkpoint, which no crash can cause.
     stage.verify().fails_naming(&["order "]);
 }
 
-/// The segment files of the log, oldest first, with how much of each is written.
+/// The segment files of the log, oldest first, each with the number of bytes written.
 fn segments(stage: &Stage) -> Vec<(PathBuf, u64)> {
     let files = std::fs::read_dir(stage.data().join("log")).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<_> = files.filter(|path| path.extension().is_some_and(|end| end == "log")).collect();
@@ -144,7 +144,7 @@ fn index_files_and_snapshots_that_are_gone_or_broken_are_made_anew() {
             }
         }
     }
-    // That they are broken is not passed over in silence; the server goes on without them and stores new ones.
+    // Verification reports the damage; the server continues without these snapshots and stores new ones.
     stage.verify().fails_naming(&["damaged snapshot", "it is shorter than its header"]);
     let server = stage.serve();
     server.customer("ann").post("/orders", &order(&[("tea", 1)])).is(201);

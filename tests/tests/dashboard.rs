@@ -1,4 +1,5 @@
-//! The dashboard and the alerts of `infra/`, asked of a real Prometheus that scrapes a server under load.
+//! The expressions of the dashboard and alerts in `infra/`, evaluated by a real Prometheus that scrapes a server
+//! under load.
 
 use std::{
     collections::BTreeMap,
@@ -13,9 +14,9 @@ use orderflow_tests::{
 };
 use serde_json::{Value, json};
 
-/// How often a server is scraped.
+/// How often the server is scraped.
 const SCRAPE: Duration = Duration::from_secs(1);
-/// Figures that stay where they are while all is well. `or vector(0)` gives them a value all the same.
+/// Metrics that do not change while nothing is wrong. `or vector(0)` gives them a value anyway.
 const STILL: [&str; 10] = [
     "orderflow_processor_lag_records",
     "orderflow_log_full",
@@ -29,7 +30,7 @@ const STILL: [&str; 10] = [
     "orderflow_spans_dropped_total",
 ];
 
-/// The expressions of all panels, with the titles.
+/// The expressions of all panels, with the panels' titles.
 fn panels() -> Vec<(String, String)> {
     let path = repository().join("infra/grafana/dashboards/orderflow.json");
     let dashboard: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
@@ -43,7 +44,8 @@ fn panels() -> Vec<(String, String)> {
     panels.flat_map(targets).collect()
 }
 
-/// Orders, reads, batches, new SKUs and refusals, again and again. Where too much waits, a call may be refused.
+/// Repeatedly places orders, reads, posts batches, creates SKUs and sends requests that are refused. If too many
+/// requests wait, one may be refused.
 fn load(server: &Server, client: usize, stop: &AtomicBool) {
     let customer = server.customer(&format!("customer-{client}"));
     for round in 0.. {
@@ -66,7 +68,7 @@ fn load(server: &Server, client: usize, stop: &AtomicBool) {
 
 #[test]
 fn each_query_of_the_dashboard_and_the_alerts_gives_figures_that_move_under_load() {
-    // Small segments and frequent snapshots, so that these figures move too; one waiter, so that some are refused.
+    // Small segments and frequent snapshots make these metrics change too. One waiter makes some requests be refused.
     let stage =
         Stage::new().with("segment_bytes", 1 << 20).with("snapshot_every", 50).with("ingest_waiters_max", 1);
     let server = stage.serve();
@@ -92,7 +94,7 @@ fn ask(prometheus: &Prometheus) {
     let mut first: BTreeMap<String, f64> = BTreeMap::new();
     let is_still = |expression: &str| STILL.iter().any(|name| expression.contains(name));
     let mut waiting = panels();
-    // What stands still can be asked all the same.
+    // Metrics that do not change can be queried too.
     waiting.retain(|(_, expression)| {
         prometheus.query(expression);
         !is_still(expression)
@@ -119,7 +121,7 @@ fn ask(prometheus: &Prometheus) {
     });
     for rule in rules {
         let (name, expression) = (&rule["name"], rule["query"].as_str().unwrap());
-        // What an alert compares is there, so the alert can fire.
+        // The metric that an alert compares exists, so the alert can fire.
         let compared = expression.split(['>', '=']).next().unwrap();
         let is_still = STILL.iter().any(|name| expression.contains(name)) || expression.starts_with("up");
         assert!(is_still || !prometheus.query(compared.trim()).is_empty(), "{name}: {compared}");

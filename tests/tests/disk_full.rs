@@ -1,4 +1,4 @@
-//! No room: whoever is told no is told so clearly, what was told yes is kept, and it goes on when there is room.
+//! A full disk: refusals are clear, acknowledged data is kept, and the server continues when there is space.
 
 use std::{
     collections::HashSet,
@@ -14,7 +14,7 @@ use serde_json::Value;
 
 const MIB: u64 = 1 << 20;
 
-/// Lines of orders that are long, so that little room is full soon.
+/// Lines with long orders, so that little space is full soon.
 fn long_lines(n: usize) -> (Vec<String>, String) {
     let keys: Vec<_> = (0..100).map(|line| format!("k-{n}-{line}")).collect();
     let line = |key: &String| {
@@ -23,7 +23,8 @@ fn long_lines(n: usize) -> (Vec<String>, String) {
     (keys.clone(), keys.iter().map(line).collect())
 }
 
-/// Posts batches until one is refused because the log is full; the keys of all that were taken whole.
+/// Posts batches until one is refused because the log is full. Returns the keys of all batches that were accepted as
+/// a whole.
 fn fill(server: &Server, from: usize) -> Vec<String> {
     let admin = server.admin();
     let mut acknowledged = Vec::new();
@@ -47,7 +48,7 @@ fn all_there(admin: &Client, acknowledged: &[String]) {
     admin.wait_decided();
     let last = acknowledged.last().expect("something was acknowledged");
     wait_until("the last order is shown", || find(admin, last));
-    // Partitions get there one by one, so what is listed may lack some for a while.
+    // Partitions reach their state one by one, so a list may lack some orders for a while.
     let all = wait_until("every acknowledged order is there and every order reserved", || {
         let mut all = admin.list("/orders", 1000);
         all.retain(|order| order["idempotency_key"].as_str().is_some_and(|key| key.starts_with("k-")));
@@ -62,7 +63,7 @@ fn all_there(admin: &Client, acknowledged: &[String]) {
     }
 }
 
-/// Until there is room again, the order may be refused.
+/// Places an order, and repeats it while it is refused for lack of space.
 fn place_when_there_is_room(server: &Server) -> Value {
     let ann = server.customer("ann").with("idempotency-key", "after");
     wait_until("there is room", || {
@@ -82,7 +83,7 @@ fn a_log_at_its_limit_says_so_keeps_what_it_took_and_goes_on_with_a_larger_one()
     let server = stage.serve();
     supply(&server.admin(), "tea", 100, 1_000_000);
     let acknowledged = fill(&server, 0);
-    // It still answers who only reads, and is still alive.
+    // Reads are still answered, and the server is alive.
     server.admin().get("/orders?limit=1").is(200);
     server.admin().get("/health/live").is(200);
     server.stop();
@@ -109,7 +110,7 @@ fn a_log_at_its_limit_gets_out_of_it_by_itself_once_retention_allows_it() {
     let mut acknowledged = Vec::new();
     for round in 0..3 {
         acknowledged.extend(fill(&server, round * 100_000));
-        // What was taken is decided, however full the log is; what is decided may be forgotten.
+        // Accepted commands are decided even in a full log, and the log may then remove them.
         server.admin().wait_decided();
         assert_eq!(place_when_there_is_room(&server)["status"], "RESERVED");
     }
@@ -132,8 +133,8 @@ fn a_full_log_can_be_killed_and_comes_back() {
     stage.verify_clean();
 }
 
-/// A stage whose data directory, log, database and snapshots, is on a disk of so many bytes. First the stage, so that
-/// the disk is gone before the folder it was mounted on is removed.
+/// A stage whose data directory (log, database and snapshots) is on a disk of `bytes` bytes. The stage comes first in
+/// the tuple, so that the disk is unmounted before its folder is removed.
 fn small_disk(bytes: u64, test: &str) -> Option<(Stage, Tmpfs)> {
     let stage = Stage::new().with("segment_bytes", MIB).with("snapshot_every", 200);
     let disk = Tmpfs::mount(&stage.folder.path().join("small"), bytes, test)?;
@@ -161,7 +162,7 @@ fn disk_full_on_tmpfs() {
     stage.verify_clean();
 }
 
-/// Posts single orders until even one of them is refused; the paths of those that were taken.
+/// Posts single orders until even one is refused. Returns the paths of the accepted orders.
 fn fill_to_the_brim(server: &Server) -> Vec<String> {
     let (ann, mut paths) = (server.customer("ann").with("prefer", "respond-async"), Vec::new());
     let mut wanted = order(&[("tea", 1)]);
@@ -177,8 +178,8 @@ fn fill_to_the_brim(server: &Server) -> Vec<String> {
     }
 }
 
-/// Fills the disk while shoppers shop, makes it larger, and lets them go on. The keys of the batches and the paths of
-/// the orders that were taken meanwhile.
+/// Fills the disk while shoppers are active, makes it larger, and lets the shoppers continue. Returns the keys of the
+/// batches and the paths of the orders that were accepted meanwhile.
 fn shop_while_it_is_full(
     server: &Server,
     disk: &Tmpfs,
@@ -193,7 +194,7 @@ fn shop_while_it_is_full(
         wait_until("shoppers shop", || (history.len() > 200).then_some(()));
         let (keys, paths) = (fill(server, 0), fill_to_the_brim(server));
         wait_until("shoppers are told too", || history.has(is_full).then_some(()));
-        // Whoever only reads is answered, and whoever watches the process sees it well.
+        // Reads are answered, and the server is reported as healthy to its supervisor.
         server.admin().get("/orders?limit=1").is(200);
         server.admin().get("/health/live").is(200);
         disk.grow(256 * MIB);
@@ -231,7 +232,7 @@ fn a_disk_that_fills_up_under_load_says_so_and_goes_on_by_itself_when_it_is_larg
     let (orders, stock) = (server.admin().list("/orders", 1000), server.admin().list("/inventory", 1000));
     server.stop();
     stage.verify_clean();
-    // The batches and the tea are judged above; the history does not have them.
+    // The batches and the tea are checked above; the history does not contain them.
     let entries = history.into_entries();
     let theirs =
         |order: &Value| order["customer_id"].as_str().is_some_and(|name| name.starts_with("shopper-"));
@@ -252,7 +253,7 @@ fn a_server_that_is_killed_on_a_full_disk_comes_back_once_there_is_room() {
     let acknowledged = fill(&server, 0);
     server.kill();
     disk.fill();
-    // Without any room it may not be able to start; then it ends and says why.
+    // Without any space the server may be unable to start; it then ends and gives the reason.
     let mut started = stage.start(&["--insecure-no-auth"]);
     let serves = wait_until("it serves or has ended", || {
         (started.stderr().contains("orderflow serves") || !started.is_alive()).then(|| started.is_alive())

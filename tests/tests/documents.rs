@@ -1,10 +1,10 @@
-//! What the documents name is there: tests by their functions, sources by their paths.
+//! Everything that the documents name exists: tests by their functions, sources by their paths.
 
 use std::{fs, path::Path};
 
 use orderflow_tests::repository;
 
-/// The paths of all Rust files and their text.
+/// The paths of all Rust files with their text.
 fn sources() -> Vec<(String, String)> {
     fn walk(folder: &Path, found: &mut Vec<(String, String)>) {
         for entry in fs::read_dir(folder).unwrap() {
@@ -22,7 +22,7 @@ fn sources() -> Vec<(String, String)> {
     found
 }
 
-/// What a document has between backticks.
+/// The texts between backticks in a document.
 fn quoted(document: &str) -> Vec<String> {
     let text = fs::read_to_string(repository().join(document)).unwrap();
     text.lines().flat_map(|line| line.split('`').skip(1).step_by(2)).map(str::to_owned).collect()

@@ -1,4 +1,4 @@
-//! Requests at the edge of HTTP, over a real connection: what the routes alone do not see.
+//! Unusual HTTP requests over a real connection, which tests of the routes alone do not cover.
 
 use std::{
     collections::BTreeSet,
@@ -8,7 +8,7 @@ use std::{
 use orderflow_tests::{Client, Server, Stage, levels, order, repository, supply, wait_levels};
 use serde_json::{Value, json};
 
-/// A path's part with everything encoded that can be.
+/// A segment of a path, with everything percent-encoded that can be.
 fn encoded(text: &str) -> String {
     let byte = |byte: u8| {
         if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
@@ -37,7 +37,7 @@ fn every_request_of_http_1_1_names_its_host_once() {
     }
 }
 
-/// What comes first after a head with `Expect: 100-continue` and a body of so many bytes.
+/// The first line of the response to a head with `Expect: 100-continue` and a body of `length` bytes.
 fn first_line(server: &Server, length: usize, body: &[u8]) -> String {
     let mut stream = server.admin().connect().unwrap();
     let head = format!(
@@ -71,7 +71,7 @@ fn a_body_that_is_too_long_is_refused_before_it_is_sent() {
     wait_levels(&server.admin(), "tea", [7, 7, 0, 0, 0]);
 }
 
-/// The paths that the program serves, as its sources have them.
+/// The paths that the program serves, according to its sources.
 fn routes() -> BTreeSet<String> {
     let mut routes = BTreeSet::new();
     for file in ["ingest/src/routes.rs", "api/src/routes.rs"] {
@@ -83,7 +83,7 @@ fn routes() -> BTreeSet<String> {
     routes
 }
 
-/// The words that stand where another path has this parameter.
+/// The fixed words at places where another path has this parameter.
 fn words_beside(parameter: &str) -> BTreeSet<String> {
     let routes = routes();
     let mut words = BTreeSet::new();
@@ -96,7 +96,7 @@ fn words_beside(parameter: &str) -> BTreeSet<String> {
     words
 }
 
-/// Makes a product, receives stock of it, corrects it, orders it, and reads all that back.
+/// Creates a product, receives and corrects stock of it, orders it, and reads all of this back.
 fn use_sku(admin: &Client, ann: &Client, sku: &str) {
     let path = encoded(sku);
     let product = json!({ "name": "A name", "unit_price": 5, "currency": "EUR" });
@@ -159,7 +159,7 @@ fn every_sku_that_can_be_made_can_be_read_and_changed() {
         let line = json!({ "sku": dots, "quantity": 1 }).to_string();
         assert_eq!(admin.post_lines("/inventory/batch", line.as_bytes()).is(202).json()["accepted"], 0);
     }
-    // Where an order's id stands, a word is none.
+    // At the place of an order's id, a word is not a valid id.
     for word in words_beside("{id}") {
         assert!((400..500).contains(&admin.get(&format!("/orders/{word}")).status), "{word}");
     }
@@ -196,7 +196,7 @@ fn two_keys_that_are_no_text_are_not_one_key() {
     assert_eq!(place("café".as_bytes()).is(201).json()["id"], first);
 }
 
-/// The same through SQLite, or through Postgres where the tests run on it.
+/// Runs on SQLite, or on Postgres if the tests run on it.
 #[test]
 fn times_of_the_whole_range_are_kept_and_found() {
     let stage = Stage::new();

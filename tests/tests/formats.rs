@@ -1,5 +1,5 @@
-//! Data directories of every format there has been are opened by today's program, and those of formats to come are
-//! refused in a clear sentence.
+//! Today's program opens data directories of every earlier format, and refuses those of later formats with a clear
+//! sentence.
 //!
 //! `ORDERFLOW_WRITE_FIXTURE=NAME` makes the first test write a new fixture with today's program; see
 //! `tests/fixtures/data-directories/README.md`.
@@ -14,7 +14,7 @@ use orderflow_tests::{
 };
 use serde_json::{Value, json};
 
-/// What the server of a fixture answered when it was made.
+/// The file with the answers that the server of a fixture gave when the fixture was made.
 const ANSWERS: &str = "answers.json";
 
 fn fixtures() -> PathBuf {
@@ -33,14 +33,14 @@ fn answers(server: &Server) -> Value {
     json!({ "orders": orders, "histories": histories, "stock": admin.list("/inventory", 100) })
 }
 
-/// A story with orders in several states, in a directory with a snapshot and events after it.
+/// Creates orders in several states, in a directory with a snapshot and events after it.
 fn tell(stage: &Stage) -> Value {
     let server = stage.serve();
     supply(&server.admin(), "tea", 100, 1_000);
     supply(&server.admin(), "jam", 250, 3);
     let path = path_of(&server.customer("ann").post("/orders", &order(&[("tea", 2), ("jam", 1)])).is(201));
     change(&server.admin(), &path, "ACCEPTED").is(200);
-    // Keys, orders that are due some day and a reservation that is resolved, for the snapshots.
+    // The snapshots then have idempotency keys, orders with a due time, and a resolved reservation.
     let lines: String = (0..10).map(|n| batch_line(&format!("early{n}"), &format!("c{n}"), "tea")).collect();
     let answer = server.admin().post_lines("/orders/batch", lines.as_bytes()).is(202);
     server.admin().after(&answer).wait_decided();
@@ -55,7 +55,7 @@ fn tell(stage: &Stage) -> Value {
     let answer = server.admin().post_lines("/orders/batch", lines.as_bytes()).is(202);
     server.admin().after(&answer).wait_decided();
     let answers = answers(&server);
-    // Killed, so that opening it takes recovery.
+    // The server is killed, so that opening the directory needs recovery.
     server.kill();
     answers
 }
@@ -124,7 +124,7 @@ fn data_directories_of_every_format_are_opened_verified_and_go_on() {
     }
 }
 
-/// A stopped server's directory with one order.
+/// The directory of a stopped server with one order.
 fn shop() -> Stage {
     let stage = Stage::new();
     let server = stage.serve();

@@ -1,4 +1,4 @@
-//! The same request again, under the same idempotency key: the same answer, and nothing happens twice.
+//! A repeat under the same idempotency key gets the same answer, and has no second effect.
 
 use orderflow_tests::{Answer, Client, Stage, change, order, path_of, supply, wait_levels};
 use serde_json::json;
@@ -36,7 +36,7 @@ fn an_order_placed_again_is_the_same_order_also_after_a_restart() {
     let again = is_replayed(under(&ann, "k1").post("/orders", &wanted), 201);
     assert_eq!(again.json(), placed.json());
     wait_levels(&ann, "tea", [10, 8, 2, 0, 0]);
-    // Keys are a customer's own.
+    // Each customer has separate keys.
     let other = first(under(&server.customer("bob"), "k1").post("/orders", &wanted), 201);
     assert_ne!(other.json()["id"], placed.json()["id"]);
     server.stop();

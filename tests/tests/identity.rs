@@ -1,10 +1,10 @@
-//! A log has an identity, and what was made of one log is never used with another: the error names both.
+//! A log has an identity. Data derived from one log is never used with another; the error names both logs.
 
 use std::{fs, path::Path};
 
 use orderflow_tests::{Cluster, Stage, order, path_of, supply, wait_until};
 
-/// A stopped server's directory with one order in it.
+/// The directory of a stopped server with one order in it.
 fn shop(stage: Stage) -> Stage {
     let server = stage.serve();
     supply(&server.admin(), "tea", 100, 10);
@@ -20,7 +20,7 @@ fn identity(data: &Path) -> String {
     catalog["id"].as_str().unwrap().to_owned()
 }
 
-/// Puts the log of one directory in the place of another's.
+/// Replaces the log of the directory `of` by the log of the directory `by`.
 fn exchange_log(of: &Stage, by: &Stage) {
     fs::remove_dir_all(of.data().join("log")).unwrap();
     fs::rename(by.data().join("log"), of.data().join("log")).unwrap();

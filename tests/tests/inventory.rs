@@ -1,4 +1,4 @@
-//! Stock and the catalogue: what comes in, what is corrected, and that two never get the last one.
+//! Stock and the catalogue: receipts, corrections, and that two orders never get the same last unit.
 
 use std::sync::Barrier;
 
@@ -43,7 +43,7 @@ fn an_order_is_reserved_whole_or_not_at_all() {
     let stage = Stage::new();
     let server = stage.serve();
     let (admin, ann) = (server.admin(), server.customer("ann"));
-    // Many SKUs, so that every partition of stock has some.
+    // There are many SKUs, so that every partition of stock has some.
     let skus: Vec<_> = (0..20).map(|n| format!("sku-{n}")).collect();
     for sku in &skus {
         supply(&admin, sku, 100, 3);

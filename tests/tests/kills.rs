@@ -1,8 +1,9 @@
-//! Killed a hundred times at random moments under load: every answer any client ever got is true at the end.
+//! The server is killed a hundred times at random moments under load: every answer that any client got is true at the
+//! end.
 //!
-//! Clients of all kinds keep asking, over all restarts, and write down what they are told; the checks in
-//! `orderflow_tests::history` then look for anything that cannot be. `ORDERFLOW_KILL_ROUNDS` says how many kills,
-//! `ORDERFLOW_TEST_SEED` takes a run's choices again (the moments are the machine's).
+//! Clients of all kinds send requests over all restarts and record the answers. The checks in
+//! `orderflow_tests::history` then search for contradictions. `ORDERFLOW_KILL_ROUNDS` is the number of kills.
+//! `ORDERFLOW_TEST_SEED` repeats the choices of a run, except for the moments, which depend on the machine.
 
 use std::{
     collections::HashSet,
@@ -16,7 +17,8 @@ use orderflow_tests::{
     open_shop, settle, wait_until,
 };
 const SHOPPERS: usize = 6;
-/// After so many rounds another SKU is the scarce one, so that each has a history that is checked quickly.
+/// The number of rounds after which another SKU is the scarce one, so that the history of each SKU can be checked
+/// quickly.
 const ROUNDS_A_SKU: usize = 5;
 
 fn from_environment<T: std::str::FromStr>(name: &str) -> Option<T> {
@@ -27,13 +29,13 @@ fn scarce(round: usize) -> String {
     format!("scarce-{}", round / ROUNDS_A_SKU)
 }
 
-/// Small segments and frequent snapshots in most rounds, so that kills meet switches of both.
+/// Sets small segments and frequent snapshots in most rounds, so that some kills happen while these are written.
 fn vary(stage: &mut Stage, random: &mut fastrand::Rng) {
     stage.set("segment_bytes", if random.u8(..4) > 0 { 1 << 20 } else { 4 << 20 });
     stage.set("snapshot_every", if random.u8(..4) > 0 { random.u64(5..100) } else { 10_000 });
 }
 
-/// Loads a server and kills it after some answers, a little later or while it starts.
+/// Loads a server and kills it after some answers, a little later, or during its start.
 fn kill_under_load(
     stage: &Stage,
     round: usize,
@@ -41,7 +43,7 @@ fn kill_under_load(
     history: &History,
     random: &mut fastrand::Rng,
 ) {
-    // The moment is what this is about, hence the sleeps: nothing is waited for by them.
+    // The test is about random moments, hence the sleeps: they do not wait for a condition.
     if random.u8(..10) == 0 {
         let mut starting = stage.start(&["--insecure-no-auth"]);
         std::thread::sleep(Duration::from_micros(random.u64(..60_000)));
@@ -94,7 +96,7 @@ fn killed_a_hundred_times_at_random_moments_every_answer_was_true() {
     lies_are_found(entries, ending);
 }
 
-/// Answers were lost, requests were repeated after it, and stock was scarce.
+/// The history has lost answers, successful repeats after them, and orders that failed for lack of stock.
 fn there_was_something_to_check(entries: &[Entry], ending: &Ending) {
     let lost = |entry: &&Entry| entry.outcome == Outcome::Unknown && entry.key.is_some();
     let lost: HashSet<_> = entries.iter().filter(lost).filter_map(|entry| entry.key.as_ref()).collect();
@@ -105,7 +107,7 @@ fn there_was_something_to_check(entries: &[Entry], ending: &Ending) {
     assert!(repeated > 0 && failed > 0, "the load is not what it is meant to be");
 }
 
-/// The same history with one lie in it is not accepted.
+/// The checks reject the same history with one wrong answer in it.
 fn lies_are_found(mut entries: Vec<Entry>, ending: Ending) {
     let told = |entry: &Entry| match &entry.outcome {
         Outcome::Order(order) => Some(order.id.clone()),
@@ -128,7 +130,7 @@ fn lies_are_found(mut entries: Vec<Entry>, ending: Ending) {
     is_linearizable(&entries, &ending, &scarce(0)).unwrap_err();
 }
 
-/// Lets the server come to rest, looks at everything, and stops it.
+/// Waits until the server is at rest, reads everything, and stops the server.
 fn end(stage: &Stage, server: Server, history: History) -> (Vec<Entry>, Ending) {
     let admin = server.admin();
     settle(&admin);

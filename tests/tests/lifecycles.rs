@@ -1,11 +1,11 @@
-//! The lifecycles that are part of the program, each told over HTTP from the first state to the last.
+//! The built-in lifecycles, each run over HTTP from the first state to the last.
 
 use orderflow_tests::{
     Answer, Client, Server, Stage, change, order, path_of, repository, supply, wait_levels,
 };
 use serde_json::{Value, json};
 
-/// Tells a story under a built-in pipeline: by its file, then by its name.
+/// Runs a test under a built-in pipeline twice: given by its file, then by its name.
 fn tell(name: &str, story: impl Fn(&Server)) {
     let file = repository().join("pipelines").join(format!("{name}.toml"));
     for pipeline in [file.to_str().unwrap(), name] {
@@ -43,7 +43,7 @@ fn order_tracking_leads_from_created_to_delivered() {
         let path = stands(&place(&ann, 2).is(201), "RESERVED", 2);
         stands(&admin.post(&format!("{path}/approve"), &json!({})).is(200), "ACCEPTED", 3);
         change(&admin, &path, "PREPARED").is(200);
-        // Once it is packed, only the seller can stop it.
+        // Once the order is packed, only the seller can stop it.
         ann.delete(&path).is_problem(403, "forbidden");
         change(&courier, &path, "SHIPPED").is(200);
         let last = change(&courier, &path, "DELIVERED").is(200);
@@ -108,7 +108,7 @@ fn delivery_follows_the_words_of_the_courier() {
             let body = json!({ "status": word, "reason": word });
             courier.patch(&format!("{path}/status"), &body).is(200).json()["version"] == version
         };
-        // The courier's words are nobody else's.
+        // Only the courier may use the courier's status words.
         change(&admin, &path, "picked_up").is_problem(400, "unknown-status");
         assert!(word("picked_up", 3) && word("in_transit", 4) && word("out_for_delivery", 5));
         wait_levels(&admin, "tea", [10, 8, 0, 2, 0]);

@@ -1,4 +1,4 @@
-//! End-to-end tests: the real binary, started, used over HTTP, stopped and killed as users and machines do it.
+//! End-to-end tests: the real binary is started, used over HTTP, stopped and killed, as users and machines do it.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

@@ -1,9 +1,9 @@
-//! The way of an order in the default lifecycle, with the stock it moves.
+//! The path of an order through the default lifecycle, with the stock it moves.
 
 use orderflow_tests::{Answer, Client, Server, Stage, change, order, path_of, supply, wait_levels};
 use serde_json::{Value, json};
 
-/// A server that has 10 of `tea` at 1299.
+/// A server with 10 units of `tea` at the price 1299.
 fn shop() -> (Stage, Server) {
     let stage = Stage::new();
     let server = stage.serve();
@@ -172,7 +172,7 @@ fn nobody_does_what_is_not_theirs_to_do() {
         refused.is_problem(403, "forbidden");
     }
     server.client("king", "k").get("/orders").is_problem(400, "invalid-role");
-    // Who may act for others says for whom.
+    // A caller that may act for others names the customer.
     assert_eq!(admin.post("/orders", &named).is(201).json()["customer_id"], "ann");
     wait_levels(&ann, "tea", [10, 8, 2, 0, 0]);
 }

@@ -1,4 +1,5 @@
-//! Prices are the seller's: what an order costs is decided with its stock, and a customer pays what they saw.
+//! The seller sets the prices. The price of an order is decided together with its stock, and a customer pays the
+//! price that was shown.
 
 use orderflow_tests::{Server, Stage, levels, order, supply, wait_levels};
 use serde_json::{Value, json};
@@ -105,7 +106,7 @@ fn lines_of_the_same_sku_are_added_up() {
         { "sku": "milk", "quantity": 1, "unit_price": 99 },
     ]);
     assert_eq!((&placed["lines"], &placed["total"]), (&lines, &6594.into()));
-    // 5 are left: 3 and 3 are too many, though neither is alone.
+    // 5 units are left. Two lines of 3 are too many, though neither is alone.
     let problem = ann.post("/orders", &order(&[("tea", 3), ("tea", 3)])).is_problem(409, "out-of-stock");
     assert_eq!(problem["failures"][0]["requested"], 6);
     let problem = ann.post("/orders", &order(&[("tea", 600_000), ("tea", 600_000)]));
@@ -123,12 +124,12 @@ fn totals_that_money_cannot_hold_are_refused() {
     let mut stated = priced("gold", million, dear);
     stated["customer_id"] = "ann".into();
     admin.post("/orders", &stated).is_problem(400, "total-too-large");
-    // The same from the catalogue is known only when it is decided.
+    // At catalogue prices, the error is known only at the decision.
     let receipt = supply(&admin, "gold", dear, million);
     assert_eq!(levels(&receipt.json()), [million, million, 0, 0, 0]);
     let problem = ann.post("/orders", &order(&[("gold", million)])).is_problem(409, "total-too-large");
     assert_eq!(problem["order"]["status"], "FAILED");
-    // Each line can be held, their sum cannot.
+    // Each line can be reserved, but their sum is too large.
     supply(&admin, "silver", dear, million);
     ann.post("/orders", &order(&[("gold", 9_000), ("silver", 9_000)])).is_problem(409, "total-too-large");
     assert_eq!(ann.post("/orders", &order(&[("gold", 9_000)])).is(201).json()["total"], json!(9_000 * dear));

@@ -1,4 +1,4 @@
-//! Reading: lists by cursor and by page, filters, what each caller may see, and how the server is.
+//! Reads: lists by cursor and by page, filters, what each role may see, and the server's health.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use orderflow_tests::{
 };
 use serde_json::{Value, json};
 
-/// A server with 60 orders of six customers, all reserved.
+/// A server with 60 reserved orders of six customers.
 fn shop() -> (Stage, Server, Client) {
     let stage = Stage::new();
     let server = stage.serve();

@@ -1,4 +1,4 @@
-//! Real orders, replayed: once, again, and with less stock than they need.
+//! Real orders are replayed: once, again, and with less stock than they need.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,7 +8,7 @@ use std::{
 use orderflow_tests::{Baskets, Client, Server, Stage, levels, units, wait_until};
 use serde_json::Value;
 
-/// The sample; or, when `ORDERFLOW_FULL_REPLAY` is 1, the file that `ORDERFLOW_REPLAY_FILE` names.
+/// The sample, or the file in `ORDERFLOW_REPLAY_FILE` if `ORDERFLOW_FULL_REPLAY` is 1.
 fn baskets() -> Baskets {
     if std::env::var("ORDERFLOW_FULL_REPLAY").is_ok_and(|full| full == "1") {
         let file = std::env::var_os("ORDERFLOW_REPLAY_FILE").expect("ORDERFLOW_REPLAY_FILE names the file");
@@ -39,7 +39,7 @@ fn stock(admin: &Client) -> BTreeMap<String, [u64; 5]> {
     items.iter().map(|item| (item["sku"].as_str().unwrap().to_owned(), levels(item))).collect()
 }
 
-/// Orders and stock, once the one agrees with the other: the database shows them a moment apart.
+/// Orders and stock, read once they agree: the database shows them at slightly different times.
 fn shown(admin: &Client) -> (BTreeMap<String, Value>, BTreeMap<String, [u64; 5]>) {
     wait_until("stock has reserved what orders hold", || {
         let (orders, stock) = (orders_by_key(admin), stock(admin));
@@ -52,7 +52,7 @@ fn shown(admin: &Client) -> (BTreeMap<String, Value>, BTreeMap<String, [u64; 5]>
     })
 }
 
-/// How many units of each SKU the reserved ones of these orders hold.
+/// The units of each SKU that the reserved orders among these hold.
 fn held<'a>(orders: impl Iterator<Item = &'a Value>) -> BTreeMap<String, u64> {
     let mut held = BTreeMap::new();
     for (sku, units) in orders.filter(|order| order["status"] == "RESERVED").flat_map(units) {
@@ -117,7 +117,7 @@ fn with_less_stock_orders_fail_and_none_is_reserved_that_is_not_there() {
         }
     }
     assert!(failed > 0 && failed < baskets.all.len(), "{failed} of {} failed", baskets.all.len());
-    // What no order could have, nobody got.
+    // An order for more than was received cannot have been reserved.
     for basket in
         baskets.all.iter().filter(|basket| basket.units.iter().any(|(sku, units)| *units > received[sku]))
     {
@@ -127,7 +127,7 @@ fn with_less_stock_orders_fail_and_none_is_reserved_that_is_not_there() {
     stage.verify_clean();
 }
 
-/// A failed order names SKUs of its own, each of which was short at that moment.
+/// A failed order names SKUs in its lines, and each of these was short at that moment.
 fn failed_for_a_reason(order: &Value, wanted: &BTreeMap<String, u64>, received: &BTreeMap<String, u64>) {
     assert_eq!(order["fail_reason"], "out-of-stock", "{order}");
     let failures = order["failures"].as_array().unwrap();
@@ -175,7 +175,7 @@ fn plain_and_gzip_files_are_replayed_too_and_bad_lines_are_counted() {
     assert_eq!(server.admin().get("/orders?page=1&limit=1").is(200).json()["total"], 50);
 }
 
-/// Lines as people have them: a byte order mark, blank ones, bad ones, one far too long.
+/// The lines are like those of real files: a byte order mark, blank lines, bad lines, and one that is far too long.
 #[test]
 fn a_file_with_bad_lines_is_replayed_to_its_end_and_what_came_of_each_is_said() {
     let stage = Stage::new();

@@ -1,10 +1,10 @@
-//! Retention removes the beginning of the log; what is left is verified all the same.
+//! Retention removes the beginning of the log, and the rest can still be verified.
 
 use orderflow_tests::{
     Server, Stage, batch_line, forgetful, order, order_until_trimmed, path_of, supply, tamper,
 };
 
-/// Orders of many customers; `round` tells their keys from others'.
+/// Places orders of many customers. `round` makes their keys unique.
 fn order_many(server: &Server, round: u32) {
     let lines: String =
         (0..500).map(|n| batch_line(&format!("r{round}-{n}"), &format!("c{n}"), "tea")).collect();
@@ -12,7 +12,7 @@ fn order_many(server: &Server, round: u32) {
     server.admin().after(&answer).wait_decided();
 }
 
-/// Changes an order's row behind the product's back.
+/// Changes the row of an order directly in the database.
 fn damage(stage: &Stage, order: &str) {
     let id = order.strip_prefix("/orders/").unwrap().replace('-', "");
     tamper(stage, &format!("UPDATE orders SET total = total + 1 WHERE lower(hex(id)) = '{id}'"));
@@ -25,7 +25,7 @@ fn a_log_without_its_beginning_is_verified_as_far_as_it_tells() {
     supply(&server.admin(), "tea", 100, 1_000_000);
     let topics = ["orders.commands", "orders.events", "stock.commands", "stock.events"];
     order_until_trimmed(&server, &stage, &topics, |round| order_many(&server, round));
-    // Of the last orders the log tells everything.
+    // The log still has everything about the latest orders.
     let newest = server.customer("ann").post("/orders", &order(&[("tea", 1)])).is(201);
     server.admin().after(&newest).wait_decided();
     server.stop();

@@ -1,4 +1,4 @@
-//! Settings: from the environment, flags and the pipeline file; what makes no sense is said at the start.
+//! Settings from the environment, flags and the pipeline file. Invalid settings are reported at the start.
 
 use orderflow_tests::{Stage, order, repository, supply};
 

@@ -1,4 +1,4 @@
-//! Stopping in order: whatever a server said yes to is there when it comes back.
+//! An orderly stop: everything that a server acknowledged exists after the restart.
 
 use std::sync::{
     Mutex,
@@ -10,12 +10,12 @@ use orderflow_tests::{
 };
 use serde_json::Value;
 
-/// Orders that one customer places at most.
+/// How many orders one customer places at most.
 const SINGLES_MAX: usize = 2_000;
-/// Batches that are posted at most.
+/// How many batches are posted at most.
 const BATCHES_MAX: usize = 200;
 
-/// Places orders one after the other until the server is gone; each that was acknowledged goes into `acknowledged`.
+/// Places orders one after the other until the server is gone, and adds each acknowledged one to `acknowledged`.
 fn place_until_gone(client: &Client, name: &str, count: &AtomicUsize, acknowledged: &Mutex<Vec<Value>>) {
     let wanted = order(&[("tea", 1)]).to_string();
     for n in 0..SINGLES_MAX {
@@ -31,7 +31,7 @@ fn place_until_gone(client: &Client, name: &str, count: &AtomicUsize, acknowledg
     }
 }
 
-/// The same with batches, whose lines are acknowledged together.
+/// Places batches until the server is gone. The lines of a batch are acknowledged together.
 fn batch_until_gone(client: &Client, count: &AtomicUsize, keys: &Mutex<Vec<String>>) {
     for n in 0..BATCHES_MAX {
         let new: Vec<_> = (0..50).map(|line| format!("batch-{n}-{line}")).collect();
@@ -101,7 +101,7 @@ fn a_server_that_is_asked_to_stop_under_load_loses_nothing_and_exits_0() {
     stage.verify_clean();
 }
 
-/// Who copies the file of a stopped server needs no other.
+/// A copy of this one file is a complete copy of a stopped server's database.
 #[test]
 fn a_stopped_server_leaves_one_file_with_everything_in_it() {
     let stage = Stage::new();
@@ -111,7 +111,7 @@ fn a_stopped_server_leaves_one_file_with_everything_in_it() {
     server.stop();
     let (file, wal) = (stage.data().join("orders.sqlite"), stage.data().join("orders.sqlite-wal"));
     if !file.exists() {
-        return; // It is in Postgres.
+        return; // The database is in Postgres.
     }
     assert!(!wal.exists(), "the WAL is still there");
     let copy = Stage::new();

@@ -1,4 +1,5 @@
-//! Copies of a running server's directory, taken as `orderflow verify --help` says, are verified like a stopped one's.
+//! Copies of a running server's directory, made as `orderflow verify --help` describes, are verified like a stopped
+//! server's directory.
 
 use std::{
     fs,
@@ -10,13 +11,13 @@ use orderflow_tests::{
     Client, Stage, batch_line, copy_file, copy_folder, execute, order, supply, wait_until,
 };
 
-/// So often a log is copied again before the copy is taken for damaged.
+/// How often a log is copied again before the copy counts as damaged.
 const COPIES_MAX: usize = 10;
 
-/// Batches that are posted at most, twice what the copies wait for.
+/// How many batches are posted at most, twice the number that the copies wait for.
 const BATCHES_MAX: usize = 120;
 
-/// Orders until it is told to stop, or has ordered enough.
+/// Places orders until `stop` is set or the limit is reached.
 fn load(client: &Client, stop: &AtomicBool) {
     for round in 0..BATCHES_MAX {
         if stop.load(Ordering::Relaxed) {
@@ -28,7 +29,7 @@ fn load(client: &Client, stop: &AtomicBool) {
     }
 }
 
-/// The files of a folder, the last name first.
+/// The files of a folder, in the reverse order of their names.
 fn newest_first(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
     files.sort();
@@ -36,7 +37,7 @@ fn newest_first(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The database by its own means, then the snapshots, then the log, its newest segment first.
+/// Copies the database by its own means, then the snapshots, then the log with its newest segment first.
 fn copy_in_order(from: &Path, to: &Path) {
     fs::create_dir_all(to.join("log")).unwrap();
     let copy = to.join("orders.sqlite");
@@ -51,8 +52,8 @@ fn copy_log(from: &Path, to: &Path) {
     }
 }
 
-/// Whether the newest segment was written to while it was copied, so that what was copied later vouches for what was
-/// not there yet: then the log is copied again.
+/// Whether the newest segment was written to while it was copied. Later blocks then vouch for earlier ones that are
+/// missing in the copy, and the log must be copied again.
 fn is_cut_between_blocks(copy: &Stage) -> bool {
     copy.verify().stderr.contains("an invalid frame in front of durable ones")
 }

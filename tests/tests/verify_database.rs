@@ -1,4 +1,4 @@
-//! `orderflow verify` names what the database has too much, too little or too early, and lets it lag.
+//! `orderflow verify` names surplus, missing and premature rows of the database, and accepts a database that lags.
 
 use orderflow_tests::{
     Server, Stage, batch_line, change, copy_file, order, path_of, supply, tamper, wait_until,
@@ -11,7 +11,7 @@ fn place(server: &Server, round: u32) {
     server.admin().after(&answer).wait_decided();
 }
 
-/// A stopped server's directory: 41 orders, one of them canceled, and everything shown.
+/// The directory of a stopped server with 41 orders, one of them canceled, and everything shown.
 fn shop() -> Stage {
     let stage = Stage::new();
     let server = stage.serve();
@@ -76,7 +76,7 @@ fn a_database_behind_the_log_lags_and_one_ahead_of_it_is_named() {
     server.stop();
     stage.verify_clean();
 
-    // The database of before beside the log of now: it shows the rest after the next start.
+    // The earlier database with the later log: the database shows the rest after the next start.
     let behind = stage.copy();
     for name in ["orders.sqlite", "orders.sqlite-wal", "orders.sqlite-shm"] {
         std::fs::remove_file(behind.data().join(name)).ok();
@@ -95,7 +95,7 @@ fn a_database_behind_the_log_lags_and_one_ahead_of_it_is_named() {
     server.stop();
     behind.verify_clean();
 
-    // The database of now beside the log of before: each partition is named once, not each row.
+    // The later database with the earlier log: each partition is named once, not each row.
     let ahead = earlier;
     for name in ["orders.sqlite", "orders.sqlite-wal", "orders.sqlite-shm"] {
         std::fs::remove_file(ahead.data().join(name)).ok();
@@ -124,7 +124,7 @@ fn a_small_sort_buffer_finds_what_a_large_one_finds() {
     supply(&server.admin(), "tea", 100, 100_000);
     (0..50).for_each(|round| place(&server, round));
     server.stop();
-    // Room for two changes, so that thousands of runs are written and merged level by level.
+    // There is space for two changes in memory, so that thousands of runs are written and merged level by level.
     let small = |stage: &Stage| stage.run_on_data(&["verify", "--sort-bytes", "200"]);
     assert_eq!(small(&stage).exits(0).stdout, stage.verify_clean());
     tamper(&stage, "UPDATE orders SET total = total + 1 WHERE idempotency_key LIKE 'r%-7'");

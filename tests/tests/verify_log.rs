@@ -1,11 +1,11 @@
-//! `orderflow verify` names each way in which a log can be whole as a file and wrong in what it says.
+//! `orderflow verify` names each way in which a log can be valid as files and wrong in its content.
 
 use std::cell::Cell;
 
 use orderflow_schemas::Topic;
 use orderflow_tests::{Stage, Stored, batch_line, change, order, path_of, rewrite, supply};
 
-/// A stopped server's directory: 61 orders, one of them canceled, the last one placed alone.
+/// The directory of a stopped server with 61 orders, one of them canceled, the last one placed alone.
 fn shop() -> (Stage, String) {
     let stage = Stage::new();
     let server = stage.serve();
@@ -24,7 +24,7 @@ fn shop() -> (Stage, String) {
     (stage, id)
 }
 
-/// Verifies a copy of the log in which the first record that `finds` was put through `edit`.
+/// Verifies a copy of the log in which `edit` replaced the first record that `finds` accepts.
 #[track_caller]
 fn edited_once(
     shop: &Stage,
@@ -160,11 +160,11 @@ fn an_order_that_waits_for_stock_though_all_is_decided_is_named() {
         if kept { record.same() } else { Vec::new() }
     });
     let waits = format!("order {id}: it waits for stock though every command is decided");
-    // What follows was taken out of the log, so the database has it and the log has not.
+    // The records that follow were removed from the log, so the database has them and the log does not.
     shop.verify().fails_naming(&[&waits, "the database is ahead of the log"]);
 }
 
-/// A shop with a command that could not be read, and so a dead letter.
+/// A shop with a command that cannot be read, and therefore a dead letter.
 fn shop_with_a_letter() -> Stage {
     let (shop, _) = shop();
     rewrite(&shop, |record| {

@@ -1,4 +1,4 @@
-//! Snapshots: each must be the fold of the log, and a server needs none of them as long as the log is whole.
+//! Snapshots: each must equal the fold of the log, and a server needs none of them while the log is complete.
 
 use std::{
     fs,
@@ -8,7 +8,7 @@ use std::{
 use crc_fast::{CrcAlgorithm, checksum};
 use orderflow_tests::{Server, Stage, batch_line, forgetful, order, order_until_trimmed, supply, wait_until};
 
-/// Where the checksum of a snapshot stands, and from where on it counts.
+/// The position of the checksum in a snapshot; it covers the bytes after it.
 const CRC: std::ops::Range<usize> = 12..16;
 
 fn place(server: &Server, round: u32) {
@@ -18,7 +18,7 @@ fn place(server: &Server, round: u32) {
     server.admin().after(&answer).wait_decided();
 }
 
-/// A stopped server's directory whose order processors have two snapshots each.
+/// The directory of a stopped server whose order processors have two snapshots each.
 fn shop(stage: Stage) -> Stage {
     for round in 0..3 {
         let server = stage.serve();
@@ -32,7 +32,7 @@ fn shop(stage: Stage) -> Stage {
     stage
 }
 
-/// The snapshots of all processors, and of each the oldest first.
+/// The snapshots of each processor, oldest first.
 fn snapshots(stage: &Stage) -> Vec<Vec<PathBuf>> {
     let folders = fs::read_dir(stage.data().join("snapshots")).unwrap();
     let partitions = folders.flat_map(|folder| fs::read_dir(folder.unwrap().path()).unwrap());
@@ -46,7 +46,7 @@ fn snapshots(stage: &Stage) -> Vec<Vec<PathBuf>> {
     all
 }
 
-/// Changes one byte of a file; with `checksummed`, as if it had been written so.
+/// Changes one byte of a file. With `checksummed`, also corrects the checksum.
 fn change_byte(path: &Path, from_end: usize, checksummed: bool) {
     let mut bytes = fs::read(path).unwrap();
     let at = bytes.len() - from_end;
@@ -105,14 +105,14 @@ fn an_order_of_a_snapshot_that_was_changed_is_named() {
     let whole = fs::read(&path).unwrap();
     let places: Vec<usize> =
         whole.windows(8).enumerate().filter(|(_, word)| word == b"RESERVED").map(|(at, _)| at).collect();
-    // In front of the order and in it: another letter, a character that is none, another length.
+    // Changes in front of the order and inside it: another letter, an invalid character, another length.
     for (place, byte, change) in [(0, 7, b'X'), (1, 7, b'X'), (0, 7, 0xff), (1, 7, 0xff), (1, -1, 3)] {
         let mut bytes = whole.clone();
         bytes[places[place].checked_add_signed(byte).unwrap()] = change;
         write_checksummed(&path, bytes);
         stage.verify().fails_naming(&["damaged snapshot", name(&path)]);
     }
-    // What stands in front cannot be read: the snapshot is passed over.
+    // The part in front cannot be read: the snapshot is skipped.
     let mut bytes = whole.clone();
     bytes[places[0]] = 0xff;
     write_checksummed(&path, bytes);
@@ -121,7 +121,7 @@ fn an_order_of_a_snapshot_that_was_changed_is_named() {
     place(&server, 3);
 }
 
-/// What a server said about snapshots it passed over.
+/// The log lines of a server about skipped snapshots.
 fn passed_over(server: &Server) -> Vec<String> {
     let said = server.stderr();
     said.lines().filter(|line| line.contains("snapshot passed over")).map(str::to_owned).collect()
@@ -145,7 +145,7 @@ fn a_damaged_newest_snapshot_falls_back_to_the_one_before_and_is_named() {
     }
     place(&server, 3);
     server.stop();
-    // Recovery has replaced what was damaged.
+    // Recovery has replaced the damaged snapshots.
     let verified = stage.verify_clean();
     assert!(verified.contains(" 400 orders"), "{verified}");
 }
@@ -187,12 +187,12 @@ fn without_snapshots_a_whole_log_is_enough_and_a_shortened_one_is_a_clear_error(
     ran.fails_naming(&["no snapshot that can be read", "retention has removed"]);
 }
 
-/// Where a snapshot goes on in the events.
+/// The offset at which a snapshot continues in the events.
 fn events_next(path: &Path) -> u64 {
     u64::from_le_bytes(fs::read(path).unwrap()[32..40].try_into().unwrap())
 }
 
-/// How many events the processor of this partition has folded at the start, as it says.
+/// How many events the processor of this partition folded at the start, according to its log line.
 fn events_folded(server: &Server, input: &str) -> u64 {
     let plain: String = server
         .stderr()

@@ -1,8 +1,9 @@
-//! What every engine must do: the contract of [`Topics`] as checks that panic where it is broken.
+//! What every engine must do: the contract of [`Topics`] as checks that panic where an engine breaks it.
 //!
 //! An engine's test calls [`run`] with a [`Rig`], which opens the engine over a named store. A name that was used
-//! before must give the same records again; a new one an engine without topics. The checks wait for conditions, never
-//! for time, and hold for engines that others use at the same time as long as the stores are not shared.
+//! before must give the same records again; a new name must give an engine without topics. The checks wait for
+//! conditions, never for time. They also hold for engines that others use at the same time, as long as the stores are
+//! not shared.
 
 use std::{future::Future, ops::Range, sync::Arc};
 
@@ -17,35 +18,38 @@ const FIRST: TopicPartition = TopicPartition::new(TOPIC, 0);
 const SECOND: TopicPartition = TopicPartition::new(TOPIC, 1);
 const ANY_SIZE: usize = 1 << 20;
 
-/// How the checks get at an engine. What an engine cannot do stays as it is here, and its checks are left out.
+/// How the checks control an engine. Methods that an engine cannot support keep their default, and `run` leaves out the
+/// checks that need them.
 #[async_trait]
 pub trait Rig: Send + Sync {
-    /// Opens the engine over a store.
+    /// Opens the engine over the store with this name; creates the store if the name is new.
     async fn open(&self, store: &'static str) -> Arc<dyn Topics>;
 
-    /// One more handle on a store that is open, as another process has it; `None` where a log has one owner.
+    /// Opens a second handle on a store that is already open, as another process would; `None` where a log has a single
+    /// owner.
     async fn open_beside(&self, _store: &'static str) -> Option<Arc<dyn Topics>> {
         None
     }
 
-    /// Makes the outcome of the next append unknown, whether it is written or not; false where that cannot be done.
+    /// Makes the outcome of the next append unknown; `written` decides whether its records are written. False if the
+    /// engine does not support this.
     fn lose_answer(&self, _store: &'static str, _written: bool) -> bool {
         false
     }
 
-    /// Removes old records of the first partition, as retention does; false where that cannot be done.
+    /// Removes old records of the first partition, as retention does. False if the engine does not support this.
     async fn trim(&self, _store: &'static str) -> bool {
         false
     }
 
-    /// Closes the engine of an open store; false where that cannot be done.
+    /// Closes the engine of an open store. False if the engine does not support this.
     async fn close(&self, _store: &'static str) -> bool {
         false
     }
 }
 
-/// Runs all checks, one after the other, each over a store of its own. Panics at the first violation. Returns the names of
-/// the checks that were left out, since the rig cannot do what they need.
+/// Runs all checks, one after the other, each over its own store. Panics at the first violation. Returns the names of
+/// the checks that were left out because the rig does not support what they need.
 pub async fn run(rig: &dyn Rig) -> Vec<&'static str> {
     topics_are_made_once(&*rig.open("create").await).await;
     offsets_count_from_zero_without_gaps(&*with_topic(rig, "offsets").await).await;
@@ -82,7 +86,7 @@ async fn with_topic(rig: &dyn Rig, store: &'static str) -> Arc<dyn Topics> {
     engine
 }
 
-/// `create` makes a topic, says nothing when it is there, and refuses another number of partitions.
+/// `create` creates a topic, does nothing if it exists, and refuses another number of partitions.
 pub async fn topics_are_made_once(engine: &dyn Topics) {
     assert_eq!(engine.partitions(TOPIC), 0, "a new store has no topics");
     engine.create(TOPIC, 3).await.expect("a topic can be made");
@@ -109,7 +113,7 @@ pub async fn offsets_count_from_zero_without_gaps(engine: &dyn Topics) {
     }
 }
 
-/// Records are opaque: any bytes, one of them or many.
+/// Records are opaque: a record may hold any bytes, one or many.
 pub async fn records_come_back_byte_for_byte(engine: &dyn Topics) {
     let every_byte: Vec<u8> = (0..=255).collect();
     let records = vec![
@@ -122,7 +126,7 @@ pub async fn records_come_back_byte_for_byte(engine: &dyn Topics) {
     assert_eq!(read_all(engine, FIRST, Visibility::Accepted).await, records);
 }
 
-/// All batches of one append get contiguous offsets, also two for one partition, and all can be read.
+/// All batches of one append get contiguous offsets, including two batches for one partition, and all can be read.
 pub async fn batches_of_one_append_appear_together(engine: &dyn Topics) {
     let batches = [(FIRST, 0..2), (SECOND, 0..4), (FIRST, 2..5)]
         .map(|(at, range)| Batch { at, records: numbered(range) });
@@ -133,7 +137,7 @@ pub async fn batches_of_one_append_appear_together(engine: &dyn Topics) {
     assert_eq!(read_all(engine, SECOND, Visibility::Durable).await, numbered(0..4));
 }
 
-/// What `append` has accepted is seen by those who read what is accepted, before it is durable too.
+/// Readers of accepted records see a record as soon as `append` has accepted it, even before it is durable.
 pub async fn accepted_records_are_seen_at_once(engine: &dyn Topics) {
     for n in 0..50 {
         append(engine, FIRST, numbered(n..n + 1)).await;
@@ -163,7 +167,7 @@ pub async fn durability_is_a_prefix(engine: &dyn Topics) {
     }
 }
 
-/// Once `durable` has returned, a durable read sees the append; and it never sees more than is durable.
+/// Once `durable` has returned, a durable read sees the append. A durable read never sees more than is durable.
 pub async fn durable_readers_see_what_was_acknowledged(engine: &dyn Topics) {
     for n in 0..20 {
         let appended = append(engine, FIRST, numbered(n..n + 1)).await;
@@ -175,7 +179,7 @@ pub async fn durable_readers_see_what_was_acknowledged(engine: &dyn Topics) {
     }
 }
 
-/// `wait_beyond` returns at once when there is more, else with the next append.
+/// `wait_beyond` returns at once if there are records beyond the offset, otherwise with the next append.
 pub async fn waiters_at_the_tail_are_woken(engine: Arc<dyn Topics>) {
     for visibility in [Visibility::Accepted, Visibility::Durable] {
         let end = bounds(&*engine, FIRST, visibility).await.end;
@@ -197,7 +201,7 @@ pub async fn waiters_at_the_tail_are_woken(engine: Arc<dyn Topics>) {
     }
 }
 
-/// A read gives at least one record, else no more than `bytes_max`, and following reads give the rest.
+/// A read returns at least one record; two or more have at most `bytes_max` bytes. Following reads return the rest.
 pub async fn reads_are_bounded_and_never_empty_before_the_end(engine: &dyn Topics) {
     let records: Vec<Bytes> = (1..60).map(|n: usize| Bytes::from(vec![7; 1 + (n * 37) % 500])).collect();
     for batch in records.chunks(7) {
@@ -219,7 +223,7 @@ pub async fn reads_are_bounded_and_never_empty_before_the_end(engine: &dyn Topic
     }
 }
 
-/// There is nothing at the end, nor beyond it.
+/// Reads at the end of a partition and beyond it return no records.
 pub async fn reading_at_and_beyond_the_end_is_empty(engine: &dyn Topics) {
     append(engine, FIRST, numbered(0..3)).await;
     settle(engine).await;
@@ -233,7 +237,7 @@ pub async fn reading_at_and_beyond_the_end_is_empty(engine: &dyn Topics) {
     }
 }
 
-/// Many appenders at once: each one's records keep their order, none is lost, doubled or mixed up.
+/// With many concurrent appenders, the records of each keep their order, and no record is lost, duplicated or mixed up.
 pub async fn concurrent_appenders_keep_their_order(engine: Arc<dyn Topics>) {
     const APPENDERS: u64 = 16;
     const APPENDS: u64 = 50;
@@ -269,7 +273,7 @@ pub async fn concurrent_appenders_keep_their_order(engine: Arc<dyn Topics>) {
     }
 }
 
-/// A topic or partition that does not exist is an error everywhere, and an append to it changes nothing.
+/// Every call with a topic or partition that does not exist fails, and an append to one changes nothing.
 pub async fn unknown_partitions_are_refused(engine: &dyn Topics) {
     for at in [TopicPartition::new(TOPIC, 2), TopicPartition::new(Topic::DeadLetters, 0)] {
         let batches = [FIRST, at].map(|at| Batch { at, records: numbered(0..1) });
@@ -287,7 +291,7 @@ pub async fn unknown_partitions_are_refused(engine: &dyn Topics) {
     assert_eq!(bounds(engine, FIRST, Visibility::Accepted).await, Offset(0)..Offset(0));
 }
 
-/// Holding records, also those that do not exist yet, changes nothing for readers.
+/// `retain_from` changes nothing for readers, even with offsets of records that do not exist yet.
 pub async fn held_records_stay_readable(engine: &dyn Topics) {
     engine.retain_from("a sink", FIRST, Offset(0));
     append(engine, FIRST, numbered(0..10)).await;
@@ -296,7 +300,7 @@ pub async fn held_records_stay_readable(engine: &dyn Topics) {
     assert_eq!(read_all(engine, FIRST, Visibility::Accepted).await, numbered(0..10));
 }
 
-/// What an append that was given up leaves behind is its whole batch or nothing, and what comes next is not disturbed.
+/// An append that was dropped leaves its whole batch or nothing, and does not disturb the appends after it.
 pub async fn a_dropped_append_leaves_its_whole_batch_or_nothing(engine: &dyn Topics) {
     let mut expected = Vec::new();
     for round in 0..20 {
@@ -320,7 +324,7 @@ pub async fn a_dropped_append_leaves_its_whole_batch_or_nothing(engine: &dyn Top
     }
 }
 
-/// What one handle appends, the other shows, in the same order, and its waiters are woken.
+/// Two handles show the same log: each one's appends are visible to the other in the same order and wake its waiters.
 pub async fn two_handles_show_one_log(rig: &dyn Rig) -> bool {
     let one = with_topic(rig, "handles").await;
     let Some(other) = rig.open_beside("handles").await else { return false };
@@ -341,7 +345,7 @@ pub async fn two_handles_show_one_log(rig: &dyn Rig) -> bool {
     true
 }
 
-/// An append of unknown outcome is there whole or not at all, and may be made again.
+/// An append with an unknown outcome is stored completely or not at all, and may be repeated.
 pub async fn an_unknown_outcome_leaves_whole_batches(rig: &dyn Rig) -> bool {
     let engine = with_topic(rig, "unknown outcomes").await;
     let mut expected = Vec::new();
@@ -364,7 +368,8 @@ pub async fn an_unknown_outcome_leaves_whole_batches(rig: &dyn Rig) -> bool {
     true
 }
 
-/// A read of what retention has removed says where the log begins now, and the rest is as it was.
+/// A read of records that retention has removed fails and names the offset at which the log begins now. The other
+/// records are unchanged.
 pub async fn trimmed_records_are_named(rig: &dyn Rig) -> bool {
     let engine = with_topic(rig, "trimmed").await;
     for n in 0..40 {
@@ -391,7 +396,7 @@ pub async fn trimmed_records_are_named(rig: &dyn Rig) -> bool {
     true
 }
 
-/// After closing, appends are refused for good, and who waits is told.
+/// After closing, appends are refused permanently, and pending waits fail.
 pub async fn a_closed_log_refuses_and_wakes(rig: &dyn Rig) -> bool {
     let engine = with_topic(rig, "closed").await;
     append(&*engine, FIRST, numbered(0..3)).await;
@@ -412,7 +417,7 @@ pub async fn a_closed_log_refuses_and_wakes(rig: &dyn Rig) -> bool {
     true
 }
 
-/// What was durable is there, with its offsets, when the store is opened again, and appends go on behind it.
+/// A reopened store has the durable records with their offsets, and appends continue after them.
 pub async fn reopening_gives_the_same_records(rig: &dyn Rig) {
     let mut expected = Vec::new();
     let id = with_topic(rig, "reopen").await.id();
@@ -431,12 +436,12 @@ pub async fn reopening_gives_the_same_records(rig: &dyn Rig) {
     }
 }
 
-/// Appends one batch.
+/// Appends one batch; panics unless it is accepted.
 async fn append(engine: &dyn Topics, at: TopicPartition, records: Vec<Bytes>) -> Appended {
     engine.append(vec![Batch { at, records }]).await.expect("an append is accepted")
 }
 
-/// Waits until everything that was accepted so far is durable.
+/// Waits until everything accepted so far is durable.
 async fn settle(engine: &dyn Topics) {
     for at in [FIRST, SECOND] {
         let end = bounds(engine, at, Visibility::Accepted).await.end;
@@ -451,7 +456,7 @@ async fn bounds(engine: &dyn Topics, at: TopicPartition, visibility: Visibility)
     engine.bounds(at, visibility).await.expect("a partition has bounds")
 }
 
-/// All records of a partition, in reads of moderate size.
+/// Reads all records of a partition, in chunks of about 4 KiB.
 pub async fn read_all(engine: &dyn Topics, at: TopicPartition, visibility: Visibility) -> Vec<Bytes> {
     let Range { start, end } = bounds(engine, at, visibility).await;
     let (mut next, mut records) = (start, Vec::new());
@@ -465,7 +470,7 @@ pub async fn read_all(engine: &dyn Topics, at: TopicPartition, visibility: Visib
     records
 }
 
-/// Records that say which they are.
+/// One record for each number of the range; each record's text states its number.
 fn numbered(range: Range<u64>) -> Vec<Bytes> {
     range.map(|n| Bytes::from(format!("record {n}"))).collect()
 }

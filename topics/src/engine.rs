@@ -1,4 +1,4 @@
-//! What a process does with a log that it has opened, beside reading and appending.
+//! The lifecycle of an open log: how a process watches, maintains and closes it, apart from reading and appending.
 
 use std::sync::Arc;
 
@@ -7,21 +7,21 @@ use orderflow_schemas::Timestamp;
 
 use crate::{EmbeddedLog, Topics};
 
-/// An engine that is open. Whoever opened it closes it.
+/// An open engine. The code that opened it also closes it.
 #[async_trait]
 pub trait Engine: Send + Sync + 'static {
-    /// The log.
+    /// The log of this engine, for reading and appending.
     fn topics(self: Arc<Self>) -> Arc<dyn Topics>;
 
-    /// Waits until the log has failed for good, and says why; never returns while it is well or only away. The process
-    /// should then end. May be dropped at any time.
+    /// Waits until the log has failed permanently, and returns the reason. Never returns while the log is healthy or
+    /// only temporarily unavailable. After a failure the process should end. The future may be dropped at any time.
     async fn failed(&self) -> Arc<str>;
 
-    /// Does what is to be done now and then, such as retention, or says what was in the way; it is tried again the next
-    /// time. Call it every few seconds, once all readers have said with [`Topics::retain_from`] what they need.
+    /// Does periodic work such as retention. An error names what prevented it; the next call tries again. Call this
+    /// every few seconds, but only once all readers have named what they need with [`Topics::retain_from`].
     async fn maintain(self: Arc<Self>, now: Timestamp) -> Result<(), Arc<str>>;
 
-    /// Makes everything durable that was accepted, refuses what comes after, and lets the log go.
+    /// Makes everything that was accepted durable, refuses further appends, and releases the log.
     async fn close(self: Arc<Self>);
 }
 

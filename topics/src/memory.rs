@@ -1,4 +1,4 @@
-//! A log in memory, for tests of what stands on a log. It passes the conformance suite, and fails when it is told to.
+//! An in-memory log, for tests of code that uses a log. It passes the conformance suite, and fails on request.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -16,26 +16,26 @@ use crate::{
     AppendError, AppendRejection, Appended, Batch, Chunk, Durability, LogError, Receipt, Topics, Visibility,
 };
 
-/// The outcome of an append that fails.
+/// How an append fails.
 #[derive(Clone, Debug)]
 pub enum Fault {
-    /// It is refused.
+    /// The append is rejected; nothing is written.
     Rejected(AppendRejection),
-    /// The outcome is unknown; the records were written.
+    /// The outcome is unknown; the records are written.
     UnknownButWritten,
-    /// The outcome is unknown; the records were not written.
+    /// The outcome is unknown; the records are not written.
     UnknownAndLost,
 }
 
-/// Called with each batch that was written and its first offset: what is to be written after it. It stands in for whoever
-/// follows the log in the real system.
+/// Called with each written batch and the offset of its first record. Returns the batches to write after it. It stands
+/// in for the loops that follow the log in the real system.
 pub type Reaction = Box<dyn Fn(&Batch, Offset) -> Vec<Batch> + Send>;
 
-/// The log. It is gone with its last handle.
+/// The in-memory log. Its records are gone once the last handle is dropped.
 pub struct MemoryTopics {
     id: LogId,
     state: Mutex<State>,
-    /// Changes with every change of a partition's bounds, and when the log closes.
+    /// Changes whenever a partition's bounds change, and when the log closes.
     changes: watch::Sender<u64>,
 }
 
@@ -43,14 +43,14 @@ pub struct MemoryTopics {
 struct State {
     partitions: BTreeMap<TopicPartition, Stored>,
     counts: BTreeMap<Topic, u16>,
-    /// Appends that were taken.
+    /// The number of appends that were accepted.
     appends: u64,
-    /// Of these, those that are durable.
+    /// The number of accepted appends that are durable.
     durable: u64,
-    /// Whether what is taken stays not durable until [`MemoryTopics::sync`].
+    /// Whether accepted appends stay not durable until [`MemoryTopics::sync`] is called.
     unsynced: bool,
     closed: bool,
-    /// How many reads and waits still find the log away.
+    /// The number of reads and waits that will still fail with [`LogError::Away`].
     away: usize,
     faults: VecDeque<Fault>,
     attempts: Vec<Batch>,
@@ -58,7 +58,7 @@ struct State {
     reaction: Option<Reaction>,
 }
 
-/// A partition.
+/// The stored records of one partition and its bounds.
 #[derive(Default)]
 struct Stored {
     start: u64,
@@ -117,12 +117,12 @@ impl Default for MemoryTopics {
 }
 
 impl MemoryTopics {
-    /// A log without topics.
+    /// Creates a log without topics.
     pub fn new() -> Arc<Self> {
         Arc::default()
     }
 
-    /// A log with this many partitions of each topic.
+    /// Creates a log in which each topic has `partitions` partitions.
     pub fn with_partitions(partitions: u16) -> Arc<Self> {
         let log = Self::default();
         for topic in Topic::ALL {
@@ -140,7 +140,7 @@ impl MemoryTopics {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Only a reaction can panic, and then its test is over.
+        // Only a reaction can panic while the lock is held, and then its test is over.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -148,32 +148,32 @@ impl MemoryTopics {
         self.changes.send_modify(|changes| *changes += 1);
     }
 
-    /// The next appends have these outcomes.
+    /// Makes the next appends fail with these faults, in order, one fault an append.
     pub fn fail(&self, faults: impl IntoIterator<Item = Fault>) {
         self.state().faults.extend(faults);
     }
 
-    /// From now on this is called with each batch that is written.
+    /// From now on, calls `reaction` with each batch that is written.
     pub fn react(&self, reaction: Reaction) {
         self.state().reaction = Some(reaction);
     }
 
-    /// From now on appends become durable only with [`Self::sync`].
+    /// From now on, appends become durable only with [`Self::sync`].
     pub fn hold_back(&self) {
         self.state().unsynced = true;
     }
 
-    /// Makes everything durable that was taken.
+    /// Makes all accepted appends durable.
     pub fn sync(&self) {
         self.state().sync();
         self.changed();
     }
 
-    /// Appends records as they are, whatever was asked for with [`Self::fail`]. Returns the offset of the first.
+    /// Appends records, regardless of the faults set with [`Self::fail`]. Returns the offset of the first record.
     ///
     /// # Panics
     ///
-    /// If there is no such partition.
+    /// If the partition does not exist, or if the log is closed.
     pub fn put(&self, at: TopicPartition, records: impl IntoIterator<Item = Bytes>) -> Offset {
         let batch = Batch { at, records: records.into_iter().collect() };
         let mut state = self.state();
@@ -193,7 +193,7 @@ impl MemoryTopics {
         if let Some(stored) = self.state().partitions.get_mut(&at) {
             let removed = start.0.saturating_sub(stored.start).min(stored.records.len() as u64);
             stored.records.drain(..usize::try_from(removed).expect("records are in memory"));
-            // An empty partition may begin anywhere.
+            // An empty partition may begin at any offset.
             stored.start =
                 if stored.records.is_empty() { start.0.max(stored.start) } else { stored.start + removed };
             stored.durable_end = stored.durable_end.max(stored.start);
@@ -201,22 +201,23 @@ impl MemoryTopics {
         self.changed();
     }
 
-    /// What a partition holds.
+    /// All records that the partition holds, oldest first, whether durable or not.
     pub fn records(&self, at: TopicPartition) -> Vec<Bytes> {
         self.state().partitions.get(&at).map(|stored| stored.records.clone()).unwrap_or_default()
     }
 
-    /// The batches of all appends in their order, whatever became of them.
+    /// The batches of all appends in order, whatever the outcome. Appends to a closed log or an unknown partition are
+    /// left out.
     pub fn attempts(&self) -> Vec<Batch> {
         self.state().attempts.clone()
     }
 
-    /// Every call of [`Topics::retain_from`] so far.
+    /// The arguments of every call of [`Topics::retain_from`] so far, in order.
     pub fn pins(&self) -> Vec<(String, TopicPartition, Offset)> {
         self.state().pins.clone()
     }
 
-    /// The next reads and waits find the log away.
+    /// Makes the next `calls` reads and waits fail with [`LogError::Away`].
     pub fn be_away(&self, calls: usize) {
         self.state().away = calls;
     }
@@ -232,7 +233,7 @@ impl MemoryTopics {
         }
     }
 
-    /// Closes the log: appends are refused, and who waits is told.
+    /// Closes the log: appends are refused, and pending waits fail.
     pub fn close(&self) {
         self.state().closed = true;
         self.changed();

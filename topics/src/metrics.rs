@@ -1,5 +1,6 @@
 //! The metrics of the log.
 
+use metrics::{Counter, Histogram, counter, histogram};
 use orderflow_world::metric::{BYTES, Metric, SECONDS};
 
 /// Bytes of frames that became durable.
@@ -27,6 +28,30 @@ pub const SEGMENTS: Metric =
 pub const FULL: Metric =
     Metric::gauge("orderflow_log_full", &[], "1 while no further segment can be allocated, else 0");
 
-/// All of them.
+/// All metrics of this crate.
 pub const METRICS: &[Metric] =
     &[APPENDED_BYTES, APPENDED_RECORDS, SYNC_SECONDS, GROUP_BYTES, CACHE_HITS, CACHE_MISSES, SEGMENTS, FULL];
+
+/// The metrics that an open log measures all the time, looked up once.
+#[derive(Debug)]
+pub(crate) struct LogMetrics {
+    pub(crate) appended_bytes: Counter,
+    pub(crate) appended_records: Counter,
+    pub(crate) sync_seconds: Histogram,
+    pub(crate) group_bytes: Histogram,
+    pub(crate) cache_hits: Counter,
+    pub(crate) cache_misses: Counter,
+}
+
+impl LogMetrics {
+    pub(crate) fn new() -> Self {
+        Self {
+            appended_bytes: counter!(APPENDED_BYTES.name),
+            appended_records: counter!(APPENDED_RECORDS.name),
+            sync_seconds: histogram!(SYNC_SECONDS.name),
+            group_bytes: histogram!(GROUP_BYTES.name),
+            cache_hits: counter!(CACHE_HITS.name),
+            cache_misses: counter!(CACHE_MISSES.name),
+        }
+    }
+}

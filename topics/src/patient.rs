@@ -1,4 +1,4 @@
-//! A log that is waited for while it is away.
+//! A log that retries reads and waits while it is unavailable.
 
 use std::{ops::Range, sync::Arc, time::Duration};
 
@@ -8,18 +8,18 @@ use orderflow_world::World;
 
 use crate::{AppendError, Appended, Batch, Chunk, Durability, LogError, Receipt, Topics, Visibility};
 
-/// The first pause before a read is made again; each next is twice as long.
+/// The pause before the first retry; each following pause is twice as long.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
-/// The longest pause.
+/// The longest pause between two retries.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
-/// Told when a log is away, and when it is back.
+/// Called with `true` when the log becomes unavailable, and with `false` when it is available again.
 pub type Report = Box<dyn Fn(bool) + Send + Sync>;
 
-/// A log whose reads and waits are made again while it is away. For loops, which have nothing else to do; whoever answers
-/// a client asks the log itself, within a time limit.
+/// A log that retries reads and waits while the engine is unavailable ([`LogError::Away`]). It is meant for loops,
+/// which have nothing else to do. Code that answers a client uses the engine itself, within a time limit.
 ///
-/// Appends are not repeated: what an unknown outcome means is for their caller to know.
+/// Appends are not repeated: only their caller knows what an unknown outcome means.
 pub struct Patient {
     topics: Arc<dyn Topics>,
     world: Arc<dyn World>,
@@ -27,7 +27,8 @@ pub struct Patient {
 }
 
 impl Patient {
-    /// Waits for this log; `report` is told `true` when it is away and `false` when it is back.
+    /// Wraps `topics`. `report` is called with `true` when the log becomes unavailable and with `false` when it is
+    /// back.
     pub fn new(topics: Arc<dyn Topics>, world: Arc<dyn World>, report: Report) -> Self {
         Self { topics, world, report }
     }

@@ -1,4 +1,4 @@
-//! The embedded log, and the one in memory, do what every engine must do.
+//! The embedded log and the in-memory log do what every engine must do.
 #![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
 use std::{
@@ -16,7 +16,7 @@ use orderflow_topics::{
 };
 use tempfile::TempDir;
 
-/// Embedded logs, each in a folder of its own.
+/// Embedded logs, each in its own folder under `dir`.
 struct Embedded {
     dir: TempDir,
     settings: LogSettings,
@@ -36,7 +36,7 @@ impl Embedded {
 #[async_trait]
 impl Rig for Embedded {
     async fn open(&self, store: &'static str) -> Arc<dyn Topics> {
-        // The one that was open before has the lock.
+        // The log that was open before holds the lock.
         self.open.lock().unwrap().remove(store);
         let (log, _) = EmbeddedLog::open(self.dir.path().join(store), self.settings.clone()).unwrap();
         let log = Arc::new(log);
@@ -45,7 +45,7 @@ impl Rig for Embedded {
     }
 
     async fn trim(&self, store: &'static str) -> bool {
-        // Large segments are never full here, and the last one stays.
+        // False with large segments: none of them is ever full here, and the last segment always stays.
         self.log(store).retain(0).unwrap().segments > 0
     }
 
@@ -56,7 +56,7 @@ impl Rig for Embedded {
     }
 }
 
-/// Logs in memory.
+/// In-memory logs, by the name of their store.
 #[derive(Default)]
 struct Memory(Mutex<HashMap<&'static str, Arc<MemoryTopics>>>);
 

@@ -1,4 +1,4 @@
-//! A log that is away is waited for by loops, and by nobody else.
+//! An unavailable log is waited for by loops, and by no other caller.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,4 +1,4 @@
-//! A processor, run again: the same commands must give the events and messages that are in the log, to the byte.
+//! Runs a processor again: the same commands must give the same bytes of events and messages as in the log.
 
 use std::sync::Arc;
 
@@ -17,17 +17,17 @@ use super::{
     written::{Written, WrittenEvent},
 };
 
-/// What deciding a partition's commands again has given.
+/// The result of deciding a partition's commands again.
 pub(super) struct Decided<S> {
-    /// The partition of commands.
+    /// The partition of commands that was decided.
     pub(super) input: TopicPartition,
-    /// The state at the end; `None` if it could not be followed so far.
+    /// The state at the end; `None` if the run stopped at a difference or had no place to begin.
     pub(super) state: Option<S>,
     /// Whether the input was decided from its first command to its last.
     pub(super) whole: bool,
-    /// The messages that follow from it.
+    /// Digests of the messages that the commands lead to, by source and receiving partition.
     pub(super) sent: SequenceDigests,
-    /// The commands that could not be read, by offset.
+    /// The digest of the offsets of the commands that could not be read.
     pub(super) letters: SequenceDigest,
     pub(super) report: Report,
 }
@@ -67,7 +67,7 @@ where
     Rerun { processor, input, events, book, written, kept, sent, letters, report }.run(records, whole).await
 }
 
-/// A processor that is run again.
+/// A run of a processor over a partition, compared with the log event by event.
 struct Rerun<P: Processor> {
     processor: P,
     input: TopicPartition,
@@ -101,7 +101,7 @@ where
                 .differences
                 .add(|| format!("{events} offset {offset}: an event that no command leads to"));
         }
-        // Beyond a decision that differs, there is nothing to compare snapshots with.
+        // After a decision that differs, there is no state to compare snapshots with.
         if followed {
             self.kept.finish::<P::State>(decided, &mut self.report)?;
         }
@@ -110,7 +110,7 @@ where
         Ok(Decided { input, state, whole: whole && followed, sent, letters, report })
     }
 
-    /// Decides one command; `false` if the log went another way.
+    /// Decides one command and compares its events. Returns `false` if the log differs.
     async fn step(&mut self, offset: Offset, command: &Bytes) -> Result<bool> {
         let mut output = Output::default();
         let decided = self.book.decide(&self.processor, self.input.partition, offset, command, &mut output);
@@ -137,7 +137,7 @@ where
         Ok(true)
     }
 
-    /// Names the first event that is not what its command leads to.
+    /// Reports the first event that differs from the one that its command leads to.
     fn differ(&mut self, there: &WrittenEvent, again: &[u8], expected: u64) {
         let (events, offset) = (self.events, there.offset);
         self.report.differences.add(|| match there.number {
@@ -151,7 +151,7 @@ where
         });
     }
 
-    /// Keeps what else the command has led to.
+    /// Counts the unreadable commands and messages that the command has led to.
     fn note(&mut self, output: &Output) {
         for (offset, _, _) in &output.unreadable {
             self.report.unreadable += 1;

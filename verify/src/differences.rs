@@ -1,11 +1,11 @@
-//! What is not as it must be: the first ones by name, all of them by number.
+//! The differences found: the first ones described, all of them counted.
 
 use std::fmt;
 
-/// How many differences are kept by name.
+/// How many differences are kept with their description.
 const NAMED_MAX: usize = 20;
 
-/// Differences found.
+/// The differences found by a check.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Differences {
     named: Vec<String>,
@@ -13,7 +13,7 @@ pub struct Differences {
 }
 
 impl Differences {
-    /// Adds one; it is put into words only while there are few.
+    /// Adds a difference. `name` describes it, and is called only while few differences are kept.
     pub fn add(&mut self, name: impl FnOnce() -> String) {
         self.count += 1;
         if self.named.len() < NAMED_MAX {
@@ -21,12 +21,12 @@ impl Differences {
         }
     }
 
-    /// How many there are.
+    /// The number of all differences.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// Adds those that another check has found.
+    /// Adds the differences that another check has found.
     pub(super) fn absorb(&mut self, other: Self) {
         self.count += other.count;
         let room = NAMED_MAX - self.named.len();

@@ -1,41 +1,42 @@
-//! What is kept of a change of an order until it is compared: its place and digests, in a fixed number of bytes.
+//! The place and digests of a change of an order, in a fixed number of bytes, kept until the change is compared.
 
 use orderflow_database::HistoryEntry;
 use orderflow_schemas::{Offset, Order, OrderId, Status, events::OrderChanged};
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The bytes of an entry in a file.
+/// The size of an entry in a file, in bytes.
 pub(super) const ENTRY_BYTES: usize = 16 + 6 * 8 + 1;
 
 const CREATED: u8 = 1;
 const SHOWN: u8 = 2;
 
-/// A change of an order. Ordered by order, then by where it stands in the log.
+/// A change of an order. Entries are ordered by order id, then by offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Entry {
     pub(super) id: OrderId,
     pub(super) offset: Offset,
     pub(super) version: u64,
-    /// The digest of the order as it stands after the change.
+    /// The digest of the order after the change.
     pub(super) order: u64,
-    /// The digest of the row of the history.
+    /// The digest of the change's row in the history.
     pub(super) change: u64,
-    /// The digests of the states after and before; 0 for none.
+    /// The digest of the state after the change; `from` has the digest of the state before it, or 0 if there was
+    /// none.
     pub(super) status: u64,
     pub(super) from: u64,
-    /// Whether the order came to be.
+    /// Whether the change created the order.
     pub(super) created: bool,
-    /// Whether the checkpoint says that the store shows it.
+    /// Whether the store shows the change, according to its checkpoint.
     pub(super) shown: bool,
 }
 
-/// A digest of an order.
+/// The digest of an order.
 pub(super) fn digest(order: &Order) -> u64 {
     xxh3_64(&serde_json::to_vec(order).expect("an order has string keys"))
 }
 
-/// A digest of a change.
+/// The digest of a row of the history.
 pub(super) fn digest_change(entry: &HistoryEntry) -> u64 {
     xxh3_64(&serde_json::to_vec(entry).expect("a change has string keys"))
 }
@@ -45,7 +46,7 @@ fn digest_status(status: &Status) -> u64 {
 }
 
 impl Entry {
-    /// The entry of an event at `offset` that gives the history `row`.
+    /// The entry of an event at `offset`, whose row in the history is `row`.
     pub(super) fn of(offset: Offset, changed: &OrderChanged, row: &HistoryEntry, created: bool) -> Self {
         let order = &changed.order;
         Self {

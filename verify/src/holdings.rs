@@ -1,4 +1,4 @@
-//! What active orders hold against what stock has reserved for them.
+//! Compares the units that active orders hold with the units that stock has reserved for them.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,8 @@ use orderflow_schemas::{OrderId, events::Holding};
 
 use super::Differences;
 
-/// What active orders hold must be what stock has reserved for them, and none may wait: for logs of which every
-/// command is decided.
+/// Compares the units held by active orders with the units that stock has reserved, and reports orders that still
+/// wait for stock. Use it only for logs in which every command is decided.
 pub(super) fn compare_holdings(orders: &[Orders], stock: &[Stock], differences: &mut Differences) {
     let mut held: BTreeMap<OrderId, u64> = BTreeMap::new();
     for (id, units) in stock.iter().flat_map(Stock::reservations) {

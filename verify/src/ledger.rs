@@ -1,4 +1,4 @@
-//! An independent ledger: what the levels of every SKU must be after every event, computed from what moved alone.
+//! An independent ledger: the levels of every SKU after every event, computed only from the units moved.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -16,15 +16,15 @@ use orderflow_topics::Topics;
 
 use super::{Report, records::Records};
 
-/// The rows that the database should have.
+/// The rows of stock that the database should have, by SKU.
 pub(super) type Rows = BTreeMap<Sku, StockItem>;
 
-/// The levels of every SKU of a partition, and the rows the database should have at its checkpoint.
+/// The levels of every SKU of a partition, and the rows that the database should have at its checkpoint.
 #[derive(Default)]
 struct Ledger {
     levels: HashMap<Sku, Levels>,
     open: HashMap<OrderId, u64>,
-    /// Whether retention has removed the partition's beginning: the first levels met are then taken as given.
+    /// Whether retention has removed the partition's beginning. The first levels of a SKU are then taken as given.
     trimmed: bool,
     rows: Rows,
 }
@@ -36,7 +36,7 @@ enum MovementKind {
     Shipped,
 }
 
-/// Goes through all events of a partition.
+/// Reads all events of a partition and checks their levels.
 pub(super) async fn keep_ledger(
     topics: Arc<dyn Topics>,
     at: TopicPartition,
@@ -161,7 +161,7 @@ impl Ledger {
         }
     }
 
-    /// What the database makes of an event it has applied.
+    /// Changes the rows as the database does when it applies an event.
     fn show(&mut self, offset: Offset, event: &StockEvent) {
         match event {
             StockEvent::Received(changed) | StockEvent::Adjusted(changed) => {
@@ -204,7 +204,7 @@ fn units(lines: &[Movement]) -> u64 {
     lines.iter().map(|line| u64::from(line.quantity)).sum()
 }
 
-/// The levels after so many units moved; `None` if they were not there to move.
+/// The levels after `units` units moved; `None` if there were too few units to move.
 fn after(before: Levels, units: u64, moved: MovementKind) -> Option<Levels> {
     Some(match moved {
         MovementKind::Reserved => Levels {

@@ -1,4 +1,4 @@
-//! Dead letters: each holds the bytes that stand where it says, and every unreadable command has one.
+//! Checks dead letters: each contains the bytes at the offset that it names, and every unreadable command has one.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -9,20 +9,21 @@ use orderflow_topics::{Topics, Visibility};
 
 use super::{Report, messages::SequenceDigest, records::Records};
 
-/// Who writes the letters about commands.
+/// The reader that is named in letters about commands.
 const PROCESSOR: &str = "processor";
 
-/// The unreadable commands of each input that was decided again from its beginning to its end, by offset.
+/// The digest of the offsets of unreadable commands, by input. It has only inputs that were decided again from the
+/// first command to the last.
 pub(super) type Unreadable = BTreeMap<TopicPartition, SequenceDigest>;
 
-/// The letters about an input, as they come.
+/// The letters about one input, collected in the order of the log.
 #[derive(Default)]
 struct LettersSeen {
     last: Option<Offset>,
     digest: SequenceDigest,
 }
 
-/// Checks all dead letters.
+/// Checks all dead letters of the log.
 pub(super) async fn compare_letters(topics: Arc<dyn Topics>, unreadable: &Unreadable) -> Result<Report> {
     let mut report = Report::default();
     let at = TopicPartition { topic: Topic::DeadLetters, partition: Partition(0) };
@@ -39,7 +40,7 @@ pub(super) async fn compare_letters(topics: Arc<dyn Topics>, unreadable: &Unread
         report.letters += 1;
         compare_bytes(&*topics, at, offset, &letter, about, &mut report).await?;
         let seen = seen.entry(about).or_default();
-        // A crash may have written it again.
+        // A crash may have led to a repeat of the letter, which is skipped.
         if letter.reader == PROCESSOR && seen.last.is_none_or(|last| letter.offset > last) {
             seen.last = Some(letter.offset);
             seen.digest.add(&letter.offset.0.to_le_bytes());
@@ -66,7 +67,7 @@ fn read(record: &Bytes) -> Option<(DeadLetter, TopicPartition)> {
     Some((letter, about))
 }
 
-/// The bytes of a letter are those that stand where it says.
+/// Compares the bytes in a letter with the record at the offset that it names.
 async fn compare_bytes(
     topics: &dyn Topics,
     at: TopicPartition,

@@ -1,4 +1,5 @@
-//! Commands as they came: the numbers of every source, and that processors sent what their commands lead to.
+//! Checks the records in partitions of commands: the numbers of every source, and that processors sent the messages
+//! that their commands lead to.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,7 +17,7 @@ use super::{
     repeats::{Repeat, Repeats},
 };
 
-/// A digest of the records from one source to one partition, in the order of their numbers.
+/// The number of records from one source to one partition, and a digest of them in the order of their numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct SequenceDigest {
     pub(super) number: u64,
@@ -30,18 +31,18 @@ impl SequenceDigest {
     }
 }
 
-/// From which input to which partition.
+/// The digests by source and receiving partition.
 pub(super) type SequenceDigests = BTreeMap<(Source, TopicPartition), SequenceDigest>;
 
-/// What processors have sent, as deciding again gives it.
+/// The messages that processors must have sent, as deciding again gives them.
 #[derive(Debug, Default)]
 pub(super) struct Sent {
     pub(super) digests: SequenceDigests,
-    /// The processors of which all messages are known: their inputs are whole and were decided again to the end.
+    /// The processors with all messages known: their input is complete and was decided again to the end.
     pub(super) known: BTreeSet<Source>,
 }
 
-/// Checks the numbers of every source in a partition of commands, and that processors sent what they should have.
+/// Checks the numbers of every source in a partition of commands, and that processors sent the right messages to it.
 pub(super) async fn compare_messages(
     topics: Arc<dyn Topics>,
     at: TopicPartition,
@@ -72,7 +73,7 @@ pub(super) async fn compare_messages(
     Ok(report)
 }
 
-/// The sources of a partition as they are met.
+/// The records read so far from a partition, by source.
 struct Arrivals {
     at: TopicPartition,
     sources: Sources,
@@ -81,7 +82,7 @@ struct Arrivals {
 }
 
 impl Arrivals {
-    /// Whether the record is new.
+    /// Takes a record and reports a gap or a differing repeat. Returns whether the record is new.
     fn take(&mut self, offset: Offset, header: &RecordHeader, record: &[u8]) -> bool {
         let (at, differences) = (self.at, &mut self.report.differences);
         let (source, found) = (header.source.as_str(), header.number);

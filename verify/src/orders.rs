@@ -1,4 +1,5 @@
-//! The events of orders as entries to be sorted, and the orders that follow from sorted entries.
+//! Turns the events of orders into entries to be sorted, and sorted entries into the orders that the store should
+//! have.
 
 use std::{
     io,
@@ -22,7 +23,7 @@ use super::{
     sorter::{Merge, Sorter},
 };
 
-/// The sorter that all partitions write to.
+/// The sorter that the checks of all partitions write to.
 pub(super) type SharedSorter = Arc<Mutex<Sorter>>;
 
 /// Puts all changes of orders in a partition of events into the sorter.
@@ -68,7 +69,7 @@ pub(super) async fn read_changes(
     Ok(report)
 }
 
-/// The row that the history gets.
+/// The row of the history that an event leads to.
 fn history_row(change: Change, changed: &OrderChanged, cause: Offset) -> HistoryEntry {
     let order = &changed.order;
     HistoryEntry {
@@ -84,17 +85,18 @@ fn history_row(change: Change, changed: &OrderChanged, cause: Offset) -> History
     }
 }
 
-/// An order as it follows from the log.
+/// An order as the log has it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ExpectedOrder {
     pub(super) id: OrderId,
-    /// The version and the digest of the order that the store should have; `None` if it should not show it yet.
+    /// The version and the digest of the order that the store should have; `None` if it should not show the order
+    /// yet.
     pub(super) shown: Option<(u64, u64)>,
 }
 
-/// The orders that follow from sorted entries. On the way, every order's versions are checked: they count 1, 2, 3 … and
-/// each change goes on from the state before. Where the partition's beginning is gone, an order may be met at any
-/// version.
+/// The orders that follow from sorted entries. It also checks every order's versions: they count 1, 2, 3 …, and each
+/// change starts from the state before it. If the partition's beginning is gone, the first version of an order may be
+/// any.
 pub(super) struct ExpectedOrders<'a> {
     entries: Merge<'a>,
     reach: &'a Reach,
@@ -105,7 +107,7 @@ impl<'a> ExpectedOrders<'a> {
         Self { entries, reach }
     }
 
-    /// The next order, by id.
+    /// The next order, by id; `None` at the end.
     pub(super) fn next(&mut self, report: &mut Report) -> io::Result<Option<ExpectedOrder>> {
         let Some(first) = self.entries.next().transpose()? else { return Ok(None) };
         let fits = (first.created && first.version == 1 && first.from == 0)

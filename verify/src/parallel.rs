@@ -1,11 +1,11 @@
-//! Checks of several partitions at once.
+//! Runs checks of several partitions in parallel.
 
 use std::collections::BTreeMap;
 
 use anyhow::Result;
 use tokio::task::JoinSet;
 
-/// Runs the jobs, as many at a time as there are cores, and returns what they gave, in their order.
+/// Runs the jobs, as many at a time as there are cores, and returns their results in the order of the jobs.
 pub(super) async fn all<T, J>(jobs: impl IntoIterator<Item = J>) -> Result<Vec<T>>
 where
     T: Send + 'static,

@@ -1,4 +1,4 @@
-//! All processors of a log, run again, and what they sent each other.
+//! Runs all processors of a log again, and compares the messages between them.
 
 use std::sync::Arc;
 
@@ -69,7 +69,7 @@ fn snapshots(subject: &Subject, input: TopicPartition) -> Snapshots {
     Snapshots::new(subject.snapshots.clone(), subject.topics.id(), input)
 }
 
-/// What is known of what processors did.
+/// The messages and unreadable commands that follow from deciding again.
 #[derive(Default)]
 struct Known {
     sent: Sent,
@@ -77,7 +77,8 @@ struct Known {
 }
 
 impl Known {
-    /// Takes what the processors of one topic gave; their states, if all could be followed to the end.
+    /// Adds the results for the partitions of one topic. Returns the states if every partition could be followed to
+    /// the end.
     fn take<S>(&mut self, decided: Vec<Decided<S>>, report: &mut Report) -> Option<Vec<S>> {
         let mut states = Vec::with_capacity(decided.len());
         for one in decided {

@@ -1,4 +1,5 @@
-//! How far the log reaches, beside a store: where retention has removed its beginning, and where the store is ahead.
+//! The range that the log covers, compared with a store: where retention has removed the beginning, and where the
+//! store is ahead of the log.
 
 use std::collections::BTreeSet;
 
@@ -7,13 +8,13 @@ use orderflow_schemas::{Offset, OrderId, Partition, RoutingHash, Sku, Topic, Top
 use orderflow_sinks::Checkpoint;
 use orderflow_topics::{Topics, Visibility, partitions_of};
 
-/// What the log can tell of the events of a topic.
+/// The partitions of a topic in which the log has lost its beginning or the store is ahead of the log.
 #[derive(Clone, Debug)]
 pub(super) struct Reach {
     topic: Topic,
     partitions: u16,
     trimmed: BTreeSet<Partition>,
-    /// Where the store's checkpoint lies beyond the log's end.
+    /// The partitions in which the store's checkpoint is beyond the end of the log.
     ahead: BTreeSet<Partition>,
 }
 
@@ -33,7 +34,7 @@ impl Reach {
         Ok(Self { topic, partitions, trimmed, ahead })
     }
 
-    /// Where the events of an order stand.
+    /// The partition of an order's events.
     pub(super) fn place(&self, id: OrderId) -> TopicPartition {
         TopicPartition { topic: self.topic, partition: id.partition(self.partitions) }
     }
@@ -42,22 +43,22 @@ impl Reach {
         RoutingHash::of(sku.as_str()).partition(self.partitions)
     }
 
-    /// Whether the log may no longer tell of this order, or not of all its changes.
+    /// Whether the log may have lost changes of this order to retention.
     pub(super) fn is_trimmed(&self, id: OrderId) -> bool {
         self.trimmed.contains(&self.place(id).partition)
     }
 
-    /// Whether the store may know more of this order than the log.
+    /// Whether the store may have changes of this order that the log does not have.
     pub(super) fn is_ahead(&self, id: OrderId) -> bool {
         self.ahead.contains(&self.place(id).partition)
     }
 
-    /// As [`Self::is_trimmed`].
+    /// Like [`Self::is_trimmed`], for a SKU.
     pub(super) fn is_trimmed_for(&self, sku: &Sku) -> bool {
         self.trimmed.contains(&self.partition_of(sku))
     }
 
-    /// As [`Self::is_ahead`].
+    /// Like [`Self::is_ahead`], for a SKU.
     pub(super) fn is_ahead_for(&self, sku: &Sku) -> bool {
         self.ahead.contains(&self.partition_of(sku))
     }

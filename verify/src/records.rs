@@ -1,4 +1,4 @@
-//! Reading a partition from its start, in bounded chunks.
+//! Reads a partition from its start in bounded chunks.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -9,7 +9,7 @@ use orderflow_topics::{Topics, Visibility};
 
 const READ_BYTES: usize = 1 << 20;
 
-/// The records of a partition, one after the other.
+/// The records of a partition, in the order of their offsets.
 pub(super) struct Records {
     topics: Arc<dyn Topics>,
     at: TopicPartition,
@@ -20,7 +20,7 @@ pub(super) struct Records {
 }
 
 impl Records {
-    /// From `from` on, or from the first record that is still there.
+    /// Reads from the offset `from` on, or from the first record that is left.
     pub(super) async fn new(topics: Arc<dyn Topics>, at: TopicPartition, from: Offset) -> Result<Self> {
         let start = topics.bounds(at, Visibility::Accepted).await?.start;
         let trimmed = start > Offset::ZERO;

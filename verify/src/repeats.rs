@@ -1,7 +1,9 @@
-//! Repeats: a record that comes again under its number must have the bytes it had, or one of the two is a lie.
+//! Checks repeats: a record with a number that was used before must have the same bytes. Otherwise one of the two
+//! records is wrong.
 //!
-//! Only the newest records are remembered, by digest, so memory does not grow with history. A repeat comes soon after
-//! what it repeats: it is an append whose outcome was unknown, or another instance of the same processor at work.
+//! Only the newest records are remembered, by digest, so memory does not grow with history. A repeat follows soon
+//! after the record it repeats. Its cause is an append with an unknown outcome, or another instance of the same
+//! processor.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -11,14 +13,14 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 /// How many records of a partition are remembered.
 const REMEMBERED_MAX: usize = 1 << 16;
 
-/// What is known of a record that comes again.
+/// The result of comparing a repeat with the record it repeats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Repeat {
-    /// It has the bytes it had.
+    /// The bytes are the same.
     Same,
-    /// It has other bytes.
+    /// The bytes differ.
     Other,
-    /// What it repeats was too long ago.
+    /// The earlier record is no longer remembered.
     Forgotten,
 }
 
@@ -30,7 +32,7 @@ pub(super) struct Repeats {
 }
 
 impl Repeats {
-    /// Remembers a record that was taken.
+    /// Remembers a record that is not a repeat.
     pub(super) fn remember(&mut self, header: &RecordHeader, record: &[u8]) {
         let key = key(header);
         if self.digests.insert(key, xxh3_64(record)).is_none() {
@@ -43,7 +45,7 @@ impl Repeats {
         }
     }
 
-    /// Compares a record that comes again.
+    /// Compares a repeat with the record it repeats.
     pub(super) fn compare(&self, header: &RecordHeader, record: &[u8]) -> Repeat {
         match self.digests.get(&key(header)) {
             None => Repeat::Forgotten,

@@ -1,37 +1,38 @@
-//! What verification says in the end.
+//! The report of a verification.
 
 use std::fmt;
 
 use super::Differences;
 
-/// What was verified, and what was found.
+/// What was verified, and which differences were found.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Records read.
+    /// Records that were read.
     pub records: u64,
-    /// Orders found in the log.
+    /// Orders in the log.
     pub orders: u64,
-    /// SKUs found in the log.
+    /// SKUs in the log.
     pub skus: u64,
-    /// Snapshots of processors that equal the fold of the log.
+    /// Snapshots of processors that equal the fold of the log at their offset.
     pub snapshots: u64,
-    /// Commands at the end of the log that were not decided before the server stopped. They are decided when it
-    /// starts again.
+    /// Commands at the end of the log that were not decided before the server stopped. The server decides them after
+    /// its next start.
     pub undecided: u64,
-    /// Events that the database does not show yet. It shows them when the server starts again.
+    /// Events that the database does not show yet. It shows them after the server's next start.
     pub lag: u64,
     /// Commands that could not be read and became dead letters.
     pub unreadable: u64,
-    /// Dead letters, those of sinks among them.
+    /// Dead letters, including those of sinks.
     pub letters: u64,
-    /// Rows, snapshots and repeats of records that nothing in the log tells of any more, or not yet.
+    /// Rows, snapshots and repeats that cannot be compared, because the log no longer has their records, or does not
+    /// have them yet.
     pub unchecked: u64,
-    /// All that is not as it must be.
+    /// Everything that differs from the expected.
     pub differences: Differences,
 }
 
 impl Report {
-    /// Adds what the check of another part has found.
+    /// Adds the report of another check.
     pub(super) fn absorb(&mut self, other: Self) {
         self.records += other.records;
         self.orders += other.orders;

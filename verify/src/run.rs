@@ -1,4 +1,4 @@
-//! The checks, one after the other, over one log and what was made of it.
+//! Runs the checks one after the other over one log and everything derived from it.
 
 use std::{
     io,
@@ -23,13 +23,13 @@ use super::{
     store::{Expected, StoredContent, compare_checkpoint, compare_log},
 };
 
-/// What verification may use besides the memory that processors need.
+/// Resources that verification may use besides the memory that processors need.
 #[derive(Clone, Debug)]
 pub struct Resources {
-    /// A folder for temporary files, about a hundred bytes for each change of an order. They have no names and are
-    /// gone with the process.
+    /// A folder for temporary files: about a hundred bytes for each change of an order. The files have no names and
+    /// vanish with the process.
     pub scratch: PathBuf,
-    /// How many bytes of changes are sorted in memory. Default 32 MiB.
+    /// How many bytes of changes are sorted in memory. The default is 32 MiB.
     pub sort_bytes: usize,
 }
 
@@ -39,22 +39,22 @@ impl Default for Resources {
     }
 }
 
-/// What is verified: a log that nobody writes to, and what was made of it.
+/// The subject of a verification: a log that nobody writes to, and everything derived from it.
 pub struct Subject {
-    /// The log.
+    /// The log to verify.
     pub topics: Arc<dyn Topics>,
-    /// Where the snapshots of its processors are.
+    /// The store of the processors' snapshots.
     pub snapshots: Arc<dyn SnapshotStore>,
-    /// The rules that processors decide by.
+    /// The rules that the log was decided by.
     pub rules: Rules,
-    /// The stores that were filled from it.
+    /// The stores that were filled from the log.
     pub stores: Vec<Box<dyn StoredContent>>,
 }
 
-/// The rules that processors decided by. How many partitions there are, the log says.
+/// The rules that the processors decided by. The numbers of partitions come from the log.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// The states of orders and the ways between them.
+    /// The states of orders and the transitions between them.
     pub lifecycle: Arc<Lifecycle>,
     /// How many idempotency keys a partition remembers.
     pub keys_max: usize,
@@ -62,7 +62,7 @@ pub struct Rules {
     pub resolved_max: usize,
 }
 
-/// Verifies a log and what was made of it.
+/// Verifies a log and everything derived from it.
 pub async fn run(subject: &Subject, resources: &Resources) -> Result<Report> {
     let mut report = Report::default();
     compare_processors(subject, &mut report).await?;
@@ -70,7 +70,7 @@ pub async fn run(subject: &Subject, resources: &Resources) -> Result<Report> {
     Ok(report)
 }
 
-/// Checks events by themselves, and each store against them.
+/// Checks the events themselves, and each store against them.
 async fn compare_events(subject: &Subject, resources: &Resources, report: &mut Report) -> Result<()> {
     let Subject { topics, stores, .. } = subject;
     if stores.is_empty() {
@@ -81,7 +81,8 @@ async fn compare_events(subject: &Subject, resources: &Resources, report: &mut R
         let (name, checkpoint) = (store.name(), store.checkpoint().await?);
         compare_log(name, &topics.id(), store.log().await?.as_ref(), &mut report.differences);
         compare_checkpoint(name, &**topics, &checkpoint, &mut report.differences).await?;
-        // Errors in the events themselves are found with the first store, and reported once.
+        // Errors in the events are found with the first store. For further stores they are found again, and not
+        // reported.
         let mut again = Report::default();
         let found = if nth == 0 { &mut *report } else { &mut again };
         let expected = expected_up_to(topics, checkpoint, resources, found).await?;
@@ -90,7 +91,7 @@ async fn compare_events(subject: &Subject, resources: &Resources, report: &mut R
     Ok(())
 }
 
-/// What a store must contain at this checkpoint, by the log.
+/// The content that a store must have at this checkpoint, according to the log.
 async fn expected_up_to(
     topics: &Arc<dyn Topics>,
     checkpoint: Checkpoint,
@@ -108,7 +109,7 @@ async fn expected_up_to(
     Ok(Expected { orders, orders_reach, stock, stock_reach })
 }
 
-/// Goes through all orders of the log without a store beside them.
+/// Checks all orders of the log without a store to compare with.
 fn check_orders(sorted: &mut Sorted, reach: &Reach, report: &mut Report) -> io::Result<()> {
     let mut orders = ExpectedOrders::new(sorted.merge()?, reach);
     while orders.next(report)?.is_some() {}

@@ -1,8 +1,8 @@
-//! The kept snapshots of a processor: each must equal the fold of the log at its offset.
+//! Compares the kept snapshots of a processor: each must equal the fold of the log at its offset.
 //!
-//! They are compared as books, not as bytes: a snapshot's bytes depend on the order of a hash map. A snapshot is
-//! decoded only when the fold has come to it, so one more state is in memory than the processor needs, however many
-//! snapshots are kept.
+//! Snapshots are compared as books and not as bytes, because a snapshot's bytes depend on the order of a hash map. A
+//! snapshot is decoded only when the fold reaches its offset. Memory therefore holds one more state than the
+//! processor needs, however many snapshots are kept.
 
 use std::{collections::VecDeque, ops::Range};
 
@@ -13,13 +13,14 @@ use orderflow_schemas::{Offset, TopicPartition};
 
 use super::Report;
 
-/// The snapshots of a processor that the fold has not come to yet, oldest first.
+/// The snapshots of a processor that the fold has not reached yet, oldest first.
 #[derive(Debug)]
 pub(super) struct KeptSnapshots {
     snapshots: Snapshots,
     input: TopicPartition,
     waiting: VecDeque<Offset>,
-    /// Where the last one goes on in the events, and its offset: the next event must not lie before.
+    /// Where the last compared snapshot continues in the events, and the snapshot's offset. The next event must not
+    /// be before that place.
     resumes: Option<(Offset, Offset)>,
 }
 
@@ -30,7 +31,7 @@ impl KeptSnapshots {
         Ok(Self { snapshots, input, waiting, resumes: None })
     }
 
-    /// The oldest snapshot from which the fold can go on in a log that has these commands and events.
+    /// The oldest snapshot from which the fold can continue in a log with these ranges of commands and events.
     pub(super) fn start<S: State>(
         &mut self,
         commands: &Range<Offset>,
@@ -47,7 +48,7 @@ impl KeptSnapshots {
         Ok(None)
     }
 
-    /// Compares the snapshot at this point of the fold, if there is one.
+    /// Compares the snapshots up to this point of the fold.
     pub(super) fn meet<S: State + PartialEq>(
         &mut self,
         fold: &Book<S>,
@@ -73,7 +74,8 @@ impl KeptSnapshots {
         Ok(())
     }
 
-    /// Notes that the next event stands at `offset`: a snapshot that goes on behind it would lose it.
+    /// Takes note that the next event is at `offset`. A snapshot that continues after that offset would lose the
+    /// event.
     pub(super) fn pass(&mut self, offset: Offset, report: &mut Report) {
         let Some((resumes, at)) = self.resumes.take() else { return };
         if resumes > offset {
@@ -84,7 +86,7 @@ impl KeptSnapshots {
         }
     }
 
-    /// Names those that the fold never comes to.
+    /// Reports the snapshots that the fold never reaches, because the log ends at `end`.
     pub(super) fn finish<S: State>(mut self, end: Offset, report: &mut Report) -> Result<()> {
         while let Some(offset) = self.waiting.pop_front() {
             if self.read::<S>(offset, report)?.is_none() {
@@ -98,7 +100,7 @@ impl KeptSnapshots {
         Ok(())
     }
 
-    /// The book of a snapshot; `None`, and the damage named, if it cannot be read.
+    /// Reads the book of a snapshot. If that is impossible, reports the damage and returns `None`.
     fn read<S: State>(&self, offset: Offset, report: &mut Report) -> Result<Option<Book<S>>> {
         let path = self.snapshots.location(offset);
         let why = match self.snapshots.read::<S>(offset)? {
@@ -114,8 +116,8 @@ impl KeptSnapshots {
     }
 }
 
-/// Which part of a snapshot differs from the fold. In the events a snapshot may stand anywhere behind the last one,
-/// since repeats change nothing.
+/// The part in which a snapshot differs from the fold; `None` if they are equal. A snapshot may continue anywhere
+/// after the last new event, since repeats change nothing.
 fn difference<S: PartialEq>(snapshot: &Book<S>, fold: &Book<S>, events_next: Offset) -> Option<&'static str> {
     let parts = [
         ("offset of the next command", snapshot.input_next == fold.input_next),

@@ -1,11 +1,12 @@
-//! An external merge sort of entries, so that orders can be compared with a store in the order of their ids however
-//! many there are.
+//! An external merge sort of entries, so that any number of orders can be compared with a store in the order of their
+//! ids.
 //!
-//! *Memory*: one buffer of a bounded number of entries, and while merging one small read buffer a run. *Layout*: sorted
-//! runs of entries of a fixed size, in unnamed temporary files that vanish with the process. *Merging*: a level of runs
-//! that is full becomes one run of the next level, so the number of open files grows with the logarithm of the
-//! entries. Sorting crates were considered and need a codec, threads or names for their files; what is needed here is
-//! this page.
+//! *Memory*: one buffer with a bounded number of entries, and during a merge one small read buffer a run.
+//! *Layout*: sorted runs of entries of a fixed size, in unnamed temporary files that vanish with the process.
+//! *Merging*: a full level of runs is merged into one run of the next level, so the number of open files grows with
+//! the logarithm of the number of entries.
+//! *Alternatives*: sorting crates were considered, but they need a codec, threads or named files. This file is
+//! sufficient without them.
 
 use std::{
     cmp::Reverse,
@@ -17,12 +18,12 @@ use std::{
 
 use super::entry::{ENTRY_BYTES, Entry};
 
-/// How many runs a level has at most.
+/// The largest number of runs in a level.
 const RUNS_MAX: usize = 32;
-/// What is read of a run at once.
+/// Bytes that are read of a run at once.
 const READ_BYTES: usize = 64 << 10;
 
-/// Takes entries in any order.
+/// Collects entries in any order.
 #[derive(Debug)]
 pub(super) struct Sorter {
     scratch: PathBuf,
@@ -31,33 +32,34 @@ pub(super) struct Sorter {
     levels: Vec<Vec<Run>>,
 }
 
-/// Sorted entries in a file of their own.
+/// A run: sorted entries in their own file.
 #[derive(Debug)]
 struct Run {
     file: File,
     entries: u64,
 }
 
-/// All entries, in sorted runs. They can be gone through as often as need be.
+/// All entries in sorted runs. They can be merged any number of times.
 #[derive(Debug)]
 pub(super) struct Sorted {
     runs: Vec<Run>,
 }
 
 impl Sorter {
-    /// A sorter that keeps at most so many bytes of entries in memory and puts the rest into the folder `scratch`.
+    /// A sorter that keeps at most `bytes_max` bytes of entries in memory, and writes the rest to the folder
+    /// `scratch`.
     pub(super) fn new(scratch: &Path, bytes_max: usize) -> Self {
         let entries_max = (bytes_max / size_of::<Entry>()).max(1);
         Self { scratch: scratch.to_owned(), buffer: Vec::new(), entries_max, levels: Vec::new() }
     }
 
-    /// Takes an entry.
+    /// Adds an entry.
     pub(super) fn push(&mut self, entry: Entry) -> io::Result<()> {
         self.buffer.push(entry);
         if self.buffer.len() >= self.entries_max { self.spill() } else { Ok(()) }
     }
 
-    /// Puts what is in memory into a run.
+    /// Writes the entries in memory to a new run.
     fn spill(&mut self) -> io::Result<()> {
         self.buffer.sort_unstable();
         let run = write_run(&self.scratch, self.buffer.drain(..).map(Ok))?;
@@ -77,7 +79,7 @@ impl Sorter {
         self.add(level + 1, merged)
     }
 
-    /// All that was taken, sorted.
+    /// The sorted form of all entries that were added.
     pub(super) fn finish(mut self) -> io::Result<Sorted> {
         if !self.buffer.is_empty() {
             self.spill()?;
@@ -97,7 +99,7 @@ fn write_run(scratch: &Path, entries: impl Iterator<Item = io::Result<Entry>>) -
 }
 
 impl Sorted {
-    /// Goes through all entries in their order.
+    /// All entries, merged in their order.
     pub(super) fn merge(&mut self) -> io::Result<Merge<'_>> {
         let mut merge = Merge { runs: Vec::with_capacity(self.runs.len()), heads: BinaryHeap::new() };
         for run in &self.runs {
@@ -118,7 +120,7 @@ struct Rest<'a> {
     entries: u64,
 }
 
-/// All entries in their order.
+/// An iteration over all entries in their order.
 #[derive(Debug)]
 pub(super) struct Merge<'a> {
     runs: Vec<Rest<'a>>,
@@ -126,7 +128,7 @@ pub(super) struct Merge<'a> {
 }
 
 impl Merge<'_> {
-    /// The next entry, which stays the next.
+    /// The next entry, without consuming it.
     pub(super) fn peek(&self) -> Option<&Entry> {
         self.heads.peek().map(|Reverse((entry, _))| entry)
     }
@@ -166,7 +168,7 @@ mod tests {
         Entry { id, offset, version: offset.0 % 7, order, change, status, from, created, shown }
     }
 
-    /// Entries of many orders, as a log has them: those of one order far apart.
+    /// Entries of many orders as in a log, where the entries of one order are far apart.
     fn entries() -> Vec<Entry> {
         let mut random = fastrand::Rng::with_seed(7);
         (0..20_000).map(|offset| entry(u128::from(random.u16(..3_000)), offset)).collect()

@@ -1,4 +1,4 @@
-//! The events of a partition as they were written, each once.
+//! Reads the events of a partition, each once.
 
 use std::sync::Arc;
 
@@ -13,30 +13,31 @@ use super::{
     repeats::{Repeat, Repeats},
 };
 
-/// An event that is new.
+/// An event that is not a repeat.
 #[derive(Debug)]
 pub(super) struct WrittenEvent {
     pub(super) offset: Offset,
-    /// `None` if it cannot be read.
+    /// The number of the event; `None` if the event cannot be read.
     pub(super) number: Option<u64>,
     pub(super) bytes: Bytes,
 }
 
-/// The events of a partition without repeats, which are compared with what they repeat.
+/// The events of a partition without repeats. Repeats are compared with the events they repeat.
 pub(super) struct Written {
     at: TopicPartition,
     records: Records,
     repeats: Repeats,
-    /// The number of the last event.
+    /// The number of the last event that was returned.
     pub(super) number: u64,
-    /// The offset after the last event that was new.
+    /// The offset after the last event that was returned.
     pub(super) next: Offset,
-    /// Whether there are no more.
+    /// Whether the end was reached.
     pub(super) ended: bool,
 }
 
 impl Written {
-    /// The events of `at` from `next` on, where the last one before had this number.
+    /// Reads the events of `at` from the offset `next` on. `number` is the number of the last event before that
+    /// offset.
     pub(super) async fn new(
         topics: Arc<dyn Topics>,
         at: TopicPartition,
@@ -50,7 +51,7 @@ impl Written {
     /// The next event; `None` at the end.
     pub(super) async fn next(&mut self, report: &mut Report) -> Result<Option<WrittenEvent>> {
         while let Some((offset, bytes)) = self.records.next().await? {
-            // An unreadable event is no repeat: as none is ever decided, its reader finds the difference.
+            // An unreadable event is no repeat. No decision gives such an event, so the caller finds the difference.
             let Ok(RawRecord { header, .. }) = RawRecord::decode(&bytes) else {
                 return Ok(Some(WrittenEvent { offset, number: None, bytes }));
             };

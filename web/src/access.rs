@@ -1,18 +1,19 @@
-//! Who may do what: one table of actions, roles and ownership.
+//! Access control: one table of actions, roles and ownership.
 //!
-//! A route is declared with its action ([`crate::Routes`]), and its handler asks for it ([`crate::Caller::may`]) before it
-//! does anything. A test of each API sends every role through every route and compares the answers with the table.
+//! A route is declared with its action ([`crate::Routes`]), and its handler checks the action ([`crate::Caller::may`])
+//! before it does anything else. A test of each API sends every role through every route and compares the responses
+//! with the table.
 
 use orderflow_schemas::Role;
 
-/// What a caller may be allowed to do.
+/// An action that a caller may be allowed to perform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Place an order.
     PlaceOrder,
     /// Place orders in batches.
     PlaceOrders,
-    /// Move an order to another state. Which ones is for the lifecycle to say.
+    /// Move an order to another state. The lifecycle decides which states.
     MoveOrder,
     /// See an order and its history.
     ReadOrder,
@@ -26,12 +27,12 @@ pub enum Action {
     ReadLog,
 }
 
-/// Whose objects an action may be done to.
+/// The objects on which an action may be performed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// The caller's own.
+    /// Objects that belong to the caller.
     Own,
-    /// Anybody's.
+    /// Objects of every owner.
     All,
 }
 
@@ -55,7 +56,7 @@ impl Action {
         Self::ReadLog,
     ];
 
-    /// The table: what each role may.
+    /// The table: the scope of this action for each role, in the order of [`ROLES`].
     const fn scopes(self) -> [Option<Scope>; 5] {
         match self {
             //                   customer, admin, courier, service, analyst
@@ -70,13 +71,13 @@ impl Action {
         }
     }
 
-    /// How far this role may go; `None` if not at all.
+    /// The scope of this action for a role; `None` if the role may not perform it.
     pub fn scope(self, role: Role) -> Option<Scope> {
         let column = ROLES.iter().position(|known| *known == role)?;
         self.scopes()[column]
     }
 
-    /// Who may do it, at least to their own.
+    /// The roles that may perform this action, at least on their own objects.
     pub fn roles(self) -> impl Iterator<Item = Role> {
         ROLES.into_iter().filter(move |role| self.scope(*role).is_some())
     }

@@ -1,7 +1,7 @@
-//! JSON bodies, strictly: the content type, the size, the syntax and every field are checked, and an error points
-//! at the field it is about.
+//! Strict JSON bodies: the content type, the size, the syntax and every field are checked, and an error points at its
+//! field.
 //!
-//! The happy path parses once. Only a body that failed is parsed again, with its path tracked.
+//! A valid body is parsed once. Only a body that failed is parsed a second time, with its path tracked.
 
 use axum::{
     body::{self, Bytes, HttpBody},
@@ -14,7 +14,7 @@ use serde_path_to_error::{Path, Segment};
 
 use crate::{Coding, FieldError, Object, Problem, headers};
 
-/// Bytes of a body at most, decompressed; put into a request's extensions by a layer. Default: 1 MiB.
+/// The most bytes of a body after decompression. A layer puts it into a request's extensions. Default: 1 MiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyLimit(pub usize);
 
@@ -24,7 +24,7 @@ impl Default for BodyLimit {
     }
 }
 
-/// A body of JSON, encoded or not. Its size is bounded by [`BodyLimit`].
+/// A JSON body, with or without a content coding. [`BodyLimit`] bounds its size.
 #[derive(Clone, Copy, Debug)]
 pub struct Json<T>(pub T);
 
@@ -37,7 +37,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     }
 }
 
-/// A body of JSON, or none at all.
+/// A JSON body that may be absent.
 #[derive(Clone, Copy, Debug)]
 pub struct OptionalJson<T>(pub Option<T>);
 
@@ -58,7 +58,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for OptionalJson<T> {
     }
 }
 
-/// 415 unless the content type is this one, whatever its parameters.
+/// 415 unless the content type is `wanted`. Parameters of the content type are ignored.
 pub fn require_media_type(headers: &HeaderMap, wanted: &'static str) -> Result<(), Problem> {
     let given = headers::single(headers, &header::CONTENT_TYPE)?.unwrap_or_default();
     let essence = given.split(';').next().unwrap_or_default().trim();
@@ -69,13 +69,13 @@ pub fn require_media_type(headers: &HeaderMap, wanted: &'static str) -> Result<(
     Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail))
 }
 
-/// All of the body, decompressed.
+/// The whole body, decompressed.
 async fn read(request: Request) -> Result<Bytes, Problem> {
     let BodyLimit(bytes_max) = request.extensions().get().copied().unwrap_or_default();
     let coding = Coding::of(request.headers())?;
     let body = request.into_body();
-    // No coding makes a body twice as long. A body that is refused unread is not asked for: a client that sent
-    // `Expect: 100-continue` need not send it.
+    // No coding makes a body twice as long. A body that is refused here is not read: a client that sent `Expect:
+    // 100-continue` need not send it.
     let sent_max = if coding == Coding::Identity { bytes_max } else { bytes_max.saturating_mul(2) };
     if body.size_hint().lower() > sent_max as u64 {
         return Err(too_large());
@@ -96,18 +96,18 @@ fn too_large() -> Problem {
     Problem::too_large("body-too-large", "the body is larger than is taken here")
 }
 
-/// Characters of a caller's own words that a pointer repeats.
+/// The most characters of the caller's own text that a JSON pointer repeats.
 const POINTER_CHARS_MAX: usize = 200;
-/// Characters of a caller's own words that a detail repeats.
+/// The most characters of the caller's own text that an explanation repeats.
 const DETAIL_CHARS_MAX: usize = 300;
 
-/// Reads a JSON object; the problem of an invalid field points at it.
+/// Parses a JSON object. The problem of an invalid field points at that field.
 pub fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, Problem> {
     let read: Result<Object<T>, _> = serde_json::from_slice(json);
     read.map(|Object(value)| value).map_err(|error| explain::<T>(json, &error))
 }
 
-/// Why `json` is no `T`: parses again, slowly, to learn where.
+/// The reason why `json` is not a `T`. Parses again, more slowly, to find the field.
 #[cold]
 fn explain<T: DeserializeOwned>(json: &[u8], error: &serde_json::Error) -> Problem {
     if !error.is_data() {
@@ -123,19 +123,19 @@ fn explain<T: DeserializeOwned>(json: &[u8], error: &serde_json::Error) -> Probl
 
 fn field_error(path: &Path, message: &str) -> FieldError {
     let mut pointer = pointer(path);
-    // Both are errors of an object as a whole to the parser.
+    // To the parser, a missing and a duplicate field are errors of the object as a whole.
     let member =
         between(message, "missing field `", '`').or_else(|| between(message, "duplicate field `", '`'));
     if let Some(name) = member {
         pointer.push('/');
         pointer.push_str(&escape(name));
     }
-    // Where in the text it was is of no use to a program that has the pointer.
+    // The position in the text is of no use to a program that has the pointer.
     let detail = in_words_of_json(message.split(" at line ").next().unwrap_or(message));
     FieldError::new(clip(&pointer, POINTER_CHARS_MAX), clip(&detail, DETAIL_CHARS_MAX))
 }
 
-/// The parser's message with its names of kinds of values replaced by those that JSON has.
+/// The parser's message, with its names for kinds of values replaced by those of JSON.
 fn in_words_of_json(message: &str) -> String {
     let message = message
         .strip_suffix("expected a sequence")
@@ -149,7 +149,7 @@ fn in_words_of_json(message: &str) -> String {
     message
 }
 
-/// The beginning of a text that a caller may have made as long as a body.
+/// The beginning of a text, since a caller may have made it as long as a body.
 fn clip(text: &str, chars_max: usize) -> String {
     match text.char_indices().nth(chars_max) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -174,7 +174,7 @@ fn pointer(path: &Path) -> String {
     pointer
 }
 
-/// A key as a part of a JSON pointer.
+/// An object key, escaped as a part of a JSON pointer.
 fn escape(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }

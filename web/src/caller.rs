@@ -1,7 +1,8 @@
-//! Who calls: a role and a subject, put into the request's extensions by an authenticating middleware.
+//! The caller of a request: a role and a subject, which an authenticating middleware puts into the request's
+//! extensions.
 //!
-//! [`insecure_no_auth`] believes headers, for a laptop and for tests. A middleware that checks tokens replaces only
-//! that function: handlers see a [`Caller`] and never how it came to be.
+//! [`insecure_no_auth`] trusts headers; it is meant for development on one machine and for tests. A middleware that
+//! checks tokens replaces only that function: handlers see a [`Caller`] and not where it comes from.
 
 use axum::{
     extract::{FromRequestParts, Request},
@@ -18,27 +19,27 @@ use crate::{
     headers, local,
 };
 
-/// The header that names the caller's role when nobody checks tokens.
+/// The header that names the caller's role when no tokens are checked.
 pub const ROLE_HEADER: HeaderName = HeaderName::from_static("x-orderflow-role");
-/// The header that names the caller's subject when nobody checks tokens.
+/// The header that names the caller's subject when no tokens are checked.
 pub const SUBJECT_HEADER: HeaderName = HeaderName::from_static("x-orderflow-subject");
 
-/// Who calls.
+/// The caller of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// In which role.
+    /// The role in which the caller makes the request.
     pub role: Role,
-    /// The account; for a customer the customer id.
+    /// The account of the caller. For a customer this is the customer id.
     pub subject: CompactString,
 }
 
 impl Caller {
-    /// The caller as commands and events name them.
+    /// The caller in the form in which commands and events name it.
     pub fn actor(&self) -> Actor {
         Actor { role: self.role, subject: self.subject.clone() }
     }
 
-    /// How far the caller may go with this action; 403 if not at all.
+    /// The scope in which the caller may perform this action; 403 if the caller may not perform it at all.
     pub fn may(&self, action: Action) -> Result<Scope, Problem> {
         action.scope(self.role).ok_or_else(|| {
             let names: Vec<_> = action.roles().map(Role::as_str).collect();
@@ -47,7 +48,7 @@ impl Caller {
         })
     }
 
-    /// Whether the caller may do this to what belongs to `owner`.
+    /// Whether the caller may perform this action on an object that belongs to `owner`.
     pub fn may_on(&self, action: Action, owner: &CustomerId) -> bool {
         match action.scope(self.role) {
             Some(Scope::All) => true,
@@ -56,7 +57,7 @@ impl Caller {
         }
     }
 
-    /// The customer that the caller is.
+    /// The customer id of a caller who is a customer; 403 if the subject is not a customer id.
     pub fn customer(&self) -> Result<CustomerId, Problem> {
         CustomerId::new(self.subject.clone())
             .map_err(|_| Problem::forbidden("the caller's subject is no customer id"))
@@ -72,8 +73,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// Middleware: the caller is who the headers `X-Orderflow-Role` and `X-Orderflow-Subject` say, an admin without
-/// them. For a loopback address only, and not for web pages: 403 where `Host` or `Origin` names another machine.
+/// Middleware: takes the caller from the headers `X-Orderflow-Role` and `X-Orderflow-Subject`. Without these headers
+/// the caller is an admin. It is for a loopback address only and not for web pages: 403 if `Host` or `Origin` names
+/// another machine.
 pub async fn insecure_no_auth(mut request: Request, next: Next) -> Response {
     match local::check(request.headers()).and_then(|()| claimed(request.headers())) {
         Ok(caller) => {

@@ -14,24 +14,24 @@ use tokio_util::io::{ReaderStream, StreamReader};
 
 use crate::{Problem, headers};
 
-/// Bytes that are decompressed at once.
+/// Bytes that are decompressed in one step.
 const CHUNK_BYTES: usize = 64 << 10;
-/// The window that a zstd frame may need, as a power of two of bytes: 8 MiB, as RFC 9659 says for HTTP.
+/// The largest window of a zstd frame, as a power of two of bytes: 8 MiB, the limit of RFC 9659 for HTTP.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 
-/// How a body is encoded.
+/// The content coding of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Coding {
-    /// As it is.
+    /// No coding.
     Identity,
-    /// RFC 1952: one member or several after each other.
+    /// RFC 1952: one or more members, one after the other.
     Gzip,
-    /// RFC 8878: one frame or several after each other.
+    /// RFC 8878: one or more frames, one after the other.
     Zstd,
 }
 
 impl Coding {
-    /// What `Content-Encoding` says: 415 for a coding that is not known, 400 for lines that do not combine to one.
+    /// The coding in `Content-Encoding`: 415 if it is unknown, 400 if several header lines name more than one coding.
     pub fn of(headers: &HeaderMap) -> Result<Self, Problem> {
         let lines = headers::lines(headers, &header::CONTENT_ENCODING)?;
         let names = lines.iter().flat_map(|line| line.split(',')).map(str::trim);
@@ -58,8 +58,8 @@ impl Coding {
         }
     }
 
-    /// The body as it was before it was encoded. It ends with an error where the encoded bytes are damaged, end too
-    /// early, or are followed by others; what could be decompressed comes before the error.
+    /// The decoded body. It ends with an error if the encoded bytes are damaged, end too early, or are followed by
+    /// other bytes. Everything that could be decompressed comes before the error.
     pub fn decode(self, body: Body) -> Body {
         if self == Self::Identity {
             return body;
@@ -130,7 +130,8 @@ mod tests {
         zstd::encode_all(bytes, 1).unwrap()
     }
 
-    /// What comes of a body that comes in chunks of this size, and whether it ends well.
+    /// Decodes a body that arrives in chunks of `size` bytes. Returns the decoded bytes and whether the body ended
+    /// without an error.
     fn decode(coding: Coding, encoded: &[u8], size: usize) -> (Vec<u8>, bool) {
         let chunks: Vec<_> =
             encoded.chunks(size).map(|chunk| Ok::<_, io::Error>(Bytes::copy_from_slice(chunk))).collect();

@@ -1,20 +1,21 @@
 //! Entity tags and the conditions on them, RFC 9110, sections 8.8.3 and 13.1.
 //!
-//! The tag of an order is its version in quotes. It is strong: the same version is the same answer, byte for byte.
+//! The tag of an order is its version in quotes. It is strong: responses with the same version are equal, byte for
+//! byte.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::{Problem, headers};
 
-/// Tags of one header at most.
+/// The most tags of one header.
 const TAGS_MAX: usize = 100;
 
-/// What a condition compares with.
+/// The tags that a condition compares with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tags {
-    /// `*`: whatever there is.
+    /// `*`: any version of an existing object.
     Any,
-    /// One of these.
+    /// One of these tags.
     Of(Vec<Tag>),
 }
 
@@ -22,22 +23,22 @@ pub enum Tags {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tag {
     is_weak: bool,
-    /// The version it stands for, if there can be such a version.
+    /// The version that the tag stands for; `None` if it is not the tag of any version.
     version: Option<u64>,
 }
 
 impl Tags {
-    /// The condition `If-Match`, if there is one.
+    /// The condition `If-Match`; `None` if the header is absent.
     pub fn if_match(headers: &HeaderMap) -> Result<Option<Self>, Problem> {
         Self::of(headers, &header::IF_MATCH, "invalid-if-match")
     }
 
-    /// The condition `If-None-Match`, if there is one.
+    /// The condition `If-None-Match`; `None` if the header is absent.
     pub fn if_none_match(headers: &HeaderMap) -> Result<Option<Self>, Problem> {
         Self::of(headers, &header::IF_NONE_MATCH, "invalid-if-none-match")
     }
 
-    /// The versions that match by strong comparison; `None` if every version does.
+    /// The versions that match by strong comparison; `None` if every version matches.
     pub fn strong(self) -> Option<Vec<u64>> {
         match self {
             Self::Any => None,
@@ -47,7 +48,7 @@ impl Tags {
         }
     }
 
-    /// Whether this version matches by weak comparison, which is for reads only.
+    /// Whether this version matches by weak comparison, which only reads may use.
     pub fn matches_weakly(&self, version: u64) -> bool {
         match self {
             Self::Any => true,
@@ -68,19 +69,19 @@ impl Tags {
     }
 }
 
-/// The tag of an order of this version.
+/// The tag of an order with this version.
 pub fn etag(version: u64) -> HeaderValue {
     HeaderValue::try_from(format!("\"{version}\"")).expect("digits are ASCII")
 }
 
-/// `"*" / #entity-tag`
+/// Parses `"*" / #entity-tag`; `None` if the text is neither.
 fn parse(text: &str) -> Option<Tags> {
     if text.trim() == "*" {
         return Some(Tags::Any);
     }
     let (mut tags, mut rest) = (Vec::new(), text);
     loop {
-        // Empty elements of a list count for nothing, says section 5.6.1.2.
+        // Empty elements of a list are ignored, according to section 5.6.1.2.
         rest = rest.trim_start_matches([' ', '\t', ',']);
         if rest.is_empty() {
             return Some(Tags::Of(tags)).filter(|_| !text.trim_matches([' ', '\t', ',']).is_empty());

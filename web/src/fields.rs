@@ -1,4 +1,4 @@
-//! The fields of a request: what is wrong with them is collected, each error with a JSON pointer to its field.
+//! Validation of a request's fields: errors are collected, each with a JSON pointer to its field.
 
 use std::{
     fmt::{self, Display},
@@ -11,12 +11,12 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::{FieldError, Problem};
 
-/// A JSON number that should be an integer: `None` if it has a fraction or is beyond 64 bits.
+/// A JSON number that should be an integer. `None` if it has a fraction or does not fit into 64 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Whole(pub Option<i64>);
 
 impl Whole {
-    /// The integer, if it is one and within `range`.
+    /// The integer, if the number is one and is within `range`.
     pub fn within(self, range: RangeInclusive<i64>) -> Option<i64> {
         self.0.filter(|integer| range.contains(integer))
     }
@@ -50,22 +50,22 @@ impl<'de> Deserialize<'de> for Whole {
     }
 }
 
-/// What is wrong with a request, collected.
+/// The errors of a request's fields, collected.
 #[derive(Debug, Default)]
 pub struct FieldErrors(Vec<FieldError>);
 
 impl FieldErrors {
-    /// Notes what is wrong with the field at this JSON pointer.
+    /// Adds an error of the field at this JSON pointer.
     pub fn add(&mut self, pointer: impl Into<String>, detail: impl Display) {
         self.0.push(FieldError::new(pointer, detail.to_string()));
     }
 
-    /// The value, or `None` with the error noted.
+    /// The value, or `None` after adding the error of the field at this JSON pointer.
     pub fn note<T, E: Display>(&mut self, pointer: &str, result: Result<T, E>) -> Option<T> {
         result.map_err(|error| self.add(pointer, error)).ok()
     }
 
-    /// A name, such as a SKU.
+    /// Checks a name, such as a SKU.
     pub fn name<Kind, const MAX: usize>(
         &mut self,
         pointer: &str,
@@ -74,12 +74,12 @@ impl FieldErrors {
         self.note(pointer, Name::new(text))
     }
 
-    /// The currency at `/currency`.
+    /// Checks the currency code at `/currency`.
     pub fn currency(&mut self, code: &str) -> Option<Currency> {
         self.note("/currency", code.parse())
     }
 
-    /// A price in minor units.
+    /// Checks a price: 0 to [`Amount::PRICE_MAX`] minor units.
     pub fn price(&mut self, pointer: impl FnOnce() -> String, price: Whole) -> Option<Amount> {
         let price_max = Amount::PRICE_MAX.0;
         match price.within(0..=price_max.cast_signed()) {
@@ -91,7 +91,7 @@ impl FieldErrors {
         }
     }
 
-    /// A text of one line and at most so many characters.
+    /// Checks a text of one line and at most `chars_max` characters.
     pub fn text(
         &mut self,
         pointer: &str,
@@ -102,7 +102,7 @@ impl FieldErrors {
         self.short(pointer, text, chars_max)
     }
 
-    /// A text of at most so many characters, in lines.
+    /// Checks a text of several lines and at most `chars_max` characters.
     pub fn prose(
         &mut self,
         pointer: &str,
@@ -127,14 +127,14 @@ impl FieldErrors {
         text: Option<CompactString>,
         chars_max: usize,
     ) -> Option<CompactString> {
-        // A text has at most as many characters as bytes, so most need no counting.
+        // A text has at most as many characters as bytes, so most texts need no counting.
         if text.as_ref().is_some_and(|text| text.len() > chars_max && text.chars().count() > chars_max) {
             self.add(pointer, format_args!("must not be longer than {chars_max} characters"));
         }
         text
     }
 
-    /// A text that is not blank.
+    /// Checks that a text is not blank. Returns the text in either case.
     pub fn not_empty(&mut self, pointer: &str, text: CompactString) -> Option<CompactString> {
         if text.trim().is_empty() {
             self.add(pointer, "must not be empty");
@@ -142,12 +142,12 @@ impl FieldErrors {
         Some(text)
     }
 
-    /// The problem of all that was noted.
+    /// The problem with all collected errors.
     pub fn into_problem(self) -> Problem {
         Problem::invalid(self.0)
     }
 
-    /// Whether nothing is wrong.
+    /// Whether no error was collected.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

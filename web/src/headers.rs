@@ -1,11 +1,11 @@
-//! The values of headers, as the text that was sent and never as something near it.
+//! The values of headers, exactly as they were sent and never as a similar text.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::Problem;
 
-/// The value of a header that a request has once at most. Several lines are taken if they say the same; a 400 names
-/// the header if they differ, or if its value is not UTF-8.
+/// The value of a header that a request has at most once. Several lines are accepted if they are equal. The 400 names
+/// the header if they differ, or if the value is not UTF-8.
 pub fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Problem> {
     let mut lines = headers.get_all(name).iter();
     let Some(first) = lines.next() else { return Ok(None) };
@@ -15,12 +15,12 @@ pub fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'
     text(name, first).map(Some)
 }
 
-/// The lines of a header that holds a list, in their order; a 400 names the header if one is not UTF-8.
+/// The lines of a header that holds a list, in their order. The 400 names the header if a line is not UTF-8.
 pub fn lines<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Vec<&'a str>, Problem> {
     headers.get_all(name).iter().map(|value| text(name, value)).collect()
 }
 
-/// 400 `invalid-header`: what is wrong with this header.
+/// 400 `invalid-header`: explains what is wrong with this header.
 pub fn invalid(name: &HeaderName, detail: &str) -> Problem {
     let name = title(name);
     Problem::bad_request("invalid-header", format!("the header {name} {detail}")).with_member("header", name)
@@ -30,7 +30,7 @@ fn text<'a>(name: &HeaderName, value: &'a HeaderValue) -> Result<&'a str, Proble
     str::from_utf8(value.as_bytes()).map_err(|_| invalid(name, "is not UTF-8"))
 }
 
-/// The name as people write it: `Idempotency-Key`.
+/// The name of the header as people write it: `Idempotency-Key`.
 fn title(name: &HeaderName) -> String {
     let mut title = name.as_str().to_owned();
     let starts: Vec<_> =

@@ -1,10 +1,11 @@
-//! The header `Host`, RFC 9112, section 3.2.
+//! The check of the header `Host`, RFC 9112, section 3.2.
 
 use http::{HeaderMap, Request, Version, header, uri::Authority};
 
 use crate::{Problem, headers};
 
-/// 400 for a request of HTTP/1.1 without `Host`, and for one with several or with one that is no host.
+/// 400 for an HTTP/1.1 request without `Host`, and for a request with several `Host` headers or with one that is not a
+/// host.
 pub fn require_host<B>(request: &Request<B>) -> Result<(), Problem> {
     check(request.version(), request.headers())
 }
@@ -18,7 +19,7 @@ fn check(version: Version, given: &HeaderMap) -> Result<(), Problem> {
         (Some(_), None) => {}
     }
     let host = headers::single(given, &header::HOST)?.unwrap_or_default();
-    // The authority of a host has no user in it. An empty one is for targets that have none.
+    // The authority in `Host` has no user part. An empty value is valid for targets that have no authority.
     let is_host = |authority: Authority| !authority.as_str().contains('@');
     if host.is_empty() || host.parse().is_ok_and(is_host) {
         return Ok(());

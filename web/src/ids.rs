@@ -1,4 +1,4 @@
-//! What stands in a path, checked: an id that cannot be one is a 400, not a 404.
+//! Ids in paths, checked: a text that cannot be an id is a 400, not a 404.
 
 use std::str::FromStr;
 
@@ -11,9 +11,9 @@ use crate::{
     path::{PathPart, not_text},
 };
 
-/// A value in a path, and the slug of the problem when it is none.
+/// A value in a path, and the slug of the problem for a text that is not such a value.
 pub trait InPath: FromStr<Err: std::fmt::Display> {
-    /// The slug.
+    /// The slug of the problem for an invalid text.
     const INVALID: &'static str;
 }
 
@@ -30,7 +30,7 @@ impl InPath for Sku {
 }
 
 impl PathPart {
-    /// The value that it is; a 400 says why it is none.
+    /// The path part as a value; the 400 says why it is none.
     pub fn parse<T: InPath>(&self) -> Result<T, Problem> {
         let Self(text) = self;
         let invalid = |error| Problem::bad_request(T::INVALID, format!("`{text}` in the path: {error}"));
@@ -38,7 +38,7 @@ impl PathPart {
     }
 }
 
-/// The one value of a path.
+/// The one value of a path, parsed.
 pub struct Id<T>(pub T);
 
 impl<T: InPath, S: Send + Sync> FromRequestParts<S> for Id<T> {
@@ -49,7 +49,7 @@ impl<T: InPath, S: Send + Sync> FromRequestParts<S> for Id<T> {
     }
 }
 
-/// A topic and a partition in a path; 404 if there is no such topic.
+/// The topic and the partition in a path; 404 if there is no such topic, 400 if the partition is not a number.
 pub struct At(pub TopicPartition);
 
 impl<S: Send + Sync> FromRequestParts<S> for At {

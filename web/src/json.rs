@@ -1,4 +1,4 @@
-//! JSON answers.
+//! JSON responses.
 
 use axum::{
     body::Body,
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::Problem;
 
-/// A JSON answer of this status.
+/// A response with this status and a JSON body; 500 if the value has no JSON form.
 pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
     let body = match serde_json::to_vec(body) {
         Ok(body) => body,

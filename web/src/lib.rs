@@ -1,7 +1,7 @@
-//! What the write API and the read API share of HTTP: who calls and what they may do, problems, bodies, headers, paths,
-//! queries, pages, positions, traces, and the JSON of what both show.
+//! The HTTP code that the write API and the read API share: callers and what they may do, problems, bodies, headers,
+//! paths, queries, pages, positions, traces, and the JSON of what both APIs show.
 //!
-//! Every error a client sees is a [`Problem`] with a stable slug. Nothing here reads a log or a database.
+//! Every error that a client sees is a [`Problem`] with a stable slug. Nothing here reads a log or a database.
 
 pub mod access;
 pub mod body;

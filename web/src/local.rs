@@ -1,8 +1,8 @@
-//! Whether a request was meant for this machine by one of its own programs, and not smuggled in by a web page.
+//! Checks that a program of this machine sent a request, and not a web page through a browser.
 //!
-//! Where callers are believed, any page in a browser on this machine could call too: from its own origin, or under a
-//! name that it lets resolve to a loopback address (DNS rebinding). Browsers send `Origin` and `Host` truthfully, so
-//! a request is refused if either names anything but this machine.
+//! Where callers are trusted, any page in a browser on this machine could call too: from its own origin, or under a
+//! name that it lets resolve to a loopback address (DNS rebinding). Browsers send `Origin` and `Host` truthfully, so a
+//! request is refused if either header names anything but this machine.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,4 @@
-//! JSON objects and nothing else.
+//! A type that deserializes from JSON objects only.
 
 use std::{fmt, marker::PhantomData};
 
@@ -7,7 +7,8 @@ use serde::{
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-/// A struct that is read from a JSON object only. What serde derives for a struct takes an array of its values, too.
+/// A struct that is read from a JSON object only. The deserializer that serde derives for a struct also accepts an
+/// array of the fields' values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Object<T>(pub T);
 

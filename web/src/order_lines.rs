@@ -1,4 +1,4 @@
-//! The lines of an order as clients write them: one rule for orders to place and for asking what is available.
+//! The lines of an order as clients write them. The same rules apply to placing orders and to checking availability.
 
 use std::collections::HashMap;
 
@@ -19,11 +19,12 @@ use crate::{
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LineRequest {
-    /// What.
+    /// The SKU ordered.
     pub sku: CompactString,
-    /// How many units.
+    /// Units to reserve, 1 to 1,000,000.
     pub quantity: Whole,
-    /// The price of one unit in minor units.
+    /// The price of one unit in minor units of the order's currency, 0 to 1,000,000,000,000. An admin or a service sets
+    /// it; from any other role it is the expected price. Absent: the catalogue's price.
     pub unit_price: Option<Whole>,
 }
 
@@ -31,11 +32,12 @@ pub struct LineRequest {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WantedRequest {
-    /// The lines of the order that somebody may place.
+    /// The lines of the order that the caller considers placing.
     pub lines: Vec<Object<LineRequest>>,
 }
 
-/// The lines of an order that somebody may place, as they were sent; refused where the order would be.
+/// The lines of an order that the caller considers placing, as they were sent. They are refused if the order would be
+/// refused.
 pub fn wanted(request: WantedRequest) -> Result<Vec<OrderLine>, Problem> {
     let mut errors = FieldErrors::default();
     let lines = lines(request.lines, &mut errors);
@@ -49,7 +51,7 @@ pub fn wanted(request: WantedRequest) -> Result<Vec<OrderLine>, Problem> {
     Ok(lines)
 }
 
-/// The lines that were sent, without those that are wrong.
+/// The lines that were sent, without the invalid ones. The errors of the invalid ones are added to `errors`.
 pub fn lines(requests: Vec<Object<LineRequest>>, errors: &mut FieldErrors) -> Vec<OrderLine> {
     if !(1..=LINES_MAX).contains(&requests.len()) {
         errors.add("/lines", format_args!("must have from 1 to {LINES_MAX} lines, not {}", requests.len()));
@@ -81,7 +83,7 @@ fn line(at: usize, request: LineRequest, errors: &mut FieldErrors) -> Option<Ord
     Some(OrderLine { sku: sku?, quantity: quantity?, unit_price })
 }
 
-/// Adds up the lines that name the same SKU at the same price, in the place of the first of them.
+/// Merges the lines that name the same SKU at the same price into the first of them, and adds up their units.
 pub fn merge(lines: Vec<OrderLine>, errors: &mut FieldErrors) -> Vec<OrderLine> {
     if lines.len() == 1 {
         return lines;
@@ -103,7 +105,7 @@ pub fn merge(lines: Vec<OrderLine>, errors: &mut FieldErrors) -> Vec<OrderLine> 
     merged
 }
 
-/// The stated prices must add up to what money can hold.
+/// 400 unless the sum of the stated prices is at most [`Amount::TOTAL_MAX`].
 pub fn check_total(lines: &[OrderLine]) -> Result<(), Problem> {
     let mut total = Some(Amount(0));
     for line in lines {

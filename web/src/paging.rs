@@ -1,8 +1,8 @@
-//! Lists: `?limit=&cursor=`, or `?page=&limit=` with a total.
+//! Paging through lists: `?limit=&cursor=`, or `?page=&limit=` with a total.
 //!
-//! A cursor is the key of the last item and a digest of it and the list, in hex: clients hand it back and need not
-//! understand it, and one of another list, of other filters or with a letter changed is refused. Following cursors
-//! visits each item once however many come in meanwhile; pages may shift.
+//! A cursor is the key of the last item and a digest of the key and the list, in hex. Clients send it back and need not
+//! understand it. A cursor of another list, of other filters or with a changed letter is refused. Following cursors
+//! visits each item once, however many items are added meanwhile; pages may shift.
 
 use std::fmt::{Display, Write};
 
@@ -15,22 +15,22 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::{Problem, query::invalid};
 
-/// Items of a list that does not say how many.
+/// The limit of a request that states none.
 const LIMIT_DEFAULT: u32 = 50;
-/// Items of one answer at most.
+/// The most items of one response.
 const LIMIT_MAX: u32 = 1_000;
 
-/// How far pages reach, in items: every item before a page is read. Elasticsearch has the same bound by default.
+/// The most items that pages reach: a page reads every item before it. Elasticsearch has the same bound by default.
 const PAGED_ITEMS_MAX: u64 = 10_000;
-/// Letters of a cursor at most.
+/// The most letters of a cursor.
 const CURSOR_MAX: usize = 1_024;
 
-/// A key that a list goes on after.
+/// The key of an item, after which a list can continue.
 pub trait PageKey: Sized {
-    /// The key's bytes.
+    /// The bytes of the key.
     fn bytes(&self) -> Vec<u8>;
 
-    /// The key of these bytes.
+    /// The key with these bytes; `None` if there is none.
     fn of(bytes: &[u8]) -> Option<Self>;
 }
 
@@ -64,7 +64,7 @@ impl PageKey for u64 {
     }
 }
 
-/// Which list a cursor belongs to: its name and order, and what it is filtered by.
+/// The identity of the list that a cursor belongs to: a digest of its name and its filters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListId(u64);
 
@@ -73,7 +73,7 @@ impl ListId {
     pub fn new<T: Display, const N: usize>(name: &str, filters: [Option<T>; N]) -> Self {
         let mut text = name.to_owned();
         for filter in filters {
-            // A filter has no character of control in it, so none of these is part of one.
+            // A filter contains no control characters, so it contains none of these line breaks.
             text.push('\n');
             if let Some(filter) = filter {
                 write!(text, "={filter}").expect("memory takes all text");
@@ -107,7 +107,7 @@ impl ListId {
     }
 }
 
-/// The part of a list that was asked for.
+/// The part of a list that a request asked for.
 #[derive(Clone, Debug)]
 pub struct Paging<K> {
     list: ListId,
@@ -116,7 +116,7 @@ pub struct Paging<K> {
 }
 
 impl<K: PageKey> Paging<K> {
-    /// Checks the parameters of a list.
+    /// Checks the parameters of a list. The 400 names the wrong parameter.
     pub fn new(
         list: ListId,
         limit: Option<u32>,
@@ -145,7 +145,7 @@ impl<K: PageKey> Paging<K> {
         Ok(Self { list, slice: Slice { start, limit }, is_page: page.is_some() })
     }
 
-    /// What to read: one item more than is answered, to know whether there are more.
+    /// The slice to read: one item more than the response gets, to know whether there are more.
     pub fn slice(&self) -> Slice<K>
     where
         K: Clone,
@@ -153,12 +153,12 @@ impl<K: PageKey> Paging<K> {
         Slice { limit: self.slice.limit + 1, ..self.slice.clone() }
     }
 
-    /// Whether the answer says how many items the whole list has.
+    /// Whether the response states how many items the whole list has.
     pub fn is_counted(&self) -> bool {
         self.is_page
     }
 
-    /// The answer, from what was read.
+    /// The response, made of the items that were read.
     pub fn answer<T>(&self, mut items: Vec<T>, key: impl Fn(&T) -> K, total: Option<Counted>) -> List<T> {
         let limit = self.slice.limit as usize;
         let more = items.len() > limit;
@@ -168,7 +168,7 @@ impl<K: PageKey> Paging<K> {
     }
 }
 
-/// Every item before a page is read and dropped, so pages reach only so far.
+/// The start of a page. Every item before a page is read and dropped, so pages reach only a bounded number of items.
 fn skip<K>(page: u32, limit: u32) -> Result<Start<K>, Problem> {
     if u64::from(page) * u64::from(limit) <= PAGED_ITEMS_MAX {
         return Ok(Start::Skip(u64::from(page - 1) * u64::from(limit)));
@@ -180,7 +180,7 @@ fn skip<K>(page: u32, limit: u32) -> Result<Start<K>, Problem> {
     Err(Problem::bad_request("page-too-deep", detail).with_member("parameter", "page"))
 }
 
-/// A part of a list.
+/// A part of a list, as the response shows it.
 #[derive(Debug)]
 pub struct List<T> {
     items: Vec<T>,
@@ -189,7 +189,7 @@ pub struct List<T> {
 }
 
 impl<T> List<T> {
-    /// The same list, each item as a reader sees it.
+    /// The same list, with each item in the form that clients see.
     pub fn map<U>(self, item: impl FnMut(T) -> U) -> List<U> {
         let Self { items, next_cursor, total } = self;
         List { items: items.into_iter().map(item).collect(), next_cursor, total }
@@ -201,7 +201,7 @@ impl<T: Serialize> Serialize for List<T> {
         let counted = if self.total.is_some() { 2 } else { 0 };
         let mut list = serializer.serialize_struct("List", 2 + counted)?;
         list.serialize_field("items", &self.items)?;
-        // Null at the end of the list.
+        // The cursor is null at the end of the list.
         list.serialize_field("next_cursor", &self.next_cursor)?;
         if let Some(Counted { count, is_exact }) = self.total {
             list.serialize_field("total", &count)?;

@@ -1,11 +1,11 @@
-//! The variable part of a path, where there is one.
+//! The variable part of a path, if it has one.
 
 use axum::extract::{FromRequestParts, Path, path::ErrorKind, rejection::PathRejection};
 use http::request::Parts;
 
 use crate::Problem;
 
-/// 400 `invalid-path`: the part of the path that is not UTF-8 once it is decoded.
+/// 400 `invalid-path`: names the part of the path that is not UTF-8 after percent-decoding.
 pub fn not_text(rejection: &PathRejection) -> Problem {
     let part = match rejection {
         PathRejection::FailedToDeserializePathParams(failed) => match failed.kind() {
@@ -27,8 +27,8 @@ fn has_no_part(rejection: &PathRejection) -> bool {
     }
 }
 
-/// The one variable part of a path, percent-decoded. In a route without one, such as `/products/batch`, it is the last
-/// part: the word of the route may be a SKU, too.
+/// The one variable part of a path, percent-decoded. In a route without a variable part, such as `/products/batch`, it
+/// is the last part as written: the fixed word may also be a SKU.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathPart(pub String);
 

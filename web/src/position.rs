@@ -1,4 +1,5 @@
-//! Reading one's own writes: every write answers with a position, and a read that sends it back waits for it.
+//! Reading one's own writes: the response to every write has a position, and a read that sends the position back waits
+//! for it.
 
 use axum::{
     extract::FromRequestParts,
@@ -9,12 +10,12 @@ use orderflow_schemas::Position;
 
 use crate::{Problem, headers};
 
-/// The answer to a write says how far a reader must be to see it.
+/// The header of a response to a write: the position that a reader must have reached to see the write.
 pub const POSITION: HeaderName = HeaderName::from_static("orderflow-position");
-/// A read says how far it must be.
+/// The header of a read: the position that the read must have reached.
 pub const MIN_POSITION: HeaderName = HeaderName::from_static("orderflow-min-position");
 
-/// What the read must have seen: `Orderflow-Min-Position`, empty when absent.
+/// The position that the read must have reached: `Orderflow-Min-Position`. Empty when the header is absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MinPosition(pub Position);
 
@@ -37,7 +38,7 @@ pub fn header_value(position: &Position) -> HeaderValue {
     HeaderValue::try_from(position.to_string()).expect("positions are ASCII")
 }
 
-/// The answer, with `Orderflow-Position`.
+/// The response with `Orderflow-Position` added.
 pub fn with_position(position: &Position, answer: impl IntoResponse) -> Response {
     let mut response = answer.into_response();
     response.headers_mut().insert(POSITION, header_value(position));

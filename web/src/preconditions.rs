@@ -1,5 +1,5 @@
-//! What a write's headers ask for: `Idempotency-Key`, `Prefer`, `If-Match`. What a call cannot do is refused, and never
-//! promised in silence.
+//! The preconditions in a write's headers: `Idempotency-Key`, `Prefer`, `If-Match`. A key or a condition that a call
+//! cannot honour is refused and never silently ignored.
 
 use axum::extract::FromRequestParts;
 use http::{HeaderName, header, request::Parts};
@@ -7,16 +7,16 @@ use orderflow_schemas::IdempotencyKey;
 
 use crate::{Problem, etag::Tags, headers};
 
-/// Makes a repeat harmless.
+/// The request header `Idempotency-Key`: a repeat with the same key is harmless.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// The answer is that of an earlier request.
+/// The response header that marks the response to a repeat: it is that of the earlier request.
 pub const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
-/// How the client would like to be answered.
+/// The request header that states how the client prefers to be answered.
 pub const PREFER: HeaderName = HeaderName::from_static("prefer");
-/// Which wishes were granted.
+/// The response header that names the preferences that were honoured.
 pub const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
-/// `Idempotency-Key`, on a call that takes it.
+/// The value of `Idempotency-Key`, for a call that accepts the header.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Key(pub Option<IdempotencyKey>);
 
@@ -33,7 +33,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Key {
     }
 }
 
-/// Whether the client would rather not wait for the decision: `Prefer: respond-async`, RFC 7240.
+/// Whether the client prefers not to wait for the decision: `Prefer: respond-async`, RFC 7240.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RespondAsync(pub bool);
 
@@ -51,7 +51,7 @@ impl<S: Send + Sync> FromRequestParts<S> for RespondAsync {
     }
 }
 
-/// The versions in `If-Match`; `None` if any will do. `If-None-Match` is refused.
+/// The versions in `If-Match`; `None` if any version is acceptable. `If-None-Match` is refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IfMatch(pub Option<Vec<u64>>);
 
@@ -64,7 +64,8 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
     }
 }
 
-/// A call that takes no `Idempotency-Key`: 400 if it is there. Calls that only read repeat it harmlessly.
+/// Marks a call that accepts no `Idempotency-Key`: 400 if the header is present. Calls that only read are harmless to
+/// repeat anyway.
 #[derive(Clone, Copy, Debug)]
 pub struct NoKey;
 
@@ -76,7 +77,7 @@ impl<S: Send + Sync> FromRequestParts<S> for NoKey {
     }
 }
 
-/// A call that takes no condition: 400 if there is one.
+/// Marks a call that accepts no `If-Match` and no `If-None-Match`: 400 if either header is present.
 #[derive(Clone, Copy, Debug)]
 pub struct NoConditions;
 

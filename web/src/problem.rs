@@ -1,7 +1,7 @@
 //! Errors as clients see them: RFC 9457 problem details with a stable slug as their `type`.
 //!
-//! A problem is built where the failure is understood and rendered once, by [`IntoResponse`]. A 5xx says nothing
-//! internal: [`Problem::internal`] sends the cause to the log instead.
+//! A problem is built where the failure is understood, and rendered in one place, by [`IntoResponse`]. A 5xx contains
+//! nothing internal: [`Problem::internal`] writes the cause to the program's log instead.
 
 use std::{borrow::Cow, fmt};
 
@@ -13,12 +13,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-/// What is wrong with one field of a request.
+/// The error of one field of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FieldError {
     /// RFC 6901 JSON pointer to the field.
     pub pointer: String,
-    /// What is wrong, as a sentence about the field.
+    /// The explanation, as a sentence whose subject is the field.
     pub detail: String,
 }
 
@@ -29,7 +29,7 @@ impl FieldError {
     }
 }
 
-/// An error answer. Boxed inside, so that results stay small.
+/// An error response. Its content is boxed, so that results stay small.
 #[derive(Clone, Debug)]
 pub struct Problem(Box<Parts>);
 
@@ -56,7 +56,7 @@ impl Problem {
         }))
     }
 
-    /// 400: the request is not what it should be.
+    /// 400: the request is malformed or invalid.
     pub fn bad_request(slug: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, slug, detail)
     }
@@ -70,33 +70,33 @@ impl Problem {
         Self::bad_request("invalid-request", detail).with_errors(errors)
     }
 
-    /// 401 `unauthenticated`, with the challenge a client expects.
+    /// 401 `unauthenticated`, with the `WWW-Authenticate` challenge that a client expects.
     pub fn unauthenticated(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail)
             .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"orderflow\""))
     }
 
-    /// 403 `forbidden`.
+    /// 403 `forbidden`: the caller may not do this.
     pub fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
     }
 
-    /// 404: there is no such thing, or not for this caller.
+    /// 404: the object does not exist, or not for this caller.
     pub fn not_found(slug: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, slug, detail)
     }
 
-    /// 409: the request does not fit what is there.
+    /// 409: the request conflicts with the current state.
     pub fn conflict(slug: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, slug, detail)
     }
 
-    /// 413: more than is taken at once.
+    /// 413: the request is larger than the server accepts.
     pub fn too_large(slug: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, slug, detail)
     }
 
-    /// 503 with `Retry-After`: not now.
+    /// 503 with `Retry-After`: the request may succeed after `retry_after_s` seconds.
     pub fn unavailable(
         slug: impl Into<Cow<'static, str>>,
         detail: impl Into<String>,
@@ -106,28 +106,28 @@ impl Problem {
             .with_header(header::RETRY_AFTER, HeaderValue::from(retry_after_s))
     }
 
-    /// 500 `internal`: the cause goes to the log, the client learns only that it is our fault.
+    /// 500 `internal`: the cause goes to the program's log; the client learns only that the fault is the server's.
     pub fn internal(cause: impl fmt::Display) -> Self {
         tracing::error!(cause = %cause, "a request failed for an internal reason");
         let detail = "the request failed for an internal reason; it has been logged";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
     }
 
-    /// With one more wrong field.
+    /// Adds the error of one more field.
     #[must_use]
     pub fn with_error(mut self, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         self.0.errors.push(FieldError::new(pointer, detail));
         self
     }
 
-    /// With these wrong fields as well.
+    /// Adds the errors of more fields.
     #[must_use]
     pub fn with_errors(mut self, errors: impl IntoIterator<Item = FieldError>) -> Self {
         self.0.errors.extend(errors);
         self
     }
 
-    /// With an extension member, such as `order` or `allowed`. What has no JSON form becomes null.
+    /// Adds an extension member, such as `order` or `allowed`. A value that has no JSON form becomes null.
     #[must_use]
     pub fn with_member(mut self, name: &str, value: impl Serialize) -> Self {
         let value = serde_json::to_value(value).unwrap_or(Value::Null);
@@ -135,29 +135,29 @@ impl Problem {
         self
     }
 
-    /// With a response header.
+    /// Adds a response header, or replaces it.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.0.headers.insert(name, value);
         self
     }
 
-    /// The status it will be answered with.
+    /// The HTTP status of the response.
     pub fn status(&self) -> StatusCode {
         self.0.status
     }
 
-    /// The stable slug.
+    /// The stable slug of the problem, such as `out-of-stock`.
     pub fn slug(&self) -> &str {
         &self.0.slug
     }
 
-    /// The explanation.
+    /// The explanation of the problem for people.
     pub fn detail(&self) -> &str {
         &self.0.detail
     }
 
-    /// The wrong fields.
+    /// The errors of the request's fields.
     pub fn errors(&self) -> &[FieldError] {
         &self.0.errors
     }
@@ -192,7 +192,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// A slug as a title: `out-of-stock` is "Out of stock".
+/// A slug as a title: `out-of-stock` becomes "Out of stock".
 fn title(slug: &str) -> String {
     let mut title = slug.replace('-', " ");
     if let Some(first) = title.get_mut(..1) {

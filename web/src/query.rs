@@ -1,4 +1,4 @@
-//! Query strings, strictly: an unknown or malformed parameter is a 400 that names it.
+//! Strict query strings: an unknown or malformed parameter is a 400 that names it.
 
 use std::error::Error;
 
@@ -9,7 +9,8 @@ use serde::de::DeserializeOwned;
 
 use crate::Problem;
 
-/// The parameters of a query string. `T` denies unknown fields, so that a mistyped one is no silent default.
+/// The parameters of a query string. `T` denies unknown fields, so that a mistyped name does not silently become a
+/// default.
 #[derive(Clone, Copy, Debug)]
 pub struct Query<T>(pub T);
 
@@ -30,13 +31,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// 400 `invalid-parameter` for a parameter whose value is wrong in a way no type can say.
+/// 400 `invalid-parameter` for a parameter whose value is wrong in a way that its type cannot express.
 pub fn invalid(name: &str, detail: impl std::fmt::Display) -> Problem {
     Problem::bad_request("invalid-parameter", format!("parameter `{name}`: {detail}"))
         .with_member("parameter", name)
 }
 
-/// The message is `name: what is wrong`, or names the parameter in back-quotes.
+/// The problem for a parser's message, which either is `name: what is wrong` or names the parameter in back-quotes.
 fn invalid_parameter(message: &str) -> Problem {
     let is_name = |text: &str| !text.contains([' ', '`']);
     match message.split_once(": ").filter(|(name, _)| is_name(name)) {
@@ -50,7 +51,7 @@ fn invalid_parameter(message: &str) -> Problem {
 
 fn innermost(error: &dyn Error) -> String {
     match error.source() {
-        // The last error in the chain with a path in its message is the one before the parser's own.
+        // Of the errors in the chain, the last one with the path in its message is the one before the parser's own.
         Some(source) if source.source().is_some() => innermost(source),
         Some(source) => source.to_string(),
         None => error.to_string(),

@@ -1,4 +1,4 @@
-//! Routes, each declared with who may call it.
+//! Routes, each declared with the action that its caller must be allowed to perform.
 
 use axum::{
     Router,
@@ -9,21 +9,21 @@ use http::Method;
 
 use crate::access::Action;
 
-/// A route as it was declared.
+/// The declaration of a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
-    /// Its method.
+    /// The HTTP method of the route.
     pub method: Method,
-    /// Its path, with the variable parts in braces.
+    /// The path of the route, with its variable parts in braces.
     pub path: &'static str,
-    /// What its caller must be allowed to do; `None` if no caller is asked for.
+    /// The action that the caller must be allowed to perform; `None` if the route needs no caller.
     pub action: Option<Action>,
 }
 
-/// Routes by their declaration. `S` is the state that handlers still lack.
+/// Routes and their declarations. `S` is the state that the handlers still lack.
 ///
-/// Those for callers and those for everybody are kept apart, so that authentication is put around the former only:
-/// probes and scrapes carry no token.
+/// Routes that need a caller and routes that need none are kept apart, so that authentication can be put around the
+/// former only: probes and scrapes carry no token.
 #[derive(Debug)]
 pub struct Routes<S = ()> {
     authenticated: Router<S>,
@@ -38,12 +38,12 @@ impl<S: Clone + Send + Sync + 'static> Default for Routes<S> {
 }
 
 impl<S: Clone + Send + Sync + 'static> Routes<S> {
-    /// No routes yet.
+    /// An empty set of routes.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A route whose handler asks whether its caller may do this.
+    /// Adds a route whose handler checks that its caller may perform `action`.
     #[must_use]
     pub fn route<H, T>(mut self, method: Method, path: &'static str, action: Action, handler: H) -> Self
     where
@@ -55,7 +55,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self
     }
 
-    /// A route for everybody, without authentication.
+    /// Adds a route that everyone may call without authentication.
     #[must_use]
     pub fn open<H, T>(mut self, method: Method, path: &'static str, handler: H) -> Self
     where
@@ -77,7 +77,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         }
     }
 
-    /// The routes of both.
+    /// The routes of both sets.
     #[must_use]
     pub fn merge(mut self, other: Self) -> Self {
         self.authenticated = self.authenticated.merge(other.authenticated);
@@ -86,12 +86,12 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self
     }
 
-    /// Every route.
+    /// The declarations of all routes, in the order in which they were added.
     pub fn declared(&self) -> &[Route] {
         &self.declared
     }
 
-    /// The routes that need a caller, and those that do not.
+    /// The routes that need a caller, and the routes that need none.
     pub fn into_routers(self) -> (Router<S>, Router<S>) {
         (self.authenticated, self.open)
     }

@@ -1,4 +1,5 @@
-//! W3C trace context: a request's `traceparent` is taken or made, given to its records and sent back.
+//! W3C trace context. A request's `traceparent` is taken from the client or created, passed to the request's records,
+//! and sent back.
 
 use axum::extract::FromRequestParts;
 use http::{HeaderMap, HeaderName, request::Parts};
@@ -7,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{Problem, headers};
 
-/// The header, in and out.
+/// The header of the trace context, in requests and in responses.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The trace a request belongs to.
@@ -15,26 +16,26 @@ pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 pub struct Trace(pub TraceParent);
 
 impl Trace {
-    /// The caller's trace, or a new one where there is none or a malformed one; `is_sampled` says whether a new one is
+    /// The caller's trace, or a new one if the header is absent or malformed. `is_sampled` says whether a new trace is
     /// recorded.
     pub fn of(headers: &HeaderMap, is_sampled: bool) -> Self {
-        // One that is malformed counts for nothing, says the recommendation, and so do two that differ.
+        // According to the W3C recommendation, a malformed header is ignored. So are two headers that differ.
         let given = headers::single(headers, &TRACEPARENT).ok().flatten();
         let given = given.filter(|text| !is_null(text)).and_then(TraceParent::parse);
         Self(given.unwrap_or_else(|| fresh(is_sampled)))
     }
 }
 
-/// An id of nothing but zeros is invalid, says the W3C recommendation.
+/// Whether an id consists only of zeros, which the W3C recommendation makes invalid.
 fn is_null(traceparent: &str) -> bool {
     let ids = [traceparent.get(3..35), traceparent.get(36..52)];
     ids.into_iter().flatten().any(|id| id.bytes().all(|byte| byte == b'0'))
 }
 
 fn fresh(is_sampled: bool) -> TraceParent {
-    // The low half of a second UUID is its random part; its variant bits keep it from being zero.
-    let (trace, parent) = (Uuid::now_v7().as_u128(), Uuid::now_v7().as_u128() as u64);
-    TraceParent::new(trace, parent, is_sampled)
+    // The low half of a UUID is random; its variant bits keep it from being zero.
+    let (_, parent) = Uuid::new_v4().as_u64_pair();
+    TraceParent::new(Uuid::now_v7().as_u128(), parent, is_sampled)
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Trace {

@@ -1,28 +1,29 @@
-//! Stock and the catalogue as JSON, the same in answers to writes and to reads. An order is shown as it is in events.
+//! Stock and the catalogue as JSON, the same in responses to writes and to reads. An order has the same JSON as in
+//! events.
 
 use compact_str::CompactString;
 use orderflow_schemas::{Amount, Currency, Levels, Sku};
 use serde::Serialize;
 
-/// How many units of a SKU are where.
+/// The stock levels of a SKU.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StockLevels {
-    /// Which SKU.
+    /// The SKU that is counted.
     pub sku: Sku,
-    /// Its units.
+    /// The units of the SKU, by where they are.
     #[serde(flatten)]
     pub levels: Levels,
 }
 
-/// A SKU as the catalogue has it.
+/// A product of the catalogue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Product {
-    /// Which SKU.
+    /// The SKU of the product.
     pub sku: Sku,
-    /// What it is called.
+    /// The name of the product.
     pub name: Option<CompactString>,
     /// The price of one unit in minor units of the currency.
     pub unit_price: Option<Amount>,
-    /// What the price is in.
+    /// The currency of the price.
     pub currency: Option<Currency>,
 }

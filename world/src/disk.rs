@@ -1,8 +1,8 @@
-//! The only door to the file system: everything that must survive a crash goes through [`Disk`] and [`DiskFile`].
+//! The only access to the file system for data that must survive a crash: [`Disk`] and [`DiskFile`].
 //!
-//! Two implementations exist: [`RealDisk`] here, and disks that fail on purpose in the tests and the simulator.
-//! Durability is explicit: written bytes survive a power cut only after [`DiskFile::sync`] of the file, and a new,
-//! renamed or removed name only after [`Disk::sync_dir`] of its folder.
+//! [`RealDisk`] is implemented here; the tests and the simulator have disks that fail on purpose. Durability is
+//! explicit: written bytes survive a power cut only after [`DiskFile::sync`] of the file, and a new, renamed or removed
+//! name only after [`Disk::sync_dir`] of its folder.
 
 use std::{
     any::Any,
@@ -17,68 +17,68 @@ use std::{
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// To read; the file exists.
+    /// For reading; the file must exist.
     Read,
-    /// To read and write; the file exists.
+    /// For reading and writing; the file must exist.
     Write,
-    /// To read and write; the file is made, or emptied if it exists.
+    /// For reading and writing; the file is created, or emptied if it exists.
     Create,
 }
 
 /// How a folder is locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LockKind {
-    /// By one writer, with nobody else.
+    /// Held by one writer, excluding all others.
     Exclusive,
-    /// By any number of readers, with no writer.
+    /// Held by any number of readers, excluding writers.
     Shared,
 }
 
 /// Why a lock was not taken.
 #[derive(Debug)]
 pub enum LockError {
-    /// Somebody else has it; the text is what the owner wrote into the lock file, its process id.
+    /// Another holder has the lock. The text is what the owner wrote into the lock file: its process id.
     Held(String),
-    /// The lock file could not be used.
+    /// The lock file could not be opened, locked or written.
     Io(io::Error),
 }
 
-/// Keeps a lock until it is dropped.
+/// Holds a lock until it is dropped.
 pub type LockGuard = Box<dyn Any + Send + Sync>;
 
-/// A file system, as far as the log, snapshots and the repair of a database need one.
+/// The part of a file system that the log, snapshots and the repair of a database need.
 ///
-/// All calls may block and may be made from several threads at once. A failed call may have had any part of its effect.
+/// All calls may block, and several threads may make them at once. A failed call may have had any part of its effect.
 pub trait Disk: fmt::Debug + Send + Sync + 'static {
-    /// Makes the folder and those above it, if missing, durably.
+    /// Creates the folder and its missing parents. They are durable when the call returns.
     fn create_dir(&self, dir: &Path) -> io::Result<()>;
 
-    /// Opens a file.
+    /// Opens a file with this access.
     fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn DiskFile>>;
 
-    /// Renames a file, replacing what has the new name, atomically.
+    /// Renames a file atomically, replacing any file with the new name. Durable only after [`Self::sync_dir`].
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
-    /// Removes a file.
+    /// Removes a file. Durable only after [`Self::sync_dir`].
     fn remove(&self, path: &Path) -> io::Result<()>;
 
-    /// The names in a folder, in any order.
+    /// The names of the entries of a folder, in any order.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
 
-    /// Makes the names in a folder durable.
+    /// Makes new, renamed and removed names in a folder durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 
-    /// Takes the lock at `path` or fails at once. An exclusive lock makes the file if missing and writes its owner
-    /// into it; a shared one changes nothing.
+    /// Takes the lock at `path`, or fails at once. An exclusive lock creates the file if it is missing and writes its
+    /// owner into it; a shared lock changes nothing.
     fn lock(&self, path: &Path, kind: LockKind) -> Result<LockGuard, LockError>;
 
-    /// Whether calls may take long, so that readers in async code make them on a blocking thread.
+    /// Whether calls may take long. Async code then makes its reads on a blocking thread.
     fn blocks(&self) -> bool {
         true
     }
 }
 
-/// An open file. Reads and writes give their position, so one handle serves any number of threads.
+/// An open file. Every read and write names its position, so many threads can share one handle.
 pub trait DiskFile: fmt::Debug + Send + Sync + 'static {
     /// The length of the file, in bytes.
     fn len(&self) -> io::Result<u64>;
@@ -88,10 +88,11 @@ pub trait DiskFile: fmt::Debug + Send + Sync + 'static {
         Ok(self.len()? == 0)
     }
 
-    /// Fills `buffer` from `position` on, or fails.
+    /// Fills all of `buffer` with the bytes from `position` on, or fails.
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<()>;
 
-    /// So many bytes from `position` on, or fails; a file that ends before is [`io::ErrorKind::UnexpectedEof`].
+    /// Returns exactly `length` bytes from `position` on, or fails. A file that ends before is
+    /// [`io::ErrorKind::UnexpectedEof`].
     fn read_vec_at(&self, length: usize, position: u64) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; length];
         self.read_at(&mut bytes, position)?;
@@ -101,15 +102,15 @@ pub trait DiskFile: fmt::Debug + Send + Sync + 'static {
     /// Writes all of `bytes` at `position`.
     fn write_at(&self, bytes: &[u8], position: u64) -> io::Result<()>;
 
-    /// Makes all that was written durable (`fdatasync`).
+    /// Makes everything that was written durable (`fdatasync`).
     fn sync(&self) -> io::Result<()>;
 
-    /// Sets the length and reserves the space, durably: later writes within it never run out of room. The bytes
-    /// read as zero.
+    /// Sets the length and reserves the space durably: later writes within it never run out of space. New bytes read as
+    /// zero.
     fn allocate(&self, length: u64) -> io::Result<()>;
 }
 
-/// The disk of this machine.
+/// The file system of this machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RealDisk;
 
@@ -166,7 +167,7 @@ impl Disk for RealDisk {
         };
         let mut file = match file {
             Ok(file) => file,
-            // Nobody has ever written here, so there is nobody to wait for and nothing to change.
+            // No writer ever opened this folder, so there is no lock to respect and nothing to change.
             Err(error) if kind == LockKind::Shared && error.kind() == io::ErrorKind::NotFound => {
                 return Ok(Box::new(()));
             }
@@ -180,7 +181,7 @@ impl Disk for RealDisk {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut owner = String::new();
-                // An unreadable owner is no reason to hide that the lock is held.
+                // The lock is reported as held even if the owner cannot be read.
                 let _ = file.read_to_string(&mut owner);
                 return Err(LockError::Held(owner.trim().to_owned()));
             }
@@ -203,7 +204,7 @@ impl DiskFile for File {
         self.read_exact_at(buffer, position)
     }
 
-    /// To zero memory first costs about as much as to copy from the page cache.
+    /// Reads into memory that is not zeroed first: zeroing costs about as much as copying from the page cache.
     fn read_vec_at(&self, length: usize, position: u64) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::with_capacity(length);
         while bytes.len() < length {
@@ -229,7 +230,7 @@ impl DiskFile for File {
     fn allocate(&self, length: u64) -> io::Result<()> {
         match rustix::fs::fallocate(self, rustix::fs::FallocateFlags::empty(), 0, length) {
             Ok(()) => {}
-            // A file system without fallocate: writing the zeros reserves the space as well.
+            // The file system has no `fallocate`. Writing zeros reserves the space as well.
             Err(rustix::io::Errno::OPNOTSUPP) => write_zeros(self, 0..length)?,
             Err(error) => return Err(error.into()),
         }
@@ -240,7 +241,7 @@ impl DiskFile for File {
 /// Zeros to write from, and to compare with.
 pub static ZEROS: [u8; 1 << 18] = [0; 1 << 18];
 
-/// Overwrites a range of the file with zeros. Not yet durable.
+/// Overwrites a range of the file with zeros. Not durable until the file is synced.
 pub fn write_zeros(file: &dyn DiskFile, range: std::ops::Range<u64>) -> io::Result<()> {
     let mut position = range.start;
     while position < range.end {

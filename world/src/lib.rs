@@ -1,8 +1,8 @@
 //! What the rest of orderflow needs from the machine: clocks, tasks, unique names and files.
 //!
 //! Code that takes a [`World`] and a [`disk::Disk`] runs unchanged in the binary and in the simulator, where one seed
-//! decides the time, the order of tasks and every fault of the disk. [`Numbering`] is the one rule by which a process
-//! names and numbers the records it appends. [`metric`] is how a crate lists what it measures, [`spans`] how a loop says
+//! decides the time, the order of tasks and every disk fault. [`Numbering`] is the one rule by which a process names
+//! and numbers the records it appends. With [`metric`] a crate lists what it measures; with [`spans`] a loop reports
 //! what it did for a trace.
 
 pub mod disk;

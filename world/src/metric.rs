@@ -1,29 +1,30 @@
-//! What this program measures: each metric is described once, in the crate that measures it.
+//! The metrics of this program: each is described once, in the crate that measures it.
 //!
-//! The binary puts the lists of all crates together: it registers the descriptions and the buckets, and a test compares
-//! the list with what the sources, the dashboard and the alerts name.
+//! The binary joins the lists of all crates and registers the descriptions and the buckets. A test compares the list
+//! with what the sources, the dashboard and the alerts name.
 
-/// A metric of the process.
+/// The description of one metric.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Metric {
-    /// Its name in the format of Prometheus.
+    /// The metric's name in the format of Prometheus.
     pub name: &'static str,
-    /// What kind of metric it is.
+    /// Whether the metric is a counter, a gauge or a histogram.
     pub kind: Kind,
-    /// The names of its labels. Each has few values.
+    /// The names of the metric's labels. Each label has few values.
     pub labels: &'static [&'static str],
-    /// What it says.
+    /// What the metric measures, as its help text.
     pub help: &'static str,
 }
 
 /// The kinds of metrics.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
-    /// A count that only grows.
+    /// A count that only increases.
     Counter,
-    /// A value that moves both ways.
+    /// A value that can increase and decrease.
     Gauge,
-    /// A distribution, counted in buckets with these upper bounds, so that those of several processes can be added.
+    /// A distribution, counted in buckets with these upper bounds, so that the counts of several processes can be
+    /// added.
     Histogram(&'static [f64]),
 }
 
@@ -42,17 +43,17 @@ pub const RECORDS: &[f64] =
     &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 2_000.0, 5_000.0, 10_000.0];
 
 impl Metric {
-    /// A count.
+    /// Describes a counter.
     pub const fn counter(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Self {
         Self { name, kind: Kind::Counter, labels, help }
     }
 
-    /// A value.
+    /// Describes a gauge.
     pub const fn gauge(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Self {
         Self { name, kind: Kind::Gauge, labels, help }
     }
 
-    /// A distribution.
+    /// Describes a histogram with these upper bounds of its buckets.
     pub const fn histogram(
         name: &'static str,
         buckets: &'static [f64],

@@ -1,7 +1,8 @@
 //! How a process names and numbers the records it appends to one partition.
 //!
-//! Numbers count 1, 2, 3 … under one name. Readers forget a name that was silent for an hour of record time
-//! ([`SILENCE_MAX`]) and would then take its next number for a gap, so a new name starts well before that.
+//! The records under one source name are numbered 1, 2, 3 …. Readers forget a name that was silent for an hour of
+//! record time ([`SILENCE_MAX`]); its next number would then look like a gap. A new name therefore starts well before
+//! that.
 
 use std::time::Duration;
 
@@ -9,10 +10,10 @@ use orderflow_schemas::{RecordHeader, Source, Timestamp, envelope::TraceParent, 
 
 use crate::World;
 
-/// After this long without a record, numbering starts again under a new name.
+/// After this time without a record, numbering starts again under a new name: half of what readers tolerate.
 const SILENCE_OWN_MAX: Duration = Duration::from_secs(SILENCE_MAX.as_secs() / 2);
 
-/// The name, the next number and the last time of a source.
+/// The name of a source, its next number, and the time of its last record.
 #[derive(Debug)]
 pub struct Numbering {
     prefix: &'static str,
@@ -22,21 +23,21 @@ pub struct Numbering {
 }
 
 impl Numbering {
-    /// Starts at 1, under a new name that begins with `prefix`: a word of lower-case letters.
+    /// Starts at 1 under a new name that begins with `prefix`, a word of lower-case letters.
     pub fn new(prefix: &'static str, world: &dyn World) -> Self {
         let source = Source::new(format!("{prefix}-{:016x}", world.nonce()));
         let source = source.expect("a word, a dash and hex digits are a name");
         Self { prefix, source, next: 1, last: None }
     }
 
-    /// Starts again at 1 under a new name. Needed once a record's fate is unknown and it will not be appended again:
-    /// its number is then neither free nor taken.
+    /// Starts again at 1 under a new name. This is needed when the outcome of an append is unknown and the record will
+    /// not be appended again: its number is then neither free nor used.
     pub fn rename(&mut self, world: &dyn World) {
         *self = Self::new(self.prefix, world);
     }
 
-    /// The time for records that are appended now: the wall clock, but never before earlier records under the same
-    /// name. Renames the source if it was silent for too long.
+    /// The time for records that are appended now: the wall clock, but never earlier than previous records under the
+    /// same name. Renames the source if it was silent for too long.
     pub fn time(&mut self, world: &dyn World) -> Timestamp {
         let now = world.now();
         match self.last {
@@ -49,23 +50,23 @@ impl Numbering {
         }
     }
 
-    /// The current name.
+    /// The current name of the source.
     pub fn source(&self) -> &Source {
         &self.source
     }
 
-    /// The number of the next record.
+    /// The number of the next record under the current name.
     pub fn next(&self) -> u64 {
         self.next
     }
 
-    /// The header of the record that is `index` places after the next one.
+    /// The header of the record that is `index` places after the next one. Uses up no number.
     pub fn header(&self, index: u64, time: Timestamp, traceparent: Option<TraceParent>) -> RecordHeader {
         let (source, number) = (self.source.clone(), self.next + index);
         RecordHeader { source, number, time, cause: None, sent: Vec::new(), traceparent }
     }
 
-    /// Uses up `count` numbers for records of this time.
+    /// Uses up `count` numbers, for records with this time.
     pub fn take(&mut self, count: usize, time: Timestamp) {
         self.next += count as u64;
         self.last = Some(time);
@@ -79,7 +80,7 @@ mod tests {
     use super::*;
     use crate::{Instant, Task};
 
-    /// A wall clock that is set by hand, in minutes.
+    /// A wall clock that the test sets, in minutes.
     #[derive(Default)]
     struct Clock {
         minutes: AtomicI64,

@@ -1,56 +1,57 @@
 //! Spans: the parts of a trace, as the W3C trace context and OpenTelemetry define them.
 //!
-//! A record carries the trace of the request it comes from, so every loop can say what it did for that request. Where
-//! the spans go is the business of the binary, which installs one recorder; without it, and for traces that are not
-//! sampled, a span costs a comparison. Nothing waits for a recorder.
+//! A record carries the trace of the request it comes from, so every loop can report what it did for that request. The
+//! binary decides where spans go, by installing one recorder. Without a recorder, and for traces that are not sampled,
+//! a span costs one comparison. Nothing waits for a recorder.
 
 use std::sync::OnceLock;
 
 use orderflow_schemas::{Timestamp, envelope::TraceParent};
 
-/// A piece of work that is over.
+/// A completed piece of work in a trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
-    /// The trace, and the span within it that caused this one.
+    /// The trace, and the span in it that caused this one.
     pub parent: TraceParent,
-    /// Its own id; a new one if it has none.
+    /// The span's own id; `None` to let the recorder choose one.
     pub id: Option<u64>,
-    /// What was done: few values, each a verb and its object.
+    /// The name of the work: a verb and its object. There are few different names.
     pub name: &'static str,
-    /// Whether it is the work of a server for a client, and not a part of that.
+    /// Whether the span is the whole work of a server for a client's request, rather than a part of it.
     pub is_server: bool,
-    /// When it began.
+    /// When the work began, by the wall clock.
     pub start: Timestamp,
-    /// When it was over.
+    /// When the work ended, by the wall clock.
     pub end: Timestamp,
-    /// What else is known.
+    /// Further facts about the work, as names and values.
     pub attributes: Vec<(&'static str, String)>,
-    /// Whether it failed.
+    /// Whether the work failed.
     pub failed: bool,
 }
 
-/// Takes spans that are over.
+/// Receives completed spans.
 ///
-/// *Order*: any. *Loss*: one that cannot keep up drops spans and counts them; it never waits. *Concurrency*: called from
-/// many threads at once.
+/// *Order*: any.
+/// *Loss*: a recorder that cannot keep up drops spans and counts them; it never waits.
+/// *Concurrency*: many threads call it at the same time.
 pub trait SpanRecorder: Send + Sync {
-    /// Takes a span.
+    /// Receives one completed span.
     fn record(&self, span: Span);
 }
 
 static RECORDER: OnceLock<Box<dyn SpanRecorder>> = OnceLock::new();
 
-/// Sends all spans of the process to this recorder from now on. False if there is one already.
+/// Sends all spans of the process to this recorder from now on. False if a recorder is already installed.
 pub fn install(recorder: Box<dyn SpanRecorder>) -> bool {
     RECORDER.set(recorder).is_ok()
 }
 
-/// Whether spans of this trace are recorded.
+/// Whether spans of this trace are recorded: there is a recorder, and the trace is sampled.
 pub fn is_recorded(traceparent: Option<&TraceParent>) -> bool {
     RECORDER.get().is_some() && traceparent.is_some_and(TraceParent::is_sampled)
 }
 
-/// Records a span. It is dropped if nobody takes spans.
+/// Passes a span to the recorder. The span is dropped if there is none.
 pub fn record(span: Span) {
     if let Some(recorder) = RECORDER.get() {
         recorder.record(span);

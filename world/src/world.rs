@@ -1,4 +1,4 @@
-//! Time, tasks and unique names, as a trait and as this machine has them.
+//! Time, tasks and unique names: the trait, and its implementation on this machine.
 
 use std::{
     pin::Pin,
@@ -8,48 +8,49 @@ use std::{
 
 use orderflow_schemas::Timestamp;
 
-/// A future that somebody else polls.
+/// A future that the caller hands over to be polled elsewhere.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// A moment on a clock that never goes back: the time since some fixed moment.
+/// A moment on the monotonic clock: the time since some fixed moment.
 pub type Instant = Duration;
 
 /// Clocks, tasks and unique names.
 ///
-/// *Time*: `now` is the wall clock and may jump either way; `instant` never goes back, and `sleep` is by it.
-/// *Names*: no two `nonce`s are the same, in this process or another. *Tasks*: a spawned one runs beside the loop until
-/// it ends. Nothing waits for it except through what it holds, and it must end when that is dropped.
+/// *Time*: `now` is the wall clock and may jump either way. `instant` never goes back, and `sleep` uses it.
+/// *Names*: no two calls of `nonce` return the same number, in this process or another.
+/// *Tasks*: a spawned task runs beside the loop until it ends. Nothing waits for it, except through what the task
+/// holds, and it must end when that is dropped.
 pub trait World: Send + Sync + 'static {
-    /// The wall clock.
+    /// The current time of the wall clock.
     fn now(&self) -> Timestamp;
 
-    /// The clock that never goes back.
+    /// The current time of the monotonic clock.
     fn instant(&self) -> Instant;
 
-    /// Ends after so long.
+    /// A future that completes after `pause`, measured by the monotonic clock.
     fn sleep(&self, pause: Duration) -> Task;
 
-    /// A number that nobody has had before.
+    /// A number that was never returned before, in this process or another.
     fn nonce(&self) -> u64;
 
-    /// Runs a task beside the caller.
+    /// Runs a task concurrently with the caller.
     fn spawn(&self, task: Task);
 }
 
-/// How long from now until `time` by the wall clock; zero when it has passed.
+/// How long from now until `time` by the wall clock; zero if `time` has passed.
 pub fn until(world: &dyn World, time: Timestamp) -> Duration {
     let micros = time.as_micros().saturating_sub(world.now().as_micros());
     Duration::from_micros(u64::try_from(micros).unwrap_or(0))
 }
 
-/// This machine, and the tokio runtime that it is used on.
+/// The clocks of this machine and the current tokio runtime.
 #[derive(Debug)]
 pub struct TokioWorld {
     started: tokio::time::Instant,
 }
 
 impl TokioWorld {
-    /// The world as it is.
+    /// Creates the world; its monotonic clock starts at zero now.
     pub fn new() -> Arc<Self> {
         Arc::new(Self { started: tokio::time::Instant::now() })
     }

@@ -1,8 +1,10 @@
-//! Appending commands: for each partition one task that gathers what waits, numbers it and appends it.
+//! Appending commands: for each partition, one task gathers the waiting submissions, numbers their commands and appends
+//! them.
 //!
-//! Order: a partition's submissions are appended in the order they were taken. Numbers count without a gap, also
-//! across refused appends; an append whose outcome is unknown is repeated with the same bytes, and given up only
-//! together with its source's name. Durability is for whoever submitted to wait for: the task goes on at once.
+//! Order: the submissions of a partition are appended in the order in which they were taken. Numbers have no gap, also
+//! across refused appends. An append whose outcome is unknown is repeated with the same bytes; when it is given up, the
+//! source's name is given up with it. The task does not wait for durability: it continues at once, and the submitter
+//! waits.
 
 mod submission;
 mod task;
@@ -23,7 +25,7 @@ use crate::{
     settings::IngestSettings,
 };
 
-/// Where to hand in commands for one partition.
+/// The queue of one partition, which takes commands for its appending task.
 pub struct Appender {
     sender: mpsc::Sender<Submission>,
     bytes: Arc<Semaphore>,
@@ -31,7 +33,7 @@ pub struct Appender {
 }
 
 impl Appender {
-    /// Starts the task of one partition. It ends, after what was handed in, once `stopping` is cancelled.
+    /// Starts the task of one partition. Once `stopping` is cancelled, the task appends what was submitted and ends.
     pub fn start(
         at: TopicPartition,
         world: &Arc<dyn World>,
@@ -49,7 +51,8 @@ impl Appender {
         Self { sender, bytes: Arc::new(Semaphore::new(bytes_max as usize)), bytes_max }
     }
 
-    /// Hands in commands, or refuses at once when the queue is full. The answer comes once they are accepted.
+    /// Submits commands, or refuses at once if the queue is full. The receiver gets the result once the log has
+    /// accepted or refused the commands.
     pub fn try_submit(
         &self,
         commands: EncodedCommands,
@@ -70,7 +73,8 @@ impl Appender {
         }
     }
 
-    /// Hands in commands, waiting for room. Dropping the future before it is ready hands in nothing.
+    /// Submits commands, and waits for room in the queue if need be. Dropping the future before it is ready submits
+    /// nothing.
     pub async fn submit(
         &self,
         commands: EncodedCommands,
@@ -84,7 +88,7 @@ impl Appender {
         Ok(receiver)
     }
 
-    /// What the commands take of the queue; what is larger than the queue takes all of it.
+    /// The bytes of the queue that the commands take. Commands that are larger than the whole queue take all of it.
     fn bytes_of(&self, commands: &EncodedCommands) -> u32 {
         u32::try_from(commands.bytes_len()).unwrap_or(u32::MAX).min(self.bytes_max)
     }

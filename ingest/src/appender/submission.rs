@@ -1,4 +1,4 @@
-//! What is handed to an appender, and what it answers.
+//! What an appender is given, and the result it returns.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::decisions::DecisionSender;
 
-/// Commands of one kind, serialised one behind the other.
+/// Commands of one kind, serialised one after the other into one buffer.
 #[derive(Debug, Default)]
 pub struct EncodedCommands {
     kind: &'static str,
@@ -18,19 +18,19 @@ pub struct EncodedCommands {
 }
 
 impl EncodedCommands {
-    /// One command.
+    /// A single command.
     pub fn of(command: &impl Payload) -> Self {
         let mut commands = Self::default();
         commands.push(command);
         commands
     }
 
-    /// One command of any kind, whose JSON it already is.
+    /// A single command of any kind, given as its JSON.
     pub fn raw(kind: &'static str, json: &[u8]) -> Self {
         Self { kind, json: json.to_vec(), ends: vec![json.len()] }
     }
 
-    /// Adds a command of the same kind.
+    /// Adds a command, which must be of the same kind as the others. Panics otherwise.
     pub fn push(&mut self, command: &impl Payload) {
         assert!(self.is_empty() || self.kind == command.kind(), "commands are gathered by kind");
         self.kind = command.kind();
@@ -39,78 +39,78 @@ impl EncodedCommands {
         self.ends.push(self.json.len());
     }
 
-    /// Their kind.
+    /// The kind of the commands, as records name it. Empty if there are no commands.
     pub fn kind(&self) -> &'static str {
         self.kind
     }
 
-    /// How many there are.
+    /// The number of commands.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no commands.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// The bytes of their JSON.
+    /// The bytes of all commands' JSON together.
     pub fn bytes_len(&self) -> usize {
         self.json.len()
     }
 
-    /// The JSON of each.
+    /// The JSON of each command, in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts.zip(&self.ends).map(|(start, end)| &self.json[start..*end])
     }
 }
 
-/// Commands that were accepted by the log. Durable only once the receipt is.
+/// Commands that the log has accepted. They are durable only once `receipt` is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppendedCommands {
-    /// Where they are.
+    /// The partition that the commands are in.
     pub at: TopicPartition,
-    /// The offset of the first.
+    /// The offset of the first command.
     pub first: Offset,
-    /// How many there are, at contiguous offsets.
+    /// The number of commands. Their offsets are contiguous.
     pub count: usize,
-    /// What to wait for before anybody is told.
+    /// The receipt to wait for before the client is told of the commands.
     pub receipt: Receipt,
-    /// Under which name they were numbered.
+    /// The source name under which the commands are numbered.
     pub source: Source,
-    /// The number of the first.
+    /// The number of the first command from that source.
     pub number: u64,
 }
 
 impl AppendedCommands {
-    /// The offset of the last.
+    /// The offset of the last command.
     pub fn last(&self) -> Offset {
         Offset(self.first.0 + self.count as u64 - 1)
     }
 }
 
-/// Why commands were not accepted.
+/// Why commands were not accepted, or may not have been.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The queue is full.
+    /// The queue of the partition or the list of waiting requests is full.
     Overloaded,
-    /// The write API is being stopped.
+    /// The write API is shutting down.
     ShuttingDown,
-    /// The log has no room.
+    /// The log is full. Nothing was written.
     Full,
-    /// One append takes at most so many bytes.
+    /// The commands are too large for one append.
     TooLarge {
-        /// The limit.
+        /// The most bytes that one append may have.
         limit: usize,
     },
-    /// The log cannot be reached; whether the commands are in it is unknown.
+    /// The log cannot be reached. Whether it contains the commands is unknown.
     Unavailable,
-    /// The log cannot be reached; nothing was written.
+    /// The log cannot be reached. Nothing was written.
     Away,
-    /// The log does not take such an append.
+    /// The log does not accept such an append, for the reason given.
     Refused(Arc<str>),
-    /// The log has no such partition.
+    /// The log does not have this partition.
     NoSuchPartition(TopicPartition),
 }
 
@@ -139,16 +139,16 @@ impl From<Refusal> for Problem {
     }
 }
 
-/// What an appender says to a submission.
+/// The result of a submission.
 pub type SubmissionResult = Result<AppendedCommands, Refusal>;
 
-/// Commands on their way to the log.
+/// Commands in an appender's queue.
 pub(super) struct Submission {
     pub commands: EncodedCommands,
     pub traceparent: Option<TraceParent>,
-    /// Who waits for the decision of the first command.
+    /// The sender for the request that waits for the decision of the first command, if one does.
     pub watch: Option<DecisionSender>,
     pub answer: oneshot::Sender<SubmissionResult>,
-    /// Its part of the queue's bytes, given back when it has been appended.
+    /// The submission's share of the queue's bytes. It is returned once the append is over.
     pub _room: OwnedSemaphorePermit,
 }

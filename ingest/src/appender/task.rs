@@ -1,8 +1,9 @@
-//! The appending task of one partition: gather, number, append, answer.
+//! The appending task of one partition: gather, number, append, report the result.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
+use metrics::{Counter, Histogram};
 use orderflow_schemas::{
     Offset, Timestamp, TopicPartition,
     envelope::{self, TraceParent},
@@ -19,12 +20,12 @@ use tracing::{instrument, warn};
 use super::submission::{AppendedCommands, Refusal, Submission};
 use crate::{decisions::Decisions, metrics as names, settings::IngestSettings};
 
-/// What the names of ingest's sources begin with.
+/// The prefix of the names of ingest's sources.
 const SOURCE: &str = "ingest";
-/// Bytes that are read at once, about, where an append may have been written twice.
+/// Approximate bytes of one read when the log is searched for an earlier copy of an append.
 const FIRST_COPY_BYTES: usize = 256 << 10;
 
-/// What an envelope adds to a payload, about; only to reserve memory.
+/// Approximate bytes that an envelope adds to a payload. Used only to reserve memory.
 const ENVELOPE_BYTES: usize = 256;
 
 pub(super) struct AppendTask {
@@ -34,22 +35,24 @@ pub(super) struct AppendTask {
     decisions: Arc<Decisions>,
     receiver: mpsc::Receiver<Submission>,
     numbering: Numbering,
-    /// Where the records of the next append stand at the earliest.
+    /// The lowest offset at which the records of the next append can be.
     earliest: Offset,
     records_max: usize,
     bytes_max: usize,
     retry_max: Duration,
     pause_max: Duration,
     stopping: CancellationToken,
+    commands_appended: Counter,
+    append_records: Histogram,
 }
 
-/// How an append came out in the end.
+/// The final outcome of an append, after all its attempts.
 enum AppendOutcome {
-    /// Accepted: the first offset, and what to wait for.
+    /// The log has accepted the records: the first offset, and the receipt to wait for.
     Accepted(Offset, Receipt),
-    /// Surely not written, so the numbers are free.
+    /// The records were certainly not written, so their numbers are free.
     Refused(Refusal),
-    /// Perhaps written, so the numbers are neither free nor taken.
+    /// The records may have been written, so their numbers are neither free nor taken.
     Unknown,
 }
 
@@ -76,12 +79,14 @@ impl AppendTask {
             retry_max: Duration::from_millis(settings.append_retry_ms_max),
             pause_max: Duration::from_millis(settings.append_pause_ms_max),
             stopping,
+            commands_appended: metrics::counter!(names::COMMANDS.name, "topic" => at.topic.as_str()),
+            append_records: metrics::histogram!(names::APPEND_RECORDS.name),
         }
     }
 
     #[instrument(name = "append", skip_all, fields(at = %self.at))]
     pub async fn run(mut self) {
-        // A decision must not be missed because nobody read the events yet.
+        // No command is appended before the events are being read, or its decision could be missed.
         self.decisions.ready(self.at).await;
         let bounds = self.topics.bounds(self.at, Visibility::Accepted).await;
         self.earliest = bounds.map(|bounds| bounds.end).unwrap_or_default();
@@ -90,7 +95,8 @@ impl AppendTask {
         }
     }
 
-    /// What waits, up to the bounds of one append; `None` when stopped and nothing waits any more.
+    /// The waiting submissions, up to the bounds of one append. `None` when the task was stopped and no submission is
+    /// waiting.
     async fn gather(&mut self) -> Option<Vec<Submission>> {
         let first = tokio::select! {
             biased;
@@ -119,7 +125,7 @@ impl AppendTask {
             let count = records.len();
             match self.append(records).await {
                 AppendOutcome::Accepted(first, receipt) => self.accepted(batch, time, first, receipt),
-                // Together they were too large; each alone may not be.
+                // The submissions were too large together. Each alone may be small enough.
                 AppendOutcome::Refused(Refusal::TooLarge { .. }) if batch.len() > 1 => {
                     self.unwatch(&mut batch);
                     work.extend(batch.into_iter().map(|submission| vec![submission]));
@@ -139,7 +145,8 @@ impl AppendTask {
         }
     }
 
-    /// The records of a batch, and its waiters made known before anybody can decide.
+    /// Makes the records of a batch. Registers its waiters first, so that no decision can come before its waiter is
+    /// known.
     fn number(&self, batch: &mut [Submission], time: Timestamp) -> Vec<Bytes> {
         let count = batch.iter().map(|submission| submission.commands.len()).sum();
         let bytes: usize = batch.iter().map(|submission| submission.commands.bytes_len()).sum();
@@ -160,7 +167,7 @@ impl AppendTask {
         records
     }
 
-    /// Appends, again and again while the outcome is unknown, with the same bytes.
+    /// Appends the records, and repeats the append with the same bytes as long as its outcome is unknown.
     async fn append(&self, records: Vec<Bytes>) -> AppendOutcome {
         let deadline = self.world.instant() + self.retry_max;
         let mut pause = self.pause_max / 100;
@@ -175,7 +182,7 @@ impl AppendTask {
                         AppendOutcome::Accepted(first, appended.receipt)
                     });
                 }
-                // After an unknown outcome a refusal of the repeat says nothing about the first attempt.
+                // After an unknown outcome, the refusal of a repeat says nothing about the first attempt.
                 Err(AppendError::Rejected(rejection)) if !unsure => {
                     return AppendOutcome::Refused(refusal(rejection));
                 }
@@ -194,8 +201,9 @@ impl AppendTask {
         }
     }
 
-    /// Where records that were found at `found` stand first: an attempt whose outcome was unknown may have been written.
-    /// Readers skip the later copy, so only the offsets of the first are ever answered. `None` if it cannot be seen.
+    /// The first offset of records that the last attempt put at `found`: an earlier attempt whose outcome was unknown
+    /// may have been written too. Readers skip the later copy, so clients are only ever given the offsets of the first.
+    /// `None` if the log cannot be read.
     async fn first_copy(&self, records: &[Bytes], found: Offset) -> Option<Offset> {
         let mut from = self.earliest;
         while from < found {
@@ -231,14 +239,14 @@ impl AppendTask {
             self.earliest = self.earliest.max(first);
             records += count;
             self.record_span(submission.traceparent, time, &placed);
-            // Whoever handed it in may be gone; it is appended all the same.
+            // The submitter may be gone. The commands are appended nevertheless.
             let _ = submission.answer.send(Ok(placed));
         }
-        metrics::counter!(names::COMMANDS.name, "topic" => self.at.topic.as_str()).increment(records as u64);
-        metrics::histogram!(names::APPEND_RECORDS.name).record(records as f64);
+        self.commands_appended.increment(records as u64);
+        self.append_records.record(records as f64);
     }
 
-    /// Records for the trace of a request when its commands were appended.
+    /// Records the span of the append in the trace of the request.
     fn record_span(&self, traceparent: Option<TraceParent>, start: Timestamp, commands: &AppendedCommands) {
         let Some(parent) = traceparent.filter(|parent| spans::is_recorded(Some(parent))) else { return };
         let attributes = vec![
@@ -260,7 +268,7 @@ impl AppendTask {
         });
     }
 
-    /// Takes back the waiters of a batch that was not appended: other records will get its numbers.
+    /// Unregisters the waiters of a batch that was not appended, because other records will get its numbers.
     fn unwatch(&self, batch: &mut [Submission]) {
         let mut number = self.numbering.next();
         for submission in batch {

@@ -40,7 +40,7 @@ impl Stage {
         self.appender.try_submit(commands(count), None, None)?.await.unwrap()
     }
 
-    /// Source and number of each record in the log.
+    /// The source and number of each record in the log.
     fn numbers(&self) -> Vec<(String, u64)> {
         let records = self.topics.records(AT);
         let header = |record: &bytes::Bytes| RawRecord::decode(record).unwrap().header;
@@ -87,7 +87,7 @@ async fn an_append_of_unknown_outcome_is_repeated_with_the_same_bytes() {
         Fault::UnknownAndLost,
     ]);
     let placed = stage.append(2).await.unwrap();
-    // It stands twice, and processors answer the first copy.
+    // The log contains it twice, and processors answer the first copy.
     assert_eq!((placed.number, placed.first.0, stage.numbers().len()), (1, 0, 4));
     let attempts = stage.topics.attempts();
     assert_eq!(attempts.len(), 4);
@@ -109,7 +109,7 @@ async fn a_source_whose_last_append_was_given_up_is_not_used_again() {
 #[tokio::test]
 async fn submissions_too_large_together_are_appended_one_by_one() {
     let stage = Stage::new(&quick());
-    // Both are handed in before the task runs, so it gathers them into one append.
+    // Both are submitted before the task runs, so it gathers them into one append.
     let first = stage.appender.try_submit(commands(1), None, None).unwrap();
     let second = stage.appender.try_submit(commands(1), None, None).unwrap();
     let too_large = Fault::Rejected(AppendRejection::TooLarge { limit: 10 });

@@ -1,8 +1,8 @@
-//! Waiting for decisions: whoever handed in a command learns what became of it.
+//! Waiting for decisions: a request that submitted a command learns the decision on it.
 //!
-//! For each partition of events one task reads what is durable and looks up who waits for the command an event
-//! answers. An appender registers a waiter under its command's source and number right before it appends, so no
-//! decision can come too early. While nobody waits, events are passed over unread.
+//! For each partition of events, one task reads the durable events and looks up the waiter for the command that an
+//! event answers. An appender registers a waiter under its command's source and number right before it appends, so no
+//! decision can come too early. While no request is waiting, events are skipped unread.
 
 mod reader;
 mod verdict;
@@ -16,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use metrics::Gauge;
 use orderflow_feed::Feed;
 use orderflow_schemas::{
     Lifecycle, Offset, OrderEvent, Partition, Source, StockEvent, Topic, TopicPartition,
@@ -28,28 +29,28 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use self::{reader::DecisionReader, waiters::Waiters};
 use crate::{appender::Refusal, metrics as names, settings::IngestSettings};
 
-/// What was decided.
+/// The event that decides a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DecidedEvent {
-    /// Of an order.
+    /// An event of an order.
     Order(Box<OrderEvent>),
-    /// Of stock or the catalogue.
+    /// An event of stock or the catalogue.
     Stock(Box<StockEvent>),
 }
 
-/// The decision of a command.
+/// The decision on a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// The offset, among the partition's commands, of the one it was decided at: the command itself or, for an
+    /// The offset of the command that led to the decision, in the partition of commands: the command itself or, for an
     /// order, the last of stock's replies.
     pub cause: Offset,
     /// Whether the command repeated an earlier one.
     pub replayed: bool,
-    /// What was decided.
+    /// The event that decides the command.
     pub event: DecidedEvent,
 }
 
-/// The registering end of a waiter; goes with its command to the appender.
+/// The sending end of a waiter. It goes to the appender together with its command.
 #[derive(Debug)]
 pub struct DecisionSender {
     id: u64,
@@ -57,7 +58,7 @@ pub struct DecisionSender {
     sender: oneshot::Sender<Decision>,
 }
 
-/// The waiting end. Dropping it gives up.
+/// The waiting end of a waiter. Dropping it gives up the wait.
 pub struct DecisionReceiver {
     id: u64,
     events: TopicPartition,
@@ -66,7 +67,7 @@ pub struct DecisionReceiver {
 }
 
 impl DecisionReceiver {
-    /// The decision, or `None` if it does not come within `timeout` or cannot come any more.
+    /// The decision, or `None` if it does not come within `timeout` or can no longer come.
     pub async fn decision(mut self, timeout: Duration) -> Option<Decision> {
         let mut too_late = self.decisions.world.sleep(timeout);
         tokio::select! {
@@ -79,22 +80,23 @@ impl DecisionReceiver {
 
 impl Drop for DecisionReceiver {
     fn drop(&mut self) {
-        // Closed first: from here on nobody registers it, so what the next line misses stays away.
+        // The receiver is closed first. From then on it cannot be registered again, so a waiter that the next line does
+        // not find cannot appear later.
         self.receiver.close();
         self.decisions.lock(self.events).forget(self.id);
         let waiting = self.decisions.waiting.fetch_sub(1, Ordering::Relaxed) - 1;
-        metrics::gauge!(names::WAITERS.name).set(waiting as f64);
+        self.decisions.waiters_gauge.set(waiting as f64);
     }
 }
 
 /// The waiters of one partition of events.
 struct PartitionWaiters {
     waiters: Mutex<Waiters>,
-    /// Cancelled once its reader knows where to read from.
+    /// Cancelled once the partition's reader knows the offset from which it reads.
     ready: CancellationToken,
 }
 
-/// All waiters, and the tasks that read for them.
+/// All waiters of the write API, by partition of events. The tasks that read events complete them.
 pub struct Decisions {
     world: Arc<dyn World>,
     orders: Vec<PartitionWaiters>,
@@ -102,10 +104,11 @@ pub struct Decisions {
     waiting: AtomicUsize,
     waiters_max: usize,
     ids: std::sync::atomic::AtomicU64,
+    waiters_gauge: Gauge,
 }
 
 impl Decisions {
-    /// Starts a reader for each partition of events. They end once `stopping` is cancelled.
+    /// Starts a reader for each partition of events. The readers end once `stopping` is cancelled.
     pub fn start(
         world: &Arc<dyn World>,
         topics: &Arc<dyn Topics>,
@@ -126,6 +129,7 @@ impl Decisions {
             waiting: AtomicUsize::new(0),
             waiters_max: settings.waiters_max,
             ids: Default::default(),
+            waiters_gauge: metrics::gauge!(names::WAITERS.name),
         });
         for topic in [Topic::OrdersEvents, Topic::StockEvents] {
             for at in orderflow_topics::partitions_of(&**topics, topic) {
@@ -138,7 +142,8 @@ impl Decisions {
         decisions
     }
 
-    /// A waiter for the decision of a command in `commands`; refused when too many wait.
+    /// Makes a waiter for the decision of a command in the partition `commands`. Refuses it when too many requests are
+    /// waiting.
     pub fn open(
         self: &Arc<Self>,
         commands: TopicPartition,
@@ -151,21 +156,21 @@ impl Decisions {
         if waiting > self.waiters_max {
             return Err(Refusal::Overloaded);
         }
-        metrics::gauge!(names::WAITERS.name).set(waiting as f64);
+        self.waiters_gauge.set(waiting as f64);
         Ok((DecisionSender { id, events, sender }, waiter))
     }
 
-    /// Waits until no decision of what is appended to `commands` from now on can be missed.
+    /// Waits until no decision on a command that is appended to `commands` from now on can be missed.
     pub async fn ready(&self, commands: TopicPartition) {
         self.watched(events_of(commands)).ready.cancelled().await;
     }
 
-    /// Makes a waiter known under the number its command is about to be appended with.
+    /// Registers a waiter under the source and number with which its command is about to be appended.
     pub fn register(&self, source: &Source, number: u64, watch: DecisionSender) {
         self.lock(watch.events).register(source, number, watch);
     }
 
-    /// Takes a waiter back whose command was not appended after all.
+    /// Unregisters the waiter of a command that was not appended after all.
     pub fn unregister(
         &self,
         commands: TopicPartition,
@@ -183,12 +188,12 @@ impl Decisions {
     }
 
     fn lock(&self, events: TopicPartition) -> MutexGuard<'_, Waiters> {
-        // Nothing in there can be left half done.
+        // No operation on the waiters can leave them half changed.
         self.watched(events).waiters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Where the commands of a partition are answered.
+/// The partition of events in which the commands of a partition are answered.
 fn events_of(commands: TopicPartition) -> TopicPartition {
     let topic = if commands.topic == Topic::StockCommands { Topic::StockEvents } else { Topic::OrdersEvents };
     TopicPartition { topic, partition: commands.partition }

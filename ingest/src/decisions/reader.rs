@@ -1,4 +1,4 @@
-//! Reads one partition of events for those who wait for its decisions.
+//! Reads one partition of events for the requests that wait for its decisions.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -23,7 +23,8 @@ pub(super) struct DecisionReader {
 }
 
 impl DecisionReader {
-    /// Reads until stopped or until the log fails. Those who still wait then are told that nothing comes.
+    /// Reads until it is stopped or the log fails. The requests that are still waiting then learn that no decision will
+    /// come.
     #[instrument(name = "decisions", skip_all, fields(at = %self.at))]
     pub async fn run(self, stopping: CancellationToken) {
         let read = async {
@@ -48,12 +49,13 @@ impl DecisionReader {
         Ok(self.topics.bounds(self.at, Visibility::Durable).await?.end)
     }
 
-    /// Waits for events beyond `from`, looks at them, and says where to go on.
+    /// Waits for events at or beyond `from`, handles them, and returns the offset to continue from.
     async fn step(&self, from: Offset) -> Result<Offset, LogError> {
         self.topics.wait_beyond(self.at, from, Visibility::Durable).await?;
         if self.decisions.lock(self.at).is_empty() {
             let end = self.end().await?;
-            // Who registers after this look has not been appended yet, so its decision is beyond the end seen.
+            // The command of a waiter that registers after this check has not been appended yet. Its decision is
+            // therefore beyond the end that was read.
             if self.decisions.lock(self.at).is_empty() {
                 return Ok(end);
             }
@@ -70,7 +72,7 @@ impl DecisionReader {
         }
     }
 
-    /// Looks at one event. What is none is for the sinks to report.
+    /// Handles one event. An entry that is not an event is ignored: the sinks report it.
     fn observe(&self, entry: &FeedEntry) {
         let FeedEntry::Event(record) = entry else { return };
         let Some(cause) = &record.header.cause else { return };
@@ -115,7 +117,7 @@ impl DecisionReader {
         }
     }
 
-    /// Who waits for the next event of the order that this one is about.
+    /// The waiters for the next event of the order that this event is about.
     fn followers(&self, record: &EventRecord) -> Vec<RegisteredWaiter> {
         let change = Change::ALL.into_iter().find(|change| change.kind() == record.kind);
         let changes = change.is_some_and(|change| change != Change::Created);

@@ -52,7 +52,7 @@ fn repeated(order: Option<Arc<Order>>) -> OrderEvent {
 
 #[test]
 fn the_decision_of_an_order_that_reserves_is_what_comes_after_its_creation() {
-    // This lifecycle's first state waits for stock and then stays what it is.
+    // In this lifecycle the first state waits for stock, and an order that is reserved keeps that state.
     let lifecycle = Lifecycle::parse(include_str!("../../../pipelines/approval.toml")).unwrap();
     let (waiting, held) = (order("PENDING", 1), order("PENDING", 2));
     let follow = |replayed| Verdict::Follow { order: waiting.id, replayed };
@@ -94,7 +94,7 @@ async fn who_gives_up_is_forgotten_and_counts_no_more() {
     assert_eq!(waiter.decision(Duration::ZERO).await, None);
     assert!(decisions.unregister(COMMANDS, &source, 1).is_none());
 
-    // One that gave up before its command was numbered is not taken in at all.
+    // A waiter that gave up before its command was numbered is not registered at all.
     let (watch, waiter) = decisions.open(COMMANDS).unwrap();
     drop(waiter);
     decisions.register(&source, 2, watch);

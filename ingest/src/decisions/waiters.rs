@@ -1,4 +1,4 @@
-//! Who waits in one partition: for the answer to a command, or for an order's next event.
+//! The requests of one partition that wait: for the reply to a command, or for an order's next event.
 
 use std::collections::HashMap;
 
@@ -8,22 +8,22 @@ use tokio::sync::oneshot;
 
 use super::{Decision, DecisionSender};
 
-/// A registered waiter.
+/// A waiter that is registered in one of the maps of [`Waiters`].
 #[derive(Debug)]
 pub struct RegisteredWaiter {
     id: u64,
     sender: oneshot::Sender<Decision>,
-    /// Whether its command turned out to be a repeat.
+    /// Whether the waiter's command turned out to be a repeat.
     pub replayed: bool,
 }
 
 impl RegisteredWaiter {
-    /// Gives the waiter its decision. It may have given up; then the decision is dropped.
+    /// Sends the decision to the waiter. If the waiter has given up, the decision is dropped.
     pub fn complete(self, decision: Decision) {
         let _ = self.sender.send(decision);
     }
 
-    /// The watch it was before it was registered.
+    /// Turns the waiter back into the sender it was made from.
     pub fn into_watch(self, events: TopicPartition) -> DecisionSender {
         DecisionSender { id: self.id, events, sender: self.sender }
     }
@@ -44,17 +44,17 @@ pub struct Waiters {
 }
 
 impl Waiters {
-    /// Whether nobody waits.
+    /// Whether no request is waiting.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// Whether anybody waits for an order's next event.
+    /// Whether any request waits for an order's next event.
     pub fn follow_orders(&self) -> bool {
         !self.by_order.is_empty()
     }
 
-    /// Waits for the answer to a command.
+    /// Registers a waiter for the reply to a command. A waiter that has given up is ignored.
     pub fn register(&mut self, source: &Source, number: u64, watch: DecisionSender) {
         if watch.sender.is_closed() {
             return;
@@ -64,14 +64,14 @@ impl Waiters {
         self.by_command.insert((source.clone(), number), entry);
     }
 
-    /// Takes out who waits for the answer to this command.
+    /// Removes and returns the waiter for the reply to this command.
     pub fn take_command(&mut self, source: &Source, number: u64) -> Option<RegisteredWaiter> {
         let entry = self.by_command.remove(&(source.clone(), number))?;
         self.keys.remove(&entry.id);
         Some(entry)
     }
 
-    /// Waits on, for the order's next event.
+    /// Registers a waiter again, now for the order's next event. A waiter that has given up is ignored.
     pub fn follow(&mut self, order: OrderId, entry: RegisteredWaiter) {
         if entry.sender.is_closed() {
             return;
@@ -80,7 +80,7 @@ impl Waiters {
         self.by_order.entry(order).or_default().push(entry);
     }
 
-    /// Takes out who waits for this order's next event.
+    /// Removes and returns the waiters for this order's next event.
     pub fn take_order(&mut self, order: OrderId) -> Vec<RegisteredWaiter> {
         let entries = self.by_order.remove(&order).unwrap_or_default();
         for entry in &entries {
@@ -89,7 +89,7 @@ impl Waiters {
         entries
     }
 
-    /// Forgets a waiter that gave up.
+    /// Removes a waiter that has given up.
     pub fn forget(&mut self, id: u64) {
         match self.keys.remove(&id) {
             None => {}
@@ -104,7 +104,7 @@ impl Waiters {
         }
     }
 
-    /// Forgets all: no decision will come.
+    /// Drops all waiters, which tells them that no decision will come.
     pub fn clear(&mut self) {
         *self = Self::default();
     }

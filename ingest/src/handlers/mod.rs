@@ -1,4 +1,4 @@
-//! The handlers: extract, authorise, call the domain, map the answer.
+//! The handlers: extract, authorise, call the domain, turn the result into a response.
 
 pub mod orders;
 pub mod products;

@@ -18,7 +18,7 @@ use crate::{
     validate::{self, Owner},
 };
 
-/// Places an order and waits for its decision, unless the client would rather not.
+/// Places an order and waits for its decision, unless the client asked not to wait.
 #[instrument(level = "debug", skip_all)]
 pub async fn place(
     State(ingest): State<Arc<Ingest>>,
@@ -34,7 +34,7 @@ pub async fn place(
     let (id, keyed) = (command.order_id, command.idempotency.is_some());
     let at = ingest.partition_of_order(id);
     let command = EncodedCommands::of(&OrderCommand::Place(command));
-    // Under a key the order may be one that was placed before, and only its decision tells which.
+    // With a key, the order may be one that was placed before, and only the decision tells which.
     if respond_async && !keyed {
         let placed = ingest.append(at, command, Some(trace)).await?;
         return Ok(answers::as_preferred(answers::accepted(id, &Position::of(at, placed.first))));
@@ -52,7 +52,7 @@ pub async fn place(
     }
 }
 
-/// 202 with the id of the order that the key stands for.
+/// 202 with the id of the order that the key belongs to.
 fn which(decision: Decision, seen: &Position) -> Result<Response, Problem> {
     let DecidedEvent::Order(event) = decision.event else {
         return Err(answers::unexpected("an event of stock"));
@@ -81,7 +81,7 @@ async fn answer(
     }
 }
 
-/// The same answer as the first time, from the store if the order is over.
+/// The response to a repeat: the same as the first time. The order is read from the store if it is finished.
 async fn repeated(ingest: &Ingest, event: OrderRepeated, seen: &Position) -> Result<Response, Problem> {
     if let Some(order) = &event.order {
         return Ok(answers::placed(order, true, seen, &ingest.lifecycle));
@@ -96,7 +96,7 @@ async fn repeated(ingest: &Ingest, event: OrderRepeated, seen: &Position) -> Res
     }
 }
 
-/// 202: the order was placed before, and its id is all that can be said now.
+/// 202: the order was placed before, and only its id is known now.
 fn elsewhere(id: OrderId, seen: &Position) -> Response {
     let mut response = answers::accepted(id, seen);
     response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));

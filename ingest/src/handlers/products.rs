@@ -10,7 +10,8 @@ use tracing::instrument;
 use super::stock::carry_out;
 use crate::{requests::ProductRequest, service::Ingest, validate};
 
-/// Puts a product into the catalogue. The same product again changes nothing, so it takes no key.
+/// Puts a product into the catalogue. Putting the same product again changes nothing, so the call takes no idempotency
+/// key.
 #[instrument(level = "debug", skip_all)]
 pub async fn set(
     State(ingest): State<Arc<Ingest>>,

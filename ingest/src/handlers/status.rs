@@ -1,4 +1,4 @@
-//! `PATCH /orders/{id}/status` and its names people expect: cancel, approve, reject, `DELETE`.
+//! `PATCH /orders/{id}/status` and the calls that are names for certain changes: cancel, approve, reject, `DELETE`.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::{
     validate,
 };
 
-/// Moves an order to the state the body names.
+/// Moves an order to the state that the body names.
 #[instrument(level = "debug", skip_all)]
 pub async fn change(
     State(ingest): State<Arc<Ingest>>,
@@ -59,7 +59,7 @@ pub async fn reject(call: ActionCall) -> Result<Response, Problem> {
     call.perform("reject").await
 }
 
-/// What all actions on an order take.
+/// What every action on an order extracts from its request.
 pub struct ActionCall {
     ingest: Arc<Ingest>,
     id: OrderId,
@@ -121,7 +121,7 @@ async fn carry_out(
     }
 }
 
-/// The processor knows no such order: it is over, or there never was one.
+/// The problem for a change of an order that the processor does not know: the order is finished, or it never existed.
 async fn forgotten(
     ingest: &Ingest,
     change: &ChangeStatus,

@@ -20,7 +20,7 @@ use crate::{
     validate,
 };
 
-/// Takes stock in.
+/// Receives units of a SKU into stock.
 #[instrument(level = "debug", skip_all)]
 pub async fn receive(
     State(ingest): State<Arc<Ingest>>,
@@ -37,7 +37,7 @@ pub async fn receive(
     carry_out(&ingest, &sku, &StockCommand::Receive(command), trace).await
 }
 
-/// Corrects what is available.
+/// Corrects the available units of a SKU.
 #[instrument(level = "debug", skip_all)]
 pub async fn adjust(
     State(ingest): State<Arc<Ingest>>,
@@ -54,7 +54,7 @@ pub async fn adjust(
     carry_out(&ingest, &sku, &StockCommand::Adjust(command), trace).await
 }
 
-/// Appends a command about a SKU and maps what was decided.
+/// Appends a command about a SKU and turns its decision into a response.
 pub async fn carry_out(
     ingest: &Ingest,
     sku: &Sku,

@@ -1,16 +1,16 @@
-//! Cuts a stream of bytes into lines without copying: a line is borrowed from the chunk it came in, unless it
-//! began in an earlier one.
+//! Cuts a stream of bytes into lines. A line is borrowed from the chunk it is in; it is copied only if it began in an
+//! earlier chunk.
 
-/// A line, or that there was one too long to keep.
+/// One line of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Line<'a> {
-    /// Its bytes, without the line's end.
+    /// The bytes of the line, without the line ending.
     Whole(&'a [u8]),
-    /// It is longer than the limit; its bytes are gone.
+    /// The line is longer than the limit. Its bytes were not kept.
     TooLong,
 }
 
-/// What is left of the stream so far: the beginning of the next line.
+/// The cutter of one stream. It keeps the beginning of the line that has not ended yet.
 #[derive(Debug)]
 pub struct Lines {
     bytes_max: usize,
@@ -19,12 +19,12 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Lines of at most so many bytes, their ends not counted.
+    /// Cuts lines of at most `bytes_max` bytes, line endings not counted.
     pub fn new(bytes_max: usize) -> Self {
         Self { bytes_max, begun: Vec::new(), too_long: false }
     }
 
-    /// Gives each line that ends within `chunk` to `each`, and keeps the rest.
+    /// Calls `each` with every line that ends within `chunk`, and keeps the rest.
     pub fn feed(&mut self, mut chunk: &[u8], mut each: impl FnMut(Line<'_>)) {
         while let Some(end) = chunk.iter().position(|byte| *byte == b'\n') {
             let (line, rest) = chunk.split_at(end);
@@ -41,7 +41,7 @@ impl Lines {
         self.keep(chunk);
     }
 
-    /// The unterminated last line, if there is one.
+    /// Calls `each` with the last line of the stream if it has no line ending.
     pub fn finish(&mut self, each: impl FnOnce(Line<'_>)) {
         if self.too_long || !self.begun.is_empty() {
             each(self.last());
@@ -51,7 +51,7 @@ impl Lines {
     }
 
     fn keep(&mut self, bytes: &[u8]) {
-        // One byte more than a line may have: it can turn out to be the first of the line's end.
+        // One byte more than a line may have is kept: it can be the `\r` of the line ending.
         if self.too_long || self.begun.len() + bytes.len() > self.bytes_max + 1 {
             self.too_long = true;
             self.begun.clear();

@@ -1,5 +1,5 @@
-//! The good lines of one stream on their way to the log: gathered by partition, appended with a bound on how much
-//! is under way, and counted when they are accepted.
+//! The valid lines of one stream on their way to the log. They are gathered by partition, appended with a bound on the
+//! appends in flight, and counted when they are accepted.
 
 use std::collections::VecDeque;
 
@@ -11,13 +11,13 @@ use crate::{
     service::Ingest,
 };
 
-/// The load of one stream.
+/// The valid lines of one stream, as commands of one topic.
 pub struct Load<'a> {
     ingest: &'a Ingest,
     topic: Topic,
     trace: TraceParent,
     groups: Vec<EncodedCommands>,
-    /// The partitions whose group is large enough to go.
+    /// The partitions whose group is large enough to be appended.
     full: Vec<Partition>,
     under_way: VecDeque<oneshot::Receiver<SubmissionResult>>,
     accepted: u64,
@@ -26,7 +26,7 @@ pub struct Load<'a> {
 }
 
 impl<'a> Load<'a> {
-    /// Nothing yet, for a topic of commands.
+    /// An empty load for a topic of commands.
     pub fn new(ingest: &'a Ingest, topic: Topic, trace: TraceParent) -> Self {
         let groups = (0..ingest.partitions(topic)).map(|_| EncodedCommands::default()).collect();
         let (full, under_way) = (Vec::new(), VecDeque::new());
@@ -43,7 +43,7 @@ impl<'a> Load<'a> {
         }
     }
 
-    /// Adds a command to its partition's group.
+    /// Adds a command to the group of its partition.
     pub fn add(&mut self, partition: Partition, command: &impl Payload) {
         let group = &mut self.groups[usize::from(partition.0)];
         let was_full = Self::is_full(self.ingest, group);
@@ -58,7 +58,7 @@ impl<'a> Load<'a> {
         group.len() >= settings.stream_lines_max || group.bytes_len() >= settings.stream_bytes_max
     }
 
-    /// Hands in the groups that are large enough.
+    /// Submits the groups that are large enough.
     pub async fn send_full(&mut self) -> Result<(), Refusal> {
         while let Some(partition) = self.full.pop() {
             self.send(partition).await?;
@@ -66,7 +66,7 @@ impl<'a> Load<'a> {
         Ok(())
     }
 
-    /// Hands in all groups.
+    /// Submits all groups.
     pub async fn send_all(&mut self) -> Result<(), Refusal> {
         self.full.clear();
         for partition in 0..self.ingest.partitions(self.topic) {
@@ -102,14 +102,15 @@ impl<'a> Load<'a> {
         Ok(())
     }
 
-    /// Waits until all that was handed in is durable. On a refusal it goes on, so that what was accepted counts.
+    /// Waits until everything that was submitted is durable. After a refusal it continues, so that all accepted lines
+    /// are counted.
     pub async fn settle(&mut self) -> Result<(), Refusal> {
         let mut result = Ok(());
         while !self.under_way.is_empty() {
             result = result.and(self.settle_one().await);
         }
         if let Some(last) = self.last.clone() {
-            // Nothing is durable before what was accepted before it, so the last settles all.
+            // The log becomes durable in order, so the last receipt settles all earlier ones.
             if let Err(refusal) = self.ingest.durable(last).await {
                 self.accepted = 0;
                 return Err(refusal);
@@ -118,12 +119,12 @@ impl<'a> Load<'a> {
         result
     }
 
-    /// How many lines were accepted.
+    /// The number of lines that were accepted.
     pub fn accepted(&self) -> u64 {
         self.accepted
     }
 
-    /// The last of them in each partition.
+    /// The position of the accepted lines: the offset of the last one in each partition.
     pub fn position(&self) -> &Position {
         &self.position
     }

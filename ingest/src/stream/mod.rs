@@ -1,8 +1,9 @@
 //! Streams of lines: `POST /orders/batch`, `/inventory/batch` and `/products/batch`.
 //!
-//! Lines are parsed from the bytes as they come and appended while more of them come. A bad line is reported and
-//! harms no other. What is appended stays, also when the stream breaks off; then the answer says how much it was.
-//! Where the request has an `Idempotency-Key`, each line without a key of its own gets one made of it and its number.
+//! Lines are parsed as their bytes arrive, and appended while more of them arrive. A bad line is reported and does not
+//! affect the others. Appended lines stay, also when the stream breaks off; the response then says how many there are.
+//! If the request has an `Idempotency-Key`, each line without a key of its own gets one that is derived from the
+//! request's key and the line's number.
 
 mod lines;
 mod load;
@@ -38,7 +39,7 @@ use crate::{
     validate::{self, Owner},
 };
 
-/// After so long without bytes, what came so far is appended.
+/// If no bytes arrive for this long, the lines received so far are appended.
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// Places the orders of a stream.
@@ -66,7 +67,7 @@ pub async fn orders(
     take(&ingest, Topic::OrdersCommands, trace, request, read).await
 }
 
-/// Takes in the stock of a stream.
+/// Receives the stock of a stream.
 #[instrument(level = "debug", skip_all)]
 pub async fn receipts(
     State(ingest): State<Arc<Ingest>>,
@@ -105,7 +106,7 @@ pub async fn products(
     take(&ingest, Topic::StockCommands, trace, request, read).await
 }
 
-/// Takes a stream of commands; `read` makes one of a line and its number, and says where it goes.
+/// Takes a stream of commands. `read` turns a line and its number into a command and the partition it goes to.
 async fn take<C: Payload>(
     ingest: &Ingest,
     topic: Topic,
@@ -142,7 +143,7 @@ fn count(accepted: u64, refused: u64) {
     metrics::counter!(names::STREAM_LINES.name, "result" => "refused").increment(refused);
 }
 
-/// One stream as it is taken.
+/// The state of a stream while it is taken.
 struct StreamIntake<'a, R> {
     lines: Lines,
     taker: LineReader<R>,
@@ -150,14 +151,14 @@ struct StreamIntake<'a, R> {
 }
 
 impl<C: Payload, R: Fn(u64, &[u8]) -> Result<(Partition, C), Problem>> StreamIntake<'_, R> {
-    /// Takes all of the body. Where it breaks off, what was whole by then is handed in.
+    /// Takes the whole body. If the body breaks off, the lines that were complete by then are appended.
     async fn read(&mut self, body: Body) -> Result<(), Problem> {
         let mut chunks = body.into_data_stream();
         loop {
             let chunk = match tokio::time::timeout(PAUSE, chunks.next()).await {
                 Ok(chunk) => chunk,
                 Err(_) => {
-                    // The client is slower than this end: what it sent need not wait for more.
+                    // The client sends more slowly than the server reads: its lines need not wait for more.
                     self.load.send_all().await?;
                     chunks.next().await
                 }
@@ -190,7 +191,7 @@ fn broken_off(error: &axum::Error) -> Problem {
     )
 }
 
-/// Reads lines, counts them and reports the bad ones.
+/// Parses and counts the lines of a stream, and reports the bad ones.
 struct LineReader<R> {
     line: u64,
     report: Report,

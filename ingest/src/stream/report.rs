@@ -1,26 +1,26 @@
-//! The lines of a stream that were refused, described up to a bound and counted beyond it.
+//! The refused lines of a stream: described up to a bound, and only counted beyond it.
 
 use std::collections::BTreeMap;
 
 use orderflow_web::Problem;
 use serde::Serialize;
 
-/// Why a line was refused.
+/// The description of a refused line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Refused {
-    /// Which line, from 1.
+    /// The number of the line in the stream, from 1.
     pub line: u64,
-    /// The problem's slug.
+    /// The slug of the problem.
     #[serde(rename = "type")]
     pub slug: String,
-    /// What is wrong.
+    /// The explanation of the problem.
     pub detail: String,
-    /// JSON pointer to the first field that is wrong.
+    /// JSON pointer to the first wrong field, if the problem names one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pointer: Option<String>,
 }
 
-/// The refused lines of a stream.
+/// The report on the refused lines of a stream.
 #[derive(Debug, Default)]
 pub struct Report {
     refused: Vec<Refused>,
@@ -30,12 +30,12 @@ pub struct Report {
 }
 
 impl Report {
-    /// Describes so many lines at most.
+    /// A report that describes at most `refused_max` lines.
     pub fn new(refused_max: usize) -> Self {
         Self { refused_max, ..Self::default() }
     }
 
-    /// This line was refused.
+    /// Adds a refused line.
     pub fn refuse(&mut self, line: u64, problem: &Problem) {
         self.total += 1;
         match self.by_slug.get_mut(problem.slug()) {
@@ -49,17 +49,17 @@ impl Report {
         }
     }
 
-    /// The lines described.
+    /// The described lines, in the order of the stream.
     pub fn refused(&self) -> &[Refused] {
         &self.refused
     }
 
-    /// How many lines were refused for each slug, described or not.
+    /// The number of refused lines for each slug, including the lines not described.
     pub fn by_slug(&self) -> &BTreeMap<String, u64> {
         &self.by_slug
     }
 
-    /// How many lines were refused, described or not.
+    /// The number of refused lines, including the lines not described.
     pub fn total(&self) -> u64 {
         self.total
     }

@@ -1,4 +1,4 @@
-//! Every route, as every role.
+//! Calls every route in every role.
 
 use http::Method;
 use orderflow_web::access::ROLES;
@@ -6,7 +6,7 @@ use orderflow_web::access::ROLES;
 use super::stage::Stage;
 use crate::{IngestSettings, routes};
 
-/// A request that is well-formed, so that nothing but the role decides.
+/// A well-formed request, so that only the role decides the response.
 fn sample(method: &Method, path: &str) -> (String, &'static str, &'static str) {
     let order = "0190aaaa-0000-7000-8000-000000000001";
     let path = path.replace("{id}", order).replace("{sku}", "A");

@@ -1,4 +1,4 @@
-//! Requests at the edge of what HTTP and JSON allow: nothing is lost, doubled or turned into something near it.
+//! Requests at the edge of what HTTP and JSON allow. Nothing is lost, doubled or changed into a similar value.
 
 use std::io::Write;
 
@@ -34,7 +34,7 @@ fn lines(from: usize, to: usize) -> String {
     (from..to).map(line).map(|line| line + "\n").collect()
 }
 
-/// The keys of the commands of a topic, in the order of each partition.
+/// The idempotency keys of the commands of a topic, partition by partition in the order of the log.
 fn keys(stage: &Stage, topic: Topic) -> Vec<Option<String>> {
     let records = (0..3).flat_map(|number| stage.topics.records(TopicPartition::new(topic, number)));
     let key = |record: Bytes| {
@@ -54,7 +54,7 @@ fn keys(stage: &Stage, topic: Topic) -> Vec<Option<String>> {
     records.map(key).collect()
 }
 
-/// Posts three lines and three more behind them, and `behind` behind those; cuts off the last `cut` bytes.
+/// Posts three lines and then three more in a second member, followed by `behind`. Cuts off the last `cut` bytes.
 async fn post_in_two(
     encode: fn(&str) -> Vec<u8>,
     coding: &str,
@@ -247,7 +247,7 @@ async fn only_objects_are_taken_for_requests() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever bytes a header has, an order is placed under them as they are or not at all.
+    /// For any bytes in the header, an order is either placed under exactly these bytes or refused.
     #[test]
     fn keys_are_taken_as_they_are_or_refused(key in prop::collection::vec(any::<u8>(), 1..12)) {
         prop_assume!(http::HeaderValue::from_bytes(&key).is_ok());

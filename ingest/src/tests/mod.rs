@@ -1,4 +1,4 @@
-//! The routes over a log in memory and a processor of a few lines.
+//! The routes over an in-memory log and a processor of a few lines.
 
 mod access;
 mod edges;

@@ -1,4 +1,4 @@
-//! Placing orders.
+//! Tests of placing orders.
 
 use http::StatusCode;
 use orderflow_schemas::{Order, Topic};
@@ -22,7 +22,7 @@ async fn an_order_is_answered_with_its_decision() {
     assert_eq!(answer.body["status"], "RESERVED");
     assert_eq!(answer.header("etag"), "\"2\"");
     assert_eq!(answer.header("location"), format!("/orders/{}", answer.body["id"].as_str().unwrap()));
-    // The position is that of stock's reply, at which it was decided.
+    // The position is that of stock's reply, which decided the order.
     assert!(answer.header("orderflow-position").ends_with("@1000"), "{answer:?}");
 }
 

@@ -1,4 +1,4 @@
-//! Decides as the real processors do, as far as these tests look.
+//! A small processor that decides as the real processors do, as far as these tests check.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -13,7 +13,7 @@ use orderflow_schemas::{
 };
 use orderflow_topics::Batch;
 
-/// Orders are out of stock when they ask for this many or more.
+/// An order that asks for this many units or more is out of stock.
 pub const SHORT_FROM: u32 = 100;
 
 /// The orders of all partitions.
@@ -24,7 +24,7 @@ pub struct Processor {
 }
 
 impl Processor {
-    /// The events of commands; nothing of events.
+    /// The events of commands. Topics of events lead to none.
     pub fn decide_all(&mut self, commands: &Batch, first: Offset) -> Vec<Batch> {
         if !matches!(commands.at.topic, Topic::OrdersCommands | Topic::StockCommands) {
             return Vec::new();
@@ -34,7 +34,7 @@ impl Processor {
         decided.map(|(at, record)| Batch { at, records: vec![record] }).collect()
     }
 
-    /// The events of a command, with where they go.
+    /// The events of a command, each with its partition.
     fn decide(&mut self, at: TopicPartition, offset: Offset, record: &[u8]) -> Vec<(TopicPartition, Bytes)> {
         let raw = RawRecord::decode(record).unwrap();
         let cause = Cause { offset, source: raw.header.source.clone(), number: raw.header.number };

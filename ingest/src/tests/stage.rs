@@ -1,4 +1,4 @@
-//! The routes of an ingest over a log in memory, as a client calls them.
+//! The routes of an ingest over an in-memory log, as a client calls them.
 
 use std::sync::{Arc, Mutex};
 
@@ -26,7 +26,7 @@ impl OrderLookup for Store {
     }
 }
 
-/// What a client gets.
+/// The response that a client gets.
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
@@ -35,12 +35,12 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// A header's text, empty when absent.
+    /// The text of a header, empty when absent.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
     }
 
-    /// Status and problem type.
+    /// The status and the problem type.
     pub fn problem(&self) -> (u16, &str) {
         (self.status.as_u16(), self.body["type"].as_str().unwrap_or_default())
     }
@@ -62,7 +62,7 @@ impl Stage {
         stage
     }
 
-    /// Without a processor.
+    /// A stage without a processor: no command is decided.
     pub fn undecided(settings: IngestSettings) -> Self {
         let (topics, store) = (MemoryTopics::with_partitions(3), Arc::new(Store::default()));
         let log: Arc<dyn Topics> = topics.clone();
@@ -80,18 +80,18 @@ impl Stage {
         Self { topics, store, ingest, router }
     }
 
-    /// How many records a topic holds.
+    /// The number of records of a topic, over all its partitions.
     pub fn count(&self, topic: Topic) -> usize {
         partitions_of(&*self.topics, topic).map(|at| self.topics.records(at).len()).sum()
     }
 
-    /// `call` is method and path; headers are names and values.
+    /// Sends a request. `call` is its method and path; the headers are names and values.
     pub async fn call(&self, call: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
         let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
         self.raw(call, &headers, body).await
     }
 
-    /// A call with headers that may be any bytes.
+    /// Sends a request with headers of any bytes.
     pub async fn raw(&self, call: &str, headers: &[(&str, &[u8])], body: impl Into<Body>) -> Answer {
         let (method, path) = call.split_once(' ').unwrap();
         let mut request = Request::builder().method(method).uri(path);
@@ -105,7 +105,7 @@ impl Stage {
         Answer { status: parts.status, headers: parts.headers, body }
     }
 
-    /// A call with a JSON body.
+    /// Sends a request with a JSON body.
     pub async fn json(&self, call: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
         let headers: Vec<_> = headers.iter().copied().chain([("content-type", "application/json")]).collect();
         self.call(call, &headers, body).await

@@ -1,4 +1,4 @@
-//! Changing orders, stock and the catalogue.
+//! Tests of changing orders, stock and the catalogue.
 
 use orderflow_schemas::Order;
 use serde_json::json;

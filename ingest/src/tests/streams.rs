@@ -1,4 +1,4 @@
-//! Streams of lines.
+//! Tests of streams of lines.
 
 use std::io;
 
@@ -34,7 +34,7 @@ async fn a_bad_line_is_reported_and_harms_no_other() {
         r#"{"customer_id":"c","idempotency_key":"k","currency":"EUR","lines":[{"sku":"a","quantity":0}]}"#
             .into();
     lines[8] = r#"{"customer_id":"c","currency":"EUR","lines":[{"sku":"a","quantity":1}]}"#.into();
-    // No end after the last line: at a clean end it is a line all the same.
+    // The last line has no line ending. When the body ends cleanly, it counts as a line.
     let answer = post(&stage, &[], lines.join("\n")).await;
     assert_eq!(answer.status.as_u16(), 202, "{answer:?}");
     assert_eq!((&answer.body["accepted"], &answer.body["rejected_total"]), (&json!(17), &json!(3)));

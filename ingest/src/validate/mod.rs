@@ -1,7 +1,7 @@
-//! From what a client sent to a command, or to everything that is wrong with it. Pure: ids and the caller are
+//! Turns what a client sent into a command, or into everything that is wrong with it. Pure: ids and the caller are
 //! arguments.
 //!
-//! Each error carries a JSON pointer to its field. What fails here never reaches the log.
+//! Each error has a JSON pointer to its field. A request that fails here never reaches the log.
 
 mod order;
 mod status;

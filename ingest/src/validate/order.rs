@@ -1,4 +1,4 @@
-//! Placing an order: whose it is, what it holds, and that it stays within the limits.
+//! Validates a request to place an order: its owner, its content and its limits.
 
 use compact_str::CompactString;
 use orderflow_schemas::{
@@ -15,17 +15,17 @@ use uuid::Uuid;
 
 use crate::{fingerprint, requests::OrderRequest};
 
-/// For whom a caller may place orders.
+/// The customers that a caller may place orders for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Owner {
-    /// Only for this customer, which the caller is.
+    /// Only this customer, who is the caller.
     Only(CustomerId),
-    /// For the customer that the request names.
+    /// Any customer; the request must name one.
     Named,
 }
 
 impl Owner {
-    /// For whom this caller may place orders; 403 if for nobody.
+    /// The customers that this caller may place orders for; 403 if there are none.
     pub fn of(caller: &Caller) -> Result<Self, Problem> {
         match caller.may(Action::PlaceOrder)? {
             Scope::All => Ok(Self::Named),
@@ -53,7 +53,7 @@ impl Owner {
     }
 }
 
-/// The command that places this order, under the id made from `fresh`, a new UUIDv7.
+/// The command that places this order. The order's id is made from `fresh`, a new UUIDv7, and the customer's id.
 pub fn place(
     request: OrderRequest,
     key: Option<IdempotencyKey>,
@@ -65,7 +65,7 @@ pub fn place(
     let customer = owner.resolve(request.customer_id, &mut errors)?;
     let currency = errors.currency(&request.currency);
     let lines = lines(request.lines, &mut errors);
-    // With a line left out the indices would no longer be the client's.
+    // Lines are merged only if none was left out, so that the indices in errors are those of the client's lines.
     let lines = if errors.is_empty() { merge(lines, &mut errors) } else { lines };
     let channel = errors.text("/channel", request.channel, CHANNEL_CHARS_MAX);
     let notes = errors.prose("/notes", request.notes, NOTES_CHARS_MAX);
@@ -82,7 +82,7 @@ pub fn place(
     Ok(PlaceOrder { order_id, customer_id, currency, lines, channel, notes, placed_at, idempotency, by })
 }
 
-/// The key from the header or from the body; both may be there if they say the same.
+/// The key from the header or from the body. Both may be present if they are equal.
 fn one_key(
     header: Option<IdempotencyKey>,
     body: Option<CompactString>,

@@ -1,4 +1,4 @@
-//! Moving an order to another state, by its name or by an action such as `cancel`.
+//! Validates requests to move an order to another state, given by its name or by an action such as `cancel`.
 
 use compact_str::CompactString;
 use orderflow_schemas::{Lifecycle, OrderId, Status, commands::ChangeStatus, limits::REASON_CHARS_MAX};
@@ -6,7 +6,7 @@ use orderflow_web::{Caller, FieldError, Problem, fields::FieldErrors};
 
 use crate::requests::{ActionRequest, StatusRequest};
 
-/// The command that moves an order to the state the request names.
+/// The command that moves an order to the state that the request names.
 pub fn change_status(
     order_id: OrderId,
     request: StatusRequest,
@@ -24,7 +24,7 @@ pub fn change_status(
     Ok(ChangeStatus { order_id, status, if_match, reason, by: caller.actor() })
 }
 
-/// The command behind an action such as `cancel`; 409 where the lifecycle has no such action.
+/// The command behind an action such as `cancel`; 409 if the lifecycle has no such action.
 pub fn perform(
     order_id: OrderId,
     action: &str,

@@ -1,4 +1,4 @@
-//! Stock and the catalogue: receipts, adjustments and products.
+//! Validates requests about stock and the catalogue: receipts, adjustments and products.
 
 use compact_str::CompactString;
 use orderflow_schemas::{
@@ -13,7 +13,7 @@ use crate::{
     requests::{AdjustmentRequest, ProductLine, ProductRequest, ReceiptLine, ReceiptRequest},
 };
 
-/// The command that takes stock in.
+/// The command that receives units of a SKU into stock.
 pub fn receive(
     sku: Sku,
     request: &ReceiptRequest,
@@ -31,7 +31,7 @@ pub fn receive(
     Ok(ReceiveStock { sku, quantity, idempotency, by: caller.actor() })
 }
 
-/// The command that corrects what is available.
+/// The command that corrects the available units of a SKU.
 pub fn adjust(
     sku: Sku,
     request: AdjustmentRequest,
@@ -70,7 +70,7 @@ pub fn set_product(sku: Sku, request: ProductRequest, caller: &Caller) -> Result
     Ok(SetProduct { sku, name, unit_price, currency, by: caller.actor() })
 }
 
-/// The command of a line of `POST /inventory/batch`, under this key where the line has none.
+/// The command of a line of `POST /inventory/batch`. Its key is the line's own, or `derived` if the line has none.
 pub fn receive_line(
     line: ReceiptLine,
     derived: Option<IdempotencyKey>,

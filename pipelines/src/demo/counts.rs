@@ -1,4 +1,4 @@
-//! What the market has done so far, and the live summary line.
+//! Counters of the simulated market, and the live summary line.
 
 use std::{
     io::IsTerminal,
@@ -12,7 +12,7 @@ use std::{
 use hdrhistogram::Histogram;
 use tokio_util::sync::CancellationToken;
 
-/// Counts of a market.
+/// What the customers of a market did, in counters, and the latency of their orders.
 pub(super) struct Counts {
     pub(super) placed: AtomicU64,
     pub(super) out_of_stock: AtomicU64,
@@ -40,7 +40,7 @@ impl Default for Counts {
 }
 
 impl Counts {
-    /// Notes how long an order took to be answered.
+    /// Records the time from sending an order to its response.
     pub(super) fn answered(&self, within: Duration) {
         let micros = u64::try_from(within.as_micros()).unwrap_or(u64::MAX);
         let recorded = self.latency_us.lock().expect("no holder panics").record(micros);

@@ -1,5 +1,5 @@
-//! A simulated market: a seller who stocks the shelves, customers who order, cancel and press the button twice,
-//! couriers who deliver.
+//! A simulated market: a seller stocks the shelves, customers place, cancel and repeat orders, and couriers deliver
+//! them.
 
 use std::{
     sync::{
@@ -31,11 +31,12 @@ const PRODUCTS: [(&str, u64); 8] = [
 /// Connections that customers share.
 const CUSTOMERS_AT_ONCE: usize = 16;
 const CUSTOMERS: u64 = 500;
-/// One delivery of stock, few enough that shelves run empty now and then.
+/// The least units that one receipt brings of a product that is not scarce. The number is small enough that shelves
+/// run empty now and then.
 const RESTOCK_UNITS: u64 = 400;
 const RESTOCK_EVERY: Duration = Duration::from_secs(1);
 
-/// The market.
+/// A market that sends its requests to one server.
 pub(super) struct Market {
     target: Target,
     rate: f64,
@@ -46,13 +47,13 @@ pub(super) struct Market {
 }
 
 impl Market {
-    /// A market with so many orders a second.
+    /// A market that places `rate` orders a second.
     pub(super) fn new(target: Target, rate: f64, counts: Arc<Counts>) -> Self {
         let run = format!("{:08x}", fastrand::u32(..));
         Self { target, rate, run, counts, next: AtomicU64::new(0), started: Instant::now() }
     }
 
-    /// Trades until `stop`; steps that were begun are finished.
+    /// Trades until `stop`. Orders that were begun are finished first.
     pub(super) async fn run(self, stop: CancellationToken) -> Result<()> {
         self.open_shop().await?;
         let market = Arc::new(self);
@@ -76,7 +77,8 @@ impl Market {
         self.receive(&mut seller).await
     }
 
-    /// As much of each product as the customers are likely to want until the next time, a little less of the last.
+    /// Receives about as much of each product as customers want until the next receipt, and half of that of the last
+    /// one.
     async fn receive(&self, seller: &mut Client) -> Result<()> {
         let wanted = (self.rate * RESTOCK_EVERY.as_secs_f64() * 0.8).ceil() as u64;
         for (name, _) in PRODUCTS {
@@ -119,7 +121,7 @@ impl Market {
         }
     }
 
-    /// The whole story of one order.
+    /// One order from its placing to its delivery, refusal or cancellation.
     async fn trade(&self, number: u64) -> Result<()> {
         let name = format!("customer-{}", fastrand::u64(..CUSTOMERS));
         let mut customer = Client::new(&self.target, "customer", &name);

@@ -1,7 +1,7 @@
-//! `orderflow demo`: a whole system in a temporary directory, with a market that keeps it busy.
+//! `orderflow demo`: a whole system in a temporary directory, with a simulated market that keeps it busy.
 //!
-//! The market talks to the system over HTTP like anybody else. At the end the system stops in order and the log is
-//! verified against the database; the exit code says whether all balances.
+//! The market uses the system over HTTP, as any client does. At the end the system stops in order, and the log is
+//! verified against the database. The exit code says whether everything balances.
 
 mod counts;
 mod market;
@@ -23,7 +23,7 @@ use crate::{
     verify::verify,
 };
 
-/// Runs the demo.
+/// Runs the demo until its duration is over or a signal stops it.
 pub async fn run(demo: Demo) -> Result<()> {
     ensure!(demo.listen.ip().is_loopback(), "the demo has no accounts, so it listens on loopback only");
     let data = tempfile::Builder::new().prefix("orderflow-demo-").tempdir()?;
@@ -62,7 +62,7 @@ fn introduce(system: &System, configuration: &Configuration) {
     eprintln!("  curl http://{address}/health http://{address}/metrics");
 }
 
-/// Lets the market trade until the time is over or somebody stops it.
+/// Runs the market until the duration is over, a signal arrives, or the system fails.
 async fn trade(
     system: &mut System,
     demo: &Demo,

@@ -1,8 +1,9 @@
-//! A TCP listener that serves a bounded number of connections; more wait in the kernel's queue. For one that waits, the
-//! connection is closed on which nothing has been asked for longest since its last answer, if there is one.
+//! A TCP listener that serves a bounded number of connections. Further connections wait in the kernel's queue. For
+//! each waiting connection, the listener closes the connection that has been idle longest since its last response, if
+//! there is one.
 //!
-//! A connection on which nothing moves in either direction for a while is cut, so that silent peers do not keep the
-//! places of others. That while is longer than any answer takes.
+//! A connection on which no byte moves in either direction for 90 seconds is closed, so that silent peers do not
+//! occupy places. No response takes that long.
 
 mod slot;
 
@@ -26,19 +27,19 @@ use tokio::{
 pub use self::slot::Slot;
 use self::slot::Slots;
 
-/// How long nothing may move on a connection.
+/// How long a connection may stay open without a byte read or written.
 const IDLE_MAX: Duration = Duration::from_secs(90);
 
-/// Accepts while fewer than so many connections are open.
+/// A listener that keeps at most `connections_max` connections open.
 pub struct BoundedListener {
     listener: TcpListener,
     places: Arc<Semaphore>,
     slots: Arc<Slots>,
-    /// How many were accepted.
+    /// The number of connections accepted so far, which numbers the next one.
     accepted: u64,
 }
 
-/// A connection that gives its place back when it closes.
+/// An open connection. Dropping it frees its place.
 pub struct Connection {
     stream: TcpStream,
     idle: Pin<Box<Sleep>>,
@@ -54,12 +55,12 @@ impl Connection {
         Self { stream, idle, slot, slots, number, _place: place }
     }
 
-    /// Where it is noted what this connection is doing.
+    /// The record of what this connection is doing.
     pub fn slot(&self) -> &Slot {
         &self.slot
     }
 
-    /// Notes that something moved.
+    /// Restarts the idle timer if the read or write made progress.
     fn moved<T>(&mut self, poll: Poll<T>) -> Poll<T> {
         if poll.is_ready() {
             self.idle.as_mut().reset(Instant::now() + IDLE_MAX);
@@ -75,12 +76,12 @@ impl Drop for Connection {
 }
 
 impl BoundedListener {
-    /// Bounds a listener.
+    /// Wraps a listener so that at most `connections_max` connections are open.
     pub fn new(listener: TcpListener, connections_max: usize) -> Self {
         Self { listener, places: Arc::new(Semaphore::new(connections_max)), slots: Slots::new(), accepted: 0 }
     }
 
-    /// A place for one more connection: a free one, or that of a connection which is idle.
+    /// A place for one more connection: a free one, or the place of an idle connection, which is closed for it.
     async fn place(&self) -> OwnedSemaphorePermit {
         if let Ok(place) = self.places.clone().try_acquire_owned() {
             return place;
@@ -101,7 +102,7 @@ impl Listener for BoundedListener {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Connection, SocketAddr) {
-        // Axum's own accept waits out errors such as too many open files.
+        // Axum's accept waits and retries after errors such as too many open files.
         let (stream, address) = Listener::accept(&mut self.listener).await;
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "connection without TCP_NODELAY");
@@ -200,7 +201,7 @@ mod tests {
         assert_eq!(served.read(&mut [0]).await.unwrap(), 1);
     }
 
-    /// Serves `/` at once and `/slow` when it is told to.
+    /// Serves `/` at once, and `/slow` when the test releases it.
     async fn serve(connections_max: usize) -> (SocketAddr, Arc<Notify>, Arc<Notify>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -221,7 +222,7 @@ mod tests {
         stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n").as_bytes()).await.unwrap();
     }
 
-    /// Reads an answer that ends with this word.
+    /// Reads a response up to `word`, its last word.
     async fn answer(stream: &mut TcpStream, word: &str) {
         let mut text = Vec::new();
         while !text.ends_with(word.as_bytes()) {
@@ -239,7 +240,7 @@ mod tests {
             answer(&mut stream, "at once").await;
             streams.push(stream);
         }
-        // The one that was idle for longest asks again and is busy.
+        // The connection that was idle longest sends another request and is busy.
         let [busy, first, second] = streams.as_mut_slice() else { unreachable!("there are three") };
         ask(busy, "/slow").await;
         asked.notified().await;

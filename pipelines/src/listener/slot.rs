@@ -1,4 +1,4 @@
-//! What a connection is doing, and which of them can be closed to make room.
+//! What a connection is doing, and which connections can be closed to make room.
 
 use std::{
     collections::HashMap,
@@ -18,34 +18,34 @@ use axum::{
 use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
 
-/// Nothing has come yet.
+/// No byte has been read yet.
 const FRESH: u8 = 0;
-/// A request is on its way or being answered.
+/// A request is being read or answered.
 const BUSY: u8 = 1;
-/// The answer is made, and is being written.
+/// The response is complete in memory, and is being written.
 const ANSWERED: u8 = 2;
-/// The last answer has gone out, and nothing has come since.
+/// The last response has been written, and no byte has been read since.
 const IDLE: u8 = 3;
-/// To be closed; what still comes is not read.
+/// The connection is being closed. Bytes that still arrive are not read.
 const CLOSED: u8 = 4;
 
-/// One connection, as the listener and the requests on it see it.
+/// The state of one connection, shared by the listener and the requests on that connection.
 #[derive(Clone)]
 pub struct Slot(Arc<Shared>);
 
 struct Shared {
     state: AtomicU8,
-    /// Nanoseconds since [`Slots::started`] at which it became idle.
+    /// When the connection became idle, in nanoseconds since [`Slots::started`].
     idle_since: AtomicU64,
     waker: AtomicWaker,
     slots: Arc<Slots>,
 }
 
-/// All connections.
+/// The slots of all open connections.
 pub struct Slots {
     started: Instant,
     open: Mutex<HashMap<u64, Slot>>,
-    /// Whether somebody waits for one to become idle.
+    /// Whether the listener waits for a connection to become idle.
     wanted: AtomicBool,
     became_idle: Notify,
 }
@@ -60,7 +60,7 @@ impl Slots {
         })
     }
 
-    /// A slot for a new connection. It is among the open ones until [`Slots::remove`].
+    /// A slot for a new connection. The slot counts as open until [`Slots::remove`].
     pub(super) fn add(self: &Arc<Self>, number: u64) -> Slot {
         let slot = Slot(Arc::new(Shared {
             state: AtomicU8::new(FRESH),
@@ -76,16 +76,16 @@ impl Slots {
         self.open.lock().expect("nothing panics under it").remove(&number);
     }
 
-    /// Closes the connection that has been idle for longest. Waits until there is one.
+    /// Closes the connection that has been idle longest. Waits for an idle connection if there is none.
     pub(super) async fn close_longest_idle(&self) {
-        // From now on who becomes idle says so.
+        // From now on, a connection that becomes idle sends a notification.
         self.wanted.store(true, Ordering::SeqCst);
         while !self.longest_idle().is_some_and(|slot| slot.close()) {
             self.became_idle.notified().await;
         }
     }
 
-    /// Nobody waits for a connection to become idle any more.
+    /// Ends the wait for an idle connection: connections that become idle send no notification any more.
     pub(super) fn found(&self) {
         self.wanted.store(false, Ordering::SeqCst);
     }
@@ -98,14 +98,14 @@ impl Slots {
 }
 
 impl Slot {
-    /// Notes that bytes were read; `false` if it is too late for them.
+    /// Marks the connection as busy, because bytes were read. Returns `false` if it was already closed to make room.
     pub(super) fn read(&self) -> bool {
         let to_busy = |state| (state != CLOSED).then_some(BUSY);
         self.0.state.load(Ordering::Relaxed) == BUSY
             || self.0.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, to_busy).is_ok()
     }
 
-    /// Whether it was closed to make room. If not, whoever closes it wakes the task of `waker`.
+    /// Whether the connection was closed to make room. If it is not closed yet, closing it wakes the task of `waker`.
     pub(super) fn is_closed(&self, waker: &Waker) -> bool {
         self.0.waker.register(waker);
         self.0.state.load(Ordering::SeqCst) == CLOSED
@@ -119,16 +119,16 @@ impl Slot {
         closed
     }
 
-    /// Notes that a request is being answered; the answer goes through [`Self::answer`].
+    /// Marks the connection as busy with a request. The response goes through [`Self::answer`].
     pub fn begin(&self) {
-        // A connection that was closed meanwhile has no more use for what it knows.
+        // If the connection was closed meanwhile, its state no longer matters.
         self.read();
     }
 
-    /// Notes that this is the answer, to be written next.
+    /// Takes note of the response, which is written next, and returns it.
     pub fn answer(&self, answer: Response) -> Response {
         if answer.body().size_hint().exact().is_some() {
-            // It is in memory, and what is written next is all of it.
+            // The whole body is in memory, so everything written next belongs to it.
             self.answered();
             return answer;
         }
@@ -136,11 +136,11 @@ impl Slot {
     }
 
     fn answered(&self) {
-        // A failure to change it means that it is closed already.
+        // A failed exchange means that the connection is already closed.
         let _ = self.0.state.compare_exchange(BUSY, ANSWERED, Ordering::SeqCst, Ordering::SeqCst);
     }
 
-    /// Notes that all there was to write is written.
+    /// Marks the connection as idle if a whole response has just been flushed.
     pub(super) fn flushed(&self) {
         let (shared, slots) = (&self.0, &self.0.slots);
         if shared.state.load(Ordering::Relaxed) != ANSWERED {
@@ -155,7 +155,7 @@ impl Slot {
     }
 }
 
-/// An answer whose length is not known before its end: until then its connection is busy.
+/// The body of a response whose length is unknown until its end. The connection stays busy until the body is dropped.
 struct Streamed {
     body: Body,
     slot: Slot,

@@ -1,9 +1,9 @@
 //! `orderflow bench`: open-loop load on a running server.
 //!
-//! Requests are due at fixed times, whether or not earlier ones have been answered, and a latency counts from the
-//! time a request was due: so a stall shows in the percentiles of all requests it delayed (no coordinated omission;
-//! Gil Tene, "How NOT to Measure Latency"). With `--rate max` the loop is closed and the percentiles are service
-//! times; the report says which.
+//! Requests are due at fixed times, whether or not earlier requests have been answered. A latency counts from the
+//! time the request was due. A stall therefore shows in the percentiles of all requests that it delayed (no
+//! coordinated omission; Gil Tene, "How NOT to Measure Latency"). With `--rate max` the loop is closed and the
+//! percentiles are service times; the report says which.
 
 use std::{
     fmt,
@@ -22,11 +22,11 @@ use serde_json::json;
 
 use super::client::{Client, Target};
 
-/// Orders of one request in batch mode.
+/// Orders in one request of batch mode.
 const BATCH_ORDERS: u64 = 1_000;
-/// SKUs the orders are spread over.
+/// The number of SKUs that the orders are spread over.
 const SKUS: u64 = 10_000;
-/// Customers the orders are spread over.
+/// The number of customers that the orders are spread over.
 const CUSTOMERS: u64 = 5_000;
 
 /// How orders are sent.
@@ -39,47 +39,47 @@ pub enum Mode {
     Batch,
 }
 
-/// What to run.
+/// What to send, and where.
 #[derive(Clone, Debug)]
 pub struct Bench {
-    /// The server.
+    /// The server to load.
     pub target: Target,
     /// How orders are sent.
     pub mode: Mode,
-    /// Orders a second; none: as fast as they are answered.
+    /// Orders a second; `None`: as fast as they are answered.
     pub rate: Option<f64>,
-    /// How long.
+    /// How long requests are sent.
     pub duration: Duration,
-    /// How many connections.
+    /// Connections that send requests at the same time.
     pub connections: u32,
-    /// Lines of each order.
+    /// Lines in each order.
     pub lines: u32,
 }
 
-/// What was measured.
+/// The result of a load.
 #[derive(Debug, Serialize)]
 pub struct Report {
     /// How orders were sent.
     pub mode: Mode,
-    /// Whether requests were due at fixed times.
+    /// Whether requests were due at fixed times, which makes latencies count from the due time.
     pub open_loop: bool,
-    /// Connections.
+    /// Connections that sent requests at the same time.
     pub connections: u32,
-    /// Lines of each order.
+    /// Lines in each order.
     pub lines: u32,
-    /// Who the load came from.
+    /// The role that the requests had, and how the server learned it.
     pub caller: &'static str,
-    /// Orders that were answered with success.
+    /// Orders in requests that were answered with success.
     pub orders: u64,
-    /// Requests that failed.
+    /// Requests that failed or were refused.
     pub errors: u64,
-    /// Seconds until the last answer.
+    /// Seconds from the first request to the last response.
     pub seconds: f64,
-    /// Orders a second until durable (and, in single mode, decided).
+    /// Orders a second, over the time until all were durable (and, in single mode, decided).
     pub durable_per_s: f64,
-    /// Orders a second until the database showed the last of them.
+    /// Orders a second, over the time until the database showed the last of them.
     pub materialised_per_s: f64,
-    /// Milliseconds from when a request was due to its answer.
+    /// Milliseconds from the time a request was due to its response.
     pub latency_ms: Latency,
 }
 
@@ -117,7 +117,7 @@ struct Shared {
     errors: AtomicU64,
 }
 
-/// Receives stock for everything, loads the server, waits until its store has caught up, and reports.
+/// Receives stock of every SKU, loads the server, waits until the store has caught up, and reports.
 pub async fn run(bench: Bench) -> Result<Report> {
     let run = format!("{:08x}", uuid::Uuid::new_v4().as_u128() as u32);
     let mut client = Client::new(&bench.target, "service", "bench");
@@ -211,7 +211,7 @@ async fn request(client: &mut Client, shared: &Shared, first: u64, size: u64) ->
     }
 }
 
-/// An order that depends only on its number.
+/// The JSON of the order with this number. The same run and number give the same order.
 fn order(shared: &Shared, number: u64, keyed: bool) -> String {
     let (customer, mut lines) = (number % CUSTOMERS, String::new());
     for line in 0..u64::from(shared.bench.lines) {

@@ -1,7 +1,7 @@
-//! A small HTTP/1.1 client on one kept-alive connection, with little between the caller and the socket.
+//! A small HTTP/1.1 client with one kept-alive connection and little overhead.
 //!
-//! Only `http://` addresses. A request whose answer is lost is not sent again here: whether that is harmless is for
-//! the caller to know.
+//! It accepts only `http://` addresses. It never repeats a request whose response was lost: only the caller knows
+//! whether a repeat is safe.
 
 use std::time::Duration;
 
@@ -14,22 +14,22 @@ use hyper_util::rt::TokioIo;
 use orderflow_schemas::{Offset, Position, TopicPartition};
 use tokio::net::TcpStream;
 
-/// An answer may have this many bytes.
+/// The largest body of a response.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
-/// How long an answer may take.
+/// The longest time that a response may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(120);
 
-/// How long to leave a store that has not caught up alone.
+/// The pause before asking again a store that has not caught up.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// Where a server listens.
+/// The address of a server.
 #[derive(Clone, Debug)]
 pub struct Target {
     authority: String,
 }
 
 impl Target {
-    /// From a URL such as `http://127.0.0.1:8080`.
+    /// Parses a URL such as `http://127.0.0.1:8080`.
     pub fn parse(url: &str) -> Result<Self> {
         let uri: http::Uri = url.parse().with_context(|| format!("`{url}` is no URL"))?;
         ensure!(uri.scheme_str() == Some("http"), "`{url}` must begin with http://");
@@ -38,14 +38,14 @@ impl Target {
     }
 }
 
-/// An answer.
+/// A complete response of a server.
 #[derive(Debug)]
 pub struct Answer {
-    /// Its status.
+    /// The HTTP status.
     pub status: StatusCode,
-    /// How long the server asks to be left alone.
+    /// The value of `Retry-After`: how long the server asks the client to wait.
     pub retry_after: Option<Duration>,
-    /// Its body.
+    /// The whole body.
     pub body: Bytes,
 }
 
@@ -55,7 +55,7 @@ impl Answer {
         serde_json::from_slice(&self.body).context("the answer is not JSON")
     }
 
-    /// The answer, if it is a success; else what the problem says.
+    /// The response if its status is a success; otherwise an error with the status and the body.
     pub fn success(self) -> Result<Self> {
         if self.status.is_success() {
             return Ok(self);
@@ -64,7 +64,7 @@ impl Answer {
     }
 }
 
-/// A connection in the name of a caller.
+/// A client in the name of one caller, with one connection.
 pub struct Client {
     target: Target,
     caller: Vec<(&'static str, String)>,
@@ -78,7 +78,7 @@ impl Client {
         Self { target: target.clone(), caller, sender: None }
     }
 
-    /// The same client, whose requests belong to this trace, 32 hex digits.
+    /// The same client, with a `traceparent` that puts its requests into the trace `trace` (32 hex digits).
     #[must_use]
     pub fn traced(mut self, trace: &str) -> Self {
         let parent = &trace[..16];
@@ -86,7 +86,7 @@ impl Client {
         self
     }
 
-    /// Sends a request and waits for the whole answer. Connects first, where there is no connection.
+    /// Sends a request and waits for the whole response. Connects first if there is no connection.
     pub async fn send(
         &mut self,
         method: Method,
@@ -132,19 +132,19 @@ impl Client {
                 .with_context(|| format!("cannot connect to {authority}; is `orderflow serve` running?"))?;
             stream.set_nodelay(true)?;
             let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-            // Ends by itself when the sender is dropped.
+            // This task ends when the sender is dropped.
             tokio::spawn(connection);
             self.sender = Some(sender);
         }
         Ok(self.sender.as_mut().expect("connected above"))
     }
 
-    /// `GET`, and the JSON of a successful answer.
+    /// Sends a `GET` and returns the JSON of a successful response.
     pub async fn get(&mut self, path: &str) -> Result<serde_json::Value> {
         self.send(Method::GET, path, &[], Bytes::new()).await?.success()?.json()
     }
 
-    /// Sends JSON.
+    /// Sends a request with a JSON body.
     pub async fn send_json(
         &mut self,
         method: Method,
@@ -154,12 +154,12 @@ impl Client {
         self.send(method, path, &[("content-type", "application/json")], body.to_string()).await
     }
 
-    /// Posts NDJSON.
+    /// Posts a body of NDJSON.
     pub async fn post_lines(&mut self, path: &str, lines: Bytes) -> Result<Answer> {
         self.send(Method::POST, path, &[("content-type", "application/x-ndjson")], lines).await
     }
 
-    /// Waits until the store of the server shows everything up to `position`.
+    /// Waits until the server's store shows everything up to `position`.
     async fn caught_up(&mut self, position: &str) -> Result<()> {
         loop {
             let headers = [("orderflow-min-position", position)];
@@ -167,13 +167,13 @@ impl Client {
             if answer.status != StatusCode::SERVICE_UNAVAILABLE {
                 return answer.success().map(drop);
             }
-            // A store that is away says so at once.
+            // A server whose store is unavailable answers at once, so this waits before asking again.
             tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
 
-    /// Waits until everything that the server has taken is decided and the store shows it: what decisions lead to is
-    /// commands too, so this looks until no more of them come.
+    /// Waits until everything that the server has accepted is decided and the store shows it. Decisions lead to
+    /// further commands, so this repeats until no new commands appear.
     pub async fn settled(&mut self) -> Result<()> {
         let mut before = String::new();
         loop {
@@ -187,7 +187,7 @@ impl Client {
     }
 }
 
-/// The position of the last commands there are.
+/// The position of the last command in each partition.
 fn commands_end(topics: &serde_json::Value) -> String {
     let mut position = Position::default();
     for topic in topics["items"].as_array().into_iter().flatten() {

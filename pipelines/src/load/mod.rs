@@ -1,4 +1,4 @@
-//! Talking to a running orderflow: the client, and the commands that load it (`replay`, `bench`).
+//! Clients of a running server: the HTTP client, and the commands that load the server (`replay`, `bench`).
 
 pub mod bench;
 pub mod client;

@@ -8,30 +8,30 @@ use serde_json::{Map, Value};
 
 use super::Settings;
 
-/// One setting.
+/// One setting, with everything that the flag, the help and the reference need.
 #[derive(Debug)]
 pub struct Setting {
-    /// Its keys in the file, outermost first.
+    /// The keys in the pipeline file, outermost first.
     pub path: Vec<String>,
-    /// Its flag, without the dashes.
+    /// The flag without its leading dashes.
     pub flag: String,
-    /// Its environment variable.
+    /// The name of the environment variable.
     pub env: String,
-    /// What its value is called in the help.
+    /// The placeholder for the value in the help.
     pub value_name: String,
-    /// Whether its value is an integer; else it is a text.
+    /// Whether the value is an integer; otherwise it is text.
     pub is_integer: bool,
-    /// The least and the largest value that it may have.
+    /// The least and the largest allowed value; `None` for no bound.
     pub bounds: (Option<u64>, Option<u64>),
-    /// Its default; none if it is off.
+    /// The default in text form; `None` if the setting is off by default.
     pub default: Option<String>,
-    /// What it is for.
+    /// The help text.
     pub help: String,
-    /// The part of the system that it belongs to; none for the process as a whole.
+    /// The part of the system that the setting belongs to; `None` for the process as a whole.
     pub part: Option<String>,
-    /// Whether it is one of those that most people need.
+    /// Whether the setting is in the short help and the README.
     pub is_common: bool,
-    /// Whether its value must not be shown.
+    /// Whether the value must not be shown.
     pub is_secret: bool,
 }
 
@@ -47,12 +47,12 @@ pub fn all() -> &'static [Setting] {
     &ALL
 }
 
-/// Adds the settings below an object of the schema.
+/// Adds the settings below an object of the schema to `all`.
 fn collect(object: &Value, path: &mut Vec<String>, part: Option<&str>, all: &mut Vec<Setting>) {
     for (name, field) in object["properties"].as_object().into_iter().flatten() {
         path.push(name.clone());
         if field["properties"].is_object() {
-            // What a part contains belongs to it.
+            // The settings inside a part belong to that part.
             collect(field, path, part.or(field["description"].as_str()), all);
         } else if let Value::Object(field) = field {
             all.push(setting(field, path, part));
@@ -87,7 +87,7 @@ fn setting(field: &Map<String, Value>, path: &[String], part: Option<&str>) -> S
     }
 }
 
-/// The unit that ends a name: `cache_bytes_max` is in bytes.
+/// The unit in the last word of a name: `cache_bytes_max` is in bytes.
 fn unit_of(name: &str, is_integer: bool) -> &'static str {
     let name = name.trim_end_matches("_max").trim_end_matches("_min");
     match () {
@@ -99,7 +99,7 @@ fn unit_of(name: &str, is_integer: bool) -> &'static str {
     }
 }
 
-/// Refuses values that are outside the bounds of their settings.
+/// Returns an error if a value is outside the bounds of its setting.
 pub fn check_bounds(table: &toml::Table) -> Result<()> {
     for setting in all() {
         let Some(given) = given(table, &setting.path).and_then(toml::Value::as_integer) else { continue };
@@ -114,7 +114,7 @@ pub fn check_bounds(table: &toml::Table) -> Result<()> {
     Ok(())
 }
 
-/// The value of a setting in a nested table.
+/// The value of a setting in a nested table, if it is given.
 fn given<'t>(table: &'t toml::Table, path: &[String]) -> Option<&'t toml::Value> {
     let (last, parts) = path.split_last()?;
     let mut table = table;
@@ -124,7 +124,7 @@ fn given<'t>(table: &'t toml::Table, path: &[String]) -> Option<&'t toml::Value>
     table.get(last)
 }
 
-/// Bounds in words.
+/// The bounds as text.
 pub fn range(least: Option<u64>, most: Option<u64>) -> String {
     match (least, most) {
         (Some(least), Some(most)) => format!("{least} to {most}"),

@@ -1,4 +1,4 @@
-//! What a process is to run: its settings, checked together, and its lifecycle.
+//! The configuration of a process: its settings, checked together, and its lifecycle.
 
 use std::{ops::Deref, sync::Arc};
 
@@ -8,19 +8,19 @@ use orderflow_schemas::Lifecycle;
 use super::Settings;
 use crate::stores::database::Location;
 
-/// The configuration of a process. It can be used as its settings.
+/// The checked configuration of a process. It dereferences to its settings.
 #[derive(Clone, Debug)]
 pub struct Configuration {
-    /// The settings.
+    /// The settings, with bounds and combinations checked.
     settings: Settings,
     /// The lifecycle of orders.
     pub lifecycle: Arc<Lifecycle>,
-    /// Where the database is.
+    /// Where the database is, from the settings.
     pub location: Location,
 }
 
 impl Configuration {
-    /// Checks what can be checked without starting, beyond the bounds of each setting.
+    /// Checks everything beyond the bounds of each setting that can be checked without starting.
     pub fn new(settings: Settings, lifecycle: Arc<Lifecycle>) -> Result<Self> {
         if let Some(url) = &settings.topics {
             let scheme = url.split(':').next().unwrap_or_default();

@@ -1,10 +1,11 @@
 //! Settings: defaults < pipeline file < environment < flags.
 //!
-//! Each part of the system has one struct of settings, in its own crate, and [`Settings`] nests them. Nothing else lists
-//! them: the `[settings]` table of a pipeline file is read into that struct, and its JSON Schema gives every field a flag,
-//! an environment variable, a line of `--help` and a row of the reference ([`catalog`]). A field's doc comment is its
-//! help, `#[schemars(range(…))]` its bounds, which are checked wherever the value comes from. `x-flag` in its schema
-//! names a flag that is not made of its path; only these are in the short help and in the README.
+//! Each part of the system has one struct of settings, in its own crate, and [`Settings`] nests them. There is no
+//! other list of settings. The `[settings]` table of a pipeline file is read into that struct. Its JSON Schema gives
+//! every field a flag, an environment variable, a line of `--help` and a row of the reference ([`catalog`]). A
+//! field's doc comment is its help, and `#[schemars(range(…))]` has its bounds, which are checked for values from
+//! every place. `x-flag` in a field's schema names a flag that does not follow from the field's path. Only settings
+//! with `x-flag` are in the short help and in the README.
 
 mod catalog;
 mod configuration;
@@ -54,8 +55,8 @@ pub struct Settings {
     /// Partitions of `stock.commands` and `stock.events`, fixed once the log exists.
     #[schemars(range(min = 1, max = 256), extend("x-flag" = "stock-partitions"))]
     pub stock_partitions: u16,
-    /// Idempotency keys that each partition remembers, the newest ones. With fewer than the minimum, a repeat could find
-    /// its key forgotten while its first request is still in flight.
+    /// Idempotency keys that each partition remembers, the newest ones. With fewer than the minimum, a repeat could
+    /// find its key forgotten while its first request is still in flight.
     #[schemars(range(min = 1_000), extend("x-flag" = "keys-max"))]
     pub keys_max: usize,
     /// The largest request body, decompressed. Streams of lines have no limit.
@@ -108,7 +109,8 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The settings in a nested table of those that are given, within their bounds; the others have their defaults.
+    /// Reads the given settings from a nested table and checks their bounds. Settings that are not given have their
+    /// defaults.
     pub fn from_table(table: toml::Table) -> Result<Self> {
         catalog::check_bounds(&table)?;
         serde_path_to_error::deserialize(toml::Value::Table(table)).map_err(|error| {

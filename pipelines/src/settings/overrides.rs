@@ -1,4 +1,4 @@
-//! Settings from flags and the environment: an argument of clap for each setting of the catalog.
+//! Settings from flags and the environment: one argument of clap for each setting of the catalog.
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, error::ErrorKind};
 use toml::{Table, Value};
@@ -13,7 +13,7 @@ use super::{
 pub struct Overrides(Table);
 
 impl Overrides {
-    /// Puts these over the settings of a pipeline file.
+    /// Replaces settings of a pipeline file by these.
     pub fn apply_to(self, table: &mut Table) {
         merge(table, self.0);
     }
@@ -45,7 +45,7 @@ impl FromArgMatches for Overrides {
     }
 }
 
-/// The table that has only this setting. Its bounds are checked later, together with those of the file.
+/// A nested table with only this setting. Its bounds are checked later, together with those of the file.
 fn parse(setting: &Setting, text: &str) -> Result<Table, clap::Error> {
     let invalid = |why: String| {
         let shown = if setting.is_secret { "…" } else { text };
@@ -63,7 +63,7 @@ fn parse(setting: &Setting, text: &str) -> Result<Table, clap::Error> {
     let Value::Table(table) = setting.path.iter().rev().fold(value, nest) else {
         unreachable!("a path has a key")
     };
-    // A text can still be something else than what the setting takes.
+    // The text may still not be a valid value of this setting.
     if !setting.is_integer {
         let read: Result<Settings, _> = table.clone().try_into();
         read.map_err(|error| invalid(error.message().trim_end().to_owned()))?;

@@ -1,4 +1,4 @@
-//! Pipeline files: a lifecycle, and settings beside it.
+//! Pipeline files: a lifecycle, with optional settings.
 
 use std::{path::Path, sync::Arc};
 
@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::{Overrides, Settings};
 
-/// The pipelines that are part of the program, by name.
+/// The built-in pipelines: name and content of the file.
 pub const BUILT_IN: [(&str, &str); 4] = [
     ("order-tracking", include_str!("../../order-tracking.toml")),
     ("reservation", include_str!("../../reservation.toml")),
@@ -16,12 +16,12 @@ pub const BUILT_IN: [(&str, &str); 4] = [
     ("delivery", include_str!("../../delivery.toml")),
 ];
 
-/// A pipeline file, read and checked.
+/// A pipeline file that was read and checked.
 #[derive(Clone, Debug)]
 pub struct PipelineFile {
-    /// Its lifecycle.
+    /// The lifecycle in the file.
     pub lifecycle: Arc<Lifecycle>,
-    /// Its `[settings]`, nested by part.
+    /// The `[settings]` table, nested by part.
     settings: toml::Table,
 }
 
@@ -32,7 +32,7 @@ struct SettingsTable {
 }
 
 impl PipelineFile {
-    /// Reads a file, or a built-in pipeline by its name; none is the default one.
+    /// Reads a file, or a built-in pipeline by its name. `None` is the default pipeline.
     pub fn read(path: Option<&Path>) -> Result<Self> {
         let name = path.map_or("order-tracking".into(), |path| path.to_string_lossy());
         let built_in = BUILT_IN.iter().find(|(built_in, _)| *built_in == name);
@@ -46,7 +46,7 @@ impl PipelineFile {
     }
 
     fn parse(text: &str) -> Result<Self> {
-        // First of all, since an error elsewhere quotes the line, which may have a password in it.
+        // The settings are read first, because an error elsewhere quotes its line, which may contain a password.
         let SettingsTable { settings } = toml::from_str(text).map_err(|error| {
             let start = error.span().map_or(0, |span| span.start);
             let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
@@ -57,7 +57,7 @@ impl PipelineFile {
         Ok(file)
     }
 
-    /// The settings of the file with others over them.
+    /// The settings of the file, replaced by `overrides` where both are given.
     pub fn settings(&self, overrides: Overrides) -> Result<Settings> {
         let mut table = self.settings.clone();
         overrides.apply_to(&mut table);

@@ -13,7 +13,8 @@ fn table(settings: &[&Setting]) -> String {
         let bounds = if bounds.is_empty() { bounds } else { format!("; {bounds}") };
         let (flag, name, help) = (&setting.flag, &setting.value_name, &setting.help);
         let key = setting.path.join(".");
-        // The key in the file is the flag with other separators, unless said otherwise.
+        // Usually the key in the file is the flag with other separators. The reference names a key only where it
+        // differs.
         let key = if key.replace(['.', '_'], "-") == *flag { String::new() } else { format!(" (`{key}`)") };
         writeln!(table, "| `--{flag} {name}`{key} | {default}{bounds} | {help} |")
             .expect("memory takes all text");

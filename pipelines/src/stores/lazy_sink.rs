@@ -1,8 +1,8 @@
-//! The sink of a store that may be away, now or when the program starts.
+//! The sink of a store that may be unavailable, now or when the program starts.
 //!
-//! It opens the store when it is first needed and says in the health of the system how it is. The pauses between
-//! attempts are the driver's. What this program cannot work with, such as a wrong password or tables of a newer program,
-//! is an error when it starts; a store that is away is none.
+//! It opens the store when the store is first needed, and reports its state in the system's health. The driver
+//! decides the pauses between attempts. A problem that waiting cannot solve, such as a wrong password or tables of a
+//! newer program, is an error at the start. An unavailable store is not.
 
 use anyhow::{Context, Result};
 use async_trait::async_trait;
@@ -10,26 +10,26 @@ use orderflow_api::{Part, Status};
 use orderflow_schemas::LogId;
 use orderflow_sinks::{ApplyOutcome, Checkpoint, EventBatch, Sink, SinkError};
 
-/// Opens the writing side of a store, and makes it first if it is not there.
+/// Opens the writing side of a store, and creates the store first if it does not exist.
 #[async_trait]
 pub trait OpenSink: Send + Sync + 'static {
-    /// The store's name.
+    /// The name of the store.
     fn name(&self) -> &'static str;
 
-    /// Opens it. After an error nothing is left open.
+    /// Opens the store. After an error, nothing is left open.
     async fn open(&self) -> Result<Box<dyn Sink>, NotOpened>;
 }
 
 /// Why a store was not opened.
 #[derive(Debug)]
 pub struct NotOpened {
-    /// What is wrong, as it is for a sink that was open.
+    /// The error, in the form that an open sink would report it.
     pub error: SinkError,
-    /// Whether the store is only away, so that a program that has just started may wait for it.
+    /// Whether the store is only unavailable, so that a program that has just started may wait for it.
     pub is_away: bool,
 }
 
-/// A store's sink, opened or to be opened.
+/// The sink of a store, which is opened when it is needed.
 pub struct LazySink<O> {
     opener: O,
     opened: Option<Box<dyn Sink>>,
@@ -37,8 +37,8 @@ pub struct LazySink<O> {
 }
 
 impl<O: OpenSink> LazySink<O> {
-    /// Opens the store; if it is away, that is left for later. What no waiting can mend is an error. `health` is told how
-    /// the store is from then on.
+    /// Opens the store; if it is unavailable, a later call opens it. A problem that waiting cannot solve is an error.
+    /// From then on, `health` is told whether the store is available.
     pub async fn new(opener: O, health: Part) -> Result<Self> {
         let name = opener.name();
         let opened = match opener.open().await {
@@ -75,7 +75,7 @@ impl<O: OpenSink> LazySink<O> {
             Ok(_) => self.health.set(Status::Ready),
             Err(SinkError::Retry { .. }) => self.health.set(Status::Waiting),
             Err(SinkError::Stop { .. }) => self.health.set(Status::Failed),
-            // About one record, not about the store.
+            // The error concerns one record, not the store.
             Err(SinkError::DeadLetter { .. }) => {}
         }
     }

@@ -1,9 +1,10 @@
-//! The stores of the system, as a list: what the log's events are brought into.
+//! The list of stores that the log's events are written to.
 //!
-//! An entry has a name, which its sink, its metrics, its part of the health and its hold on the log carry; a sink, which
-//! opens the store when it is first needed and survives one that is away; its progress; and a way to end its reads. What
-//! readers ask of a store differs from store to store, so whoever opens one gets its reads beside the entry. What
-//! `verify` compares is a list too ([`to_verify`]). Another store is another folder here.
+//! An entry has four parts. Its name is used by its sink, its metrics, its part of the health and its pin of the log.
+//! Its sink opens the store when it is first needed, and survives an unavailable store. Its progress tells how far it
+//! is. A future ends its reads. What readers ask differs from store to store, so the function that opens a store
+//! returns its reader beside the entry. The contents that `verify` compares are a list too ([`to_verify`]). Each
+//! store has its own folder here.
 
 pub mod database;
 mod lazy_sink;
@@ -17,20 +18,20 @@ use orderflow_verify::StoredContent;
 pub use self::lazy_sink::{LazySink, NotOpened, OpenSink};
 use crate::settings::Configuration;
 
-/// Ends the reads of a store.
+/// A future that ends the reads of a store.
 pub type EndReads = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// A store that is being written.
+/// A store that is written to.
 pub struct Store {
-    /// Writes it.
+    /// The sink that writes to the store.
     pub sink: Box<dyn Sink>,
-    /// How far it is, for its readers.
+    /// How far the store has applied the log, for its readers.
     pub progress: Progress,
-    /// Waits for what is being read and closes what reads need. Nothing is read after it.
+    /// Waits for reads in progress and closes what reads need. Nothing is read after it.
     pub end_reads: EndReads,
 }
 
-/// The stores that a stopped system has, for verification. One that was never made is not among them.
+/// The stores of a stopped system, for verification. A store that was never created is left out.
 pub async fn to_verify(configuration: &Configuration) -> Result<Vec<Box<dyn StoredContent>>> {
     let mut stores: Vec<Box<dyn StoredContent>> = Vec::new();
     stores.extend(database::to_verify(configuration).await?);

@@ -1,9 +1,11 @@
 //! A running system: the roles of this process, wired together, started and stopped in order.
 //!
-//! *Start*: log, database, processors and sink, then the API. It is ready when the processors have recovered, and takes
-//! orders also while a database on another machine is away. *Stop*: the API takes no more and what it took is appended;
-//! processors decide what is there and store snapshots, the sink finishes its batch, the log makes everything durable.
-//! *Failure*: a part that fails stops the whole. What it was doing is in the log, and a restart goes on from there.
+//! *Start*: log, database, processors and sink, then the API. The system is ready when the processors have recovered.
+//! It accepts orders also while a database on another machine is unavailable.
+//! *Stop*: the API accepts no more requests, and what it accepted is appended. Processors decide the remaining
+//! commands and store snapshots, the sink finishes its batch, and the log makes everything durable.
+//! *Failure*: if a part fails, the whole system stops. Its work so far is in the log, and a restart continues from
+//! there.
 
 mod process;
 mod processors;
@@ -39,12 +41,12 @@ use crate::{
     telemetry::metrics,
 };
 
-/// How long open connections may go on after the server has begun to stop.
+/// How long open connections may stay open after the server has begun to stop.
 const DRAIN_WITHIN: Duration = Duration::from_secs(10);
 
-/// A system that is running.
+/// A running system.
 pub struct System {
-    /// Where it listens.
+    /// The address that the server listens on.
     pub address: SocketAddr,
     process: Process,
     processors: Option<Processors>,
@@ -57,7 +59,7 @@ pub struct System {
 }
 
 impl System {
-    /// Starts the roles of this process; returns when it answers and the processors have recovered.
+    /// Starts the roles of this process. Returns when the server answers requests and the processors have recovered.
     pub async fn start(configuration: &Configuration) -> Result<Self> {
         let process = Process::open(configuration).await?;
         let progress = Progress::new(process.feed.partitions());
@@ -152,7 +154,7 @@ impl System {
         Ok(())
     }
 
-    /// Waits until all processors have recovered, or one has failed.
+    /// Waits until all processors have recovered, or a part has failed.
     async fn wait_recovered(&mut self) -> Result<()> {
         let Some(processors) = &mut self.processors else { return Ok(()) };
         tokio::select! {
@@ -169,7 +171,7 @@ impl System {
         }
     }
 
-    /// Stops in order. Nothing that was acknowledged is lost; what was accepted is durable when this returns.
+    /// Stops in order. Nothing that was acknowledged is lost, and everything accepted is durable when this returns.
     pub async fn stop(mut self) -> Result<()> {
         self.stop_server.cancel();
         let drained = tokio::time::timeout(DRAIN_WITHIN, self.server.join_next()).await;
@@ -180,7 +182,7 @@ impl System {
         if let Some(ingest) = &self.ingest {
             ingest.stop().await;
         }
-        // Nobody reads any more, so each sink is the last one connected and can leave one whole file behind.
+        // Reads have ended, so each sink has the last connection and can leave one complete file behind.
         let end_reads = futures_util::future::join_all(self.end_reads);
         if tokio::time::timeout(DRAIN_WITHIN, end_reads).await.is_err() {
             tracing::warn!("a read of a store does not end");
@@ -199,7 +201,7 @@ impl System {
     }
 }
 
-/// Waits for the first part that ends with an error, or without being asked to.
+/// Waits for the first part that fails or ends without being asked to.
 async fn failure(parts: &mut JoinSet<Result<&'static str>>) -> anyhow::Error {
     match parts.join_next().await {
         None => std::future::pending().await,
@@ -209,7 +211,7 @@ async fn failure(parts: &mut JoinSet<Result<&'static str>>) -> anyhow::Error {
     }
 }
 
-/// Opens the database. To be run in the background, so that a thread of its own has the priority of those there.
+/// Opens the database. Run this in the background runtime, so that a thread started for it has the low priority.
 fn open_database(
     configuration: &Configuration,
     progress: Progress,

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::{background::Background, log, settings::Configuration};
 
-/// The log, its events, time, threads and health of a process, and the parts that run in it.
+/// What the roles share: the log, its events, time, threads and health, and the parts that run in the process.
 pub(super) struct Process {
     pub(super) world: Arc<dyn World>,
     pub(super) engine: Arc<dyn Engine>,
@@ -21,12 +21,12 @@ pub(super) struct Process {
     pub(super) health: Health,
     /// The log's part of the health.
     log: Part,
-    /// What runs until it is stopped. A part that ends before, or fails, ends the process.
+    /// The parts that run until they are stopped. A part that ends earlier, or fails, ends the process.
     pub(super) parts: JoinSet<Result<&'static str>>,
 }
 
 impl Process {
-    /// Opens the log.
+    /// Opens the log, and starts what the roles share.
     pub(super) async fn open(configuration: &Configuration) -> Result<Self> {
         let health = Health::default();
         let log = health.part("log");
@@ -44,7 +44,7 @@ impl Process {
         })
     }
 
-    /// Says that everything has started.
+    /// Marks the log as ready in the health, because everything has started.
     pub(super) fn ready(&self) {
         self.log.set(Status::Ready);
     }

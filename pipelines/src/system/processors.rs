@@ -1,4 +1,4 @@
-//! The role of processors: a runner for each partition of commands that is assigned to this process.
+//! The role `processors`: one runner for each partition of commands that is assigned to this process.
 
 use std::sync::Arc;
 
@@ -17,16 +17,16 @@ use crate::settings::Configuration;
 pub(super) struct Assignment(Vec<TopicPartition>);
 
 impl Assignment {
-    /// All of them: of a log that belongs to one process.
+    /// All partitions of commands, for a log that belongs to one process.
     pub(super) fn all(topics: &dyn Topics) -> Self {
         let partitions = |topic| partitions_of(topics, topic);
         Self(partitions(Topic::OrdersCommands).chain(partitions(Topic::StockCommands)).collect())
     }
 }
 
-/// The processors of a process, which are recovering.
+/// The processors of a process, while they recover.
 pub(super) struct Processors {
-    /// Ends once all have recovered.
+    /// Closes once all processors have recovered.
     recovered: mpsc::Receiver<()>,
     health: Part,
 }
@@ -49,20 +49,20 @@ impl Processors {
         Self { recovered, health }
     }
 
-    /// Waits until all have recovered.
+    /// Waits until all processors have recovered.
     pub(super) async fn wait_recovered(&mut self) {
         while self.recovered.recv().await.is_some() {}
         self.health.set(Status::Ready);
     }
 }
 
-/// What starting runners takes.
+/// What starting a runner needs.
 struct Start<'a> {
     process: &'a mut Process,
     configuration: &'a Configuration,
     snapshots: Arc<dyn SnapshotStore>,
     stop: &'a CancellationToken,
-    /// Dropped by each runner once it has recovered.
+    /// Each runner drops its clone once it has recovered.
     recovering: mpsc::Sender<()>,
 }
 

@@ -6,7 +6,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::telemetry::access::note_route;
 
-/// The router of these routes. Those for callers know who calls; health and metrics ask nobody.
+/// The router of these routes with its layers. Routes for callers determine the caller; health and metrics need none.
 pub(super) fn router(routes: Routes) -> Router {
     let (authenticated, open) = routes.into_routers();
     authenticated

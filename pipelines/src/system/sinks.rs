@@ -1,4 +1,4 @@
-//! The role of sinks: a driver for each store of the list.
+//! The role `sinks`: one driver for each store of the list.
 
 use orderflow_runner::sink_driver::{SinkDriver, SinkDriverSettings};
 use orderflow_sinks::{Progress, Sink};
@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::process::Process;
 
-/// Brings events into a store until it is stopped; `progress` tells how far it is.
+/// Starts the driver that writes events to a store until it is stopped. `progress` tells how far the store is.
 pub(super) fn start(
     process: &mut Process,
     settings: SinkDriverSettings,

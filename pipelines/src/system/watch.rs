@@ -1,4 +1,4 @@
-//! Watching over the log.
+//! Watches and maintains the log while the system runs.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use tokio_util::sync::CancellationToken;
 use super::process::Process;
 use crate::telemetry::metrics;
 
-/// How often the log is maintained, and metrics are folded.
+/// How often the log is maintained and metrics are folded.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
-/// Ends the system when the log fails, and has it maintained.
+/// Stops the system when the log fails, and maintains the log regularly.
 pub(super) fn watch_log(process: &mut Process, stop: &CancellationToken) {
     let (engine, world, stop) = (process.engine.clone(), process.world.clone(), stop.clone());
     process.parts.spawn(async move {
-        // Readers say what they need as they start; the first look comes after that.
+        // Readers set their pins when they start, so the first maintenance comes after that.
         let mut every = tokio::time::interval_at(tokio::time::Instant::now() + UPKEEP_EVERY, UPKEEP_EVERY);
         loop {
             tokio::select! {

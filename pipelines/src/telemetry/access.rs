@@ -1,12 +1,16 @@
-//! What is known of one request: its ids, and how it ended. One line of the log, one measurement, and one span of its
-//! trace where that is recorded.
+//! Observation of one request: its ids and its result. Each request gives one log line, one measurement and, if its
+//! trace is recorded, one span.
 //!
-//! *Request id*: the client's `X-Request-Id` if it is one, else a new one; the response has it. *Trace*: the client's
-//! `traceparent` or a new one. Where its trace is recorded, the request becomes a span of it, which the records that
-//! follow from the request name as their parent. A request whose client leaves before the response is logged without
-//! a status. The query and the body of a request are never logged.
+//! *Request id*: the client's `X-Request-Id` if it is valid, otherwise a new one; the response carries it.
+//! *Trace*: the client's `traceparent` or a new one. If its trace is recorded, the request becomes a span of it, and
+//! the records that follow from the request name that span as their parent.
+//! *Aborted requests*: a request whose client leaves before the response is logged without a status.
+//! *Privacy*: the query and the body of a request are never logged.
 
-use std::time::{Instant, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use axum::{
     extract::{MatchedPath, Request},
@@ -19,22 +23,21 @@ use orderflow_web::{TRACEPARENT, Trace};
 use orderflow_world::spans::{self, Span};
 use uuid::Uuid;
 
-use super::metrics::HTTP_SECONDS;
+use super::{metrics::HTTP_SECONDS, request_ids::RequestIds};
 
-/// The header with the id of a request, in and out.
+/// The header with the id of a request, in requests and responses.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The longest id that is taken from a client.
+/// The longest request id that is accepted from a client, in bytes.
 const REQUEST_ID_BYTES_MAX: usize = 128;
-/// The target of the lines, for filters.
+/// The target of the access lines, for log filters.
 const TARGET: &str = "orderflow::access";
 
 /// A request that is being answered.
 pub struct RequestObserver {
     method: Method,
     uri: Uri,
-    request_id: HeaderValue,
-    trace: TraceParent,
-    /// The span that caused the request's own span, where the trace is recorded.
+    ids: Arc<RequestIds>,
+    /// The client's span, which is the parent of the request's span; only if the trace is recorded.
     parent: Option<TraceParent>,
     started: Instant,
     started_at: Timestamp,
@@ -42,8 +45,8 @@ pub struct RequestObserver {
 }
 
 impl RequestObserver {
-    /// Begins to observe a request, and gives it its [`Trace`]. Of 1,000 requests without a trace, `trace_per_mille` get
-    /// one that is recorded.
+    /// Begins to observe a request and gives it its [`Trace`]. Of 1,000 requests without a trace, `trace_per_mille`
+    /// get one that is recorded.
     pub fn begin(request: &mut Request, trace_per_mille: u32) -> Self {
         let is_sampled = trace_per_mille > fastrand::u32(0..1_000);
         let Trace(given) = Trace::of(request.headers(), is_sampled);
@@ -56,8 +59,7 @@ impl RequestObserver {
         Self {
             method: request.method().clone(),
             uri: request.uri().clone(),
-            request_id: request_id(request),
-            trace,
+            ids: Arc::new(RequestIds { request_id: request_id(request), trace }),
             parent,
             started: Instant::now(),
             started_at: now(),
@@ -65,28 +67,20 @@ impl RequestObserver {
         }
     }
 
-    /// The span for what is logged while the request is answered.
-    pub fn log_span(&self) -> tracing::Span {
-        tracing::error_span!("request", request_id = self.request_id(), trace_id = self.trace_id())
+    /// The ids for the log lines about the request.
+    pub fn ids(&self) -> Arc<RequestIds> {
+        self.ids.clone()
     }
 
-    /// The request is answered.
+    /// Records the result of the request, and adds its ids to the response.
     pub fn end(mut self, mut response: Response) -> Response {
         let route = response.extensions_mut().remove::<MatchedPath>();
         self.report(route.as_ref(), Some(response.status()));
-        let trace = HeaderValue::from_str(self.trace.as_str()).expect("a traceparent is ASCII");
+        let trace = HeaderValue::from_str(self.ids.trace.as_str()).expect("a traceparent is ASCII");
         let headers = response.headers_mut();
         headers.insert(TRACEPARENT, trace);
-        headers.insert(REQUEST_ID, self.request_id.clone());
+        headers.insert(REQUEST_ID, self.ids.request_id.clone());
         response
-    }
-
-    fn request_id(&self) -> &str {
-        self.request_id.to_str().unwrap_or_default()
-    }
-
-    fn trace_id(&self) -> &str {
-        &self.trace.as_str()[3..35]
     }
 
     fn report(&mut self, route: Option<&MatchedPath>, status: Option<StatusCode>) {
@@ -100,13 +94,12 @@ impl RequestObserver {
             "status" => class_of(status),
         )
         .record(elapsed.as_secs_f64());
-        let (method, path, ms) =
-            (self.method.as_str(), self.uri.path(), elapsed.as_micros() as f64 / 1_000.0);
+        let (method, path, us) = (self.method.as_str(), self.uri.path(), elapsed.as_micros() as u64);
         match status {
             Some(status) => {
-                tracing::info!(target: TARGET, method, path, status = status.as_u16(), ms, "request")
+                tracing::info!(target: TARGET, method, path, status = status.as_u16(), us, "request")
             }
-            None => tracing::info!(target: TARGET, method, path, ms, "request whose client has left"),
+            None => tracing::info!(target: TARGET, method, path, us, "request whose client has left"),
         }
         self.record_span(route, status);
     }
@@ -117,12 +110,12 @@ impl RequestObserver {
             ("http.request.method", self.method.to_string()),
             ("http.route", route.to_owned()),
             ("url.path", self.uri.path().to_owned()),
-            ("orderflow.request_id", self.request_id().to_owned()),
+            ("orderflow.request_id", self.ids.request_id().to_owned()),
         ];
         attributes.extend(status.map(|status| ("http.response.status_code", status.as_u16().to_string())));
         spans::record(Span {
             parent,
-            id: Some(self.trace.span_id()),
+            id: Some(self.ids.trace.span_id()),
             name: "answer request",
             is_server: true,
             start: self.started_at,
@@ -141,7 +134,7 @@ impl Drop for RequestObserver {
     }
 }
 
-/// Middleware: says on the response which route the request had.
+/// Middleware that notes the matched route on the response.
 pub async fn note_route(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().cloned();
     let mut response = next.run(request).await;
@@ -151,7 +144,7 @@ pub async fn note_route(request: Request, next: Next) -> Response {
     response
 }
 
-/// The id that a client has given, if it can stand in a log, or a new one.
+/// The client's request id if it is safe in a log, otherwise a new one.
 fn request_id(request: &Request) -> HeaderValue {
     let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:/+=@".contains(byte);
     let given = request
@@ -169,7 +162,7 @@ fn now() -> Timestamp {
     Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
-/// A method as a label: a client can send any text.
+/// The method as a metric label: other methods become one label, because a client can send any text.
 fn known_method(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
@@ -183,7 +176,7 @@ fn known_method(method: &Method) -> &'static str {
     }
 }
 
-/// The class of a status as a label.
+/// The class of a status, as a metric label.
 fn class_of(status: Option<StatusCode>) -> &'static str {
     match status.map(|status| status.as_u16() / 100) {
         None => "none",

@@ -1,9 +1,10 @@
-//! Writes log lines to standard error beside the threads that log.
+//! Writes log lines to standard error in a thread of its own.
 //!
-//! Lines are gathered in memory and written together, a few times a second, or at once from a warning on: a write for
-//! each line of the access log would cost a request several percent. *Bound*: a megabyte; what does not fit because
-//! whoever reads standard error is too slow is dropped and counted, never waited for. *Loss*: a kill takes what was
-//! gathered last; dropping the guard writes all of it.
+//! Lines are collected in memory and written together a few times a second. A warning or error is written at once.
+//! Writing each line of the access log separately would cost a request several percent.
+//! *Bound*: one megabyte. If standard error is read too slowly, lines that do not fit are dropped and counted.
+//! Logging never waits.
+//! *Loss*: a kill loses the lines collected last. Dropping the guard writes all lines.
 
 use std::{
     io::{self, Write},
@@ -19,15 +20,15 @@ use tracing_subscriber::fmt::MakeWriter;
 use super::metrics::LOG_LINES_DROPPED;
 
 const BYTES_MAX: usize = 1 << 20;
-/// How many bytes are written without waiting longer.
+/// The number of collected bytes that are written without waiting longer.
 const BYTES_FULL: usize = 64 << 10;
 const GATHER: Duration = Duration::from_millis(100);
 
-/// Takes the lines of a subscriber.
+/// The writer that a `tracing` subscriber sends its lines to.
 #[derive(Clone)]
 pub struct LogWriter(Arc<Shared>);
 
-/// Writes what was gathered when it is dropped.
+/// Ends the writing thread when it is dropped, after all collected lines are written.
 pub struct LogGuard {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -49,11 +50,11 @@ struct Lines {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Lines> {
-        // Whoever panicked has not left half a line.
+        // A panic under the lock leaves no half line.
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until there is something to write; `None` once it is closed and all is written.
+    /// Waits until there are lines to write. `None` once the writer is closed and everything is written.
     fn take(&self) -> Option<(Vec<u8>, u64)> {
         let is_waiting =
             |lines: &mut Lines| !lines.is_closed && !lines.is_urgent && lines.bytes.len() < BYTES_FULL;
@@ -66,7 +67,7 @@ impl Shared {
 
     fn write_all(&self, mut output: impl Write) {
         while let Some((bytes, dropped)) = self.take() {
-            // Nobody is left to be told.
+            // If standard error fails, nobody can be told.
             let _ = output.write_all(&bytes);
             if dropped > 0 {
                 let _ = writeln!(
@@ -79,7 +80,7 @@ impl Shared {
     }
 }
 
-/// Starts the thread that writes.
+/// Starts the thread that writes the lines.
 pub fn start() -> io::Result<(LogWriter, LogGuard)> {
     start_on(io::stderr())
 }
@@ -97,13 +98,13 @@ impl Drop for LogGuard {
         self.shared.lock().is_closed = true;
         self.shared.wake.notify_one();
         if let Some(thread) = self.thread.take() {
-            // A panic there has nothing left to write.
+            // If the thread panicked, there is nothing left to write.
             let _ = thread.join();
         }
     }
 }
 
-/// Takes one line.
+/// Collects the bytes of one log line.
 pub struct LineWriter<'a> {
     shared: &'a Shared,
     is_urgent: bool,
@@ -160,7 +161,7 @@ mod tests {
         }
     }
 
-    /// Blocks in its first write until it is told to go on.
+    /// An output whose first write blocks until a message arrives.
     struct Slow(mpsc::Receiver<()>, Output);
 
     impl Write for Slow {

@@ -1,13 +1,16 @@
-//! The log of the process on standard error: which lines, and in which form.
+//! The log of the process on standard error: which lines are logged, and in which form.
 
 use std::{io, str::FromStr};
 
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
-use super::log_writer::{self, LogGuard};
+use super::{
+    log_format::{JsonLines, TextLines},
+    log_writer::{self, LogGuard},
+};
 
-/// How the process logs.
+/// What the process logs, and how.
 #[derive(Args, Clone, Debug)]
 pub struct LogOptions {
     /// Which lines are logged on standard error, such as `warn`, or `info,orderflow::access=off`: a filter of
@@ -33,15 +36,16 @@ fn parse_filter(text: &str) -> Result<String, String> {
     EnvFilter::from_str(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
-/// Starts logging. What is logged is written at the latest when the guard is dropped.
+/// Starts logging. Dropping the guard writes all lines that are not written yet.
 pub fn init(options: &LogOptions, default: &str) -> io::Result<LogGuard> {
     let filter = EnvFilter::new(options.log.as_deref().unwrap_or(default));
     let (writer, guard) = log_writer::start()?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(false);
     match options.log_format {
-        LogFormat::Text => lines.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).init(),
+        LogFormat::Text => lines.event_format(TextLines).init(),
         LogFormat::Json => {
-            lines.json().flatten_event(true).with_current_span(true).with_span_list(false).init()
+            let lines = lines.json().flatten_event(true).with_span_list(false);
+            lines.map_event_format(JsonLines).init();
         }
     }
     Ok(guard)

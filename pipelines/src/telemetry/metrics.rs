@@ -7,14 +7,14 @@ use orderflow_world::metric::{Kind, Metric, SECONDS};
 
 static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
 
-/// From a request's head to the head of its response.
+/// Seconds from the head of a request to the head of its response.
 pub const HTTP_SECONDS: Metric = Metric::histogram(
     "orderflow_http_request_seconds",
     SECONDS,
     &["method", "route", "status"],
     "from a request's head to its response's head; `status` is its class, `none` if the client left before",
 );
-/// Lines of the log of this process that were dropped.
+/// Log lines of this process that were dropped.
 pub const LOG_LINES_DROPPED: Metric = Metric::counter(
     "orderflow_log_lines_dropped_total",
     &[],
@@ -23,20 +23,20 @@ pub const LOG_LINES_DROPPED: Metric = Metric::counter(
 /// Spans that were sent to the collector.
 pub const SPANS_SENT: Metric =
     Metric::counter("orderflow_spans_sent_total", &[], "spans that the OpenTelemetry collector has accepted");
-/// Spans that were not.
+/// Spans that were dropped instead of sent.
 pub const SPANS_DROPPED: Metric = Metric::counter(
     "orderflow_spans_dropped_total",
     &[],
     "spans that were dropped because the collector is away or too slow",
 );
-/// The version of the program.
+/// The version of the program, as a label.
 pub const BUILD_INFO: Metric =
     Metric::gauge("orderflow_build_info", &["version"], "1; the version of the program");
 
 /// The metrics of this crate.
 const METRICS: &[Metric] = &[HTTP_SECONDS, LOG_LINES_DROPPED, SPANS_SENT, SPANS_DROPPED, BUILD_INFO];
 
-/// All metrics of the program.
+/// All metrics of the program, of all crates.
 pub fn all() -> impl Iterator<Item = &'static Metric> {
     let crates = [
         METRICS,
@@ -48,7 +48,7 @@ pub fn all() -> impl Iterator<Item = &'static Metric> {
     crates.into_iter().flatten()
 }
 
-/// Installs the recorder; once a process. Without it metrics cost nothing and `/metrics` is empty.
+/// Installs the recorder; call it once a process. Without it, metrics cost nothing and `/metrics` is empty.
 pub fn install() {
     let builder = all().fold(PrometheusBuilder::new(), |builder, metric| match metric.kind {
         Kind::Histogram(buckets) => builder
@@ -70,8 +70,8 @@ pub fn install() {
     metrics::gauge!(BUILD_INFO.name, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
 }
 
-/// Folds what was measured since the last time; call it every few seconds. Without it samples would pile up between
-/// two scrapes.
+/// Folds the samples measured since the last call. Call it every few seconds; without it, samples would accumulate
+/// between two scrapes.
 pub fn upkeep() {
     if let Some(handle) = HANDLE.get() {
         handle.run_upkeep();

@@ -1,10 +1,12 @@
-//! What the outside can see of a process: logs, metrics, and traces.
+//! What a process reports about itself: logs, metrics and traces.
 
 pub mod access;
+mod log_format;
 mod log_writer;
 pub mod logs;
 pub mod metrics;
 pub mod otlp;
+pub mod request_ids;
 mod settings;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,9 @@
 //! Sends spans to an OpenTelemetry collector, by OTLP over HTTP.
 //!
-//! *Bound*: spans wait in a queue; what does not fit is dropped and counted. *Order*: none. *Failures*: a batch that the
-//! collector does not take is dropped and counted; the log says when that begins and when it ends. Nothing else waits for
-//! the collector or fails because of it.
+//! *Bound*: spans wait in a queue. Spans that do not fit are dropped and counted.
+//! *Order*: none.
+//! *Failures*: a batch that the collector does not accept is dropped and counted. The log reports when such failures
+//! begin and when they end. Nothing else waits for the collector or fails because of it.
 
 use std::time::{Duration, SystemTime};
 
@@ -27,14 +28,14 @@ use super::{
     metrics::{SPANS_DROPPED, SPANS_SENT},
 };
 
-/// Spans that are sent together.
+/// The largest number of spans in one batch.
 const BATCH_MAX: usize = 512;
-/// How long spans are gathered.
+/// How long spans are collected before a batch is sent.
 const GATHER: Duration = Duration::from_secs(1);
-/// How long the collector may take for a batch.
+/// The longest time that sending a batch may take.
 const SEND_WITHIN: Duration = Duration::from_secs(5);
 
-/// Puts spans into the queue.
+/// The recorder that puts spans into the queue.
 struct Queue(mpsc::Sender<Span>);
 
 impl SpanRecorder for Queue {
@@ -45,16 +46,16 @@ impl SpanRecorder for Queue {
     }
 }
 
-/// Sends what is in the queue.
+/// The task that sends the queued spans.
 pub struct SpanSender {
     spans: mpsc::Receiver<Span>,
     exporter: SpanExporter,
     scope: InstrumentationScope,
-    /// Whether the last batch was not taken.
+    /// Whether the collector did not accept the last batch.
     is_away: bool,
 }
 
-/// Records traces from now on, if a collector is named; what it returns must then be run.
+/// Records traces from now on if a collector is configured. The caller must run the returned sender.
 pub fn install(settings: &TelemetrySettings) -> Result<Option<SpanSender>> {
     let Some(endpoint) = &settings.otlp_endpoint else { return Ok(None) };
     let is_http = endpoint.parse::<http::Uri>().is_ok_and(|uri| uri.scheme_str() == Some("http"));
@@ -76,7 +77,7 @@ pub fn install(settings: &TelemetrySettings) -> Result<Option<SpanSender>> {
 }
 
 impl SpanSender {
-    /// Sends spans until `stop`, and then what was recorded before.
+    /// Sends spans until `stop`, and then the spans recorded before it.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut batch = Vec::with_capacity(BATCH_MAX);
         loop {
@@ -87,7 +88,7 @@ impl SpanSender {
             while !batch.is_empty() || stopped {
                 self.send(&batch).await;
                 batch.clear();
-                // Without waiting: what is there belongs to the same second, or is the rest.
+                // No waiting here: these spans belong to the same second, or are the last ones.
                 if self.spans.is_empty() || self.spans.recv_many(&mut batch, BATCH_MAX).await == 0 {
                     break;
                 }
@@ -98,8 +99,8 @@ impl SpanSender {
         }
     }
 
-    /// Waits for spans, for a while or until there are enough for a batch. Those that are in `batch` stay there when it is
-    /// dropped.
+    /// Waits for spans until [`GATHER`] has passed or a batch is full. If this future is dropped, the collected spans
+    /// stay in `batch`.
     async fn gather(&mut self, batch: &mut Vec<Span>) {
         let Some(first) = self.spans.recv().await else { return std::future::pending().await };
         batch.push(first);
@@ -109,7 +110,7 @@ impl SpanSender {
                 batch.push(span);
             }
         };
-        // Enough, or time to send what there is.
+        // Either the batch is full, or the time is over.
         let _ = tokio::time::timeout(GATHER, more).await;
     }
 

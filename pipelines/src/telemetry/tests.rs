@@ -1,4 +1,4 @@
-//! The list of metrics against the sources, the processors and `infra/`.
+//! Tests of the list of metrics against the sources, the processors and `infra/`.
 
 use std::{
     collections::BTreeSet,
@@ -19,7 +19,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The files below a folder of the workspace whose names end so.
+/// The files below a folder of the workspace whose names have this ending.
 fn files(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -32,7 +32,7 @@ fn files(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The words in a text that begin like a metric of this program.
+/// The words of a text that begin like a metric of this program.
 fn names_in(text: &str) -> impl Iterator<Item = &str> {
     let is_name = |character: char| character.is_ascii_alphanumeric() || character == '_';
     text.split(move |character| !is_name(character)).filter(|word| word.starts_with("orderflow_"))

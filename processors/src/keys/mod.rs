@@ -1,8 +1,8 @@
-//! The memory of idempotency keys: for 24 hours of record time, or for a bounded number of keys.
+//! The memory of idempotency keys: each for 24 hours of record time, and at most a bounded number of them.
 //!
-//! The oldest go first, by the log's order, so forgetting is as deterministic as everything else. A key is kept as
-//! 128 bits of BLAKE3 over its scope and its text: a client can choose keys, but not ones that collide with another
-//! scope's.
+//! The oldest keys are forgotten first, in the order of the log, so forgetting is as deterministic as everything else.
+//! A key is kept as 128 bits of BLAKE3 over its scope and its text. A client can choose keys, but not ones that collide
+//! with a key of another scope.
 
 use std::{collections::VecDeque, hash::BuildHasher, time::Duration};
 
@@ -18,7 +18,7 @@ pub const REMEMBERED_FOR: Duration = Duration::from_secs(24 * 3600);
 pub(crate) struct Digest(u128);
 
 impl Digest {
-    /// The digest of a key within its scope (a customer, a SKU).
+    /// The digest of a key within its scope: a customer or a SKU.
     pub(crate) fn of(scope: &str, key: &str) -> Self {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&(scope.len() as u64).to_le_bytes());
@@ -30,14 +30,14 @@ impl Digest {
     }
 }
 
-/// What a key stood for.
+/// The request that a key was first used for, and its result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Remembered<T> {
     pub(crate) fingerprint: Fingerprint,
     pub(crate) value: T,
 }
 
-/// A key and what it stands for.
+/// A key, the record time since which it is remembered, and what it was used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct KeyEntry<T> {
     since: Timestamp,
@@ -45,14 +45,15 @@ struct KeyEntry<T> {
     value: Remembered<T>,
 }
 
-/// The keys. Their entries are numbered as they come; a table finds an entry's number by its digest.
+/// The remembered keys. Entries are numbered in the order of arrival; a hash table finds an entry's number by its
+/// digest.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(from = "Stored<T>")]
 pub(crate) struct Keys<T> {
-    /// Oldest first.
+    /// The entries, oldest first.
     entries: VecDeque<KeyEntry<T>>,
     newest: Timestamp,
-    /// How many were forgotten because there were too many.
+    /// The number of keys that were forgotten early because there were more than the bound.
     pub(crate) crowded_out: u64,
     /// The number of the oldest entry, or of the next one if there is none. Numbers wrap around.
     #[serde(skip)]
@@ -63,7 +64,7 @@ pub(crate) struct Keys<T> {
     hasher: RandomState,
 }
 
-/// The keys as they are stored.
+/// The fields of [`Keys`] that a snapshot contains.
 #[derive(Deserialize)]
 struct Stored<T> {
     entries: VecDeque<KeyEntry<T>>,
@@ -105,14 +106,15 @@ impl<T: PartialEq> PartialEq for Keys<T> {
 impl<T: Eq> Eq for Keys<T> {}
 
 impl<T> Keys<T> {
-    /// What a key stands for at `time`.
+    /// What the key was used for, if it is remembered at `time`.
     pub(crate) fn get(&self, digest: Digest, time: Timestamp) -> Option<&Remembered<T>> {
         let horizon = self.newest.max(time).minus(REMEMBERED_FOR);
         let entry = &self.entries[self.place(digest)?];
         (entry.since >= horizon).then_some(&entry.value)
     }
 
-    /// Remembers a key that stands for nothing at `time`, and forgets what is too old or too much.
+    /// Remembers a key that is not remembered at `time`. Forgets the keys that are too old, and the oldest ones beyond
+    /// `keys_max`.
     pub(crate) fn remember(
         &mut self,
         digest: Digest,
@@ -122,7 +124,7 @@ impl<T> Keys<T> {
     ) {
         self.newest = self.newest.max(time);
         let horizon = self.newest.minus(REMEMBERED_FOR);
-        // The old go first: one of them may be this very key.
+        // Keys that are too old go first, since this very key may be one of them.
         while self.entries.front().is_some_and(|oldest| oldest.since < horizon) {
             self.forget_oldest();
         }
@@ -136,7 +138,7 @@ impl<T> Keys<T> {
         }
     }
 
-    /// Where among the entries a key is.
+    /// The index of the key's entry.
     fn place(&self, digest: Digest) -> Option<usize> {
         let is_it = |number: &u32| self.entries[place(*number, self.oldest)].digest == digest;
         self.numbers.find(self.hasher.hash_one(digest), is_it).map(|number| place(*number, self.oldest))
@@ -165,7 +167,7 @@ impl<T> Keys<T> {
     }
 }
 
-/// Where the entry of this number is, behind the oldest one's.
+/// The index of the entry with this number, counted from the oldest one.
 fn place(number: u32, oldest: u32) -> usize {
     number.wrapping_sub(oldest) as usize
 }

@@ -1,4 +1,4 @@
-//! Moving an order along its lifecycle, because somebody asks or because its time has come.
+//! Moving an order along its lifecycle, at a caller's request or because a timer ran out.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::Decision;
 
-/// Who moves the order, and why.
+/// The actor that moves an order, the reason, and the time.
 struct TransitionRequest<'a> {
     by: &'a Actor,
     reason: Option<CompactString>,
@@ -37,7 +37,7 @@ impl OrderProcessor {
         Decision::sending(event, messages)
     }
 
-    /// The order and the transition it may take, or why it may not.
+    /// The order and the transition that the command asks for, or why it is refused.
     fn check_change<'a>(
         &'a self,
         state: &'a Orders,
@@ -148,7 +148,8 @@ impl OrderProcessor {
         (OrderEvent::Changed(change, changed), messages)
     }
 
-    /// When an order that got to this state at `time` leaves it by itself.
+    /// When a timer moves an order that enters this state at `time`; `None` while the order waits for stock, and if the
+    /// state has no timer.
     pub(super) fn due(&self, state: StateId, holding: Holding, time: Timestamp) -> Option<Timestamp> {
         if holding == Holding::Asked {
             return None;
@@ -157,8 +158,8 @@ impl OrderProcessor {
     }
 }
 
-/// The lifecycle has lost the timer of this state since the order came to it: the order stays and is due no more.
-/// Passing over it without an event would leave it due for ever, in the way of all that are due later.
+/// The event for a due order whose state has lost its timer, because the lifecycle was changed since. The order stays
+/// in its state and is no longer due. Without an event it would stay due and block all orders that are due later.
 fn without_timer(active: &Active, time: Timestamp) -> OrderEvent {
     let before = &active.order;
     let order = Order { version: before.version + 1, updated_at: time, ..Order::clone(before) };

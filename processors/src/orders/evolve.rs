@@ -1,4 +1,4 @@
-//! Folding events into the state. Everything needed is in the event, so another lifecycle changes no past.
+//! Folding events into the state. The events contain everything needed, so another lifecycle does not change the past.
 
 use orderflow_schemas::{
     OrderEvent, Timestamp,

@@ -1,8 +1,9 @@
-//! The order processor: runs the lifecycle, asks stock for all lines of an order or none.
+//! The order processor: runs the lifecycle, and reserves stock for all lines of an order or for none.
 //!
-//! One instance owns one partition of `orders.commands`. Placing an order asks each stock partition concerned once;
-//! when all have answered, the order is reserved, or what was held is released and the order fails with all that was
-//! short. An order in a final state leaves memory, so memory grows with active orders and not with history.
+//! One instance owns one partition of `orders.commands`. Placing an order sends one request to each stock partition
+//! concerned. When all have replied, the order is reserved. If one refused, the order fails with everything that was
+//! short, and what the others hold is released. An order in a final state leaves memory, so memory grows with active
+//! orders and not with history.
 
 mod change;
 mod evolve;
@@ -28,19 +29,20 @@ pub use state::Orders;
 
 use crate::{Decision, Processor};
 
-/// How many due orders one tick changes at most; the rest wait for the next tick.
+/// The most due orders that one tick changes; the others wait for the next tick.
 const DUE_PER_TICK_MAX: usize = 64;
-/// How many lines those orders have together, about, so that what one tick leads to fits into one append.
+/// A tick takes no further due order once those it took have this many lines together. So the decision fits into one
+/// append.
 const LINES_PER_TICK_MAX: usize = 1_000;
 
-/// What the order processor is configured with.
+/// The order processor, with its configuration.
 #[derive(Clone, Debug)]
 pub struct OrderProcessor {
-    /// The states of an order and the ways between them.
+    /// The states of an order and the transitions between them.
     pub lifecycle: Arc<Lifecycle>,
-    /// How many partitions `stock.commands` has.
+    /// The number of partitions of `stock.commands`.
     pub stock_partitions: u16,
-    /// How many idempotency keys a partition remembers.
+    /// The most idempotency keys that a partition remembers.
     pub keys_max: usize,
 }
 
@@ -78,7 +80,7 @@ impl Processor for OrderProcessor {
     }
 
     fn incompatibility(&self, state: &Orders) -> Option<String> {
-        // Few pairs of status and holding, with many orders each.
+        // There are few pairs of status and holding, with many orders each.
         let mut sound = None;
         for (id, order) in &state.active {
             let status_and_holding = order.status_and_holding();
@@ -103,7 +105,7 @@ impl Processor for OrderProcessor {
 }
 
 impl OrderProcessor {
-    /// Why an order with this status and holding could never move on, if so.
+    /// Why an order with this status and stock reservation could never move on, if so.
     fn dead_end(&self, (status, holding): StatusAndHolding<'_>) -> Option<String> {
         let Some(id) = self.lifecycle.find(status) else {
             return Some(format!("has no state `{status}`"));
@@ -116,12 +118,12 @@ impl OrderProcessor {
         waits.then(|| format!("expects no reply from stock in the state `{status}`"))
     }
 
-    /// The stock partition that counts this line.
+    /// The stock partition that counts the units of this line.
     fn stock_partition(&self, line: &OrderLine) -> Partition {
         RoutingHash::of(line.sku.as_str()).partition(self.stock_partitions)
     }
 
-    /// The stock partitions that count these lines, in ascending order.
+    /// The stock partitions that count the units of these lines, in ascending order.
     fn stock_partitions_of(&self, lines: &[OrderLine]) -> Vec<Partition> {
         let mut partitions: Vec<_> = lines.iter().map(|line| self.stock_partition(line)).collect();
         partitions.sort_unstable();
@@ -134,7 +136,7 @@ impl OrderProcessor {
         let mut asked: Messages = Vec::new();
         let mut sorted: Vec<(Partition, &OrderLine)> =
             lines.iter().map(|line| (self.stock_partition(line), line)).collect();
-        // Stable, so that lines of one SKU stand together and otherwise keep their order.
+        // The sort is stable: lines of one SKU become adjacent, and otherwise keep their order.
         sorted.sort_by(|(a, x), (b, y)| a.cmp(b).then_with(|| x.sku.cmp(&y.sku)));
         for (partition, line) in sorted {
             if let Some((last, StockCommand::Reserve(reserve))) = asked.last_mut()
@@ -150,7 +152,7 @@ impl OrderProcessor {
         asked
     }
 
-    /// What carrying out `effect` leaves the order with and sends.
+    /// The state of the stock reservation after `effect`, and the messages that carry the effect out.
     fn carry_out(
         &self,
         effect: Option<StockEffect>,
@@ -177,7 +179,7 @@ impl OrderProcessor {
 
 type Messages = Vec<(Partition, StockCommand)>;
 
-/// The refusal of a command about an order.
+/// The rejection of a command about an order.
 fn rejected(
     command: &str,
     order_id: OrderId,

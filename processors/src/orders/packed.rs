@@ -1,8 +1,9 @@
-//! An active order in memory: open, or packed as a snapshot had it, until somebody needs it.
+//! An active order in memory: open, or packed as it was in the snapshot until it is needed.
 //!
-//! Most orders wait for hours or days until somebody moves them. To open all of them would be most of the time of a
-//! restart with millions of orders, and most of its memory afterwards. A packed order goes into the next snapshot as
-//! it came, so a format of snapshots with another order must open all orders of the one before when it reads them.
+//! Most orders wait for hours or days until the next change. Opening all of them would take most of the time of a
+//! restart with millions of orders, and most of its memory afterwards. A packed order goes into the next snapshot
+//! unchanged. So when the format of an order changes, reading a snapshot of the previous format must open all of its
+//! orders.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -15,23 +16,23 @@ pub(super) struct Active {
     pub(super) order: Arc<Order>,
     pub(super) holding: Holding,
     pub(super) due: Option<Timestamp>,
-    /// The answers so far, while stock is asked.
+    /// The replies received so far, while the order waits for stock.
     pub(super) replies: Vec<(Partition, ReservationOutcome)>,
 }
 
-/// What of an order is read without opening it: its status, and what it has with stock.
+/// The parts of an order that are read without opening it: its status and the state of its stock reservation.
 pub(super) type StatusAndHolding<'a> = (&'a str, Holding);
 
-/// An active order, cheap to clone. In snapshots it is a string of bytes in postcard: its [`StatusAndHolding`], then the
-/// order.
+/// An active order, open or packed; cheap to clone. In snapshots it is a string of bytes in postcard: its
+/// [`StatusAndHolding`], then the order.
 #[derive(Clone, Debug)]
 pub(super) enum MaybePacked {
     Open(Arc<Active>),
-    /// Its status and holding can be read, at least; that is checked when it is read back.
+    /// The bytes from the snapshot. Status and holding can be decoded: that is checked when the bytes are read.
     Packed(Arc<[u8]>),
 }
 
-/// What most orders take, packed.
+/// The initial capacity for a packed order, in bytes: enough for most orders.
 const PACKED_BYTES: usize = 512;
 const SOUND: &str = "a snapshot's format and checksum stand for its orders";
 
@@ -51,7 +52,7 @@ impl MaybePacked {
         self.try_get().expect(SOUND)
     }
 
-    /// The order, or why its bytes are none.
+    /// The order, or why its bytes cannot be decoded.
     pub(super) fn try_get(&self) -> Result<Cow<'_, Active>, String> {
         match self {
             Self::Open(active) => Ok(Cow::Borrowed(active)),
@@ -59,7 +60,7 @@ impl MaybePacked {
         }
     }
 
-    /// Opens it, to be changed.
+    /// The order, opened, to be changed.
     pub(super) fn get_mut(&mut self) -> &mut Active {
         if let Self::Packed(bytes) = self {
             *self = Self::new(open(bytes).expect(SOUND));

@@ -1,4 +1,4 @@
-//! Placing an order: once for each idempotency key, and stock is asked for all of it.
+//! Placing an order: once for each idempotency key. Stock is asked to reserve all lines or none.
 
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ impl OrderProcessor {
     }
 }
 
-/// The answer to a key that came before.
+/// The decision on a command whose idempotency key is remembered; `None` if it has no key or a new one.
 fn repeated(state: &Orders, place: &PlaceOrder, time: Timestamp) -> Option<Decided> {
     let idempotency = place.idempotency.as_ref()?;
     let digest = Digest::of(place.customer_id.as_str(), idempotency.key.as_str());
@@ -66,7 +66,7 @@ fn repeated(state: &Orders, place: &PlaceOrder, time: Timestamp) -> Option<Decid
 fn new_order(place: &PlaceOrder, status: &Status, prices: Prices, time: Timestamp) -> Order {
     let lines: Arc<[OrderLine]> = match prices {
         Prices::Set => place.lines.as_slice().into(),
-        // What a customer expects is not yet the price.
+        // The price that a customer expects is not yet the price of the order.
         Prices::Expected => {
             place.lines.iter().map(|line| OrderLine { unit_price: None, ..line.clone() }).collect()
         }
@@ -90,7 +90,7 @@ fn new_order(place: &PlaceOrder, status: &Status, prices: Prices, time: Timestam
     }
 }
 
-/// The sum of the lines; `None` while a price is unknown, or when the sum is too large.
+/// The sum of the lines; `None` while a price is unknown, or if the sum is too large.
 pub(super) fn total(lines: &[OrderLine]) -> Option<Amount> {
     lines.iter().try_fold(Amount(0), |sum, line| sum.plus(line.unit_price?.times(line.quantity)?))
 }

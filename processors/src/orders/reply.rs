@@ -1,7 +1,7 @@
-//! What stock says: the order is reserved once all partitions hold their lines, and fails once one does not.
+//! Replies of stock: the order is reserved once all partitions hold their lines, and fails if one refuses.
 //!
-//! An order waits for the answers of all partitions it asked, also after a refusal, so that it can name all that was
-//! short and releases nothing before it is held.
+//! An order waits for the replies of all partitions that it asked, even after a refusal. So it can name everything that
+//! was short, and it releases nothing before it is held.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ impl OrderProcessor {
         self.all_replied(&active, &replies, time).unwrap_or_else(unexpected)
     }
 
-    /// The end of the reservation; `None` if the lifecycle has no way on, which its check rules out.
+    /// The decision on the last reply; `None` if the lifecycle has no transition for it, which its check rules out.
     fn all_replied(&self, active: &Active, replies: &Replies<'_>, time: Timestamp) -> Option<Decided> {
         let from = self.lifecycle.find(active.order.status.as_str())?;
         let mut failures = failures(&active.order, replies);
@@ -57,7 +57,7 @@ impl OrderProcessor {
             return Some(self.failed(active, transition, failures, replies, time));
         };
         let transition = self.lifecycle.on_reply(from, true)?;
-        // What an earlier attempt failed for is over.
+        // The failures of an earlier attempt no longer apply.
         let order = Order {
             total: total(&lines),
             lines: lines.into(),
@@ -124,10 +124,10 @@ impl OrderProcessor {
         Decision::sending(OrderEvent::Changed(self.lifecycle.change(transition), changed), messages)
     }
 
-    /// The lines with the prices stock has decided; `None` if an answer does not match what was asked.
+    /// The lines with the prices that stock decided; `None` if the replies do not have one price for each line.
     fn priced(&self, lines: &[OrderLine], replies: &Replies<'_>) -> Option<Vec<OrderLine>> {
         let mut order: Vec<usize> = (0..lines.len()).collect();
-        // The same order as the lines were asked in.
+        // The order in which the lines were sent to stock: see `OrderProcessor::reserve`.
         order.sort_by(|a, b| {
             let key = |at: usize| (self.stock_partition(&lines[at]), &lines[at].sku);
             key(*a).cmp(&key(*b))
@@ -153,7 +153,7 @@ impl OrderProcessor {
     }
 }
 
-/// All that was refused, in the order of the order's lines.
+/// All failures of all replies, in the order of the order's lines.
 fn failures(order: &Order, replies: &Replies<'_>) -> Vec<Failure> {
     let mut failures: Vec<Failure> = replies
         .iter()
@@ -167,7 +167,7 @@ fn failures(order: &Order, replies: &Replies<'_>) -> Vec<Failure> {
     failures
 }
 
-/// The line with the largest price stands for a total that no amount can hold.
+/// The failure for a total that exceeds the largest one. The most expensive line stands for the whole order.
 fn too_large(lines: &[OrderLine]) -> Vec<Failure> {
     let worst = lines
         .iter()

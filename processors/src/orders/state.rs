@@ -1,4 +1,4 @@
-//! What the order processor remembers: active orders, keys and what is due when.
+//! The state of the order processor: active orders, idempotency keys, and which orders are due when.
 
 use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::packed::{Active, MaybePacked};
 use crate::{State, bulk, keys::Keys};
 
-/// The state of one partition.
+/// The state of one partition of the order processor.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Orders {
     #[serde(deserialize_with = "bulk::map")]
@@ -20,17 +20,17 @@ pub struct Orders {
 }
 
 impl Orders {
-    /// How many orders are active.
+    /// The number of active orders.
     pub fn active_len(&self) -> usize {
         self.active.len()
     }
 
-    /// The active order of this id.
+    /// The active order with this id.
     pub fn get(&self, id: OrderId) -> Option<Arc<Order>> {
         self.find(id).map(|active| active.order.clone())
     }
 
-    /// All active orders, in no particular order, with what they have with stock.
+    /// All active orders in no particular order, each with the state of its stock reservation.
     pub fn iter(&self) -> impl Iterator<Item = (Arc<Order>, Holding)> {
         self.active.values().map(|order| {
             let active = order.get();

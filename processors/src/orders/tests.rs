@@ -1,4 +1,4 @@
-//! The order processor, one command at a time.
+//! Tests of the order processor, one command at a time.
 
 mod changes;
 mod timers;
@@ -17,7 +17,7 @@ use super::*;
 const TRACKING: &str = include_str!("../../../pipelines/order-tracking.toml");
 const STOCK_PARTITIONS: u16 = 2;
 
-/// A partition of orders at work, and the time it thinks it is.
+/// One partition of the order processor, and the time of the next command.
 struct Shop {
     processor: OrderProcessor,
     state: Orders,
@@ -32,7 +32,7 @@ impl Shop {
     }
 
     fn take(&mut self, command: OrderCommand) -> Decided {
-        // What went through a snapshot decides and folds the same.
+        // A state that was restored from a snapshot decides and folds the same.
         let snapshot = postcard::to_stdvec(&self.state).unwrap();
         let mut recovered: Orders = postcard::from_bytes(&snapshot).unwrap();
         let decided = self.processor.decide(&self.state, &command, self.now);
@@ -61,7 +61,7 @@ impl Shop {
         self.take(OrderCommand::ChangeStatus(change))
     }
 
-    /// One order of one line, held.
+    /// A shop with one reserved order of one line.
     fn reserved() -> Self {
         let mut shop = Self::new(TRACKING);
         shop.place(placing(&[(&sku(0), 1, None)]));

@@ -74,7 +74,7 @@ impl Stock {
         }
     }
 
-    /// Takes shipped units from a reservation; whether nothing is left of it.
+    /// Takes shipped units out of a reservation. Returns whether nothing is left of it.
     fn take_shipped(&mut self, order_id: OrderId, lines: &[Movement]) -> bool {
         let Some(held) = self.reservations.get_mut(&order_id) else { return false };
         for line in lines {

@@ -1,8 +1,8 @@
 //! The stock processor: counts units, keeps the catalogue, and holds units for orders in two phases.
 //!
-//! One instance owns one partition of `stock.commands` and all SKUs in it. A reservation holds all its lines or
-//! none, at the prices of that moment: price and reservation are decided at the same point of the same log. It is
-//! resolved once, by shipping or by release; a second resolution is refused with the name of the first. For each SKU
+//! One instance owns one partition of `stock.commands` and all SKUs in it. A reservation holds all its lines or none,
+//! at the prices of that moment: price and reservation are decided at the same point of the same log. It is resolved
+//! once, by shipping or by release. A second resolution is refused, and the refusal names the first one. For each SKU
 //! after each event: received = available + reserved + shipped + written off.
 
 mod evolve;
@@ -21,19 +21,21 @@ pub use state::Stock;
 
 use crate::{Decision, Processor};
 
-/// Resolved reservations that each partition remembers. Decisions depend on it, so it is the same for every process.
+/// The most resolved reservations that each partition remembers. Decisions depend on it, so it is the same for every
+/// process.
 pub const RESOLVED_MAX: usize = 100_000;
 
-/// What the stock processor is configured with.
+/// The stock processor of one partition, with its configuration.
 #[derive(Clone, Debug)]
 pub struct StockProcessor {
-    /// Which partition of `stock.commands` this is.
+    /// The partition of `stock.commands` that this processor reads. Its replies name it.
     pub partition: orderflow_schemas::Partition,
-    /// How many partitions `orders.commands` has.
+    /// The number of partitions of `orders.commands`.
     pub order_partitions: u16,
-    /// How many idempotency keys a partition remembers.
+    /// The most idempotency keys that a partition remembers.
     pub keys_max: usize,
-    /// How many resolved reservations a partition remembers, to name the first resolution when a second comes.
+    /// The most resolved reservations that a partition remembers, so that a rejection of a second resolution can name
+    /// the first.
     pub resolved_max: usize,
 }
 
@@ -78,12 +80,12 @@ impl Processor for StockProcessor {
     }
 }
 
-/// The refusal of a command about one SKU.
+/// The rejection of a command about one SKU.
 fn sku_rejected(command: &str, sku: &Sku, code: RejectionCode, detail: &str) -> StockEvent {
     rejected(command, code, detail, None, Some(sku.clone()))
 }
 
-/// The refusal of a command about a reservation.
+/// The rejection of a command about a reservation.
 fn reservation_rejected(command: &str, order_id: OrderId, code: RejectionCode, detail: &str) -> StockEvent {
     rejected(command, code, detail, Some(order_id), None)
 }

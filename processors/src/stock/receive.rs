@@ -1,4 +1,4 @@
-//! Receipts, corrections and the catalogue.
+//! Receipts, corrections of levels, and the catalogue.
 
 use orderflow_schemas::{
     Levels, Sku, StockEvent, Timestamp,
@@ -75,7 +75,7 @@ pub(super) fn set_product(state: &Stock, command: &SetProduct) -> StockEvent {
     StockEvent::ProductUpdated(ProductUpdated { sku, name, unit_price, currency, levels, by })
 }
 
-/// The answer to a key that came before for this SKU.
+/// The decision on a command whose idempotency key is remembered for this SKU; `None` if it has no key or a new one.
 fn repeated(
     kind: &str,
     state: &Stock,

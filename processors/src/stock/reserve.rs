@@ -40,12 +40,12 @@ impl StockProcessor {
 
 type Movements = (Vec<Movement>, Vec<Amount>);
 
-/// What would move and at which prices, or all that is wrong.
+/// The movements and the unit prices of all lines, or a failure for each SKU that cannot be reserved.
 fn check_lines(state: &Stock, reserve: &Reserve) -> Result<Movements, Vec<Failure>> {
     let mut movements: Vec<Movement> = Vec::with_capacity(reserve.lines.len());
     let mut prices = Vec::with_capacity(reserve.lines.len());
     let mut failures = Vec::new();
-    // Lines of one SKU stand together, and their sum is what must be there.
+    // Lines of one SKU are adjacent, and their sum must be available.
     for lines in reserve.lines.chunk_by(|a, b| a.sku == b.sku) {
         let item = state.items.get(&lines[0].sku);
         let mut levels = item.map(|item| item.levels).unwrap_or_default();
@@ -61,7 +61,7 @@ fn check_lines(state: &Stock, reserve: &Reserve) -> Result<Movements, Vec<Failur
     if failures.is_empty() { Ok((movements, prices)) } else { Err(failures) }
 }
 
-/// Adds the prices of the lines of one SKU, if all of them can be held.
+/// Appends the prices of the lines of one SKU to `prices` if all of them can be held.
 fn check_sku(
     item: Option<&Item>,
     levels: Levels,
@@ -87,7 +87,7 @@ fn hold(before: Levels, quantity: u32) -> Levels {
     Levels { available: before.available - units, reserved: before.reserved + units, ..before }
 }
 
-/// The price of a line. A customer's expectation is compared with the catalogue and never taken.
+/// The price of a line. A price that a customer expects is compared with the catalogue's and never used itself.
 fn price(
     item: Option<&Item>,
     line: &OrderLine,
@@ -110,7 +110,7 @@ fn price(
     }
 }
 
-/// What is wrong with these lines of one SKU.
+/// The failure that reports this problem with the lines of one SKU.
 fn failure(item: Option<&Item>, lines: &[OrderLine], problem: FailureCode) -> Failure {
     let product = item.and_then(|item| item.product.as_ref());
     let product = product.filter(|_| problem != FailureCode::OutOfStock);

@@ -1,4 +1,4 @@
-//! Resolving a reservation: shipping it, whole or in part, or giving it back. Once.
+//! Resolving a reservation, once: shipping it, whole or in parts, or releasing it.
 
 use orderflow_schemas::{
     Levels, OrderId, Sku, StockEvent,
@@ -49,7 +49,7 @@ pub(super) fn ship(state: &Stock, ship: &Ship) -> StockEvent {
     StockEvent::Shipped(StockShipped { order_id, lines })
 }
 
-/// Why there is nothing to resolve.
+/// The rejection of a command about a reservation that does not exist or is already resolved.
 fn not_held(state: &Stock, kind: &str, order_id: OrderId) -> StockEvent {
     let (code, detail) = match state.resolved.get(order_id) {
         Some(Resolution::Shipped) => {
@@ -66,7 +66,8 @@ fn not_held(state: &Stock, kind: &str, order_id: OrderId) -> StockEvent {
     reservation_rejected(kind, order_id, code, detail)
 }
 
-/// Whether the part, sorted by SKU, is of one line or more, and of each SKU no more than the reservation has.
+/// Whether the part, sorted by SKU, can be shipped: it has at least one line, every line has at least one unit, and no
+/// SKU has more units than the reservation.
 fn covers(held: &[Held], part: &[&ShipLine]) -> bool {
     let fits = |lines: &[&ShipLine]| {
         let asked: u64 = lines.iter().map(|line| u64::from(line.quantity)).sum();
@@ -77,7 +78,8 @@ fn covers(held: &[Held], part: &[&ShipLine]) -> bool {
     !part.is_empty() && part.iter().all(some) && part.chunk_by(|a, b| a.sku == b.sku).all(fits)
 }
 
-/// The movements of these units; those of one SKU stand together.
+/// The movements of these units. Units of one SKU must be adjacent, so that each movement continues from the levels of
+/// the one before.
 fn movements<'a>(
     state: &Stock,
     units: impl Iterator<Item = (&'a Sku, u32)>,

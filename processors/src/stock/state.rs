@@ -1,4 +1,4 @@
-//! What the stock processor remembers: levels, catalogue, reservations, keys.
+//! The state of the stock processor: levels, catalogue, reservations and idempotency keys.
 
 use std::collections::VecDeque;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{State, bulk, keys::Keys};
 
-/// The state of one partition.
+/// The state of one partition of the stock processor.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stock {
     pub(super) items: HashMap<Sku, Item>,
@@ -19,14 +19,14 @@ pub struct Stock {
     pub(super) keys: Keys<Levels>,
 }
 
-/// One SKU.
+/// The levels of one SKU and its entry in the catalogue, if it has one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Item {
     pub(super) levels: Levels,
     pub(super) product: Option<Product>,
 }
 
-/// A SKU's entry in the catalogue.
+/// The entry of a SKU in the catalogue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Product {
     pub(super) name: CompactString,
@@ -34,7 +34,7 @@ pub(super) struct Product {
     pub(super) currency: Currency,
 }
 
-/// Units held for an order.
+/// Units of one SKU that are held for an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Held {
     pub(super) sku: Sku,
@@ -58,7 +58,7 @@ impl Resolution {
     }
 }
 
-/// The last resolutions, a bounded number, oldest forgotten first.
+/// The latest resolutions, up to a bound; the oldest are forgotten first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Resolved {
     #[serde(deserialize_with = "bulk::map")]
@@ -85,7 +85,7 @@ impl Resolved {
 impl State for Stock {}
 
 impl Stock {
-    /// The levels of a SKU; all zero for one that was never seen.
+    /// The levels of a SKU; all zero for an unknown one.
     pub fn levels(&self, sku: &str) -> Levels {
         self.items.get(sku).map(|item| item.levels).unwrap_or_default()
     }
@@ -95,7 +95,7 @@ impl Stock {
         self.items.iter().map(|(sku, item)| (sku, item.levels))
     }
 
-    /// The units each order still holds here, in no particular order.
+    /// For each order with a reservation in this partition, the number of units it still holds; in no particular order.
     pub fn reservations(&self) -> impl Iterator<Item = (OrderId, u64)> {
         self.reservations
             .iter()

@@ -1,4 +1,4 @@
-//! The stock processor, one command at a time.
+//! Tests of the stock processor, one command at a time.
 
 mod receipts;
 
@@ -13,7 +13,7 @@ use orderflow_schemas::{
 
 use super::*;
 
-/// A partition of stock at work, and the time it thinks it is.
+/// One partition of the stock processor, and the time of the next command.
 struct Shelves {
     processor: StockProcessor,
     state: Stock,
@@ -27,7 +27,7 @@ impl Shelves {
         Self { processor, state: Stock::default(), now: Timestamp::from_micros(1_000_000) }
     }
 
-    /// Ten of `a` for 5 EUR cents each, ten of `b` for 7.
+    /// Ten units of `a` for 5 EUR cents each, and ten of `b` for 7.
     fn full() -> Self {
         let mut shelves = Self::empty();
         for (name, price) in [("a", 5), ("b", 7)] {
@@ -81,7 +81,7 @@ impl Shelves {
         one(self.take(StockCommand::Ship(Ship { order_id: id(order), part })))
     }
 
-    /// What of a SKU is available, reserved and shipped.
+    /// The available, reserved and shipped units of a SKU.
     fn of(&self, name: &str) -> (u64, u64, u64) {
         let Levels { available, reserved, shipped, .. } = self.state.levels(name);
         (available, reserved, shipped)

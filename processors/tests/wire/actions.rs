@@ -1,4 +1,4 @@
-//! Random things that clients, sellers, couriers and clocks do.
+//! Random actions of clients, sellers, couriers and clocks.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ use super::Wire;
 const SKUS: u8 = 5;
 const CUSTOMERS: u8 = 3;
 
-/// A key and which of several bodies it comes with.
+/// The number of an idempotency key, and the number of the request content that it comes with.
 type Key = Option<(u8, u8)>;
 
 #[derive(Clone, Debug)]
@@ -28,7 +28,8 @@ pub enum Action {
         currency: &'static str,
         key: Key,
     },
-    /// A sensible one is about an active order, and goes a way that is open.
+    /// A status change. A sensible one is about an active order and asks for a transition that its role may make, if
+    /// there is one.
     Change {
         order: Index,
         word: Index,
@@ -79,7 +80,7 @@ fn key() -> impl Strategy<Value = Key> {
 }
 
 fn place() -> impl Strategy<Value = Action> {
-    // Two prices close to each other, so that an expectation is often right; one that makes any total too large.
+    // Two prices close to each other, so that an expected price is often right, and one that makes any total too large.
     let price = option::weighted(0.6, prop_oneof![20 => Just(10), 4 => Just(11), 1 => Just(u64::MAX / 2)]);
     let lines = vec((0..SKUS, 1..4u32, price), 1..6);
     (0..CUSTOMERS, role(), lines, currency(), key()).prop_map(|(customer, role, lines, currency, key)| {
@@ -117,7 +118,8 @@ fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
-/// A day in the shop: it opens with something on the shelves, or nothing would ever be sold.
+/// The actions of one day in the shop. Usually it opens with stock on the shelves, since otherwise little would be
+/// sold.
 pub fn actions() -> impl Strategy<Value = Vec<Action>> {
     let shelves = (0..SKUS).flat_map(|sku| {
         [
@@ -157,17 +159,18 @@ fn money(code: &str) -> Currency {
     code.parse().expect("the code is of ISO 4217")
 }
 
-/// Does the actions, one after the other, and numbers what they make.
+/// Performs the actions in order and gives ids and times to the commands.
 pub struct Story {
     lifecycle: Arc<Lifecycle>,
-    /// What orders can be asked to become: its states, a courier's words, and a word nobody knows.
+    /// The words that an order can be asked to become: the lifecycle's states, two words of couriers, and an unknown
+    /// word.
     words: Vec<Status>,
     placed: Vec<(OrderId, CustomerId)>,
     now: Timestamp,
 }
 
 impl Story {
-    /// A story under this lifecycle.
+    /// A story under this lifecycle, in which no action has happened.
     pub fn new(lifecycle: Arc<Lifecycle>) -> Self {
         let others =
             ["picked_up", "delivered", "nonsense"].map(|word| Status::new(word).expect("a word is a name"));
@@ -243,7 +246,7 @@ impl Story {
         wire.send_order(id.partition(partitions), command, self.now);
     }
 
-    /// An order, whose it is, and what it shall become.
+    /// An order, its owner, and the status to ask for.
     fn wish(
         &self,
         wire: &Wire,

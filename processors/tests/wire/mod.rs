@@ -1,7 +1,7 @@
-//! Order and stock partitions joined in memory: each has an inbox, and what one sends the other gets, in order.
+//! Order and stock partitions connected in memory: each has an inbox, and messages arrive in the order they were sent.
 //!
-//! Which partition takes its next command is the caller's choice, so a test can try every interleaving that a log
-//! allows. Each decision is checked by [`model`] as it is made.
+//! The caller chooses which partition takes its next command, so a test can try every interleaving that a log allows.
+//! The [`model`] checks each decision as it is made.
 
 pub mod actions;
 pub mod model;
@@ -15,7 +15,7 @@ use orderflow_schemas::{
     TopicPartition,
 };
 
-/// What one command led to.
+/// One command, and the decision on it.
 pub struct Step<P: Processor> {
     pub command: P::Command,
     pub time: Timestamp,
@@ -23,15 +23,16 @@ pub struct Step<P: Processor> {
     pub messages: Vec<(Partition, P::Message)>,
 }
 
-/// One partition of a processor with all it has written.
+/// One partition of a processor, with everything it has written.
 pub struct Node<P: Processor> {
     pub processor: P,
     pub state: P::State,
     source: Source,
     inbox: VecDeque<(P::Command, Timestamp)>,
     taken: u64,
-    /// The encoded events, then what each command sent.
+    /// The encoded events, in the order they were written.
     pub events: Vec<Vec<u8>>,
+    /// The encoded messages, in the order they were sent.
     pub sent: Vec<Vec<u8>>,
 }
 
@@ -48,7 +49,7 @@ impl<P: Processor> Node<P> {
         }
     }
 
-    /// Decides and folds the next command.
+    /// Decides the next command and folds the events.
     fn step(&mut self) -> Step<P> {
         let (command, time) = self.inbox.pop_front().expect("only a partition with a command is chosen");
         let decision = self.processor.decide(&self.state, &command, time);
@@ -84,7 +85,7 @@ impl<P: Processor> Node<P> {
         }
     }
 
-    /// The fold of the events as they were written.
+    /// The state as a fold of the encoded events.
     pub fn rebuilt(&self) -> P::State {
         let mut state = P::State::default();
         for bytes in &self.events {
@@ -95,7 +96,7 @@ impl<P: Processor> Node<P> {
     }
 }
 
-/// All partitions, and the model that watches them.
+/// All partitions, and the model that checks them.
 pub struct Wire {
     pub orders: Vec<Node<OrderProcessor>>,
     pub stock: Vec<Node<StockProcessor>>,
@@ -130,7 +131,7 @@ impl Wire {
         self.stock[usize::from(to.0)].inbox.push_back((command, time));
     }
 
-    /// Lets one of the partitions that have a command take it; whether there was one.
+    /// Lets one of the partitions that have a command decide it. Returns whether there was one.
     pub fn step(&mut self, choice: u8) -> bool {
         let orders = (0..self.orders.len()).filter(|at| !self.orders[*at].inbox.is_empty()).map(Ok);
         let stock = (0..self.stock.len()).filter(|at| !self.stock[*at].inbox.is_empty()).map(Err);
@@ -159,7 +160,7 @@ impl Wire {
         }
     }
 
-    /// Lets everything that is under way arrive.
+    /// Decides all commands in flight, until no partition has one.
     pub fn quiesce(&mut self) {
         while self.step(0) {}
         self.model.at_rest(self);

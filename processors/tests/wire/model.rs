@@ -1,4 +1,4 @@
-//! What must be true of orders and stock, kept apart from the processors and compared with every event they give.
+//! The rules of orders and stock, written independently of the processors and checked against every event they write.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,7 +25,7 @@ struct KnownOrder {
     prices: Prices,
 }
 
-/// Units of one SKU under one order, and their price.
+/// The SKU of a line of an order, its units, and the price of one unit.
 type Line = (Sku, u32, Amount);
 
 #[derive(Default, Clone)]
@@ -62,7 +62,7 @@ impl Model {
         }
     }
 
-    /// The orders that have not ended, as last seen.
+    /// The orders that have not ended, each as of its latest event.
     pub fn active(&self) -> impl Iterator<Item = &Order> {
         self.orders.values().filter(|known| !known.ended).map(|known| &known.order)
     }
@@ -134,7 +134,8 @@ impl Model {
         Prices::Expected
     }
 
-    /// What is asked at a set price for one who may not set prices was confirmed by the catalogue before.
+    /// Checks the prices in a `stock.reserve` that are marked as set. If the order was placed in a role that may not
+    /// set prices, the catalogue has confirmed each of them before.
     fn check_asked_prices(&self, reserve: &Reserve) {
         if reserve.prices == Prices::Expected || self.orders[&reserve.order_id].prices == Prices::Set {
             return;
@@ -219,7 +220,7 @@ impl Model {
         self.confirmed.insert((reserve.order_id, sku.clone(), price));
     }
 
-    /// The lines of one partition are taken out of the reservation: each is there, so none is resolved twice.
+    /// Takes the lines of one partition out of the reservation. Each must be there, so none is resolved twice.
     fn resolved(&mut self, id: OrderId, lines: &[Movement], moved: impl Fn(&mut Levels, u64)) {
         let held = self.held.get_mut(&id).expect("only what is held can be resolved");
         for line in lines {
@@ -239,7 +240,7 @@ impl Model {
         }
     }
 
-    /// What must be true once nothing is under way.
+    /// Checks what must be true once no command is in flight.
     pub fn at_rest(&self, wire: &Wire) {
         let mut reserved: BTreeMap<&Sku, u64> = BTreeMap::new();
         for (id, known) in &self.orders {

@@ -1,8 +1,8 @@
-//! A processor's book: its state and all that invariant 3 counts. Pure; the same records in give the same bytes out.
+//! A processor's book: its state and all counters of invariant 3. Pure: the same records in give the same bytes out.
 //!
-//! [`Book::decide`] takes a new command: it skips repeats, stops at gaps, decides, folds and encodes what comes of
-//! it. [`Book::replay`] takes an event that is already written and folds it without deciding. Both leave the book as
-//! if the command had been decided here.
+//! [`Book::decide`] takes a new command: it skips repeats, stops at gaps, decides, folds the events into the state and
+//! encodes the output. [`Book::replay`] takes an event that is already in the log and folds it without deciding. Both
+//! leave the book as if the command had been decided here.
 
 use bytes::{Bytes, BytesMut};
 use compact_str::CompactString;
@@ -16,46 +16,46 @@ use orderflow_schemas::{
 use orderflow_world::spans;
 use serde::{Deserialize, Serialize};
 
-/// The state of a processor and its counters, as after all commands before `input_next`.
+/// The state of a processor and its counters, after all commands before `input_next`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Book<S> {
-    /// The fold of the events.
+    /// The processor's state: the fold of all its events.
     pub state: S,
-    /// The next command to decide.
+    /// The offset of the next command to decide.
     pub input_next: Offset,
-    /// Every event before this offset of the events partition is folded in.
+    /// The offset in the events partition before which every event is folded into the state.
     pub events_next: Offset,
-    /// The number of the last event.
+    /// The number of the last event; 0 before the first.
     pub event_number: u64,
-    /// The number of the last message to each partition of the message topic.
+    /// The number of the last message to each partition of the message topic; 0 before the first.
     pub sent: Vec<u64>,
-    /// The last number taken of each source of commands.
+    /// The last number that was taken from each source of commands.
     pub sources: Sources,
 }
 
-/// What commands have led to, ready to be appended.
+/// The output of the commands that were decided, ready to be appended.
 #[derive(Debug, Default)]
 pub struct Output {
-    /// Messages by partition, in the order they were decided.
+    /// The encoded messages of each partition, in the order in which they were decided.
     pub messages: Vec<Vec<Bytes>>,
-    /// Events.
+    /// The encoded events, in the order in which they were decided.
     pub events: Vec<Bytes>,
-    /// Commands that could not be read, with their offsets and why.
+    /// Commands that could not be read: the offset, the record and the reason.
     pub unreadable: Vec<(Offset, Bytes, String)>,
-    /// Commands whose traces are recorded.
+    /// The decided commands whose traces are recorded.
     pub traced: Vec<Traced>,
-    /// The bytes of all records.
+    /// The total size of messages, events and unreadable commands, in bytes.
     pub bytes: usize,
 }
 
-/// A command that was decided for a trace.
+/// A decided command whose trace is recorded.
 #[derive(Debug)]
 pub struct Traced {
-    /// The span that caused it.
+    /// The trace, and the span that caused the command.
     pub parent: TraceParent,
-    /// Its kind.
+    /// The kind of the command, such as `order.place`.
     pub kind: CompactString,
-    /// Its offset.
+    /// The offset of the command in the input partition.
     pub offset: Offset,
 }
 
@@ -66,61 +66,62 @@ impl Output {
     }
 }
 
-/// Why a book cannot go on. Each means that the log is not what this design guarantees; an operator must look.
+/// Why a book cannot continue. Each of these means that the log breaks a guarantee of this design; an operator must
+/// act.
 #[derive(Debug, thiserror::Error)]
 pub enum BookError {
     /// Records of a source are missing.
     #[error("{at} offset {offset}: `{source}` jumps to number {found}, expected {expected}", source = .from.as_str())]
     Gap {
-        /// The partition.
+        /// The partition with the gap.
         at: TopicPartition,
-        /// Where.
+        /// The offset of the record after the gap.
         offset: Offset,
-        /// Who numbered the record.
+        /// The source that numbered the record.
         from: Source,
-        /// The number that should have come.
+        /// The number that should have come next from this source.
         expected: u64,
-        /// The number that came.
+        /// The number of the record that was found instead.
         found: u64,
     },
-    /// The record has no readable header, so nothing tells whether it may be skipped.
+    /// A command has no readable header, so it is unknown whether it may be skipped.
     #[error("{at} offset {offset}: unreadable header: {error}")]
     Header {
-        /// The partition.
+        /// The partition of the command.
         at: TopicPartition,
-        /// Where.
+        /// The offset of the command.
         offset: Offset,
-        /// What is wrong.
+        /// Why the header cannot be read.
         error: DecodeError,
     },
-    /// An event that was written cannot be read back.
+    /// An event in the log cannot be read back.
     #[error("{at} offset {offset}: unreadable event: {error}")]
     Event {
-        /// The partition.
+        /// The partition of the event.
         at: TopicPartition,
-        /// Where.
+        /// The offset of the event.
         offset: Offset,
-        /// What is wrong.
+        /// Why the event cannot be read.
         error: DecodeError,
     },
-    /// An event does not name its command.
+    /// An event does not name the command that it answers.
     #[error("{at} offset {offset}: an event without a cause")]
     NoCause {
-        /// The partition.
+        /// The partition of the event.
         at: TopicPartition,
-        /// Where.
+        /// The offset of the event.
         offset: Offset,
     },
 }
 
-/// The partitions a processor of number `partition` reads and writes events to.
+/// The partition that the processor with this number reads its commands from, and the one it writes its events to.
 pub(super) fn input_and_output<P: Processor>(partition: Partition) -> (TopicPartition, TopicPartition) {
     let side = |topic| TopicPartition { topic, partition };
     (side(P::INPUT), side(P::EVENTS))
 }
 
-/// The event behind a dead letter: like every command, one that cannot be read leads to an event, so that recovery
-/// counts it and its caller is answered.
+/// The event for an unreadable command, beside its dead letter. Like every command, it must lead to an event, so that
+/// recovery counts it and its caller gets an answer.
 fn unreadable(kind: &str, error: &DecodeError) -> CommandRejected {
     CommandRejected {
         command: kind.into(),
@@ -134,7 +135,8 @@ fn unreadable(kind: &str, error: &DecodeError) -> CommandRejected {
 }
 
 impl<S: Default> Book<S> {
-    /// The book of a processor that has seen nothing and can write to so many message partitions.
+    /// The book of a processor that has decided nothing and can send to `message_partitions` partitions of the message
+    /// topic.
     pub fn new(message_partitions: u16) -> Self {
         Self {
             state: S::default(),
@@ -148,7 +150,7 @@ impl<S: Default> Book<S> {
 }
 
 impl<S> Book<S> {
-    /// Decides the command at `offset` of the processor's input.
+    /// Decides the command at `offset` of the processor's input, and adds what follows from it to `output`.
     pub fn decide<P: Processor<State = S>>(
         &mut self,
         processor: &P,
@@ -236,12 +238,13 @@ impl<S> Book<S> {
         }
     }
 
-    /// Whether the book has this event of its own processor in it. What cannot be read it has not.
+    /// Whether the book already contains this event of its own processor. False for a record that cannot be read.
     pub fn has_event(&self, bytes: &[u8]) -> bool {
         RawRecord::decode(bytes).is_ok_and(|raw| raw.header.number <= self.event_number)
     }
 
-    /// Folds an event that is already written, at `offset` of the events partition.
+    /// Folds an event that is already in the log, at `offset` of the events partition. Skips an event that the book
+    /// contains.
     pub fn replay<P: Processor<State = S>>(
         &mut self,
         processor: &P,

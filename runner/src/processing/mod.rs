@@ -1,7 +1,7 @@
-//! Running a processor over a partition of the log: the only loop there is.
+//! Running a processor over a partition of the log, in the only loop that does so.
 //!
-//! `book` is pure: records in, records out, with all the counting of invariant 3. `recovery` and `snapshots` bring a
-//! book back after a restart; `runner` moves records between the log and the book; `snapshot_writer` stores snapshots beside
+//! `book` is pure: records in, records out, with all the counting of invariant 3. `recovery` and `snapshots` restore a
+//! book after a restart; `runner` moves records between the log and the book; `snapshot_writer` stores snapshots beside
 //! it.
 
 mod book;

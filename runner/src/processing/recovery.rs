@@ -1,6 +1,6 @@
-//! Bringing a book back: the newest snapshot, then the events written since, then the commands that have none.
+//! Restoring a book: the newest snapshot, then the events written since, then the commands that have no events.
 //!
-//! A decision is made once: what has events is folded, never decided again, whatever the rules have become.
+//! A decision is made once: a command with events is folded, never decided again, however the rules have changed.
 
 use orderflow_processors::Processor;
 use orderflow_schemas::{Offset, Partition, TopicPartition};
@@ -13,57 +13,57 @@ use super::{
 
 const READ_BYTES: usize = 1 << 20;
 
-/// Why a book could not be brought back.
+/// Why a book could not be restored.
 #[derive(Debug, thiserror::Error)]
 pub enum RecoveryError {
     /// The log could not be read.
     #[error(transparent)]
     Read(#[from] LogError),
-    /// The log's content cannot be.
+    /// The log contains records that contradict the design.
     #[error(transparent)]
     Book(#[from] BookError),
     /// The snapshots could not be read.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
-    /// The log ends before what the snapshot was made of, so it is another log, or an older copy of it.
+    /// The log ends before the point at which the snapshot was taken. It is another log, or an older copy of this one.
     #[error(
         "the snapshot goes to offset {next} of {at}, but the log ends at {end}: they do not belong together"
     )]
     Ahead {
-        /// The partition.
+        /// The partition that ends too early.
         at: TopicPartition,
-        /// Where the snapshot would go on.
+        /// The offset that the restored book would read next.
         next: Offset,
-        /// Where the log ends.
+        /// The offset at which the log ends.
         end: Offset,
     },
-    /// Nothing says what the state was where the log begins.
+    /// Retention has removed records that no readable snapshot covers, so the state at the log's beginning is unknown.
     #[error(
         "no snapshot that can be read goes on from offset {start} of {at}, before which retention has removed the log"
     )]
     NoBeginning {
-        /// The partition.
+        /// The partition whose older records were removed.
         at: TopicPartition,
-        /// Where the log begins.
+        /// The first offset that is still stored.
         start: Offset,
     },
-    /// The processor, as configured, cannot go on from its state.
+    /// The processor, as configured, cannot continue from its state; the text is the reason.
     #[error("{0}")]
     Incompatible(String),
 }
 
-/// A book that is back.
+/// A restored book.
 #[derive(Debug)]
 pub struct Recovered<S> {
-    /// The book.
+    /// The book, with all events that are in the log folded into it.
     pub book: Book<S>,
-    /// Before which command the snapshot was taken; the first one if there was none.
+    /// The offset of the first command that the snapshot does not cover; 0 if there was no snapshot.
     pub snapshot_at: Offset,
-    /// How many events were folded on top of the snapshot.
+    /// The number of events that were read after the snapshot.
     pub events_folded: u64,
 }
 
-/// Brings back the book of the processor of one partition.
+/// Restores the book of the processor of one partition.
 pub async fn recover<P: Processor>(
     topics: &dyn Topics,
     processor: &P,

@@ -1,13 +1,13 @@
-//! The loop: read commands, decide them, append what comes of it, now and then store a snapshot.
+//! The loop of a processor: read commands, decide them, append the output, and store a snapshot from time to time.
 //!
-//! It reads ahead of the disk (`Visibility::Accepted`): what it appends lies after what it read in the one order of
-//! the log, so nothing it derives can be durable without its cause. Two runners of one partition do no harm: they
-//! write the same records under the same numbers, and readers skip repeats.
+//! It reads ahead of the disk (`Visibility::Accepted`). What it appends lies after what it read in the single order of
+//! the log, so nothing it derives can be durable without its cause. Two runners of one partition do no harm: they write
+//! the same records under the same numbers, and readers skip repeats.
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use metrics::{counter, gauge};
+use metrics::counter;
 use orderflow_processors::Processor;
 use orderflow_schemas::{DeadLetter, Offset, Partition, Timestamp, Topic, TopicPartition};
 use orderflow_topics::{AppendError, Appended, Batch, LogError, Receipt, Topics, Visibility};
@@ -26,51 +26,51 @@ use super::{
     snapshots::{SnapshotError, Snapshots},
     ticks::Ticks,
 };
-use crate::metrics as names;
+use crate::metrics::{self as names, RunnerMetrics};
 
-/// How often the gauges are set under load.
+/// The interval at which the gauges are set under load.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// Why a runner had to stop.
 #[derive(Debug, thiserror::Error)]
 pub enum RunnerError {
-    /// The book could not be brought back.
+    /// The book could not be restored.
     #[error("recovery of {0}: {1}")]
     Recovery(TopicPartition, #[source] RecoveryError),
     /// The log could not be read.
     #[error(transparent)]
     Read(#[from] LogError),
-    /// The log would not take what was decided.
+    /// The log did not accept the output of decisions.
     #[error("decisions of {0}: {1}")]
     Append(TopicPartition, #[source] AppendError),
-    /// The log's content cannot be.
+    /// The log contains records that contradict the design.
     #[error(transparent)]
     Book(#[from] BookError),
-    /// Snapshots could not be read.
+    /// The snapshots could not be read.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
 }
 
-/// What a step came to.
+/// The outcome of a step.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum StepOutcome {
-    /// Commands were decided, and what came of them is in the log.
+    /// Commands were decided, and their output is in the log.
     Decided,
-    /// There was nothing to decide.
+    /// There were no commands to decide.
     Idle,
-    /// Commands were decided, and it was told to stop before the log had room for what came of them.
+    /// Commands were decided, but the runner was told to stop before the log accepted their output.
     Stopped,
-    /// Commands were decided, and the log has no room for what came of them.
+    /// Commands were decided, but the log has no space for their output.
     Full,
 }
 
-/// What became of an append.
+/// The outcome of an append with retries.
 enum Persisted {
-    /// It was accepted.
+    /// The append was accepted.
     Appended(Appended),
-    /// It was told to stop before that.
+    /// The runner was told to stop before the append was accepted.
     Stopped,
-    /// The log had no room for long enough.
+    /// The log had no space for too long.
     Full,
 }
 
@@ -84,16 +84,18 @@ pub struct Runner<P: Processor> {
     settings: RunnerSettings,
     ticks: Ticks,
     last: Receipt,
-    /// The tick that was appended and not decided yet.
+    /// The offset of the last tick that was appended. It is not decided yet if the book has not passed it.
     ticking: Option<Offset>,
-    /// Before which command everything that was decided is in the log.
+    /// The output of all commands before this offset is in the log.
     logged_at: u64,
-    /// When the gauges were set last.
+    /// When the gauges were last set, by the monotonic clock.
     reported_at: Instant,
+    metrics: RunnerMetrics,
 }
 
 impl<P: Processor> Runner<P> {
-    /// A runner of `partition`. From now on the log keeps all of it, until it is known what recovery needs.
+    /// A runner of `partition`. From now on the log keeps the whole partition, until the runner knows what recovery
+    /// needs.
     pub fn new(
         world: Arc<dyn World>,
         topics: Arc<dyn Topics>,
@@ -106,6 +108,7 @@ impl<P: Processor> Runner<P> {
             ticks: Ticks::new(&*world),
             snapshots: SnapshotWriter::new(world.clone(), topics.clone(), partition, snapshots, &settings),
             reported_at: world.instant(),
+            metrics: RunnerMetrics::new(input_and_output::<P>(partition).0),
             world,
             topics,
             processor,
@@ -117,12 +120,12 @@ impl<P: Processor> Runner<P> {
         }
     }
 
-    /// Recovers, then runs until `stop`; stores a snapshot at the end. `ready` is called once recovery is done.
+    /// Recovers, then runs until `stop`, and stores a last snapshot. Calls `ready` once recovery is done.
     pub async fn run(mut self, stop: CancellationToken, ready: impl FnOnce()) -> Result<(), RunnerError> {
         self.snapshots.open()?;
         let mut book = self.recover().await?;
         ready();
-        // What was folded need not be folded again, and the log need not keep it.
+        // With this snapshot, the folded events need not be folded again, and the log need not keep them.
         self.store_snapshot(&mut book).await?;
         while !stop.is_cancelled() {
             match self.step(&mut book, &stop).await? {
@@ -130,7 +133,7 @@ impl<P: Processor> Runner<P> {
                 StepOutcome::Idle => self.wait(&mut book, &stop).await?,
                 StepOutcome::Full => book = self.give_way(book).await?,
                 StepOutcome::Stopped => {
-                    // The book is ahead of the log, so no snapshot may be made of it.
+                    // The book is ahead of the log, so it must not become a snapshot.
                     self.snapshots.finish().await;
                     return Ok(());
                 }
@@ -151,8 +154,9 @@ impl<P: Processor> Runner<P> {
         Ok(book)
     }
 
-    /// Gives up what was decided and is not in a log that has no room for it, and stores a snapshot of what is: the log
-    /// need not keep what led to that, so retention may make room. It is decided again, as after a restart.
+    /// Gives way in a full log: drops decisions that are not in the log, recovers, and stores a snapshot of what is in
+    /// the log. The log need not keep what that snapshot covers, so retention may free space. The dropped commands are
+    /// decided again, as after a restart.
     async fn give_way(&mut self, ahead: Book<P::State>) -> Result<Book<P::State>, RunnerError> {
         drop(ahead);
         self.snapshots.finish().await;
@@ -162,7 +166,7 @@ impl<P: Processor> Runner<P> {
         Ok(book)
     }
 
-    /// Decides what there is to read.
+    /// Reads and decides the commands that are available, up to `read_bytes`, and appends their output.
     async fn step(
         &mut self,
         book: &mut Book<P::State>,
@@ -184,8 +188,7 @@ impl<P: Processor> Runner<P> {
                 return Ok(end);
             }
         }
-        counter!(names::COMMANDS_DECIDED.name, "topic" => input.topic.as_str())
-            .increment(chunk.records.len() as u64);
+        self.metrics.commands_decided.increment(chunk.records.len() as u64);
         if let Some(end) = self.append(book, output, began, stop).await? {
             return Ok(end);
         }
@@ -199,8 +202,8 @@ impl<P: Processor> Runner<P> {
         Ok(StepOutcome::Decided)
     }
 
-    /// Appends messages before the events that vouch for them, in one call. If they are not in the log after it, how the
-    /// step ends.
+    /// Appends messages before the events that vouch for them, in one call. Returns how the step ends if the append was
+    /// not accepted, `None` if it was.
     async fn append(
         &mut self,
         book: &mut Book<P::State>,
@@ -233,7 +236,7 @@ impl<P: Processor> Runner<P> {
             batches.push(Batch { at: events, records: output.events });
         }
         let count = batches.last().map_or(0, |batch| batch.records.len() as u64);
-        // Where a snapshot stands for everything in the log already, giving way would gain nothing.
+        // If a snapshot already covers everything in the log, giving way would gain nothing.
         let gives_way = !self.snapshots.covers(self.logged_at);
         let persisted = self.persist(batches, gives_way, stop).await;
         let appended = match persisted.map_err(|error| RunnerError::Append(input, error))? {
@@ -244,15 +247,17 @@ impl<P: Processor> Runner<P> {
         self.record_spans(output.traced, began);
         self.logged_at = book.input_next.0;
         self.last = appended.receipt;
-        // Elsewhere another runner has written in between, perhaps what this one has not decided yet.
+        // At any other offset, another runner has written in between, possibly events that this runner has not decided
+        // yet.
         if vouching && appended.offsets.last() == Some(&book.events_next) {
             book.events_next = Offset(book.events_next.0 + count);
         }
         Ok(None)
     }
 
-    /// Appends until it is accepted: a full log may get room, and an unknown outcome is repeated under the same
-    /// numbers. Stopped before that, or with `gives_way` when the log is full for long, what is missing is decided again.
+    /// Appends until the log accepts: a full log may get space, and an append with an unknown outcome is repeated under
+    /// the same numbers. Gives up when told to stop and, with `gives_way`, when the log stays full too long. What is
+    /// missing then is decided again.
     async fn persist(
         &self,
         batches: Vec<Batch>,
@@ -280,7 +285,7 @@ impl<P: Processor> Runner<P> {
         }
     }
 
-    /// Waits for a command, or until something is due; then time itself becomes a command.
+    /// Waits for a command, or until a snapshot or a tick is due, and handles the latter two.
     async fn wait(&mut self, book: &mut Book<P::State>, stop: &CancellationToken) -> Result<(), RunnerError> {
         let (input, _) = input_and_output::<P>(self.partition);
         self.report_gauges(book, book.input_next);
@@ -307,7 +312,7 @@ impl<P: Processor> Runner<P> {
         }
     }
 
-    /// Lets time be noticed also while commands keep coming.
+    /// Appends a tick that is due, so that time also advances while commands keep coming.
     async fn catch_up_with_time(
         &mut self,
         book: &Book<P::State>,
@@ -317,7 +322,7 @@ impl<P: Processor> Runner<P> {
         if due && !self.is_ticking(book) { self.tick(stop).await } else { Ok(()) }
     }
 
-    /// Whether a tick is on its way through the log.
+    /// Whether a tick was appended that is not decided yet.
     fn is_ticking(&self, book: &Book<P::State>) -> bool {
         self.ticking.is_some_and(|tick| tick >= book.input_next)
     }
@@ -327,14 +332,15 @@ impl<P: Processor> Runner<P> {
         let record: Bytes = self.ticks.next(&*self.world);
         let tick = vec![Batch { at: input, records: vec![record] }];
         let persisted = self.persist(tick, true, stop).await;
-        // One that finds no room is due again.
+        // A tick that finds no space is due again, and then the same one is appended.
         if let Persisted::Appended(appended) = persisted.map_err(|error| RunnerError::Append(input, error))? {
+            self.ticks.appended();
             self.ticking = appended.offsets.first().copied();
         }
         Ok(())
     }
 
-    /// Records what was decided for traces: from the read of the commands until their events were accepted.
+    /// Records a span for each traced command: from the read of the commands until their events were accepted.
     fn record_spans(&self, traced: Vec<Traced>, start: Timestamp) {
         if traced.is_empty() {
             return;
@@ -361,19 +367,15 @@ impl<P: Processor> Runner<P> {
         }
     }
 
-    /// Sets the gauges; `end` is where the commands end.
+    /// Sets the gauges; `end` is the offset after the last command in the log.
     fn report_gauges(&mut self, book: &Book<P::State>, end: Offset) {
-        let labels = [("topic", P::INPUT.as_str().to_owned()), ("partition", self.partition.to_string())];
-        for (what, count) in self.processor.gauges(&book.state) {
-            gauge!(format!("{}{what}", names::PROCESSOR_PREFIX), &labels).set(count as f64);
-        }
-        let lag = end.0.saturating_sub(book.input_next.0);
-        gauge!(names::PROCESSOR_LAG_RECORDS.name, &labels).set(lag as f64);
+        self.metrics.set_gauges(self.processor.gauges(&book.state));
+        self.metrics.lag_records.set(end.0.saturating_sub(book.input_next.0) as f64);
         self.reported_at = self.world.instant();
     }
 
     /// Stores a snapshot beside the loop, unless there is nothing new to store or the last one is still being stored.
-    /// What the loop waits for is a copy of the book, which shares the orders.
+    /// The loop waits only for a copy of the book, which shares the orders.
     async fn store_snapshot(&mut self, book: &mut Book<P::State>) -> Result<(), RunnerError> {
         if self.snapshots.begin(book.input_next) {
             self.pass_folded(book).await?;
@@ -391,8 +393,9 @@ impl<P: Processor> Runner<P> {
         Ok(())
     }
 
-    /// Passes over the events that the book has in it. Where this runner alone writes there are none left to pass;
-    /// where two do, an event may stand in front of repeats of older ones, and is passed only once it is decided here.
+    /// Moves `events_next` past the events that the book already contains. If only this runner writes, there are none
+    /// left to pass. If two runners write, an event may lie before repeats of older ones; it is passed only once it is
+    /// decided here.
     async fn pass_folded(&self, book: &mut Book<P::State>) -> Result<(), RunnerError> {
         let (_, events) = input_and_output::<P>(self.partition);
         loop {

@@ -24,8 +24,8 @@ pub struct RunnerSettings {
     /// The pause before an append is tried again.
     #[schemars(range(min = 1))]
     pub retry_after_ms: u64,
-    /// How long a processor waits for room in a full log before it gives up what it has decided since the last snapshot, to
-    /// decide it again: a snapshot of what is in the log may free room.
+    /// How long a processor waits for room in a full log before it gives up what it has decided since the last
+    /// snapshot, to decide it again: a snapshot of what is in the log may free room.
     #[schemars(range(min = 1))]
     pub full_within_s: u64,
 }
@@ -44,7 +44,7 @@ impl Default for RunnerSettings {
 }
 
 impl RunnerSettings {
-    /// The longest time between two snapshots.
+    /// The longest time between two snapshots if anything was decided.
     pub(super) fn snapshot_within(&self) -> Duration {
         Duration::from_secs(self.snapshot_within_s)
     }
@@ -54,7 +54,7 @@ impl RunnerSettings {
         Duration::from_millis(self.retry_after_ms)
     }
 
-    /// How long to wait for room in a full log.
+    /// How long to wait for space in a full log before giving way.
     pub(super) fn full_within(&self) -> Duration {
         Duration::from_secs(self.full_within_s)
     }

@@ -1,4 +1,4 @@
-//! Where snapshots are kept: whole objects under names, as a folder or an object store has them.
+//! The store of snapshots: whole objects under names, as a folder or an object store has them.
 
 use std::{
     fmt, io,
@@ -10,38 +10,41 @@ use orderflow_world::disk::{Access, Disk, RealDisk, read_file};
 
 /// Keeps objects under names such as `orders.commands/3/00000000000000000042.snap`.
 ///
-/// *Atomicity*: an object is there whole or not at all, and replaces one of the same name. *Durability*: once `write` has
-/// returned, it survives a power cut. *Concurrency*: several processes may use one store; two that write one name write the
-/// same bytes. All calls may block.
+/// *Atomicity*: an object exists whole or not at all, and replaces one of the same name.
+/// *Durability*: once `write` has returned, the object survives a power cut.
+/// *Concurrency*: several processes may use one store; two that write the same name write the same bytes. All calls may
+/// block.
 pub trait SnapshotStore: fmt::Debug + Send + Sync + 'static {
-    /// The names that begin with `folder` and a slash, without both, in any order. None if there are none.
+    /// The names of the objects under `folder`, without the folder and its slash, in any order. Empty if there are
+    /// none.
     fn list(&self, folder: &str) -> io::Result<Vec<String>>;
 
-    /// An object.
+    /// Reads all bytes of an object; fails if it does not exist.
     fn read(&self, name: &str) -> io::Result<Vec<u8>>;
 
-    /// The first bytes of an object, or fails if it has fewer.
+    /// Reads the first `length` bytes of an object; fails if it has fewer.
     fn read_start(&self, name: &str, length: usize) -> io::Result<Vec<u8>>;
 
-    /// Stores an object.
+    /// Stores an object. It is durable when the call returns.
     fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
 
-    /// Removes an object. That it is not there is no error.
+    /// Removes an object. Succeeds if it does not exist.
     fn remove(&self, name: &str) -> io::Result<()>;
 
-    /// Removes what a process that ended has left of objects under `folder` that it was storing.
+    /// Removes the remains of objects under `folder` that a process was storing when it ended.
     fn remove_unfinished(&self, folder: &str) -> io::Result<()>;
 
-    /// Where an object is, for people.
+    /// The location of an object, for messages to people.
     fn location(&self, name: &str) -> String;
 
-    /// Whether calls may take long, so that async code makes them on a blocking thread.
+    /// Whether calls may take long. Async code then makes them on a blocking thread.
     fn blocks(&self) -> bool {
         true
     }
 }
 
-/// Files under one folder of a disk: written beside, fsynced, renamed, and their folder fsynced.
+/// Files under one folder of a disk. A file is written under a temporary name, synced and renamed; then its folder is
+/// synced.
 #[derive(Clone, Debug)]
 pub struct LocalSnapshots {
     disk: Arc<dyn Disk>,
@@ -49,12 +52,12 @@ pub struct LocalSnapshots {
 }
 
 impl LocalSnapshots {
-    /// The snapshots under a data directory.
+    /// The snapshots in the folder `snapshots` of a data directory.
     pub fn new(data: &Path) -> Arc<Self> {
         Self::on(Arc::new(RealDisk), data)
     }
 
-    /// As [`Self::new`], on another disk.
+    /// The same as [`Self::new`], on another disk.
     pub fn on(disk: Arc<dyn Disk>, data: &Path) -> Arc<Self> {
         Arc::new(Self { disk, folder: data.join("snapshots") })
     }
@@ -94,7 +97,7 @@ impl SnapshotStore for LocalSnapshots {
 
     fn remove(&self, name: &str) -> io::Result<()> {
         match self.disk.remove(&self.folder.join(name)) {
-            // Another process of this partition was faster.
+            // Another process of this partition has already removed it.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             removed => removed,
         }

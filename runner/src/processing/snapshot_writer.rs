@@ -1,7 +1,7 @@
-//! When a snapshot of a runner's book is due, and storing it beside the loop.
+//! Deciding when a snapshot of a runner's book is due, and storing it beside the loop.
 //!
-//! At most one is being stored. It is of durable records only, and once it is stored the log is told which records the kept
-//! snapshots still need.
+//! At most one snapshot is being stored at a time. It contains only durable records. Once it is stored, the log is told
+//! which records the kept snapshots still need.
 
 use std::{marker::PhantomData, sync::Arc, time::Duration};
 
@@ -19,8 +19,9 @@ use super::{
 };
 use crate::metrics as names;
 
-/// For how many bytes of the last snapshot a command must have been decided before the next one. A snapshot is of the
-/// whole state: with millions of active orders, one after a fixed number of commands would cost more than they do.
+/// One command must have been decided for each of this many bytes of the last snapshot before the next one. A snapshot
+/// contains the whole state: with millions of active orders, a snapshot after a fixed number of commands would cost
+/// more than the commands themselves.
 const SNAPSHOT_BYTES_PER_COMMAND: u64 = 1024;
 
 /// Stores the snapshots of one partition.
@@ -31,22 +32,23 @@ pub(super) struct SnapshotWriter<P> {
     snapshots: Snapshots,
     every: u64,
     within: Duration,
-    /// Gives the bytes of the snapshot that is being stored once it is stored, or nothing if it fails.
+    /// Receives the size of the snapshot that is being stored once it is stored; closed without a value if storing
+    /// fails.
     storing: Option<oneshot::Receiver<u64>>,
-    /// Before which command the last snapshot was taken, stored or not.
+    /// The `input_next` of the last snapshot that was taken, whether it was stored or not.
     taken_at: u64,
-    /// Before which command the last one was taken that is stored.
+    /// The `input_next` of the last snapshot that was stored.
     stored_at: u64,
-    /// The bytes of that one; none if it was stored before the start.
+    /// The size of the last stored snapshot in bytes; 0 if it was stored before the start.
     bytes: u64,
-    /// When storing one was last tried.
+    /// When a snapshot was last attempted, by the monotonic clock.
     tried: Instant,
     processor: PhantomData<fn() -> P>,
 }
 
 impl<P: Processor> SnapshotWriter<P> {
-    /// A writer of the snapshots of `partition`. From now on the log keeps all of it, until it is known what recovery
-    /// needs.
+    /// A writer of the snapshots of `partition`. From now on the log keeps the whole partition, until it is known what
+    /// recovery needs.
     pub(super) fn new(
         world: Arc<dyn World>,
         topics: Arc<dyn Topics>,
@@ -71,7 +73,7 @@ impl<P: Processor> SnapshotWriter<P> {
         }
     }
 
-    /// The snapshots that are kept.
+    /// The stored snapshots of this partition.
     pub(super) fn kept(&self) -> &Snapshots {
         &self.snapshots
     }
@@ -82,17 +84,17 @@ impl<P: Processor> SnapshotWriter<P> {
         RetentionPins::<P>::new(self.topics.clone(), self.partition).renew(&self.snapshots)
     }
 
-    /// The book was recovered from a snapshot that was taken before this command.
+    /// Notes that the book was recovered from a snapshot whose `input_next` is `offset`.
     pub(super) fn recovered_from(&mut self, offset: Offset) {
         (self.taken_at, self.stored_at) = (offset.0, offset.0);
     }
 
-    /// Whether a stored snapshot has everything before this command.
+    /// Whether a stored snapshot covers all commands before the offset `next`.
     pub(super) fn covers(&self, next: u64) -> bool {
         next <= self.stored_at
     }
 
-    /// Whether a snapshot before this command is due: enough was decided since the last one, or it is late.
+    /// Whether a snapshot of the commands before `next` is due: enough was decided since the last one, or it is late.
     pub(super) fn is_due(&mut self, next: Offset) -> bool {
         self.is_worth_it(next) || self.late_in(next) == Some(Duration::ZERO)
     }
@@ -102,19 +104,20 @@ impl<P: Processor> SnapshotWriter<P> {
         !self.is_storing() && next.0 - self.taken_at >= self.every.max(worth)
     }
 
-    /// How long until a snapshot before this command is late; `None` if there is nothing to store.
+    /// How long until a snapshot of the commands before `next` is late; `None` if a stored one covers them.
     pub(super) fn late_in(&self, next: Offset) -> Option<Duration> {
         let late = self.tried + self.within;
         (!self.covers(next.0)).then(|| late.saturating_sub(self.world.instant()))
     }
 
-    /// Whether a snapshot before this command can be stored now: there is something new, and none is being stored.
+    /// Notes an attempt. Returns whether a snapshot of the commands before `next` can be stored now: there is something
+    /// new, and no snapshot is being stored.
     pub(super) fn begin(&mut self, next: Offset) -> bool {
         self.tried = self.world.instant();
         !self.is_storing() && !self.covers(next.0)
     }
 
-    /// Stores a snapshot beside the loop. `last` is the receipt of the last append of what the book has decided.
+    /// Stores a snapshot beside the loop. `last` is the receipt of the last append of the book's output.
     pub(super) fn store(&mut self, book: Book<P::State>, last: Receipt) {
         self.taken_at = book.input_next.0;
         let (topics, snapshots, bytes_last) = (self.topics.clone(), self.snapshots.clone(), self.bytes);
@@ -123,7 +126,7 @@ impl<P: Processor> SnapshotWriter<P> {
         let (stored, storing) = oneshot::channel();
         self.storing = Some(storing);
         self.world.spawn(Box::pin(async move {
-            // A snapshot of what a power cut could take back would be ahead of its own log.
+            // A snapshot of records that a power cut could still lose would be ahead of its own log.
             for (at, next) in [(input, book.input_next), (events, book.events_next)] {
                 let Some(last) = next.0.checked_sub(1) else { continue };
                 if topics.wait_beyond(at, Offset(last), Visibility::Durable).await.is_err() {
@@ -137,7 +140,7 @@ impl<P: Processor> SnapshotWriter<P> {
             match kept.and_then(|bytes| holds.renew(&snapshots).map(|()| bytes)) {
                 Ok(bytes) => {
                     counter!(names::SNAPSHOTS_STORED.name, "topic" => P::INPUT.as_str()).increment(1);
-                    // Nobody waits for it any more when the process ends.
+                    // Nothing receives the value any more if the process is ending.
                     let _ = stored.send(bytes);
                 }
                 Err(error) => tracing::error!(%error, "snapshot not stored; the log is kept longer"),
@@ -151,19 +154,19 @@ impl<P: Processor> SnapshotWriter<P> {
         self.storing.is_some()
     }
 
-    /// Notes what became of the snapshot that was being stored, if that is known.
+    /// Notes the outcome of the snapshot that was being stored, if it is known by now.
     pub(super) fn note_stored(&mut self) {
         let Some(storing) = &mut self.storing else { return };
         match storing.try_recv() {
             Err(oneshot::error::TryRecvError::Empty) => return,
             Ok(bytes) => (self.stored_at, self.bytes) = (self.taken_at, bytes),
-            // It was not stored, which has been logged.
+            // Storing failed, which has been logged.
             Err(oneshot::error::TryRecvError::Closed) => {}
         }
         self.storing = None;
     }
 
-    /// Waits for the snapshot that is being stored.
+    /// Waits until the snapshot that is being stored is stored or has failed; returns at once if there is none.
     pub(super) async fn finish(&mut self) {
         if let Some(storing) = self.storing.take()
             && let Ok(bytes) = storing.await

@@ -1,9 +1,11 @@
 //! Snapshots of a processor's book, as objects of a [`SnapshotStore`].
 //!
-//! *Layout*: `<input topic>/<partition>/<input offset, 20 digits>.snap`: magic, format version, CRC-32C of all that
-//! follows, length of the body, the offsets to go on from; then the log's id and the book in postcard. *Durability*: that of
-//! the store. *Order*: the runner stores one only once all that led to it is durable. Several are kept; one that is damaged
-//! or of another format is passed over for the one before, with a warning.
+//! *Layout*: `<input topic>/<partition>/<input offset, 20 digits>.snap`. Each has a magic number, format version,
+//! CRC-32C of everything that follows, length of the body and the offsets to continue from. The body is the log's id
+//! and the book, in postcard.
+//! *Durability*: that of the store.
+//! *Order*: the runner stores a snapshot only once everything that led to it is durable. Several are kept. One that is
+//! damaged or has another format is skipped for the one before it, with a warning.
 
 use std::{io, sync::Arc};
 
@@ -19,26 +21,26 @@ const HEADER_BYTES: usize = 40;
 /// How many snapshots of a partition are kept.
 pub const KEPT: usize = 2;
 
-/// A snapshot could not be stored or found.
+/// Why a snapshot could not be stored or read.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
-    /// The store failed.
+    /// The store reported an error.
     #[error("snapshot {location}: {error}")]
     Io {
-        /// Where the snapshot is, or was to be.
+        /// Where the snapshot is, or was to be stored.
         location: String,
-        /// What the store said.
+        /// The error that the store reported.
         error: io::Error,
     },
-    /// It is of the processor of another log.
+    /// The snapshot was made from another log.
     #[error(
         "snapshot {location} belongs to the log {stored}, and this is the log {log}: use that log, or remove the snapshots, \
          which will be made anew from this one"
     )]
     OtherLog {
-        /// Where the snapshot is.
+        /// The location of the snapshot.
         location: String,
-        /// The log it was made from.
+        /// The log that the snapshot was made from.
         stored: LogId,
         /// The log that was opened.
         log: LogId,
@@ -59,7 +61,7 @@ impl Snapshots {
         Self { store, folder: format!("{}/{}", input.topic.as_str(), input.partition), log }
     }
 
-    /// Turns a book into the bytes of a snapshot. `capacity` is room for about as many; it may be wrong.
+    /// Encodes a book as a snapshot. `capacity` is the expected size of the body in bytes; a wrong value does no harm.
     pub fn encode<S: State>(&self, book: &Book<S>, capacity: usize) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(HEADER_BYTES + capacity);
         bytes.resize(HEADER_BYTES, 0);
@@ -76,19 +78,21 @@ impl Snapshots {
         bytes
     }
 
-    /// Reads back a snapshot's bytes and the id of the log it was made from, or says why they are none.
+    /// Decodes a snapshot into the id of the log it was made from and the book. An error says why the bytes are not a
+    /// snapshot.
     fn decode<S: State>(bytes: &[u8]) -> Result<(LogId, Book<S>), String> {
         SnapshotHeader::checked(bytes)?;
         postcard::from_bytes(&bytes[HEADER_BYTES..]).map_err(|error| error.to_string())
     }
 
-    /// Encodes and stores a book, from async code. Returns how many bytes it took; `bytes_last` is how many the one
-    /// before took.
+    /// Encodes and stores a book, from async code. Returns the snapshot's size in bytes; `bytes_last` is the size of
+    /// the one before.
     pub(super) async fn keep<S: State>(&self, book: Book<S>, bytes_last: u64) -> Result<u64, SnapshotError> {
         let (this, next) = (self.clone(), book.input_next);
         let location = self.location(next);
         let keep = move || {
-            // Most grow; one that outgrows its room is copied.
+            // Most snapshots are larger than the one before. One that exceeds the capacity is copied into a larger
+            // buffer.
             let capacity = usize::try_from(bytes_last + bytes_last / 8).unwrap_or(0);
             let bytes = this.encode(&book, capacity);
             drop(book);
@@ -101,11 +105,12 @@ impl Snapshots {
         kept.map_err(|error| SnapshotError::Io { location, error: io::Error::other(error) })?
     }
 
-    /// Stores a snapshot taken before `input_next` and removes those no longer kept.
+    /// Stores the snapshot of the commands before `input_next`, and removes those that are no longer kept.
     pub fn store(&self, input_next: Offset, bytes: &[u8]) -> Result<(), SnapshotError> {
         let name = self.name(input_next);
         match self.store.write(&name, bytes) {
-            // The log keeps what no snapshot stands for, so the place of an older one is worth more to a new one.
+            // The log keeps everything that no snapshot covers, so the space of an older snapshot is better used for a
+            // new one.
             Err(error) if error.kind() == io::ErrorKind::StorageFull && self.remove_older()? => {
                 self.store.write(&name, bytes)
             }
@@ -120,7 +125,8 @@ impl Snapshots {
         Ok(())
     }
 
-    /// Removes all snapshots but the newest; false if there is no other, or if the newest is not whole.
+    /// Removes all snapshots but the newest. False, and nothing is removed, if there is no older one or the newest is
+    /// damaged.
     fn remove_older(&self) -> Result<bool, SnapshotError> {
         let mut all = self.list()?;
         let Some(newest) = all.pop().filter(|_| !all.is_empty()) else { return Ok(false) };
@@ -136,12 +142,12 @@ impl Snapshots {
         Ok(true)
     }
 
-    /// Removes what was left of snapshots that were being stored when a process ended.
+    /// Removes the remains of snapshots that a process was storing when it ended.
     pub(super) fn remove_unfinished(&self) -> Result<(), SnapshotError> {
         self.store.remove_unfinished(&self.folder).map_err(self.failed(&self.folder))
     }
 
-    /// The book of the newest snapshot that can be read.
+    /// The book of the newest readable snapshot; `None` if there is none.
     pub fn load<S: State>(&self) -> Result<Option<Book<S>>, SnapshotError> {
         for offset in self.list()?.into_iter().rev() {
             match self.read(offset)? {
@@ -155,18 +161,19 @@ impl Snapshots {
         Ok(None)
     }
 
-    /// The first command and the first event that recovery from any kept snapshot may need.
+    /// The offsets of the first command and the first event that recovery from any kept snapshot may need.
     pub fn needed_from(&self) -> Result<(Offset, Offset), SnapshotError> {
         let Some(oldest) = self.list()?.first().copied() else { return Ok((Offset::ZERO, Offset::ZERO)) };
         let header = self.store.read_start(&self.name(oldest), HEADER_BYTES);
         match header.ok().and_then(|bytes| SnapshotHeader::read(&bytes).ok()) {
             Some(header) => Ok((header.input_next, header.events_next)),
-            // Nothing to go by: then all of the log may be needed.
+            // Without a readable header, recovery may need the whole log.
             None => Ok((Offset::ZERO, Offset::ZERO)),
         }
     }
 
-    /// The book of the snapshot taken before `offset`, or why it cannot be read. One of another log is an error.
+    /// The book of the snapshot whose `input_next` is `offset`, or why it cannot be decoded. A snapshot of another log
+    /// is an error.
     pub fn read<S: State>(&self, offset: Offset) -> Result<Result<Book<S>, String>, SnapshotError> {
         let name = self.name(offset);
         let bytes = self.store.read(&name).map_err(self.failed(&name))?;
@@ -179,7 +186,7 @@ impl Snapshots {
         }
     }
 
-    /// Where the snapshot taken before `input_next` is, for people.
+    /// The location of the snapshot with this `input_next`, for messages to people.
     pub fn location(&self, input_next: Offset) -> String {
         self.store.location(&self.name(input_next))
     }
@@ -193,7 +200,7 @@ impl Snapshots {
         move |error| SnapshotError::Io { location, error }
     }
 
-    /// The offsets of the snapshots there are, ascending.
+    /// The `input_next` of each stored snapshot, in ascending order.
     pub fn list(&self) -> Result<Vec<Offset>, SnapshotError> {
         let offset = |name: String| name.strip_suffix(".snap")?.parse().ok().map(Offset);
         let names = self.store.list(&self.folder).map_err(self.failed(&self.folder))?;
@@ -203,7 +210,7 @@ impl Snapshots {
     }
 }
 
-/// The fixed part of a snapshot.
+/// The header of a snapshot, which has a fixed size.
 struct SnapshotHeader {
     crc: u32,
     length: u64,
@@ -212,7 +219,7 @@ struct SnapshotHeader {
 }
 
 impl SnapshotHeader {
-    /// The header of a whole snapshot, whose checksum is right.
+    /// The header of a snapshot, after checking its length and checksum.
     fn checked(bytes: &[u8]) -> Result<Self, String> {
         let header = Self::read(bytes)?;
         if header.length != (bytes.len() - HEADER_BYTES) as u64
@@ -288,7 +295,7 @@ mod tests {
         assert_eq!(snapshots.load().unwrap(), Some(book(10)));
     }
 
-    /// A folder with room for so many snapshots.
+    /// A folder with space for this many snapshots.
     #[derive(Debug)]
     struct Small(Arc<LocalSnapshots>, usize);
 
@@ -335,7 +342,7 @@ mod tests {
             snapshots.store(Offset(offset), &snapshots.encode(&book(offset), 0)).unwrap();
         }
         assert_eq!(snapshots.list().unwrap(), [Offset(20), Offset(30)]);
-        // One that cannot stand alone keeps the one before it.
+        // If the newest snapshot is damaged, the one before it is kept.
         let newest = path(&snapshots, 30);
         let mut damaged = fs::read(&newest).unwrap();
         *damaged.last_mut().unwrap() ^= 1;

@@ -1,4 +1,4 @@
-//! Books and recovery: a decision is made once, whoever makes it and however often its command comes.
+//! Tests of books and recovery: a decision is made once, whichever runner makes it and however often its command comes.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,13 +6,13 @@ use bytes::Bytes;
 use orderflow_processors::{OrderProcessor, orders::Orders};
 use orderflow_schemas::{
     Actor, CustomerId, Lifecycle, Offset, OrderCommand, OrderEvent, OrderId, OrderLine, Partition, Record,
-    RecordHeader, Role, Sku, Source, Timestamp, Topic, TopicPartition, commands::PlaceOrder,
+    RecordHeader, Role, Sku, Source, Timestamp, Topic, TopicPartition, commands::PlaceOrder, events::Change,
 };
 use orderflow_topics::{
     AppendRejection, Batch, EmbeddedLog, Topics, Visibility, embedded,
     memory::{Fault, MemoryTopics},
 };
-use orderflow_world::TokioWorld;
+use orderflow_world::{TokioWorld, World};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
@@ -30,19 +30,26 @@ fn tracking() -> OrderProcessor {
     processor(include_str!("../../../pipelines/order-tracking.toml"))
 }
 
-fn record(source: &str, number: u64, data: OrderCommand) -> Bytes {
-    let header = RecordHeader {
+fn header(source: &str, number: u64) -> RecordHeader {
+    RecordHeader {
         source: Source::new(source).unwrap(),
         number,
         time: Timestamp::from_micros(1_000_000 * i64::try_from(number).unwrap()),
         cause: None,
         sent: Vec::new(),
         traceparent: None,
-    };
-    Record { header, data }.encode()
+    }
+}
+
+fn record(source: &str, number: u64, data: OrderCommand) -> Bytes {
+    Record { header: header(source, number), data }.encode()
 }
 
 fn place(number: u64) -> Bytes {
+    record("ingest-a", number, placing(number))
+}
+
+fn placing(number: u64) -> OrderCommand {
     let customer_id = CustomerId::new("anna").unwrap();
     let line = |sku: &str| OrderLine { sku: Sku::new(sku).unwrap(), quantity: 2, unit_price: None };
     let place = PlaceOrder {
@@ -56,7 +63,7 @@ fn place(number: u64) -> Bytes {
         idempotency: None,
         by: Actor { role: Role::Customer, subject: "anna".into() },
     };
-    record("ingest-a", number, OrderCommand::Place(place))
+    OrderCommand::Place(place)
 }
 
 fn decide(book: &mut Book<Orders>, commands: &[Bytes]) -> Result<Output, BookError> {
@@ -119,7 +126,7 @@ async fn log(data: &std::path::Path) -> Arc<dyn Topics> {
     topics
 }
 
-/// Runs one runner, or two at once, until there are so many events; answers all of them.
+/// Runs one runner, or two at once, until there is this many events. Returns all events.
 async fn run(
     topics: &Arc<dyn Topics>,
     data: &std::path::Path,
@@ -215,6 +222,51 @@ async fn while_the_log_is_full_a_snapshot_lets_it_forget_what_is_decided() {
         .map(|bytes| Record::<OrderEvent>::decode(bytes).unwrap().header.number)
         .collect::<Vec<_>>();
     assert_eq!(numbers, [1, 2, 3, 4, 5]);
+}
+
+/// A lifecycle whose orders end by themselves.
+const SHORT_LIVED: &str = r#"
+    name = "short-lived"
+    initial = { state = "NEW" }
+    states = { NEW = {}, GONE = { final = "canceled" } }
+    transitions = [{ from = ["NEW"], to = "GONE", after = "100ms" }]
+"#;
+
+#[tokio::test(start_paused = true)]
+async fn a_tick_that_a_full_log_has_refused_leaves_no_gap() {
+    let data = tempfile::tempdir().unwrap();
+    let log = MemoryTopics::with_partitions(2);
+    let topics: Arc<dyn Topics> = log.clone();
+    let snapshots = Snapshots::new(LocalSnapshots::new(data.path()), topics.id(), COMMANDS);
+    let (stop, world) = (CancellationToken::new(), TokioWorld::new());
+    let now = world.now();
+    let runner = Runner::new(
+        world,
+        topics.clone(),
+        processor(SHORT_LIVED),
+        PARTITION,
+        snapshots,
+        RunnerSettings::default(),
+    );
+    let running = tokio::spawn(runner.run(stop.clone(), || ()));
+    log.put(
+        COMMANDS,
+        [Record { header: RecordHeader { time: now, ..header("ingest-a", 1) }, data: placing(1) }.encode()],
+    );
+    topics.wait_beyond(EVENTS, Offset(0), Visibility::Durable).await.unwrap();
+    // More than a tick waits for: it gives up, and is due again.
+    log.fail((0..80).map(|_| Fault::Rejected(AppendRejection::Full("for the test".into()))));
+    let canceled = |bytes: &Bytes| {
+        let event = Record::<OrderEvent>::decode(bytes).unwrap().data;
+        matches!(event, OrderEvent::Changed(Change::Canceled, _))
+    };
+    while !log.records(EVENTS).iter().any(canceled) {
+        assert!(!running.is_finished(), "{:?}", running.await);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    stop.cancel();
+    running.await.unwrap().unwrap();
+    assert!(log.attempts().len() > 80, "the log was full in between");
 }
 
 #[tokio::test]

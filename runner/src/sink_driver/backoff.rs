@@ -1,4 +1,4 @@
-//! Pauses between attempts.
+//! Pauses between attempts of a sink.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{LoopControl, SinkDriverSettings};
 use crate::metrics as names;
 
-/// Pauses between attempts, each twice as long as the last, up to a bound.
+/// Pauses between attempts. Each is twice as long as the one before, up to a bound.
 pub(super) struct Backoff {
     world: Arc<dyn World>,
     sink: &'static str,

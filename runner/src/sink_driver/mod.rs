@@ -1,11 +1,12 @@
 //! The sink driver: the one loop that carries events from the log into a sink.
 //!
-//! It reads what is durable, takes each event once, applies batches in order and remembers nothing: where to go on
-//! is the sink's own checkpoint. While a batch is applied the next one is read and decoded, one ahead and no more. The
-//! further a sink is behind, the larger its batches, and the more versions of one order they fold into one row.
-//! Guarantees: a gap or a newer record stops the sink with nothing wrong in it; a record that cannot be read or
-//! stored is durable in `dead.letters` before the checkpoint passes it; the log keeps what the checkpoint has not
-//! passed.
+//! It reads only what is durable, takes each event once, applies batches in order, and stores nothing itself: the
+//! sink's own checkpoint says where to continue. While a batch is applied, the next one is read and decoded, one ahead
+//! and no more. The further a sink is behind, the larger its batches, and the more versions of an order become one row.
+//!
+//! Guarantees: a gap or a newer record stops the sink and leaves its store correct. A record that cannot be read or
+//! stored is durable in `dead.letters` before the checkpoint passes it. The log keeps everything that the checkpoint
+//! has not passed.
 
 mod backoff;
 mod read_ahead;
@@ -28,14 +29,15 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::metrics as names;
+use crate::metrics::{self as names, SinkMetrics};
 
 use self::{
     backoff::Backoff,
     read_ahead::{ReadAhead, ReadBatch},
 };
 
-/// Dead letters of one append: few, since each holds a whole record and an append has a bound.
+/// The largest number of dead letters in one append. It is small, since each contains a whole record and the size of an
+/// append is bounded.
 const LETTERS_PER_APPEND: usize = 8;
 
 /// How a sink is driven.
@@ -76,13 +78,13 @@ impl Default for SinkDriverSettings {
     }
 }
 
-/// Why a sink stopped for good. Its store holds a consistent state and its checkpoint.
+/// Why a sink stopped permanently. Its store keeps a consistent state and its checkpoint.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkDriverError {
-    /// The events cannot be read on.
+    /// The events cannot be followed further.
     #[error("sink {sink} stopped: {source}")]
     Events {
-        /// The sink's name.
+        /// The name of the sink that stopped.
         sink: &'static str,
         /// What is wrong with the events.
         source: FeedError,
@@ -92,42 +94,42 @@ pub enum SinkDriverError {
         "sink {sink} has applied {at} up to offset {next}, but the log ends at {end}: they do not belong together"
     )]
     Ahead {
-        /// The sink's name.
+        /// The name of the sink that stopped.
         sink: &'static str,
-        /// The partition.
+        /// The partition that ends too early.
         at: TopicPartition,
-        /// The checkpoint.
+        /// The offset that the sink would read next, according to its checkpoint.
         next: Offset,
-        /// Where the log ends.
+        /// The offset at which the durable part of the log ends.
         end: Offset,
     },
     /// The log cannot be read.
     #[error("sink {sink} stopped: {source}")]
     Read {
-        /// The sink's name.
+        /// The name of the sink that stopped.
         sink: &'static str,
-        /// What the log said.
+        /// The error of the log.
         source: LogError,
     },
-    /// The store cannot be written.
+    /// The store failed in a way that a retry cannot solve.
     #[error("sink {sink} stopped: {source}")]
     Apply {
-        /// The sink's name.
+        /// The name of the sink that stopped.
         sink: &'static str,
-        /// What the store said.
+        /// The error of the store.
         source: SinkError,
     },
-    /// A dead letter cannot be written, so the checkpoint cannot pass its record.
+    /// A dead letter cannot be written, so the checkpoint cannot pass the record that it is about.
     #[error("sink {sink} stopped: a dead letter was not taken: {source}")]
     DeadLetter {
-        /// The sink's name.
+        /// The name of the sink that stopped.
         sink: &'static str,
-        /// What the log said.
+        /// The error of the log.
         source: AppendError,
     },
 }
 
-/// Whether to go on.
+/// Whether the loop continues or was told to stop.
 #[derive(PartialEq, Eq)]
 enum LoopControl {
     Continue,
@@ -143,23 +145,24 @@ pub struct SinkDriver {
     inputs: Vec<TopicPartition>,
     progress: Progress,
     settings: SinkDriverSettings,
-    /// How far the sink is.
+    /// The checkpoint after the last applied batch, whether durable or not.
     applied: Checkpoint,
-    /// What it has applied and not made durable.
+    /// What the store has applied and not yet made durable.
     in_flight: InFlight,
+    metrics: SinkMetrics,
 }
 
-/// What a store has applied and may still lose in a crash.
+/// The records that a store has applied and may still lose in a crash.
 #[derive(Default)]
 struct InFlight {
     records: usize,
-    /// When the first of it was applied.
+    /// When the first of these records were applied, by the monotonic clock; `None` if there are none.
     since: Option<Instant>,
 }
 
 impl SinkDriver {
-    /// A driver of `sink` over all events of the feed of `topics`; `progress` tells others how far it is. From now on the log
-    /// keeps all of them, until the sink's checkpoint is known.
+    /// A driver of `sink` over all events of `feed`; `progress` tells others how far the sink is. From now on the log
+    /// keeps all these events, until the sink's checkpoint is known.
     pub fn new(
         world: Arc<dyn World>,
         topics: Arc<dyn Topics>,
@@ -174,6 +177,7 @@ impl SinkDriver {
         }
         let applied = Checkpoint::default();
         Self {
+            metrics: SinkMetrics::new(sink.name()),
             world,
             topics,
             feed,
@@ -186,7 +190,8 @@ impl SinkDriver {
         }
     }
 
-    /// Runs until `stop`, then finishes the batch it is applying, closes the sink and returns. Not to be dropped before.
+    /// Runs until `stop`, then finishes the batch that it is applying, closes the sink and returns. The future must not
+    /// be dropped before that.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), SinkDriverError> {
         let Some(checkpoint) = self.load(&stop).await? else { return Ok(()) };
         self.check(&checkpoint).await?;
@@ -195,8 +200,8 @@ impl SinkDriver {
         tracing::info!(sink = self.sink.name(), applied, "sink starts after its checkpoint");
         let reader = ReadAhead::new(&self, &checkpoint)?;
         let (sender, mut receiver) = mpsc::channel(1);
-        // A task of its own, so that decoding and applying can have a core each. Cancelled when applying ends, for
-        // whatever reason.
+        // A separate task, so that decoding and applying can each use a core. It is cancelled when applying ends for
+        // any reason.
         let reading = stop.child_token();
         self.world.spawn(Box::pin(reader.run(sender, reading.clone())));
         let applied = self.apply_all(&mut receiver, &stop).await;
@@ -211,7 +216,7 @@ impl SinkDriver {
         Ok(())
     }
 
-    /// A checkpoint beyond the end of the log belongs to another log, or to a later state of this one.
+    /// Refuses a checkpoint beyond the end of the log: it belongs to another log, or to a later state of this one.
     async fn check(&mut self, checkpoint: &Checkpoint) -> Result<(), SinkDriverError> {
         let sink = self.sink.name();
         for at in &self.inputs {
@@ -245,7 +250,7 @@ impl SinkDriver {
         }
     }
 
-    /// Ties the store to the log, and says how far it is in it.
+    /// Ties the store to the log, and returns the store's checkpoint.
     async fn claim(&mut self) -> Result<Checkpoint, SinkError> {
         self.sink.claim(&self.topics.id()).await?;
         self.sink.checkpoint().await
@@ -257,7 +262,7 @@ impl SinkDriver {
         stop: &CancellationToken,
     ) -> Result<(), SinkDriverError> {
         loop {
-            // Looked at each time, since under load a batch is always there before the pause is over.
+            // Checked before each batch: under load, a batch is always ready before the pause ends.
             if self.must_flush() && self.flush(stop).await? == LoopControl::Stopped {
                 break;
             }
@@ -278,12 +283,13 @@ impl SinkDriver {
                 break;
             }
         }
-        // A store that is away keeps nobody from stopping: what it has not made durable is applied again.
+        // An unavailable store does not delay stopping: what it has not made durable is applied again after the next
+        // start.
         self.flush(stop).await?;
         Ok(())
     }
 
-    /// How long until the store is to be flushed; `None` while nothing is in flight.
+    /// How long until the store must be flushed; `None` while nothing is in flight.
     fn flush_in(&self) -> Option<Duration> {
         let due = self.in_flight.since? + Duration::from_millis(self.settings.flush_ms);
         Some(due.saturating_sub(self.world.instant()))
@@ -293,7 +299,7 @@ impl SinkDriver {
         self.in_flight.records >= self.settings.in_flight_max || self.flush_in() == Some(Duration::ZERO)
     }
 
-    /// Has the store make everything durable that it has applied.
+    /// Makes the store flush everything that it has applied. Retries until that succeeds or `stop`.
     async fn flush(&mut self, stop: &CancellationToken) -> Result<LoopControl, SinkDriverError> {
         if self.in_flight.records == 0 {
             return Ok(LoopControl::Continue);
@@ -316,7 +322,7 @@ impl SinkDriver {
         }
     }
 
-    /// Applies what was read, dead letters first, however often it takes.
+    /// Writes the dead letters of a batch that was read, then applies the batch. Retries until that succeeds or `stop`.
     async fn settle(
         &mut self,
         mut read: ReadBatch,
@@ -331,8 +337,7 @@ impl SinkDriver {
             let (begun, started) = (self.world.instant(), self.world.now());
             let applied = match self.sink.apply(&read.batch, &read.checkpoint).await {
                 Ok(applied) => {
-                    metrics::histogram!(names::APPLY_SECONDS.name, "sink" => sink)
-                        .record((self.world.instant() - begun).as_secs_f64());
+                    self.metrics.apply_seconds.record((self.world.instant() - begun).as_secs_f64());
                     applied
                 }
                 Err(error @ SinkError::Retry { .. }) => {
@@ -354,13 +359,13 @@ impl SinkDriver {
             self.advance(applied, read.checkpoint, read.records);
             break;
         }
-        metrics::counter!(names::APPLIED_RECORDS.name, "sink" => sink).increment(read.records as u64);
-        metrics::histogram!(names::BATCH_RECORDS.name, "sink" => sink).record(read.records as f64);
+        self.metrics.applied_records.increment(read.records as u64);
+        self.metrics.batch_records.record(read.records as f64);
         self.report_lag().await;
         Ok(LoopControl::Continue)
     }
 
-    /// Records what was applied for traces: the time of the batch that an event was in.
+    /// Records a span for each traced event, with the time in which its batch was applied.
     fn record_spans(&self, batch: &EventBatch, start: Timestamp) {
         for record in &batch.records {
             let Some(parent) = &record.header.traceparent else { continue };
@@ -388,7 +393,7 @@ impl SinkDriver {
         }
     }
 
-    /// Makes the dead letters durable, before the checkpoint may pass what they are about.
+    /// Makes the dead letters durable. The checkpoint may pass the records that they are about only afterwards.
     async fn write_dead_letters(
         &mut self,
         letters: &mut Vec<DeadLetter>,
@@ -418,8 +423,8 @@ impl SinkDriver {
         Ok(LoopControl::Continue)
     }
 
-    /// Takes the record that the sink cannot store out of the batch; `None` if the error is not about one of its
-    /// records.
+    /// Removes the record that the sink cannot store from the batch, and returns its dead letter. `None` if the error
+    /// is not about a record of the batch.
     fn reject(&self, batch: &mut EventBatch, error: &SinkError) -> Option<DeadLetter> {
         let SinkError::DeadLetter { at, offset, reason } = error else { return None };
         let is_it = |record: &Arc<EventRecord>| record.at == *at && record.offset == *offset;
@@ -428,17 +433,18 @@ impl SinkDriver {
         Some(DeadLetter::new(&reader_name(&*self.sink), *at, *offset, reason.clone(), &record.bytes))
     }
 
-    /// Tells how far behind the sink is, also while its store is away and nothing is applied.
+    /// Sets the gauge of the sink's lag. It is also called while the store is unavailable and nothing is applied.
     async fn report_lag(&mut self) {
         let mut lag = 0;
         for at in &self.inputs {
             let Ok(bounds) = self.topics.bounds(*at, Visibility::Durable).await else { return };
             lag += bounds.end.0.saturating_sub(self.applied.partition(*at).next.0);
         }
-        metrics::gauge!(names::SINK_LAG_RECORDS.name, "sink" => self.sink.name()).set(lag as f64);
+        self.metrics.lag_records.set(lag as f64);
     }
 
-    /// Tells readers how far the store shows, and the log how far it is durable.
+    /// Notes that a batch was applied. Tells readers how far the store shows events, and the log how far the store is
+    /// durable.
     fn advance(&mut self, applied: ApplyOutcome, checkpoint: Checkpoint, records: usize) {
         if applied >= ApplyOutcome::Visible {
             self.progress.advance(&checkpoint);
@@ -457,7 +463,7 @@ impl SinkDriver {
     }
 }
 
-/// Under which name the log keeps what a sink needs.
+/// The name under which the log keeps records for a sink.
 fn reader_name(sink: &dyn Sink) -> String {
     format!("sink/{}", sink.name())
 }
@@ -468,7 +474,8 @@ async fn append_durably(topics: &dyn Topics, batch: Batch) -> Result<(), AppendE
     durable.map_err(|error| AppendError::Unknown(error.to_string().into()))
 }
 
-/// A letter that stands twice does no harm: it says which record it is about.
+/// Whether the append of a dead letter may be repeated. A letter that is written twice does no harm: it names its
+/// record.
 fn may_be_repeated(error: &AppendError) -> bool {
     match error {
         AppendError::Unknown(_) => true,

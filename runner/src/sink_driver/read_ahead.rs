@@ -1,4 +1,4 @@
-//! Reading and decoding, one batch ahead of applying.
+//! Reading and decoding events, one batch ahead of applying.
 
 use orderflow_feed::{Cursor, Delivery, FeedEntries, FeedError};
 use orderflow_schemas::{DeadLetter, TopicPartition};
@@ -8,12 +8,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{SinkDriver, SinkDriverError, SinkDriverSettings, reader_name};
 
-/// What was read and not yet applied.
+/// A batch that was read and is not yet applied.
 #[derive(Default)]
 pub(super) struct ReadBatch {
     pub(super) batch: EventBatch,
     pub(super) letters: Vec<DeadLetter>,
-    /// How far the sink is once this is applied.
+    /// The sink's checkpoint once this batch is applied.
     pub(super) checkpoint: Checkpoint,
     pub(super) records: usize,
     pub(super) bytes: usize,
@@ -24,7 +24,7 @@ impl ReadBatch {
         self.records >= settings.records_max || self.bytes >= settings.bytes_max
     }
 
-    /// Takes entries at the place of the cursor, as many as there is room for.
+    /// Takes entries at the cursor's place until the batch is full.
     fn take(
         &mut self,
         cursor: &mut Cursor,
@@ -53,12 +53,12 @@ impl ReadBatch {
     }
 }
 
-/// Reads and decodes, one batch ahead.
+/// The task that reads and decodes events, one batch ahead.
 pub(super) struct ReadAhead {
     cursors: Vec<Cursor>,
     settings: SinkDriverSettings,
     sink: &'static str,
-    /// The name that dead letters give as their reader.
+    /// The name of the reader in its dead letters.
     reader: String,
 }
 
@@ -71,14 +71,14 @@ impl ReadAhead {
         Ok(Self { cursors, settings: driver.settings, sink, reader: reader_name(&*driver.sink) })
     }
 
-    /// Sends batches, and at last an error, until it is told to stop or nobody takes them any more.
+    /// Sends batches until it fails, is told to stop, or the receiver is closed. An error is the last thing it sends.
     pub(super) async fn run(
         mut self,
         sender: mpsc::Sender<Result<ReadBatch, SinkDriverError>>,
         stop: CancellationToken,
     ) {
         let reading = async {
-            // The place in the queue comes first: so no more than one batch is ahead.
+            // The place in the channel is reserved first, so that at most one batch is ahead.
             while let Ok(permit) = sender.reserve().await {
                 let read = self.next().await;
                 let failed = read.is_err();
@@ -91,7 +91,8 @@ impl ReadAhead {
         stop.run_until_cancelled(reading).await;
     }
 
-    /// Waits for records and reads a batch of them. Dropped half-way it has read nothing that anybody misses.
+    /// Waits for records and reads a batch of them. Dropping the future loses nothing: no checkpoint of the sink has
+    /// passed the records read so far.
     async fn next(&mut self) -> Result<ReadBatch, SinkDriverError> {
         loop {
             let read = self.read().await?;
@@ -104,11 +105,12 @@ impl ReadAhead {
         }
     }
 
-    /// What is at hand of each partition in turn, until there is nothing more or the batch is full. What stands before an
-    /// event that cannot be taken goes first, alone; the error comes again at the next call.
+    /// Reads the available entries of each partition in turn, until there are no more or the batch is full. Entries
+    /// before an event that cannot be taken are returned first, without an error; the next call returns the error.
     async fn read(&mut self) -> Result<ReadBatch, SinkDriverError> {
         let mut read = ReadBatch::default();
-        // Another partition begins each time, so that none waits for ever behind those that fill the batch.
+        // Each batch begins with another partition, so that no partition waits indefinitely behind those that fill the
+        // batch.
         self.cursors.rotate_left(1);
         'reading: loop {
             let before = read.records;
@@ -123,7 +125,7 @@ impl ReadAhead {
                     }
                     Err(_) => break 'reading,
                 }
-                // Decoding is work; let others have the thread between chunks.
+                // Decoding takes CPU time, so the thread is yielded between chunks.
                 tokio::task::yield_now().await;
             }
             if read.records == before {

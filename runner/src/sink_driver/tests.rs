@@ -1,4 +1,4 @@
-//! The driver over a log and a sink in memory: repeats, gaps, retries, dead letters.
+//! Tests of the driver over an in-memory log and sink: repeats, gaps, retries, dead letters.
 
 use std::{sync::Mutex, time::Duration};
 
@@ -20,17 +20,17 @@ const EVENTS: TopicPartition = TopicPartition::new(Topic::OrdersEvents, 0);
 const LETTERS: TopicPartition = TopicPartition::new(Topic::DeadLetters, 0);
 
 struct Stored {
-    /// The log it is tied to.
+    /// The log that the sink is tied to, once it was claimed.
     log: Option<LogId>,
-    /// What `apply` answers.
+    /// The outcome that `apply` returns.
     applied: ApplyOutcome,
     numbers: Vec<u64>,
     batches: Vec<usize>,
     checkpoint: Checkpoint,
-    /// What a crash leaves: how many of the numbers, and the checkpoint.
+    /// What survives a crash: the length of `numbers`, and the checkpoint.
     durable: (usize, Checkpoint),
     flushes: usize,
-    /// How long a batch takes.
+    /// How long applying a batch takes.
     pause: Duration,
     faults: Vec<SinkError>,
 }
@@ -148,7 +148,7 @@ impl Run {
         Self { sink: Memory::new(applied), ..Self::over(events) }
     }
 
-    /// The offset from which the log keeps the events.
+    /// The offset from which the log keeps the events for the sink.
     fn held(&self) -> Offset {
         let holds = self.log.pins();
         holds.iter().rev().find(|(_, at, _)| *at == EVENTS).map_or(Offset::ZERO, |(.., from)| *from)
@@ -158,7 +158,7 @@ impl Run {
         self.drive_with(8).await
     }
 
-    /// With so many records in flight at most.
+    /// Drives the sink with batches of up to 4 records and at most `in_flight_max` records in flight.
     async fn drive_with(&self, in_flight_max: usize) -> Result<(), SinkDriverError> {
         let settings = SinkDriverSettings { records_max: 4, in_flight_max, ..SinkDriverSettings::default() };
         let (sink, progress) = (Box::new(self.sink.clone()), self.progress.clone());
@@ -168,7 +168,7 @@ impl Run {
         driver.run(self.stop.clone()).await
     }
 
-    /// Runs until the command at this offset is shown, then stops.
+    /// Runs until the sink shows the command at offset `cause`, then stops.
     async fn until(&self, cause: u64) -> Result<(), SinkDriverError> {
         let position = Position::of(TopicPartition::new(Topic::OrdersCommands, 0), Offset(cause));
         let stop = async {
@@ -288,7 +288,7 @@ async fn the_log_keeps_what_is_not_durable_and_readers_see_what_is_visible() {
             let is_shown = run.progress.reach(&shown, Duration::ZERO).await;
             assert_eq!(is_shown, kind >= ApplyOutcome::Visible, "{kind:?}");
             assert_eq!(run.held(), Offset(if kind == ApplyOutcome::Durable { 3 } else { 0 }), "{kind:?}");
-            // A second after the first batch the store is flushed.
+            // The store is flushed a second after the first batch.
             tokio::time::sleep(Duration::from_millis(600)).await;
             assert!(run.progress.reach(&shown, Duration::ZERO).await, "{kind:?}");
             assert_eq!(run.held(), Offset(3), "{kind:?}");
@@ -332,7 +332,7 @@ async fn a_store_is_flushed_in_time_also_while_batches_never_cease() {
     let run = Run::of_kind(ApplyOutcome::Accepted, (1..=400).map(event));
     run.sink.0.lock().unwrap().pause = Duration::from_millis(600);
     let look = async {
-        // The bound on records is far away.
+        // The bound on records in flight is far from reached.
         tokio::time::sleep(Duration::from_millis(1_900)).await;
         assert!(run.sink.0.lock().unwrap().flushes >= 1);
         run.stop.cancel();

@@ -1,7 +1,7 @@
-//! What makes a lifecycle fit to run.
+//! The checks that make sure a lifecycle can run.
 //!
-//! The check walks every pair of a state and what the order's stock may be in that state. So a state may mean
-//! "waiting for stock" first and "held" later, and still no way loses or ships stock that is not there.
+//! The check walks all pairs of a state and the order's stock reservation in that state. So a state may mean "waiting
+//! for stock" first and "held" later, and still no path loses stock or ships stock that is not held.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -11,101 +11,101 @@ use std::{
 use super::{Lifecycle, Roles, StateId, StockEffect, Transition, Trigger};
 use crate::events::Holding;
 
-/// Why a pipeline file is refused. Each message names what to mend.
+/// Why a pipeline file is refused. Each message names the part to correct.
 #[derive(Debug, thiserror::Error)]
 pub enum LifecycleError {
-    /// Not TOML, or not of this form; unknown keys end here too.
+    /// The text is not TOML, or not in the form of a pipeline file. Unknown keys are reported here too.
     #[error("not a pipeline file: {0}")]
     Toml(#[from] toml::de::Error),
-    /// A state's name cannot be one.
+    /// A state has a name that is not allowed.
     #[error("state `{name}`: the name {error}")]
     Name {
-        /// The name.
+        /// The name of the state.
         name: String,
-        /// What is wrong with it.
+        /// Why the name is not allowed.
         error: crate::ids::InvalidName,
     },
-    /// More states than a lifecycle may have.
+    /// The file has more states than the 255 that a lifecycle may have.
     #[error("a lifecycle has at most 255 states")]
     TooManyStates,
-    /// A state is named that is not listed.
+    /// The file refers to a state that it does not list.
     #[error("state `{0}` is not listed under [states]")]
     UnknownState(String),
-    /// A role is named that there is not.
+    /// The file refers to a role that does not exist or cannot move orders.
     #[error("role `{0}` is none of customer, admin, courier, service")]
     UnknownRole(String),
-    /// The time of a transition is no duration.
+    /// The `after` of a transition is not a duration.
     #[error("transition {} -> {}: `after` is no duration such as 30m: {error}", way.0, way.1)]
     Duration {
-        /// From and to.
+        /// The names of the states that the transition leaves and enters.
         way: (String, String),
-        /// What is wrong.
+        /// Why the text is not a duration.
         error: humantime::DurationError,
     },
-    /// A transition has no trigger or several.
+    /// A transition has no trigger, or more than one.
     #[error("transition {} -> {} needs exactly one of `by`, `on` and `after`", way.0, way.1)]
     Trigger {
-        /// From and to.
+        /// The names of the states that the transition leaves and enters.
         way: (String, String),
     },
-    /// Two transitions leave a state for the same reason.
+    /// Two transitions from one state are on timers, on the same stock reply, or by request to the same state.
     #[error("state `{0}` has two transitions for the same trigger or to the same state")]
     Ambiguous(String),
-    /// A transition that nobody may make.
+    /// A transition is requested by callers, but lists no role.
     #[error("transition {} -> {}: `by` names nobody", way.0, way.1)]
     Nobody {
-        /// From and to.
+        /// The names of the states that the transition leaves and enters.
         way: (String, String),
     },
-    /// No way leads there.
+    /// No path from the initial state leads to this state.
     #[error("state `{0}` cannot be reached")]
     Unreachable(String),
-    /// No way leads out, and it is not final.
+    /// The state is not final, and no path leads from it to a final state.
     #[error(
         "state `{0}` is a dead end: no final state can be reached from it; mark it final or add a transition"
     )]
     DeadEnd(String),
-    /// A way leads out of a final state.
+    /// A transition leaves a final state.
     #[error("state `{0}` is final and cannot have transitions")]
     FinalHasExit(String),
-    /// Placing an order can only reserve.
+    /// Placing an order has an effect on stock other than to reserve.
     #[error("[initial] can only have stock = \"reserve\"")]
     InitialStock,
-    /// Stock would be shipped or released that is not held, or reserved twice.
+    /// A transition ships or releases stock that is not held, or reserves it twice.
     #[error("transition {} -> {} wants to {effect} stock, but the order's stock is {holding} there", way.0, way.1)]
     StockEffect {
-        /// From and to.
+        /// The names of the states that the transition leaves and enters.
         way: (String, String),
-        /// What it wants.
+        /// The effect of the transition: `reserve`, `release` or `ship`.
         effect: &'static str,
-        /// What there is.
+        /// The state of the order's stock reservation at that point, in words.
         holding: &'static str,
     },
-    /// Stock stays reserved for an order that is over.
+    /// An order can reach this final state with stock still reserved.
     #[error(
         "state `{0}` is final, yet an order can get there with stock still reserved: release or ship it on the way"
     )]
     StockKept(String),
-    /// Asking again right after a refusal would go on for as long as stock is short.
+    /// A transition on a stock reply reserves again. After a refusal, that repeats for as long as stock is short.
     #[error("transition {} -> {} reserves again on a stock reply: that would never end while stock is short", way.0, way.1)]
     ReserveOnReply {
-        /// From and to.
+        /// The names of the states that the transition leaves and enters.
         way: (String, String),
     },
-    /// Transitions that happen by themselves lead around without a pause.
+    /// The state is on a cycle of transitions that happen without a caller and without a pause.
     #[error(
         "state `{0}` is on a circle of transitions that happen by themselves and never rest: one of them needs an `after` of at least 1s"
     )]
     Restless(String),
-    /// Waiting for stock without a way for its answer.
+    /// An order can wait for stock in this state, but has no transition for one of the replies.
     #[error(
         "state `{0}` waits for stock, so it needs a transition on = \"reserved\" and one on = \"refused\""
     )]
     NoWayForReply(String),
-    /// A transition on stock's answer where none can come.
+    /// A transition is triggered by a stock reply, but no order waits for one in its state.
     #[error("transition {} -> {} is on a stock reply, but nothing was reserved on the way there", way.0, way.1)]
     NoReplyComes {
-        /// From and to.
+        /// The names of the states that the transition leaves and enters.
         way: (String, String),
     },
 }
@@ -120,7 +120,7 @@ fn describe(holding: Holding) -> &'static str {
 
 type LifecyclePoint = (StateId, Holding);
 
-/// Refuses what cannot run.
+/// Refuses a lifecycle that cannot run.
 pub(super) fn check(lifecycle: &Lifecycle) -> Result<(), LifecycleError> {
     check_triggers(lifecycle)?;
     let places = walk(lifecycle)?;
@@ -169,7 +169,7 @@ fn collide(a: &Transition, b: &Transition) -> bool {
     }
 }
 
-/// All places an order can come to, from the initial one.
+/// All points that an order can reach from the initial one. A point is a state and a stock reservation.
 fn walk(lifecycle: &Lifecycle) -> Result<BTreeSet<LifecyclePoint>, LifecycleError> {
     let holding = match lifecycle.initial_stock {
         None => Holding::Nothing,
@@ -190,7 +190,7 @@ fn walk(lifecycle: &Lifecycle) -> Result<BTreeSet<LifecyclePoint>, LifecycleErro
     Ok(seen)
 }
 
-/// Where the transition leads from this place; `None` if it cannot happen there.
+/// The point that the transition leads to from this point; `None` if it cannot happen there.
 fn step(
     lifecycle: &Lifecycle,
     (_, holding): LifecyclePoint,
@@ -199,7 +199,7 @@ fn step(
     let before = match (transition.trigger, holding) {
         (Trigger::Reserved, Holding::Asked) => Holding::Held,
         (Trigger::Refused, Holding::Asked) => Holding::Nothing,
-        // While stock is asked only its answer counts, and an answer comes only then.
+        // While the order waits for stock, only the reply moves it, and a reply comes only then.
         (Trigger::Reserved | Trigger::Refused, _) | (_, Holding::Asked) => return Ok(None),
         (_, holding) => holding,
     };
@@ -231,7 +231,7 @@ fn check_replies(lifecycle: &Lifecycle, places: &BTreeSet<LifecyclePoint>) -> Re
     Ok(())
 }
 
-/// From every place a final state can be reached, and none of those keeps stock.
+/// Checks that a final state can be reached from every point, and that no final state keeps stock.
 fn check_ends(lifecycle: &Lifecycle, places: &BTreeSet<LifecyclePoint>) -> Result<(), LifecycleError> {
     let mut ending: BTreeSet<LifecyclePoint> = BTreeSet::new();
     for place in places {
@@ -256,7 +256,7 @@ fn check_ends(lifecycle: &Lifecycle, places: &BTreeSet<LifecyclePoint>) -> Resul
             break;
         }
     }
-    // Many states may lead to one dead end; name that one.
+    // Many states may lead to one dead end; the error names the dead end itself.
     let stuck: Vec<StateId> = places.difference(&ending).map(|(id, _)| *id).collect();
     let end = stuck.iter().find(|id| lifecycle.from(**id).next().is_none()).or(stuck.first());
     match end {
@@ -265,13 +265,14 @@ fn check_ends(lifecycle: &Lifecycle, places: &BTreeSet<LifecyclePoint>) -> Resul
     }
 }
 
-/// A timer this long is a rest on a circle of transitions that happen by themselves.
+/// A timer of at least this length counts as a pause on a cycle of transitions that happen without a caller.
 const REST: Duration = Duration::from_secs(1);
 
-/// No order goes around by itself without a rest: it would write events as fast as the machine can.
+/// Checks that no order moves in a cycle without a caller and without a pause: it would write events as fast as the
+/// machine can.
 fn check_rests(lifecycle: &Lifecycle, places: &BTreeSet<LifecyclePoint>) -> Result<(), LifecycleError> {
     let mut restless = places.clone();
-    // Nothing that leads on only to places which come to rest is on a circle.
+    // A point whose successors all come to rest is not on a cycle.
     loop {
         let before = restless.len();
         for place in places {
@@ -284,14 +285,14 @@ fn check_rests(lifecycle: &Lifecycle, places: &BTreeSet<LifecyclePoint>) -> Resu
         }
     }
     let Some(mut place) = restless.first().copied() else { return Ok(()) };
-    // Some of what is left leads to a circle; following it for long enough ends on one.
+    // Every point that is left leads to another one, so following them for long enough ends on a cycle.
     for _ in 0..restless.len() {
         place = next_by_itself(lifecycle, place, &restless)?.unwrap_or(place);
     }
     Err(LifecycleError::Restless(lifecycle.state(place.0).name.to_string()))
 }
 
-/// A place among these to which an order goes by itself and without a rest.
+/// A point in `among` that an order moves to from `place` without a caller and without a pause.
 fn next_by_itself(
     lifecycle: &Lifecycle,
     place: LifecyclePoint,

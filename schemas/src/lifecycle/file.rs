@@ -1,4 +1,4 @@
-//! The pipeline file as written, and its names resolved to states.
+//! The pipeline file as written, and the resolution of its names to states.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ struct File {
     actions: BTreeMap<String, String>,
     #[serde(default)]
     aliases: BTreeMap<String, BTreeMap<String, String>>,
-    /// Settings of the process that runs the file; none of the lifecycle's business.
+    /// Settings of the process that runs the file. The lifecycle ignores them.
     #[serde(default, rename = "settings")]
     _settings: toml::Table,
 }
@@ -56,7 +56,7 @@ enum Reply {
     Refused,
 }
 
-/// Reads the file and resolves its names; whether the result makes sense is for [`super::check`] to say.
+/// Parses the file and resolves its names. [`super::check`] decides whether the result can run.
 pub(super) fn read(text: &str) -> Result<Lifecycle, LifecycleError> {
     let file: File = toml::from_str(text)?;
     let states = read_states(file.states)?;

@@ -1,8 +1,8 @@
-//! Lifecycles as data: the states of an order and the ways between them, read from a pipeline file.
+//! Lifecycles as data: the states of an order and the transitions between them, read from a pipeline file.
 //!
-//! [`Lifecycle::parse`] reads TOML and accepts only what can run: every state can be reached and left, and stock
-//! that is reserved is shipped or released on every way out. What it gives is compiled: states are numbers and a
-//! transition is a look-up.
+//! [`Lifecycle::parse`] reads TOML and accepts only what can run: every state can be reached, a final state can be
+//! reached from each, and reserved stock is shipped or released on every path to a final state. The result is compiled:
+//! states are numbers, and finding a transition is a look-up.
 
 mod check;
 mod file;
@@ -14,16 +14,16 @@ pub use check::LifecycleError;
 
 use crate::{events::Change, ids::Status, order::Role};
 
-/// A state, as an index into [`Lifecycle::states`].
+/// The number of a state, which is its index in [`Lifecycle::states`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct StateId(pub u8);
 
 /// A state of the lifecycle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
-    /// Its name.
+    /// The unique name of the state.
     pub name: Status,
-    /// What an order that gets here has come to; `None` while it goes on.
+    /// How an order in this state has ended; `None` if the state is not final.
     pub outcome: Option<Outcome>,
 }
 
@@ -31,36 +31,36 @@ pub struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
-    /// As the customer wanted.
+    /// The order was fulfilled.
     Completed,
-    /// Somebody ended it, or its time ran out.
+    /// A caller ended the order, or its time ran out.
     Canceled,
-    /// It could not be fulfilled.
+    /// The order could not be fulfilled.
     Failed,
 }
 
-/// What a transition does to the order's stock.
+/// The effect of a transition on the order's stock reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StockEffect {
     /// Asks stock to hold all lines.
     Reserve,
-    /// Gives back what is held.
+    /// Returns the units held for the order.
     Release,
-    /// Sends out what is held.
+    /// Ships the units held for the order.
     Ship,
 }
 
-/// What makes a transition happen.
+/// The trigger of a transition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trigger {
-    /// Somebody in one of these roles asks for it.
+    /// A caller in one of these roles requests it.
     By(Roles),
     /// Stock holds all lines.
     Reserved,
-    /// Stock refused.
+    /// Stock could not hold all lines.
     Refused,
-    /// The order has been in the state for so long.
+    /// The order has been in the state for this long.
     After(Duration),
 }
 
@@ -69,7 +69,7 @@ pub enum Trigger {
 pub struct Roles(u8);
 
 impl Roles {
-    /// With one role more.
+    /// The set with this role added.
     #[must_use]
     pub const fn with(self, role: Role) -> Self {
         Self(self.0 | 1 << role as u8)
@@ -81,34 +81,34 @@ impl Roles {
     }
 }
 
-/// A way from one state to another, or back to the same.
+/// A transition from one state to another, or back to the same state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transition {
-    /// From.
+    /// The state that the order leaves.
     pub from: StateId,
-    /// To.
+    /// The state that the order enters.
     pub to: StateId,
-    /// When.
+    /// The trigger of the transition.
     pub trigger: Trigger,
-    /// What it does to the stock.
+    /// The effect on the order's stock reservation, if any.
     pub stock: Option<StockEffect>,
 }
 
-/// The answer to "may this caller move an order from here to there?".
+/// Whether a caller may move an order from one state to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransitionLookup<'a> {
-    /// Yes, by this transition.
+    /// The caller may, by this transition.
     Allowed(&'a Transition),
-    /// There is such a transition, but not for this role.
+    /// Such a transition exists, but not for the caller's role.
     NotForRole,
-    /// There is no such transition.
+    /// No such transition can be requested.
     Missing,
 }
 
-/// A checked lifecycle.
+/// A lifecycle that has passed all checks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lifecycle {
-    /// Its name.
+    /// The name in the pipeline file.
     pub name: String,
     states: Vec<State>,
     initial: StateId,
@@ -119,24 +119,24 @@ pub struct Lifecycle {
 }
 
 impl Lifecycle {
-    /// Reads and checks a pipeline file.
+    /// Parses and checks a pipeline file.
     pub fn parse(text: &str) -> Result<Self, LifecycleError> {
         let lifecycle = file::read(text)?;
         check::check(&lifecycle)?;
         Ok(lifecycle)
     }
 
-    /// The state with this number.
+    /// The state with this number. Panics if the number is from another lifecycle and too large.
     pub fn state(&self, id: StateId) -> &State {
         &self.states[usize::from(id.0)]
     }
 
-    /// All states, in the order of the file.
+    /// All states with their numbers, in the order of the file.
     pub fn states(&self) -> impl Iterator<Item = (StateId, &State)> {
         (0u8..).map(StateId).zip(&self.states)
     }
 
-    /// The state of this name.
+    /// The number of the state with this name.
     pub fn find(&self, name: &str) -> Option<StateId> {
         self.states().find(|(_, state)| state.name.as_str() == name).map(|(id, _)| id)
     }
@@ -147,18 +147,18 @@ impl Lifecycle {
         self.find(word).or_else(|| alias().map(|(.., state)| *state))
     }
 
-    /// The state an action such as `cancel` leads to.
+    /// The name of the state that an action such as `cancel` leads to.
     pub fn action(&self, name: &str) -> Option<&Status> {
         let (_, state) = self.actions.iter().find(|(action, _)| action == name)?;
         Some(&self.state(*state).name)
     }
 
-    /// Where orders begin.
+    /// The state of a new order.
     pub fn initial(&self) -> StateId {
         self.initial
     }
 
-    /// What placing an order does to the stock.
+    /// The effect that placing an order has on stock: [`StockEffect::Reserve`] or none.
     pub fn initial_stock(&self) -> Option<StockEffect> {
         self.initial_stock
     }
@@ -185,19 +185,19 @@ impl Lifecycle {
         answer
     }
 
-    /// The states a caller in `role` may move an order to.
+    /// The names of the states that a caller in `role` may move an order to.
     pub fn allowed(&self, from: StateId, role: Role) -> Vec<Status> {
         let may = |transition: &&Transition| matches!(transition.trigger, Trigger::By(roles) if roles.contains(role));
         self.from(from).filter(may).map(|transition| self.state(transition.to).name.clone()).collect()
     }
 
-    /// The transition on stock's answer.
+    /// The transition on the reply of stock: whether it holds all lines.
     pub fn on_reply(&self, from: StateId, held: bool) -> Option<&Transition> {
         let wanted = if held { Trigger::Reserved } else { Trigger::Refused };
         self.from(from).find(|transition| transition.trigger == wanted)
     }
 
-    /// The transition that happens by itself, and after how long in the state.
+    /// The transition that a timer triggers, and the time in the state after which it does.
     pub fn on_time(&self, from: StateId) -> Option<(Duration, &Transition)> {
         self.from(from).find_map(|transition| match transition.trigger {
             Trigger::After(duration) => Some((duration, transition)),
@@ -205,7 +205,7 @@ impl Lifecycle {
         })
     }
 
-    /// The event that tells of a transition.
+    /// The kind of event that reports this transition.
     pub fn change(&self, transition: &Transition) -> Change {
         match self.state(transition.to).outcome {
             Some(Outcome::Completed) => Change::Completed,

@@ -1,4 +1,4 @@
-//! What runs is accepted, and each thing that cannot run is refused by name.
+//! A lifecycle that can run is accepted. Each kind that cannot run is refused by name.
 
 use super::*;
 
@@ -84,7 +84,7 @@ fn what_cannot_run_is_refused_by_name() {
     }
 }
 
-/// Stock is asked for, held and released around and around, after these pauses.
+/// A lifecycle that reserves stock, holds and releases it in a cycle, with these pauses before reserving and releasing.
 fn circle(ask: &str, release: &str) -> String {
     let way = |(from, to, rest): (&str, &str, String)| {
         format!("[[transitions]]\nfrom = [\"{from}\"]\nto = \"{to}\"\n{rest}\n")
@@ -112,7 +112,7 @@ fn a_circle_that_never_rests_is_refused() {
     }
     Lifecycle::parse(&itself("1s")).expect("it rests");
     for text in [circle("0s", "0s"), circle("999ms", "999ms"), circle("0s", "1s")] {
-        // The last of them rests only while there is stock: a refusal leads around without it.
+        // The last of them rests only while there is stock: after a refusal the cycle has no pause.
         let message = refusal(&text);
         assert!(message.contains("never rest"), "{message}");
     }

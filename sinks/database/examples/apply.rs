@@ -1,7 +1,7 @@
-//! Measures the database sink: `cargo run --release -p orderflow-sinks --example apply [DIRECTORY]`.
+//! Measures the database sink: `cargo run --release -p orderflow-database --example apply [DIRECTORY]`.
 //!
-//! Applies 50,000 orders as they are placed and reserved and prints how many rows a second that comes to, for
-//! several sizes of batches, into a database under the directory (or the system's place for temporary files).
+//! Applies 50,000 orders as they are placed and reserved, and prints the rows a second for several batch sizes. The
+//! database is under the directory, or under the system's directory for temporary files.
 
 #![expect(clippy::print_stdout, reason = "an example talks to its user")]
 

@@ -1,7 +1,7 @@
 //! Tries a Postgres server: `cargo run --example postgres_checks -- postgres://user@host/database [STOP START]`.
 //!
-//! Runs all checks of the database sink over it, in schemas that are removed at the end. With two shell commands that
-//! stop and start the server, also those of an outage.
+//! Runs all checks of the database sink over the server, in schemas that are removed at the end. With two shell
+//! commands that stop and start the server, it also runs the checks of an outage.
 
 #![expect(clippy::print_stdout, reason = "an example talks to its user")]
 

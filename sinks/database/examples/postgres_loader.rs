@@ -1,9 +1,9 @@
-//! Measures the sink over Postgres beside loaders written by hand for its tables:
+//! Measures the sink over Postgres beside hand-written loaders for its tables:
 //! `cargo run --example postgres_loader -- postgres://user@host/database`.
 //!
 //! Each writes 50,000 orders as they are placed, with their stock, and as they are reserved, into a schema of its own
-//! on the same server, one commit a batch with `synchronous_commit=on`; they take turns, and the median of three is
-//! printed. The loaders get rows that are ready; the sink makes them from events, as it must.
+//! on the same server, with one commit a batch and `synchronous_commit=on`. They take turns, and the median of three
+//! runs is printed. The loaders get finished rows; the sink makes the rows from events, as it must.
 
 #![expect(clippy::print_stdout, reason = "an example talks to its user")]
 
@@ -56,7 +56,7 @@ async fn connect(url: &str, schema: &str) -> Outcome<PgConnection> {
     Ok(options.disable_statement_logging().connect().await?)
 }
 
-/// Runs one loader over empty tables and gives the seconds it took.
+/// Runs one loader over empty tables and returns the seconds it took.
 async fn run(url: &str, loader: Loader, work: &Work) -> Outcome<f64> {
     let schema = SchemaName::try_from("orderflow_loader".to_owned())?;
     let drop_schema = format!("DROP SCHEMA IF EXISTS {schema} CASCADE");
@@ -88,7 +88,7 @@ async fn measure(url: &str, size: usize) -> Outcome<()> {
         work.iter().map(|(_, rows, _)| rows.orders.len() + rows.history.len() + rows.stock.len()).sum();
     let mut seconds: Vec<Vec<f64>> = vec![Vec::new(); LOADERS.len()];
     for round in 0..ROUNDS {
-        // Another one begins each time, so that none always comes after the same.
+        // Each round begins with another loader, so that no loader always follows the same one.
         for turn in 0..LOADERS.len() {
             let at = (round + turn) % LOADERS.len();
             seconds[at].push(run(url, LOADERS[at].0, &work).await?);

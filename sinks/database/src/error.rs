@@ -1,4 +1,4 @@
-//! Why a database did not do what it was asked, and what that means for a sink and for a reader.
+//! The errors of a database, and what they mean for a sink and for a reader.
 
 use std::time::Duration;
 
@@ -8,71 +8,71 @@ use orderflow_sinks::SinkError;
 /// Why an operation on the database failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
-    /// A newer program has changed the tables.
+    /// A newer program has migrated the tables.
     #[error(
         "the database has schema version {found}, this program knows up to {known}; use the newer program, or another \
          database, which will be filled from the log"
     )]
     Newer {
-        /// The version it has.
+        /// The schema version of the database.
         found: i64,
-        /// The newest version this program knows.
+        /// The newest schema version that this program knows.
         known: i64,
     },
-    /// The server is one that this program was never tried with.
+    /// The server's version is older than any that this program is tested with.
     #[error("the server is Postgres {found}; {oldest} is the oldest that this program works with")]
     ServerTooOld {
-        /// Its major version.
+        /// The major version of the server.
         found: u32,
-        /// The oldest major version.
+        /// The oldest major version that this program works with.
         oldest: u32,
     },
     /// The tables could not be created or upgraded.
     #[error("{path}: the schema cannot be applied: {source}")]
     Schema {
-        /// The database.
+        /// The database, for messages: the path of the file, or schema, database and host.
         path: String,
-        /// What is wrong.
+        /// The error of the migration.
         source: Box<sqlx::migrate::MigrateError>,
     },
-    /// What SQLite wrote before could not be made durable, so nothing may be written behind it.
+    /// What SQLite wrote earlier could not be made durable, so nothing may be written after it.
     #[error("{path}: cannot be made durable: {source}")]
     Wal {
-        /// The WAL.
+        /// The path of the WAL.
         path: String,
-        /// What the disk said.
+        /// The error of the disk.
         source: std::io::Error,
     },
-    /// The database refused or failed.
+    /// A statement or a connection failed.
     #[error("{operation}: {source}")]
     Query {
-        /// What was tried.
+        /// The operation that failed.
         operation: &'static str,
-        /// What the database said.
+        /// The error of the database or its driver.
         source: sqlx::Error,
     },
-    /// The server could not be reached a moment ago; it was not asked again.
+    /// The server could not be reached a moment ago, and was not asked again.
     #[error("the database cannot be reached; it is tried again in {retry_after:?}")]
     Unavailable {
-        /// When to try again.
+        /// The time until the next attempt.
         retry_after: Duration,
     },
-    /// There are no tables, or not those of this version: the writing side makes them when it opens the database.
+    /// The tables are missing or of another version. The writing side creates them when it opens the database.
     #[error(
         "the database does not have the tables of this program yet; a server that starts on it makes them"
     )]
     NoTables,
-    /// What was committed is gone: another server took over without it, or a backup was restored.
+    /// Committed rows are gone: a standby took over without them, or a backup was restored.
     #[error(
         "the database has lost what it had committed: {at} was at offset {committed} and is at {found}; restarted, \
          this program goes on from there"
     )]
     WentBack {
-        /// The partition of events.
+        /// The partition of events whose checkpoint went back.
         at: TopicPartition,
-        /// How far it was.
+        /// The offset that was committed, to read from next.
         committed: Offset,
-        /// How far it is.
+        /// The offset in the checkpoint that was found.
         found: Offset,
     },
     /// The rows come from another log.
@@ -83,28 +83,28 @@ pub enum DatabaseError {
     OtherLog {
         /// The log that the rows come from.
         stored: LogId,
-        /// The log that was to be stored.
+        /// The log that the sink was to store.
         log: LogId,
     },
-    /// A stored value is not what this program writes.
+    /// A stored value is not one that this program writes.
     #[error("a row of {table} holds an invalid {column}: {reason}")]
     Damaged {
-        /// The table.
+        /// The name of the table.
         table: &'static str,
-        /// The column.
+        /// The name of the column.
         column: &'static str,
-        /// What is wrong with it.
+        /// The reason why the value is invalid.
         reason: String,
     },
 }
 
 impl DatabaseError {
-    /// Names the operation that failed; for `map_err`.
+    /// Adds the name of the failed operation to an error; for `map_err`.
     pub(super) fn query(operation: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
         move |source| Self::Query { operation, source }
     }
 
-    /// Whether the same may succeed later: the database is busy, full, switching over or away.
+    /// Whether the same operation may succeed later: the database is busy, full, switching over or unavailable.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Query { source, .. } => is_transient(source),
@@ -118,8 +118,8 @@ impl DatabaseError {
         }
     }
 
-    /// Whether the server is away, so that a program that has just started may wait for it, rather than refusing what
-    /// it was told: a user, a password, a certificate.
+    /// Whether the server is unavailable, so that a program that has just started may wait for it. False if the server
+    /// refused what the program was configured with: a user, a password, a certificate.
     pub fn is_away(&self) -> bool {
         match self {
             Self::Query { source: sqlx::Error::Tls(_), .. } => false,
@@ -134,24 +134,24 @@ impl DatabaseError {
     }
 }
 
-/// What SQLite calls "not now": the primary result codes after which the same statement may succeed.
-/// BUSY, LOCKED, NOMEM, INTERRUPT, IOERR, FULL, PROTOCOL.
+/// The primary result codes of SQLite that mean "not now": the same statement may succeed later. BUSY, LOCKED, NOMEM,
+/// INTERRUPT, IOERR, FULL, PROTOCOL.
 const SQLITE_TRANSIENT: [u32; 7] = [5, 6, 7, 9, 10, 13, 15];
 
 /// Classes of Postgres's SQLSTATEs, or single ones, after which the same statement may succeed: connections (08),
 /// transactions rolled back because of others (40), resources such as disk, memory and connections (53), the system
-/// around the server (58); a server that is read-only during a switch-over, a transaction the server ended for
-/// idleness or age, a lock that others hold, a time limit, a shutdown, a crash, a start.
+/// around the server (58); a server that is read-only during a switch-over, a transaction that the server ended for
+/// idleness or age, a lock that another session holds, a time limit, a shutdown, a crash, a start.
 ///
-/// Logging in (28) is among them: at run time it has worked before with the same password, so the server's side
-/// changed and may change back, and while ingest goes on nothing is lost by trying. What a program is started with is
-/// not tried twice. A database (3D000), a table or a right that is missing is not among them.
+/// Authentication (28) is among them. At run time the same password has worked before, so the server's side changed and
+/// may change back; while ingest continues, nothing is lost by trying. At the start of a program, refused credentials
+/// are not tried twice. A missing database (3D000), table or privilege is not among them.
 const POSTGRES_TRANSIENT: [&str; 14] = [
     "08", "28", "40", "53", "58", "25006", "25P03", "25P04", "55P03", "57014", "57P01", "57P02", "57P03",
     "57P05",
 ];
 
-/// Those of them that say no session can be had or that this one has ended.
+/// Those of [`POSTGRES_TRANSIENT`] that mean that no session is available or that this session has ended.
 const POSTGRES_UNREACHABLE: [&str; 7] = ["08", "28", "53300", "57P01", "57P02", "57P03", "57P05"];
 
 fn is_transient(error: &sqlx::Error) -> bool {
@@ -167,15 +167,15 @@ fn is_transient(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether the error says that there is no such table or column.
+/// Whether the error means that a table or a column does not exist.
 pub(super) fn lacks_tables(error: &sqlx::Error) -> bool {
     let Some(error) = error.as_database_error() else { return false };
-    // SQLite has no code of its own for it.
+    // SQLite has no error code of its own for this.
     let is_missing = |code: &str| code == "1" && error.message().starts_with("no such ");
     error.code().is_some_and(|code| matches!(&*code, "42P01" | "42703") || is_missing(&code))
 }
 
-/// Whether the error says that Postgres is away, rather than what it thinks of a statement.
+/// Whether the error means that Postgres is unavailable, rather than that it refused a statement.
 pub(super) fn is_unreachable(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut => true,

@@ -1,11 +1,11 @@
-//! The database sink and the reads beside it: one crate knows the tables.
+//! The database sink and the reads of the database: this one crate knows the tables.
 //!
-//! The tables are `orders` (each as it stands), `order_history` (each change, the audit), `stock` (levels and catalogue),
-//! `order_counts` (how many orders have each status), `checkpoints` (how far the sink is, committed with the rows) and
-//! `log` (which log the rows come from). [`rows`] turns events into rows, the
-//! same for every database; `sql` has the statements and conversions that all share. [`sqlite`] stores in the data
-//! directory, [`postgres`] on a server. Another database is another module beside them, with a
-//! [`Sink`](orderflow_sinks::Sink) and what it takes to run the shared statements; [`conformance`] says what it must do.
+//! The tables are `orders` (the current state of each), `order_history` (each change, for audits), `stock` (levels and
+//! catalogue), `order_counts` (the number of orders in each status), `checkpoints` (how far the sink is, committed with
+//! the rows) and `log` (the log that the rows come from). [`rows`] turns events into rows, the same for every database;
+//! `sql` has the statements and conversions that all databases share. [`sqlite`] stores in the data directory,
+//! [`postgres`] on a server. Another database is another module beside them, with a [`Sink`](orderflow_sinks::Sink) and
+//! the code that runs the shared statements; [`conformance`] tests what it must do.
 
 pub mod conformance;
 mod error;

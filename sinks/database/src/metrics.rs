@@ -2,7 +2,7 @@
 
 use orderflow_world::metric::{Metric, SECONDS};
 
-/// How long a read took, by store and kind.
+/// The duration of a read, by store and kind of read.
 pub const READ_SECONDS: Metric = Metric::histogram(
     "orderflow_store_read_seconds",
     SECONDS,
@@ -10,5 +10,5 @@ pub const READ_SECONDS: Metric = Metric::histogram(
     "duration of a read of a store, by its kind; waiting for a connection and failures included",
 );
 
-/// All of them.
+/// All metrics of the database.
 pub const METRICS: &[Metric] = &[READ_SECONDS];

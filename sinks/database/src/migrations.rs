@@ -1,8 +1,8 @@
-//! Migrations: the steps that make the tables of a database, in the order of their versions.
+//! Migrations: the steps that create the tables of a database, in the order of their versions.
 //!
-//! They are embedded, and from the first release on they are only ever added: a database remembers the checksum of each
-//! step that it has taken. Listed by hand because the macro of sqlx that reads a folder compiles its drivers, and with
-//! them SQLite, a second time for the build itself.
+//! They are embedded in the program. From the first release on, steps are only ever added: a database remembers the
+//! checksum of each step that was applied. They are listed by hand because sqlx's macro that reads a folder compiles
+//! the drivers, and with them SQLite, a second time for the build itself.
 
 use sqlx::{
     SqlSafeStr,

@@ -1,4 +1,4 @@
-//! What can be read from the database: the queries of the API and those of verification, whatever the database.
+//! The reads of a database: the queries of the API and those of verification, the same for every database.
 
 use std::collections::BTreeMap;
 
@@ -11,23 +11,25 @@ use orderflow_sinks::Checkpoint;
 
 use super::{DatabaseError, HistoryEntry, StockItem};
 
-/// Which orders. Empty means all of them.
+/// Selects orders. An empty filter selects all of them. A filter with several conditions selects the orders that meet
+/// all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OrderFilter {
-    /// Only those in this state.
+    /// Only orders in this state.
     pub status: Option<Status>,
-    /// Only this customer's.
+    /// Only orders of this customer.
     pub customer_id: Option<CustomerId>,
-    /// Only those placed at this time or later.
+    /// Only orders placed at this time or later.
     pub from: Option<Timestamp>,
-    /// Only those placed before this time.
+    /// Only orders placed before this time.
     pub to: Option<Timestamp>,
-    /// Only those placed under this key.
+    /// Only orders placed under this idempotency key.
     pub idempotency_key: Option<IdempotencyKey>,
 }
 
 impl OrderFilter {
-    /// The status asked for, if nothing else is: of these orders there are counters.
+    /// The status to select, if the filter has no other condition; `None` if it has one. The database has counters for
+    /// these filters: `Some(None)` selects the orders of every status.
     pub(crate) fn only_status(&self) -> Option<Option<&Status>> {
         let Self { status, customer_id: None, from: None, to: None, idempotency_key: None } = self else {
             return None;
@@ -36,74 +38,75 @@ impl OrderFilter {
     }
 }
 
-/// How far lists are counted of which there is no counter, in items: a count reads every item it counts.
+/// The most items that are counted of a list that has no counter: a count reads every item it counts.
 pub const COUNTED_MAX: u64 = 10_000;
 
-/// Which SKUs.
+/// Selects SKUs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Catalogue {
-    /// All that were ever received or named.
+    /// All SKUs that were ever received or named.
     All,
-    /// Those with a name and a price.
+    /// The SKUs with a name and a price.
     Products,
 }
 
-/// The reads of the API. Every list has a bound and a fixed order; all may be called at once from many tasks.
+/// The reads of the API. Every list is bounded and has a fixed order. All methods may be called from many tasks at
+/// once.
 #[async_trait]
 pub trait DatabaseReader: Send + Sync {
-    /// An order.
+    /// The order with this id; `None` if there is none.
     async fn order(&self, id: OrderId) -> Result<Option<Order>, DatabaseError>;
 
-    /// Orders, newest first: by id, descending.
+    /// The orders that the filter selects, newest first: by id, descending.
     async fn orders(&self, filter: &OrderFilter, slice: &Slice<OrderId>)
     -> Result<Vec<Order>, DatabaseError>;
 
-    /// How many orders the filter lets through.
+    /// The number of orders that the filter selects.
     async fn count_orders(&self, filter: &OrderFilter) -> Result<Counted, DatabaseError>;
 
-    /// The changes of an order by version, ascending; the slice's keys are versions.
+    /// The changes of an order by version, ascending. The keys of the slice are versions.
     async fn history(&self, id: OrderId, slice: &Slice<u64>) -> Result<Vec<HistoryEntry>, DatabaseError>;
 
-    /// How many changes an order has had.
+    /// The number of changes of an order.
     async fn count_history(&self, id: OrderId) -> Result<Counted, DatabaseError>;
 
-    /// A SKU.
+    /// The levels and the product of this SKU; `None` if it is unknown.
     async fn stock(&self, sku: &Sku) -> Result<Option<StockItem>, DatabaseError>;
 
-    /// Those of these SKUs that are known, in no order. As many as an order has lines, at most.
+    /// The known ones of these SKUs, in no particular order. Takes at most as many SKUs as an order has lines.
     async fn stock_of(&self, skus: &[Sku]) -> Result<Vec<StockItem>, DatabaseError>;
 
-    /// SKUs in the order of their bytes.
+    /// The selected SKUs in the order of their bytes.
     async fn stocks(&self, which: Catalogue, slice: &Slice<Sku>) -> Result<Vec<StockItem>, DatabaseError>;
 
-    /// How many SKUs there are.
+    /// The number of selected SKUs.
     async fn count_stocks(&self, which: Catalogue) -> Result<Counted, DatabaseError>;
 
-    /// Waits for what is being read and closes all connections. Nothing is read after it.
+    /// Waits for the reads in progress and closes all connections. Nothing can be read afterwards.
     async fn close(&self);
 }
 
-/// The reads of verification: everything, one row at a time, in the order of the keys.
+/// The reads of verification: every row, one at a time, in the order of the keys.
 #[async_trait]
 pub trait DatabaseAudit: Send + Sync {
-    /// Which log the rows come from; none if nothing was stored yet.
+    /// The log that the rows come from; `None` if the store is not tied to a log yet.
     async fn log(&self) -> Result<Option<LogId>, DatabaseError>;
 
     /// The counters of orders by status, without those that are 0.
     async fn order_counts(&self) -> Result<BTreeMap<Status, u64>, DatabaseError>;
 
-    /// How far the stored rows go.
+    /// The checkpoint of the stored rows.
     async fn checkpoint(&self) -> Result<Checkpoint, DatabaseError>;
 
-    /// Every order, by id.
+    /// Visits every order, by id.
     async fn for_each_order(&self, visit: &mut (dyn FnMut(Order) + Send)) -> Result<(), DatabaseError>;
 
-    /// Every change, by order and version.
+    /// Visits every change of an order, by order id and version.
     async fn for_each_history(
         &self,
         visit: &mut (dyn FnMut(HistoryEntry) + Send),
     ) -> Result<(), DatabaseError>;
 
-    /// Every SKU, by name.
+    /// Visits every SKU, in the order of the names.
     async fn for_each_stock(&self, visit: &mut (dyn FnMut(StockItem) + Send)) -> Result<(), DatabaseError>;
 }

@@ -1,7 +1,7 @@
-//! From events to rows: pure, and the same for every database.
+//! Turns events into rows. Pure, and the same for every database.
 //!
-//! Of an order or a SKU only its last state in a batch becomes a row; the history gets every change. Rows are sorted
-//! by their keys, because that is how the tables lie on disk.
+//! For an order or a SKU, only its last state in a batch becomes a row; the history gets every change. Rows are sorted
+//! by their keys, because that is their order on disk.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -17,24 +17,24 @@ use serde::{Serialize, Serializer};
 /// One change of an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct HistoryEntry {
-    /// Which order.
+    /// The order that changed.
     pub order_id: OrderId,
-    /// The version it made.
+    /// The version of the order after the change, from 1.
     pub version: u64,
-    /// What happened.
+    /// The kind of the change.
     #[serde(rename = "type", serialize_with = "change_kind")]
     pub change: Change,
-    /// The state after it.
+    /// The state of the order after the change.
     pub status: Status,
-    /// The state before it; null when the order was created.
+    /// The state of the order before the change; null when the order was created.
     pub from: Option<Status>,
-    /// When.
+    /// The time of the change.
     pub at: Timestamp,
-    /// Who caused it.
+    /// The actor that caused the change.
     pub by: Actor,
-    /// Why, in the caller's words.
+    /// The reason for the change, in the actor's words.
     pub reason: Option<CompactString>,
-    /// The offset of the command that caused it.
+    /// The offset of the command that caused the change.
     pub cause: Offset,
 }
 
@@ -42,36 +42,37 @@ fn change_kind<S: Serializer>(change: &Change, serializer: S) -> Result<S::Ok, S
     serializer.serialize_str(change.kind())
 }
 
-/// A SKU: its levels, and its place in the catalogue if it has one.
+/// A SKU: its levels, and its product in the catalogue if it has one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StockItem {
-    /// Which.
+    /// The SKU that is counted.
     pub sku: Sku,
-    /// The offset of the stock event it stands at.
+    /// The offset of the last stock event that changed the SKU.
     pub version: Offset,
-    /// How many units are where.
+    /// The number of units by where they are.
     pub levels: Levels,
-    /// What it is called.
+    /// The name of the product.
     pub name: Option<CompactString>,
-    /// The price of one unit in minor units.
+    /// The price of one unit in minor units of the currency.
     pub unit_price: Option<Amount>,
-    /// What the price is in.
+    /// The currency of the price.
     pub currency: Option<Currency>,
 }
 
-/// The rows that a batch comes to.
+/// The rows that a batch leads to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rows {
-    /// Orders as they stand after the batch.
+    /// The state of each changed order after the batch.
     pub orders: Vec<Arc<Order>>,
-    /// All changes of orders.
+    /// All changes of orders in the batch.
     pub history: Vec<HistoryEntry>,
-    /// SKUs as they stand after the batch. Without a name where the batch does not say: the stored one stays.
+    /// The state of each changed SKU after the batch. If the batch does not name the product, name, price and currency
+    /// are absent and the stored ones stay.
     pub stock: Vec<StockItem>,
 }
 
 impl Rows {
-    /// The rows of a batch; a dead letter for an event with a number that no integer column can hold.
+    /// The rows of a batch. An event with a number that no integer column can hold is a dead letter.
     pub fn of(batch: &EventBatch) -> Result<Self, SinkError> {
         let mut orders: BTreeMap<OrderId, &Arc<Order>> = BTreeMap::new();
         let mut stock: BTreeMap<&Sku, StockItem> = BTreeMap::new();
@@ -162,7 +163,7 @@ fn apply_product<'a>(
     Ok(())
 }
 
-/// The row of a SKU, with the levels and the version that this event gives it.
+/// The row of a SKU, with the levels and the version of this event.
 fn item<'a, 'b>(
     stock: &'b mut BTreeMap<&'a Sku, StockItem>,
     record: &EventRecord,
@@ -192,7 +193,8 @@ fn check_order(record: &EventRecord, order: &Order) -> Result<(), SinkError> {
     storable(record, order.total.unwrap_or_default().0)
 }
 
-/// Databases have signed 64-bit integers. Nothing this program writes comes near their end.
+/// Checks that a column can hold the number. Databases have signed 64-bit integers; no number that this program writes
+/// comes near their limit.
 fn storable(record: &EventRecord, number: u64) -> Result<(), SinkError> {
     if i64::try_from(number).is_ok() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! What rows events come to.
+//! Tests of the rows that events lead to.
 
 use super::*;
 use crate::samples::{STOCK, batch, changed, id, levels, order, product, reserved};

@@ -12,9 +12,9 @@ use orderflow_schemas::{
 use orderflow_sinks::{Checkpoint, EventBatch};
 use uuid::Uuid;
 
-/// The partition of order events that the samples stand in.
+/// The partition of order events that contains the samples.
 pub(crate) const ORDERS: TopicPartition = TopicPartition::new(Topic::OrdersEvents, 0);
-/// The partition of stock events that the samples stand in.
+/// The partition of stock events that contains the samples.
 pub(crate) const STOCK: TopicPartition = TopicPartition::new(Topic::StockEvents, 0);
 
 pub(crate) fn id(n: u32) -> OrderId {
@@ -101,7 +101,8 @@ fn record(at: TopicPartition, offset: u64, event: Event) -> Arc<EventRecord> {
     EventRecord::of(at, offset, cause, header(at, number), event).into()
 }
 
-/// A batch with order events from one offset on and stock events from another, and the checkpoint after it.
+/// A batch of order events and stock events, each list with the offset of its first event, and the checkpoint after the
+/// batch.
 pub(crate) fn batch(
     orders: (u64, Vec<OrderEvent>),
     stock: (u64, Vec<StockEvent>),

@@ -1,6 +1,6 @@
-//! Runs seeds until one breaks a promise: `seeds --seeds 1..100 --steps 2000`, the end not included.
+//! Runs seeds until one breaks a promise: `seeds --seeds 1..100 --steps 2000`, without the end of the range.
 //!
-//! Says `clean`, or `broken SEED: WORDS` and exits with 1. The test of mutations drives it.
+//! Prints `clean`, or `broken SEED: WORDS` and exits with 1. The test of mutations runs this program.
 
 use std::{
     io::{self, Write},
@@ -8,7 +8,7 @@ use std::{
     process::ExitCode,
 };
 
-/// What is to run.
+/// The parsed command line.
 struct Asked {
     seeds: Range<u64>,
     steps: u64,

@@ -1,5 +1,5 @@
-//! Clients: they place orders, change and cancel them, receive and adjust stock, and ask again under the same key when
-//! they got no answer.
+//! Clients: they place, change and cancel orders, and receive and adjust stock. They repeat a request under the same
+//! key when they got no answer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,14 +19,15 @@ use crate::{
 const CUSTOMERS: usize = 6;
 const SKUS: usize = 5;
 
-/// A request that was made.
+/// A request that a client has sent.
 #[derive(Clone, Debug)]
 struct Request {
     at: TopicPartition,
     command: Command,
 }
 
-/// The command stands where the answer says, and what was decided is an event that the log has.
+/// Checks that the acknowledged command is durable at the offset in the answer, and that the decision in the answer
+/// is a durable event.
 fn check_acknowledged(command: &Command, answer: &Answer, truth: &Truth) -> Checked {
     let Answer::Acknowledged { at, offset, source, number, decision } = answer else { return Ok(()) };
     let record = usize::try_from(offset.0).ok().and_then(|offset| truth.of(*at).get(offset));
@@ -62,14 +63,14 @@ fn check_acknowledged(command: &Command, answer: &Answer, truth: &Truth) -> Chec
     broken(format!("{at} offset {offset}: the client was told a decision that is not durable"))
 }
 
-/// All clients, and what they know.
+/// All clients of a run, with their requests and answers.
 pub struct Clients {
     rng: fastrand::Rng,
     order_partitions: u16,
     stock_partitions: u16,
     statuses: Vec<String>,
     waiting: BTreeMap<RequestId, Request>,
-    /// Requests that got no answer and are made again, by chance, later.
+    /// Requests without an answer, each of which may be repeated later.
     unanswered: Vec<Request>,
     acknowledged: Vec<Answer>,
     keys: BTreeSet<(CustomerId, IdempotencyKey)>,
@@ -77,7 +78,7 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Clients of a system with so many partitions, who know these names of states.
+    /// Clients of a system with these numbers of partitions and these names of states.
     pub fn new(seed: u64, order_partitions: u16, stock_partitions: u16, statuses: Vec<String>) -> Self {
         Self {
             rng: fastrand::Rng::with_seed(seed),
@@ -92,7 +93,7 @@ impl Clients {
         }
     }
 
-    /// Asks for something: where, what, and under which number.
+    /// Makes a new request or repeats one. Returns its number, its partition and its command.
     pub fn ask(&mut self, orders: &Orders) -> (RequestId, TopicPartition, Command) {
         let again = !self.unanswered.is_empty() && self.rng.u8(..3) == 0;
         let request = if again {
@@ -107,17 +108,17 @@ impl Clients {
         (self.requests, request.at, request.command)
     }
 
-    /// The process is gone: nobody will be answered any more.
+    /// The process has ended: the waiting requests get no answer any more.
     pub fn lose_connection(&mut self) {
         self.unanswered.extend(std::mem::take(&mut self.waiting).into_values());
     }
 
-    /// Takes answers; what is acknowledged must be durable.
+    /// Receives answers, and checks that everything acknowledged is durable.
     pub fn take(&mut self, answers: BTreeMap<RequestId, Answer>, truth: &Truth) -> Checked {
         for (request, answer) in answers {
             let Some(request) = self.waiting.remove(&request) else { continue };
             let Answer::Acknowledged { .. } = &answer else {
-                // Who does not know what became of a request may make it again.
+                // A client that does not know the outcome of its request may repeat it.
                 if answer == Answer::Unknown {
                     self.unanswered.push(request);
                 }
@@ -134,17 +135,17 @@ impl Clients {
         Ok(())
     }
 
-    /// How many requests wait for an answer.
+    /// The number of requests that wait for an answer.
     pub fn waiting(&self) -> usize {
         self.waiting.len()
     }
 
-    /// All that was ever acknowledged.
+    /// All acknowledgements so far.
     pub fn acknowledged(&self) -> &[Answer] {
         &self.acknowledged
     }
 
-    /// The keys under which a placing was acknowledged.
+    /// The keys under which the placing of an order was acknowledged.
     pub fn keys(&self) -> impl Iterator<Item = &(CustomerId, IdempotencyKey)> {
         self.keys.iter()
     }
@@ -160,7 +161,7 @@ impl Clients {
         }
     }
 
-    /// The same request once more: as ingest does it, under a new order id and the same key.
+    /// The same request again, as ingest would encode it: with a new order id under the same key.
     fn again(&mut self, mut request: Request) -> Request {
         if let Command::Order(OrderCommand::Place(place)) = &mut request.command {
             place.order_id = OrderId::new(uuid::Uuid::from_u128(self.rng.u128(..)), &place.customer_id);
@@ -182,7 +183,7 @@ impl Clients {
         let order_id = OrderId::new(uuid::Uuid::from_u128(self.rng.u128(..)), &customer_id);
         let mut skus = BTreeSet::new();
         for _ in 0..self.rng.usize(1..=3) {
-            // The first is the hot one.
+            // The first SKU is the hot one.
             skus.insert(self.rng.usize(..SKUS).min(self.rng.usize(..SKUS)));
         }
         let line = |n: usize| OrderLine { sku: sku(n), quantity: self.rng.u32(1..6), unit_price: None };
@@ -190,7 +191,7 @@ impl Clients {
         let key = self.rng.u16(..400);
         let idempotency = (self.rng.u8(..4) > 0).then(|| Idempotency {
             key: IdempotencyKey::new(format!("key-{key}")).expect("a name"),
-            // Now and then another body under the same key, which must be rejected.
+            // A few requests have another body under the same key, and must be rejected.
             fingerprint: Fingerprint(u128::from(self.rng.u8(..10) == 0)),
         });
         let by = Actor { role: Role::Customer, subject: customer_id.as_str().into() };
@@ -217,7 +218,7 @@ impl Clients {
         if count == 0 {
             return self.place();
         }
-        // The newest are those that something can still happen to.
+        // The newest orders are preferred, since most older ones are over.
         let index = count - 1 - self.rng.usize(..count).min(self.rng.usize(..count));
         let Some(order) = orders.iter().nth(index) else { return self.place() };
         let (order_id, version) = (order.id, order.version);

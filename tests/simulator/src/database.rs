@@ -1,4 +1,4 @@
-//! The database of a run: the real sink over SQLite, on the run's own disk, and sometimes slow.
+//! The database of a run: the real sink over SQLite on the run's simulated disk, with some slow batches.
 
 use std::{
     path::Path,
@@ -23,10 +23,10 @@ use crate::{
     world::SimWorld,
 };
 
-/// Small, so that it is moved into the file often.
+/// A small WAL, so that SQLite moves it into the database file often.
 const WAL_BYTES: u32 = 16 * 8192;
 
-/// The database, whoever writes to it.
+/// The database, independent of the process that writes to it.
 pub struct Database {
     sqlite: SimSqlite,
     world: SimWorld,
@@ -36,12 +36,12 @@ pub struct Database {
 }
 
 impl Database {
-    /// The database on a disk that has a data directory; each batch is slow with this probability.
+    /// The database on a disk with a data directory. Each batch is slow with the probability `slow`.
     pub fn new(disk: &SimDisk, world: &SimWorld, slow: f64, seed: u64) -> Self {
         Self::at(disk, world, "orders.sqlite", slow, seed)
     }
 
-    /// A database of another name in the same directory.
+    /// The same with another file name.
     pub fn at(disk: &SimDisk, world: &SimWorld, name: &str, slow: f64, seed: u64) -> Self {
         let settings = SqliteSettings { wal_bytes: WAL_BYTES, ..SqliteSettings::default() };
         Self {
@@ -53,24 +53,24 @@ impl Database {
         }
     }
 
-    /// Opens it to write.
+    /// Opens the database for writing.
     pub fn open(&mut self) -> Result<Box<dyn Sink>, DatabaseError> {
         let (world, rng, applied) = (self.world.clone(), self.rng.fork(), self.applied.clone());
         let (sink, sqlite) = (Some(self.sqlite.open()?), self.sqlite.clone());
         Ok(Box::new(Driven { sink, sqlite, world, slow: self.slow, rng, applied }))
     }
 
-    /// Waits until nothing of a sink that was dropped runs on.
+    /// Waits until no thread of a dropped sink is running.
     pub fn close(&self) {
         self.sqlite.wait_until_closed();
     }
 
-    /// How many batches were applied.
+    /// The number of applied batches.
     pub fn applied(&self) -> u64 {
         self.applied.load(SeqCst)
     }
 
-    /// All that is in it.
+    /// The whole content of the database.
     pub fn content(&self) -> Checked<Content> {
         match self.sqlite.content() {
             Ok(content) => Ok(content),
@@ -79,9 +79,9 @@ impl Database {
     }
 }
 
-/// The sink, which counts and takes its time.
+/// The real sink, with a counter of batches and random delays.
 struct Driven {
-    /// Until it is dropped.
+    /// The real sink; `None` after it was dropped.
     sink: Option<SimSink>,
     sqlite: SimSqlite,
     world: SimWorld,
@@ -96,7 +96,7 @@ impl Driven {
     }
 }
 
-/// SQLite closes a connection in a thread of its own; nothing else may happen meanwhile.
+/// SQLite closes a connection in a separate thread. The drop waits for it, so that nothing else happens meanwhile.
 impl Drop for Driven {
     fn drop(&mut self) {
         drop(self.sink.take());

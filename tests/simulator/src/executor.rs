@@ -1,7 +1,8 @@
-//! A scheduler of one thread: which task is polled next is the caller's choice.
+//! A scheduler with one thread, whose caller chooses which task is polled next.
 //!
-//! Tasks wake each other as on any runtime; a woken task is ready and stays so until it is polled. Tasks belong to
-//! groups, and what a task spawns belongs to its group: dropping a group is the crash of one part.
+//! Tasks wake each other as on any runtime. A woken task is ready, and stays ready until it is polled. Tasks belong
+//! to groups, and a task that another one spawns belongs to the same group. Dropping a group is the crash of one
+//! part.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,21 +12,21 @@ use std::{
 
 use orderflow_world::Task;
 
-/// A part of the system that can crash by itself.
+/// A part of the system that can crash separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
-    /// A runner, by a number that no other has.
+    /// A runner, by a number that no other runner has.
     Runner(u64),
     /// The sink driver.
     Sink,
-    /// What answers clients.
+    /// The tasks that answer clients.
     Ingest,
 }
 
-/// A task's number; no other task of a run has it.
+/// The number of a task, unique in a run.
 pub type TaskId = u64;
 
-/// What tasks have asked for while they ran.
+/// The tasks that were woken since the executor last looked.
 #[derive(Debug, Default)]
 struct Wakes(Mutex<BTreeSet<TaskId>>);
 
@@ -40,12 +41,12 @@ impl Wake for TaskWaker {
     }
 }
 
-/// Tasks that were spawned and are not yet known to the executor. Clones share it.
+/// Tasks that were spawned and that the executor has not taken yet. Clones share the list.
 #[derive(Clone, Default)]
 pub struct Spawned(Arc<Mutex<Vec<Task>>>);
 
 impl Spawned {
-    /// Hands a task over.
+    /// Adds a task.
     pub fn push(&self, task: Task) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(task);
     }
@@ -65,33 +66,33 @@ pub struct Executor {
 }
 
 impl Executor {
-    /// An executor that takes what is pushed to `spawned` while a task is polled.
+    /// An executor that takes the tasks that are pushed to `spawned` while a task is polled.
     pub fn new(spawned: Spawned) -> Self {
         Self { spawned, ..Self::default() }
     }
 
-    /// Adds a task; it is ready.
+    /// Adds a task, which is ready at once.
     pub fn spawn(&mut self, group: Group, task: Task) {
         self.last += 1;
         self.tasks.insert(self.last, (group, task));
         self.wakes.0.lock().unwrap_or_else(PoisonError::into_inner).insert(self.last);
     }
 
-    /// Adds what was pushed while no task was polled.
+    /// Adds the tasks that were pushed while no task was polled.
     pub fn adopt(&mut self, group: Group) {
         for task in self.spawned.take() {
             self.spawn(group, task);
         }
     }
 
-    /// The tasks that can go on, by number.
+    /// The numbers of the ready tasks, in order.
     pub fn ready(&self) -> Vec<TaskId> {
         let mut wakes = self.wakes.0.lock().unwrap_or_else(PoisonError::into_inner);
         wakes.retain(|id| self.tasks.contains_key(id));
         wakes.iter().copied().collect()
     }
 
-    /// Lets a task go on until it waits; answers its group.
+    /// Polls a task once. Returns its group, if the task exists.
     pub fn poll(&mut self, id: TaskId) -> Option<Group> {
         self.wakes.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         let (group, task) = self.tasks.get_mut(&id)?;
@@ -106,7 +107,7 @@ impl Executor {
         Some(group)
     }
 
-    /// Drops the tasks of one group, wherever they are.
+    /// Drops all tasks of one group, including those not taken yet.
     pub fn crash(&mut self, group: Group) {
         self.tasks.retain(|_, (of, _)| *of != group);
     }

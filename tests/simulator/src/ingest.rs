@@ -1,4 +1,4 @@
-//! Clients' requests to the real write API: its appenders, its numbering and its readers of decisions.
+//! Sends clients' requests to the real write API, with its appenders, numbering and readers of decisions.
 
 use std::{
     collections::BTreeMap,
@@ -16,22 +16,22 @@ use orderflow_schemas::{
 use orderflow_topics::Topics;
 use orderflow_world::{Task, World};
 
-/// A request, by the order in which they were made.
+/// The number of a request, in the order in which requests were made.
 pub type RequestId = u64;
 
-/// What a client asks for.
+/// The command in a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Of the order processor.
+    /// A command to the order processor.
     Order(OrderCommand),
-    /// Of the stock processor.
+    /// A command to the stock processor.
     Stock(StockCommand),
-    /// What no processor can read.
+    /// A command that no processor can read.
     Garbage,
 }
 
 impl Command {
-    /// Its kind.
+    /// The kind of the command's record.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Order(command) => command.kind(),
@@ -40,7 +40,7 @@ impl Command {
         }
     }
 
-    /// It as the write API takes it.
+    /// The command in the form that the write API takes.
     fn commands(&self) -> EncodedCommands {
         match self {
             Self::Order(command) => EncodedCommands::of(command),
@@ -49,31 +49,31 @@ impl Command {
         }
     }
 
-    /// The JSON of its payload.
+    /// The JSON of the payload.
     pub fn json(&self) -> Vec<u8> {
         self.commands().iter().flatten().copied().collect()
     }
 }
 
-/// What became of a request.
+/// The answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// It is durable: where, who numbered it, how, and what was decided, if the client waited for that.
+    /// The command is durable. The fields tell where it is and how it was numbered.
     Acknowledged {
-        /// Its partition.
+        /// The partition of the command.
         at: TopicPartition,
-        /// Its offset, one of them if it stands there twice.
+        /// The offset of the command; of one copy if it was appended twice.
         offset: Offset,
-        /// Who numbered it.
+        /// The source that numbered the command.
         source: Source,
-        /// Its number.
+        /// The number of the command from that source.
         number: u64,
-        /// What was decided.
+        /// The decision about the command, if the client waited for it.
         decision: Option<Decision>,
     },
-    /// It was not taken, and never will be.
+    /// The command was not accepted, and never will be.
     Refused,
-    /// It may have been taken.
+    /// The command may have been accepted.
     Unknown,
 }
 
@@ -86,13 +86,13 @@ impl Answers {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(request, answer);
     }
 
-    /// Takes the answers given since the last time.
+    /// Returns the answers since the last call.
     pub fn take(&self) -> BTreeMap<RequestId, Answer> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// Orders that are over are not looked up here: handlers do that, and there are none.
+/// No lookup of finished orders: only handlers need it, and the simulator has none.
 struct NoLookup;
 
 #[async_trait]
@@ -102,7 +102,7 @@ impl OrderLookup for NoLookup {
     }
 }
 
-/// Starts the write API. Its tasks go to `world`.
+/// Starts the write API. Its tasks are spawned on `world`.
 pub fn start(
     world: Arc<dyn World>,
     topics: Arc<dyn Topics>,
@@ -113,7 +113,7 @@ pub fn start(
     Arc::new(Ingest::start(world, topics, feed, lifecycle, Arc::new(NoLookup), settings))
 }
 
-/// A request on its way; `waits` if the client wants to know what is decided.
+/// A task that sends a request. With `waits`, the client waits for the decision.
 pub fn request(
     ingest: Arc<Ingest>,
     at: TopicPartition,

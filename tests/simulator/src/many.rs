@@ -1,4 +1,4 @@
-//! Many seeds, on as many threads as there are cores.
+//! Runs many seeds, on as many threads as there are cores.
 
 use std::{
     num::NonZero,
@@ -8,8 +8,8 @@ use std::{
 
 use crate::{Report, simulate};
 
-/// Runs the seeds, each for so many steps and then to rest, and gives each report to `report`, in any order. Takes no
-/// further seed once `report` says so by answering false.
+/// Runs each seed for `steps` steps and then to rest, and passes each report to `report`, in any order. Starts no
+/// further seed once `report` has returned `false`.
 pub fn simulate_many(
     seeds: impl Iterator<Item = u64> + Send,
     steps: u64,

@@ -1,6 +1,7 @@
-//! What a seed decides before the first step: sizes, rules, and which faults there are.
+//! What a seed determines before the first step: sizes, rules, and which faults there are.
 //!
-//! Swarm testing (Groce et al., 2012): each run leaves most faults out, so that those it has are not drowned by others.
+//! Swarm testing (Groce et al., 2012): each run leaves out most faults, so that the remaining ones are not hidden by
+//! others.
 
 use std::sync::Arc;
 
@@ -11,91 +12,91 @@ use orderflow_topics::embedded;
 
 use crate::{disk::DiskFaults, wire::WireFaults};
 
-/// How likely each happening is, in parts of all steps that are not the work of tasks.
+/// The relative probability of each event in a step that is not the work of a task.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Weights {
-    /// A client asks for something.
+    /// A client sends a request.
     pub ask: u32,
-    /// Time goes on though tasks could run.
+    /// Time advances although tasks are ready.
     pub time: u32,
     /// The writer or the allocator of the log makes a step.
     pub log: u32,
-    /// An append that is late arrives.
+    /// A delayed append arrives.
     pub late: u32,
     /// The process is killed.
     pub kill: u32,
-    /// The power goes, now or within the next changes of the disk.
+    /// The power fails, now or within the next changes of the disk.
     pub power: u32,
     /// The process stops in order.
     pub stop: u32,
-    /// The disk begins or ceases to fail.
+    /// The disk begins or stops to fail.
     pub disk: u32,
     /// The wall clock jumps.
     pub jump: u32,
-    /// One runner crashes, and another one takes over.
+    /// One runner crashes, and another takes its place.
     pub runner: u32,
-    /// Another runner believes that a partition is its own.
+    /// A second runner of a partition starts.
     pub second_runner: u32,
     /// The sink crashes and starts again.
     pub sink: u32,
-    /// The next start is with other rules.
+    /// The next start has new rules.
     pub upgrade: u32,
-    /// A snapshot is lost or damaged.
+    /// A snapshot is damaged.
     pub snapshot: u32,
-    /// A bit of a sealed segment, or of an index, turns over; later it turns back.
+    /// A bit in a sealed segment or in the vouched part of the last one flips; later it flips back.
     pub flip: u32,
-    /// Retention removes what nobody needs.
+    /// Retention removes segments that no reader pins.
     pub retain: u32,
 }
 
-/// A run, before it runs.
+/// The parameters of a run.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Partitions of the order topics.
+    /// Partitions of the order topics, 1 to 3.
     pub order_partitions: u16,
-    /// Partitions of the stock topics.
+    /// Partitions of the stock topics, 1 to 3.
     pub stock_partitions: u16,
-    /// The log.
+    /// The settings of the log.
     pub log: embedded::LogSettings,
-    /// The runners.
+    /// The settings of the runners.
     pub runner: processing::RunnerSettings,
-    /// The sink driver.
+    /// The settings of the sink driver.
     pub sink: SinkDriverSettings,
-    /// The feed of events.
+    /// The settings of the feed of events.
     pub feed: orderflow_feed::FeedSettings,
-    /// Which timer the first version of the rules has.
+    /// The index of the timer in the first version of the rules.
     pub timer: usize,
-    /// The write API.
+    /// The settings of the write API.
     pub ingest: orderflow_ingest::IngestSettings,
-    /// The wire.
+    /// The faults of the wire.
     pub wire: WireFaults,
-    /// What the disk does while it fails.
+    /// The faults of the disk while it fails.
     pub disk: DiskFaults,
-    /// How often a power cut damages what it leaves of a sector that was not durable.
+    /// The probability that a power cut damages a sector with bytes that were not durable.
     pub unsynced_flips: f64,
-    /// How often a batch takes long.
+    /// The probability that a batch of the sink is slow.
     pub slow_sink: f64,
-    /// What happens how often.
+    /// The relative probability of each event.
     pub weights: Weights,
-    /// How many times as likely tasks are to go on as anything else is to happen.
+    /// How many times as likely a step of a task is as any other event.
     pub pace: u32,
 }
 
-/// Small ones are left often; a large one can take what a tick leads to.
+/// Small segments are switched often; a large one has space for the output of a tick.
 const SEGMENT_BYTES: [u64; 3] = [16 << 10, 32 << 10, 512 << 10];
 
-/// One of the sizes.
+/// One of the sizes, at random.
 fn one_of<T: Copy>(rng: &mut fastrand::Rng, sizes: &[T]) -> T {
     sizes[rng.usize(..sizes.len())]
 }
 
-/// One of these, or nothing: half of all runs have none.
+/// One of the values, or the default: half of all runs have the default.
 fn perhaps<T: Copy + Default>(rng: &mut fastrand::Rng, values: &[T]) -> T {
     if rng.bool() { one_of(rng, values) } else { T::default() }
 }
 
 impl Plan {
-    /// The plan of a seed.
+    /// Draws the plan of a seed.
     pub fn draw(rng: &mut fastrand::Rng) -> Self {
         let weights = Self::weights(rng);
         let wire = Self::wire(rng);
@@ -117,7 +118,7 @@ impl Plan {
                 ..SinkDriverSettings::default()
             },
             feed: feed(one_of(rng, &[500, 10_000])),
-            // Drawn aside, so that seeds go on as they did, but for this.
+            // Drawn from a fork of the generator, so that the rest of each seed's run stays as it was.
             ingest: ingest(&mut rng.clone().fork()),
             timer: rng.clone().fork().usize(..4),
             wire,
@@ -129,7 +130,8 @@ impl Plan {
                 full: rng.u8(..4) == 0,
                 ..DiskFaults::default()
             },
-            // Drawn aside, so that seeds that once found a bug go on as they did, but for this.
+            // Drawn from a fork of the generator, so that the rest of the runs of seeds that once found a bug stays
+            // as it was.
             unsynced_flips: perhaps(&mut rng.clone().fork(), &[0.1, 0.7]),
             slow_sink: perhaps(rng, &[0.1, 0.7]),
             weights,
@@ -188,16 +190,16 @@ impl Plan {
     }
 }
 
-/// The rules that processors follow; an upgrade brings the next ones.
+/// The rules that processors follow. An upgrade brings the next version.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// The states of orders and the ways between them.
+    /// The states of orders and the transitions between them.
     pub lifecycle: Arc<Lifecycle>,
 }
 
 impl Rules {
-    /// The rules of the n-th version of the program. Where segments are small nothing happens by itself: one tick may
-    /// lead to more than they can take at once.
+    /// The rules of version `n` of the program. With small segments no timer runs out, because one tick may lead to
+    /// more output than such a segment has space for.
     pub fn version(plan: &Plan, n: usize) -> Self {
         const TIMERS: [&str; 4] = ["7days", "30s", "5m", "2s"];
         let text = include_str!("../../../pipelines/order-tracking.toml");
@@ -206,7 +208,7 @@ impl Rules {
         } else {
             text.to_owned()
         };
-        // Every other version lets nobody but an admin prepare an order.
+        // In every other version, only an admin may prepare an order.
         let text = if n % 2 == 1 {
             text.replacen("by = [\"admin\", \"service\"]", "by = [\"admin\"]", 2)
         } else {
@@ -220,7 +222,7 @@ impl Rules {
         self.lifecycle.states().map(|(_, state)| state.name.as_str().to_owned()).collect()
     }
 
-    /// The order processor.
+    /// The order processor under these rules.
     pub fn orders(&self, plan: &Plan) -> OrderProcessor {
         let lifecycle = Arc::clone(&self.lifecycle);
         OrderProcessor { lifecycle, stock_partitions: plan.stock_partitions, keys_max: 100_000 }
@@ -233,12 +235,12 @@ impl Rules {
     }
 }
 
-/// A feed whose ring has room for a few reads.
+/// Settings of a feed whose ring has space for a few reads.
 fn feed(read_bytes: usize) -> orderflow_feed::FeedSettings {
     orderflow_feed::FeedSettings { read_bytes, ring_bytes_max: read_bytes * 3 }
 }
 
-/// A write API that gathers little, and gives up at once, or soon, or late.
+/// Settings of a write API that collects few requests, and gives up immediately, soon or late.
 fn ingest(rng: &mut fastrand::Rng) -> orderflow_ingest::IngestSettings {
     orderflow_ingest::IngestSettings {
         queue_requests_max: one_of(rng, &[2, 100]),

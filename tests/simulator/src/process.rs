@@ -1,7 +1,7 @@
-//! One life of the process: the log, the runners, the sink driver and ingest, on one simulated disk.
+//! One life of the process: the log, the runners, the sink driver and ingest on one simulated disk.
 //!
-//! It is put together as the binary does it, but nothing runs by itself: tasks wait to be polled, and the log's writer
-//! and allocator to make their steps.
+//! It is assembled as in the binary, but nothing runs by itself. Tasks wait to be polled, and the log's writer and
+//! allocator wait for their steps.
 
 use std::{
     collections::BTreeMap,
@@ -36,16 +36,16 @@ use crate::{
     world::SimWorld,
 };
 
-/// Where the process keeps its data.
+/// The data directory of the process.
 pub const DATA: &str = "/data";
 
-/// Why a part of the process ended.
+/// The failure of a part of the process.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// A runner stopped.
+    /// A runner failed.
     #[error(transparent)]
     Runner(#[from] RunnerError),
-    /// The sink driver stopped.
+    /// The sink driver failed.
     #[error(transparent)]
     Sink(#[from] SinkDriverError),
 }
@@ -64,7 +64,7 @@ impl Failures {
     }
 }
 
-/// What a process is made of and with.
+/// What starting a part of a process needs.
 pub struct Parts<'a> {
     pub plan: &'a Plan,
     pub rules: &'a Rules,
@@ -73,15 +73,15 @@ pub struct Parts<'a> {
     pub executor: &'a mut Executor,
 }
 
-/// A process that runs.
+/// A running process.
 pub struct Process {
-    /// Its log.
+    /// The log of the process.
     pub log: Arc<EmbeddedLog>,
-    /// The work of the log's threads.
+    /// The work of the log's threads, in steps.
     pub steps: Steps,
     /// The log as the loops see it.
     pub wire: Wire,
-    /// The events of the log, for all sinks that this process will have.
+    /// The events of the log, for all sinks that this process starts.
     feed: Feed,
     /// The write API.
     ingest: Arc<Ingest>,
@@ -113,7 +113,7 @@ pub fn inputs(plan: &Plan) -> impl Iterator<Item = TopicPartition> {
     partitions(plan).into_iter().filter(|at| matches!(at.topic, Topic::OrdersCommands | Topic::StockCommands))
 }
 
-/// Opens the log and makes its topics.
+/// Opens the log and creates its topics.
 pub fn open(parts: &Parts<'_>, bounded: bool) -> Result<(EmbeddedLog, Steps), OpenError> {
     let mut settings = parts.plan.log.clone();
     settings.bytes_max = settings.bytes_max.filter(|_| bounded);
@@ -123,7 +123,7 @@ pub fn open(parts: &Parts<'_>, bounded: bool) -> Result<(EmbeddedLog, Steps), Op
     Ok((log, steps))
 }
 
-/// Makes the topics; words for why not.
+/// Creates the topics; an error is a description of the failure.
 pub fn create_topics(log: &EmbeddedLog, plan: &Plan) -> Result<(), String> {
     for at in partitions(plan) {
         let count = match at.topic {
@@ -137,7 +137,7 @@ pub fn create_topics(log: &EmbeddedLog, plan: &Plan) -> Result<(), String> {
 }
 
 impl Process {
-    /// Starts the runners and ingest over an open log.
+    /// Starts the runners and ingest on an open log.
     pub fn start(
         mut parts: Parts<'_>,
         (log, steps): (EmbeddedLog, Steps),
@@ -170,7 +170,7 @@ impl Process {
         process
     }
 
-    /// Starts a runner of this partition of commands, beside those there are.
+    /// Starts a further runner of this partition of commands.
     pub fn start_runner(&mut self, parts: &mut Parts<'_>, at: TopicPartition) {
         self.last_runner += 1;
         self.runners.insert(self.last_runner, at);
@@ -229,13 +229,13 @@ impl Process {
         );
     }
 
-    /// One runner crashes, chosen by a number; another takes over.
+    /// Crashes one runner, selected by a number, and starts another in its place. Returns its partition.
     pub fn replace_runner(&mut self, parts: &mut Parts<'_>, chosen: usize) -> Option<TopicPartition> {
         let (id, at) =
             self.runners.iter().nth(chosen % self.runners.len().max(1)).map(|(id, at)| (*id, *at))?;
         parts.executor.crash(Group::Runner(id));
         self.runners.remove(&id);
-        // The partition may have another one still; then this is one too many, which must do no harm.
+        // The partition may still have another runner. This one is then a second runner, which must do no harm.
         self.start_runner(parts, at);
         Some(at)
     }
@@ -245,7 +245,7 @@ impl Process {
         self.runners.values().filter(|input| input.partition == at.partition).count() > 1
     }
 
-    /// A client asks for something; `waits` if it wants to know what is decided.
+    /// Sends a client's request. With `waits`, the client waits for the decision.
     pub fn ask(
         &self,
         executor: &mut Executor,
@@ -258,17 +258,17 @@ impl Process {
         executor.spawn(Group::Ingest, task);
     }
 
-    /// Asks the loops to finish.
+    /// Asks the loops to stop.
     pub fn stop(&self) {
         self.stop.cancel();
     }
 
-    /// Whether it was asked to.
+    /// Whether the loops were asked to stop.
     pub fn is_stopping(&self) -> bool {
         self.stop.is_cancelled()
     }
 
-    /// A part that has failed.
+    /// Returns a failure of a part, if there is one that was not returned before.
     pub fn failure(&self) -> Option<Failure> {
         self.failures.take()
     }

@@ -1,4 +1,4 @@
-//! Running a seed, and saying what came of it.
+//! Runs a seed and reports the result.
 
 use std::{
     fmt,
@@ -11,18 +11,18 @@ use crate::{
     trace::without_numbers,
 };
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// Its seed.
+    /// The seed of the run.
     pub seed: u64,
-    /// In numbers.
+    /// The counts of the run.
     pub counts: Counts,
-    /// A digest of everything that happened: the same for the same seed and program.
+    /// A digest of the whole run: equal for the same seed and program.
     pub digest: u64,
-    /// The promise that was broken, if one was.
+    /// The broken promise, if there is one.
     pub broken: Option<String>,
-    /// What happened last, if a promise was broken.
+    /// The last events of the run, if a promise was broken.
     pub trace: Vec<String>,
 }
 
@@ -44,7 +44,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// Runs a seed for so many steps and then to rest. A loud run prints every step to standard error.
+/// Runs a seed for `steps` steps and then to rest. A loud run prints every step to standard error.
 pub fn simulate(seed: u64, steps: u64, loud: bool) -> Report {
     let mut simulation = Simulation::new(seed, loud);
     let ended = catch_unwind(AssertUnwindSafe(|| simulation.run(steps)));
@@ -58,7 +58,7 @@ pub fn simulate(seed: u64, steps: u64, loud: bool) -> Report {
     Report { seed, counts, digest, broken, trace }
 }
 
-/// What a panic said.
+/// The message of a panic.
 fn words(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without words".into())

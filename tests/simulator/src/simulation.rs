@@ -1,8 +1,8 @@
-//! A run: one step after the other, each chosen by the seed, and after each the checks.
+//! A run: one step after the other, each chosen by the seed, with all checks after each step.
 //!
-//! A step polls a task, lets the log's threads do something, lets time go on, lets a client ask, or lets something go
-//! wrong. When all steps are done everything is healed, and the system must come to rest with nothing lost, nothing
-//! twice and nothing oversold.
+//! A step polls a task, runs a thread of the log, advances the time, sends a client's request, or injects a fault.
+//! After all steps every fault is removed, and the system must come to rest with nothing lost, nothing twice and
+//! nothing oversold.
 
 mod calm;
 mod happenings;
@@ -32,26 +32,26 @@ use crate::{
     world::SimWorld,
 };
 
-/// What a run came to, in numbers.
+/// The counts of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Steps made, those after the healing included.
+    /// Steps made, including those after all faults were removed.
     pub steps: u64,
     /// Records that became durable.
     pub records: usize,
-    /// Orders made.
+    /// Orders that were created.
     pub orders: usize,
-    /// Commands acknowledged.
+    /// Requests that were acknowledged.
     pub acknowledged: usize,
-    /// Processes started.
+    /// Starts of the process.
     pub starts: u64,
-    /// Times the power went.
+    /// Power cuts.
     pub power_cuts: u64,
-    /// Times a part failed for a fault that was injected.
+    /// Failures of a part because of an injected fault.
     pub failures: u64,
 }
 
-/// A run of one seed.
+/// The run of one seed.
 pub struct Simulation {
     rng: fastrand::Rng,
     plan: Plan,
@@ -71,22 +71,22 @@ pub struct Simulation {
     checks: Checks,
     trace: Trace,
     counts: Counts,
-    /// The disk has failed, or may have, since the process started.
+    /// Whether the disk has failed, or may have failed, since the process started.
     troubled: bool,
-    /// The bit that is the wrong way round.
+    /// The bit that is flipped now: file, byte and bit.
     flipped: Option<(PathBuf, usize, u8)>,
-    /// How far the last segment of the log was durable some time ago.
+    /// How far the last segment of the log was durable at an earlier moment.
     written: Option<(PathBuf, usize)>,
-    /// Snapshots that were damaged and are still there.
+    /// Snapshots that were damaged and still exist.
     damaged: Vec<PathBuf>,
     shift_s: i64,
-    /// All is healed and nothing more is asked for.
+    /// Whether all faults are removed and clients send no more requests.
     calm: bool,
     applied: u64,
 }
 
 impl Simulation {
-    /// The run of a seed, before its first step. A loud one prints every step.
+    /// The run of a seed, before its first step. A loud run prints every step.
     pub fn new(seed: u64, loud: bool) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
         let plan = Plan::draw(&mut rng);
@@ -132,7 +132,7 @@ impl Simulation {
         }
     }
 
-    /// Makes so many steps, then heals everything and waits for rest.
+    /// Makes `steps` steps, then removes all faults and waits for rest.
     pub fn run(&mut self, steps: u64) -> Checked {
         for _ in 0..steps {
             self.step()?;
@@ -141,12 +141,12 @@ impl Simulation {
         if self.rng.u8(..3) == 0 { self.lose_a_record() } else { Ok(()) }
     }
 
-    /// What happened last.
+    /// The last events of the run.
     pub fn trace(&self) -> &Trace {
         &self.trace
     }
 
-    /// A digest of all that happened, of what was done to the disk and of all that is durable.
+    /// A digest of all events, of the operations on the disk, and of all durable records.
     pub fn digest(&mut self) -> u64 {
         self.trace.digest(&self.disk.operations().digest.to_le_bytes());
         let truth = lock(&self.truth);
@@ -154,7 +154,7 @@ impl Simulation {
         self.trace.value()
     }
 
-    /// What it has come to so far.
+    /// The counts so far.
     pub fn counts(&self) -> Counts {
         let truth = lock(&self.truth);
         Counts {
@@ -183,7 +183,7 @@ impl Simulation {
         }
     }
 
-    /// What every step ends with: whoever has failed goes, and all that is new is checked.
+    /// Ends each step: failed parts end the process, and all new data is checked.
     fn settle(&mut self) -> Checked {
         for line in self.disk.take_history() {
             self.trace.detail(&line);
@@ -197,7 +197,7 @@ impl Simulation {
         self.check_store_if_new()
     }
 
-    /// Looks at what is durable now, with the disk on its best behaviour.
+    /// Checks what is durable now, with all faults of the disk off meanwhile.
     fn observe(&mut self) -> Checked {
         let Some(process) = &self.process else { return Ok(()) };
         if let Some(violation) = process.wire.violation() {
@@ -233,7 +233,7 @@ impl Simulation {
         })
     }
 
-    /// Looks at the rows after some of the batches that were applied.
+    /// Checks the rows of the store after some of the applied batches.
     fn check_store_if_new(&mut self) -> Checked {
         let applied = self.database.applied();
         if applied == self.applied {
@@ -253,7 +253,7 @@ impl Simulation {
         self.trace.note(&format!("{:>6} {what}", self.counts.steps));
     }
 
-    /// What starting a part of the process takes.
+    /// What starting a part of the process needs, and the process.
     fn parts(&mut self) -> (Parts<'_>, Option<&mut Process>) {
         let parts = Parts {
             plan: &self.plan,

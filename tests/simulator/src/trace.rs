@@ -1,13 +1,13 @@
-//! What happened: all of it as a digest, the last of it in words.
+//! The trace of a run: a digest of everything, and the last lines in words.
 
 use std::collections::VecDeque;
 
 use xxhash_rust::xxh3::Xxh3Default;
 
-/// How many lines are kept.
+/// The number of lines that are kept.
 const KEPT: usize = 60;
 
-/// The happenings of a run.
+/// The trace of a run.
 pub struct Trace {
     lines: VecDeque<String>,
     digest: Xxh3Default,
@@ -15,12 +15,12 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// An empty one; a loud one prints each line to standard error as well.
+    /// An empty trace. A loud trace also prints each line to standard error.
     pub fn new(loud: bool) -> Self {
         Self { lines: VecDeque::new(), digest: Xxh3Default::new(), loud }
     }
 
-    /// Adds a line.
+    /// Adds a line to the digest and the kept lines.
     pub fn note(&mut self, line: &str) {
         let line = without_numbers(line);
         if self.loud {
@@ -33,30 +33,31 @@ impl Trace {
         self.lines.push_back(line);
     }
 
-    /// Prints what is too much for the trace, if it is a loud one.
+    /// Prints a detail that is not kept, if the trace is loud.
     pub fn detail(&self, what: &str) {
         if self.loud {
             eprintln!("         {what}");
         }
     }
 
-    /// Adds to the digest what has no line.
+    /// Adds bytes to the digest without a line.
     pub fn digest(&mut self, bytes: &[u8]) {
         self.digest.update(bytes);
     }
 
-    /// The digest of all.
+    /// The digest of everything so far.
     pub fn value(&self) -> u64 {
         self.digest.digest()
     }
 
-    /// The last lines.
+    /// The last lines, oldest first.
     pub fn lines(&self) -> impl Iterator<Item = &str> {
         self.lines.iter().map(String::as_str)
     }
 }
 
-/// SQLite's names of files begin with a number that no other run of this process has; what a run says must not.
+/// Removes the numbers at the start of SQLite's file names: they differ from run to run, and the output of a run must
+/// not.
 pub fn without_numbers(words: &str) -> String {
     let mut parts = words.split("/sim-");
     let mut said = parts.next().unwrap_or_default().to_owned();

@@ -1,9 +1,13 @@
-//! The log as a network would have it: late, twice, without an answer.
+//! The log as seen through a network: calls are delayed, repeated, or lose their answer.
 //!
-//! Everything a [`Topics`] may do by its contract and the embedded log never does: an append whose outcome is unknown
-//! though it was done, or though it was not; one that is done twice; one that is done after its caller has crashed; a
-//! log that is full for a while; batches of one append that are written one by one, in any order but for the last; reads
-//! that give less than asked. What is served is compared with what is known to be durable.
+//! It does what the contract of [`Topics`] permits and the embedded log never does:
+//! - an append with an unknown outcome, whether it was done or not;
+//! - an append that is done twice, or after its caller has crashed;
+//! - a log that is full for a while;
+//! - batches of one append that are written one by one, in any order except for the last;
+//! - reads that return fewer records than asked.
+//!
+//! Records that are served are compared with those known to be durable.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -23,34 +27,35 @@ use crate::{
     world::SimWorld,
 };
 
-/// How often each trouble comes, from 0 to 1 for each call.
+/// The probability of each fault, from 0 to 1 for each call.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WireFaults {
-    /// A call takes its time before it reaches the log.
+    /// A call is delayed before it reaches the log.
     pub delay: f64,
-    /// An append is done, and the answer lost.
+    /// An append is done, and its answer is lost.
     pub lost_answer: f64,
-    /// An append is lost, and nobody can tell.
+    /// An append is lost, and its caller gets an unknown outcome.
     pub lost_append: f64,
-    /// An append is done twice at once.
+    /// An append is done twice in a row.
     pub twice: f64,
-    /// An append is done again, later.
+    /// An append is done again later.
     pub again_later: f64,
-    /// The log says it is full.
+    /// The log reports that it is full.
     pub full: f64,
-    /// A read gives fewer records than there are.
+    /// A read returns fewer records than there are.
     pub short_read: f64,
-    /// The batches of an append are written one by one, as by a cluster: the last one last, the others in any order.
+    /// Whether the batches of an append are written one by one, as by a cluster: the last one last, the others in any
+    /// order.
     pub one_by_one: bool,
 }
 
-/// What all copies of the wire share.
+/// The state that all clones of the wire share.
 struct State {
     faults: WireFaults,
     rng: fastrand::Rng,
     late: Vec<Vec<Batch>>,
     violation: Option<Violation>,
-    /// A record that the log has lost: those after it have moved up.
+    /// A record that the log has lost. The records after it have moved to the offset before.
     lost: Option<(TopicPartition, Offset)>,
 }
 
@@ -64,7 +69,7 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// A wire to this log; all chance comes from the seed.
+    /// A wire to this log. The seed determines all random choices.
     pub fn new(
         log: Arc<EmbeddedLog>,
         world: SimWorld,
@@ -77,24 +82,24 @@ impl Wire {
         Self { log, world, truth, state: Arc::new(Mutex::new(state)) }
     }
 
-    /// From now on the wire does what it is told and no more.
+    /// Turns all faults off.
     pub fn heal(&self) {
         let mut state = self.lock();
         state.faults = WireFaults { one_by_one: state.faults.one_by_one, ..WireFaults::default() };
     }
 
-    /// Takes an append that is to be done again, or for the first time, though nobody waits for it any more.
+    /// Takes an append that is to be done late, again or for the first time. No caller waits for it.
     pub fn take_late(&self) -> Option<Vec<Batch>> {
         self.lock().late.pop()
     }
 
-    /// Does an append that is late.
+    /// Does a late append.
     pub async fn deliver(&self, batches: Vec<Batch>) {
-        // Nobody waits for it: the outcome is the log's.
+        // No caller waits, so the outcome does not matter here.
         drop(self.write(batches, false).await);
     }
 
-    /// From now on the log has lost this record, and all that come after it have the offset before theirs.
+    /// Loses this record: from now on, all records after it have the offset before theirs.
     pub fn lose(&self, at: TopicPartition, offset: Offset) {
         self.lock().lost = Some((at, offset));
     }
@@ -103,7 +108,7 @@ impl Wire {
         self.lock().lost.filter(|(lost, _)| *lost == at).map(|(_, offset)| offset)
     }
 
-    /// A record that was served and is not what was durable.
+    /// The first record that was served and differs from the durable one, if there is one.
     pub fn violation(&self) -> Option<Violation> {
         self.lock().violation.clone()
     }
@@ -138,7 +143,7 @@ impl Wire {
         for (nth, (place, batch)) in self.in_some_order(batches).into_iter().enumerate() {
             self.delay().await;
             let appended = match self.log.append(vec![batch]).await {
-                // Some are written: then the whole is neither done nor rejected.
+                // Some batches are written, so the whole append is neither done nor rejected.
                 Err(error) if nth > 0 => return Err(AppendError::Unknown(error.to_string().into())),
                 other => other?,
             };
@@ -148,7 +153,7 @@ impl Wire {
         Ok(Appended { offsets, receipt })
     }
 
-    /// Appends, in whatever way the wire does it.
+    /// Appends, with the faults of the wire.
     async fn send(&self, batches: Vec<Batch>, is_new: bool) -> Result<Appended, AppendError> {
         let mut under_way = UnderWay { wire: self, batches: Some(batches.clone()) };
         self.delay().await;
@@ -161,7 +166,7 @@ impl Wire {
             self.write(batches, is_new).await.and(Err(unknown()))
         } else if self.chance(|faults| faults.twice) {
             match self.write(batches.clone(), is_new).await {
-                // An engine that repeats by itself answers with the first copy, and waits for both.
+                // An engine that repeats by itself returns the offsets of the first copy, and waits for both copies.
                 Ok(first) => match self.write(batches, is_new).await {
                     Ok(again) => Ok(Appended { receipt: again.receipt.max(first.receipt), ..first }),
                     Err(_) => Ok(first),
@@ -179,7 +184,7 @@ impl Wire {
         answer
     }
 
-    /// All batches but the last in any order, those of one partition in theirs; then the last.
+    /// All batches but the last in random order, those of one partition in their own order, and then the last one.
     fn in_some_order(&self, mut batches: Vec<(usize, Batch)>) -> Vec<(usize, Batch)> {
         let Some(last) = batches.pop() else { return batches };
         let mut places: Vec<_> = batches.iter().map(|(_, batch)| batch.at).collect();
@@ -195,8 +200,8 @@ impl Wire {
     }
 }
 
-/// An append under way: when its caller crashes, it may still be done. Once its caller knows that it was rejected it
-/// may not: then its numbers are given to other records.
+/// An append in progress. If its caller crashes, the append may still be done. Once the caller knows that the append
+/// was rejected, it must not be done: its numbers are then given to other records.
 struct UnderWay<'a> {
     wire: &'a Wire,
     batches: Option<Vec<Batch>>,
@@ -307,7 +312,7 @@ impl Topics for Wire {
     }
 }
 
-/// An end of a partition that has lost a record.
+/// The end of a partition that has lost a record.
 fn before(end: Offset, lost: Offset) -> Offset {
     if end > lost { Offset(end.0 - 1) } else { end }
 }

@@ -1,7 +1,7 @@
-//! Simulated time and names, as [`World`] gives them to the loops.
+//! Simulated time and names, which the loops get as their [`World`].
 //!
-//! Two clocks: one never goes back and moves only when the simulation says so; the wall clock is that plus a shift,
-//! which jumps. Sleepers are woken in the order of their deadlines.
+//! There are two clocks. The first never goes back and moves only when the simulation moves it. The wall clock is the
+//! first clock plus a shift, which jumps. Sleepers wake in the order of their deadlines.
 
 use std::{
     collections::BTreeMap,
@@ -35,7 +35,7 @@ struct State {
 }
 
 impl SimWorld {
-    /// A world whose names come from `seed`; what is spawned goes to `spawned`.
+    /// A world whose unique names come from `seed`. Spawned tasks are added to `spawned`.
     pub fn new(seed: u64, spawned: Spawned) -> Self {
         let state = State {
             instant: Instant::ZERO,
@@ -51,12 +51,12 @@ impl SimWorld {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// When the next sleeper wants to be woken.
+    /// The earliest deadline of all sleepers.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.lock().sleepers.first_key_value().map(|((deadline, _), _)| *deadline)
     }
 
-    /// Moves both clocks forward and wakes who has slept long enough.
+    /// Advances both clocks and wakes the sleepers whose deadline has passed.
     pub fn advance_to(&self, instant: Instant) {
         let mut state = self.lock();
         state.instant = state.instant.max(instant);
@@ -67,12 +67,12 @@ impl SimWorld {
         due.into_values().flatten().for_each(Waker::wake);
     }
 
-    /// Moves the wall clock alone, either way.
+    /// Moves only the wall clock, forward or back.
     pub fn jump(&self, seconds: i64) {
         self.lock().shift_micros += seconds * 1_000_000;
     }
 
-    /// The wall clock in milliseconds since 1970.
+    /// The wall clock, in milliseconds since 1970.
     pub fn now_ms(&self) -> u64 {
         u64::try_from(self.now().as_micros() / 1000).unwrap_or(0)
     }

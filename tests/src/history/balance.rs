@@ -1,10 +1,12 @@
-//! Stock balances: at each event, in each answer, and at the end against the receipts and orders of the clients.
+//! Checks that stock balances: after each event, in each response, and at the end against the receipts and orders of
+//! the clients.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Ending, Entry, Holds, Levels, Operation, Outcome};
 
-/// What clients did to a SKU: what is certain, and what may have happened besides.
+/// The units that clients received or lost of a SKU: `certain` was acknowledged, and `perhaps` may have happened in
+/// addition.
 #[derive(Clone, Copy, Default)]
 struct Sum {
     certain: u64,
@@ -25,7 +27,7 @@ impl Sum {
     }
 }
 
-/// All levels ever shown balance, and those at the end are the sum of what clients and orders did.
+/// All levels ever shown balance. The levels at the end are the sum of the receipts, losses and orders.
 pub fn stock_balances(history: &[Entry], ending: &Ending) -> Result<(), String> {
     let movements = ending.stock.iter().chain(ending.movements.iter().map(|(sku, levels)| (sku, levels)));
     for (sku, levels) in movements {
@@ -73,7 +75,8 @@ fn is_the_sum(levels: Levels, sums: (Sum, Sum), ending: &Ending, sku: &str) -> R
     Ok(())
 }
 
-/// What was received and lost of each SKU. A repeat under the same key counts once, as certain if any answer was.
+/// The units received and lost of each SKU. Requests under the same key count once; they are certain if any of them
+/// was acknowledged.
 fn came_and_went(history: &[Entry]) -> (BTreeMap<&str, Sum>, BTreeMap<&str, Sum>) {
     let mut requests: BTreeMap<(&str, String), (i64, bool, bool)> = BTreeMap::new();
     for entry in history {
@@ -102,7 +105,8 @@ mod tests {
     use super::*;
     use crate::history::samples::*;
 
-    /// Five received, one lost, an order of one reserved and one of one canceled.
+    /// A history in which five units are received, one is lost, an order of one is reserved, and an order of one is
+    /// canceled.
     fn good() -> (Vec<Entry>, Ending) {
         let lost = Levels { available: 4, written_off: 1, ..levels_of(5, 0) };
         let history = vec![

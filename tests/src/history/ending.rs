@@ -1,4 +1,4 @@
-//! What is there at the end, when all is decided and shown: what the history is held against.
+//! The final state, when everything is decided and shown. The history is compared with it.
 
 use std::collections::BTreeMap;
 
@@ -7,37 +7,37 @@ use serde_json::Value;
 use super::{Levels, Order};
 use crate::{Event, Stage, records};
 
-/// The states an order that is over its decision can be in while it holds stock.
+/// The states in which an order holds stock.
 const HOLDING: [&str; 3] = ["RESERVED", "ACCEPTED", "PREPARED"];
 /// The states of an order whose goods have left.
 const GONE: [&str; 2] = ["SHIPPED", "DELIVERED"];
 
-/// The end of a history.
+/// The final state of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Ending {
-    /// All orders.
+    /// All orders, as the server showed them last.
     pub orders: Vec<Order>,
-    /// The levels of each SKU.
+    /// The levels of each SKU, as the server showed them last.
     pub stock: BTreeMap<String, Levels>,
     /// Every change of every order, in the order of the log.
     pub changes: Vec<Order>,
-    /// The levels of a SKU after each event of it, in the order of the log.
+    /// The levels of the SKU after each event of stock, in the order of the log.
     pub movements: Vec<(String, Levels)>,
 }
 
-/// What an order does with its units.
+/// What happened to the units of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holds {
-    /// They are reserved for it.
+    /// The units are reserved for the order.
     Reserved,
-    /// They have left with it.
+    /// The units have left with the order.
     Shipped,
-    /// Nothing.
+    /// The order holds no units.
     Nothing,
 }
 
 impl Ending {
-    /// From the lists the server showed last, and from the log of the stopped server.
+    /// The final state from the lists that the server showed last, and from the log of the stopped server.
     #[track_caller]
     pub fn of(stage: &Stage, orders: &[Value], stock: &[Value]) -> Self {
         let sku = |holder: &Value| holder["sku"].as_str().expect("levels are of a SKU").to_owned();
@@ -63,7 +63,7 @@ impl Ending {
 }
 
 impl Order {
-    /// What it does with its units.
+    /// What happened to the units of this order, by its state.
     pub fn holds(&self) -> Holds {
         match self.status.as_str() {
             status if HOLDING.contains(&status) => Holds::Reserved,

@@ -1,126 +1,126 @@
-//! What clients asked and what they were told: the vocabulary of a history.
+//! The types of a history: what clients asked, and how the server answered.
 
 use serde_json::Value;
 
 use crate::Answer;
 
-/// What a client asks for. The checks are written for the default lifecycle.
+/// A request of a client. The checks assume the default lifecycle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// Place an order of so many units of each SKU.
+    /// Place an order.
     Place {
-        /// Whose order.
+        /// The customer who orders.
         customer: String,
-        /// The SKUs and their units.
+        /// SKUs and units.
         lines: Vec<(String, u64)>,
     },
-    /// Move an order to a state.
+    /// Move an order to another state.
     Change {
-        /// Its id.
+        /// The id of the order.
         order: String,
-        /// The state.
+        /// The target state.
         to: String,
     },
     /// Receive units of a SKU.
     Receive {
-        /// The SKU.
+        /// The SKU that is received.
         sku: String,
-        /// How many.
+        /// The number of units received.
         units: u64,
     },
-    /// Correct what is available of a SKU.
+    /// Correct the available units of a SKU.
     Adjust {
-        /// The SKU.
+        /// The SKU that is corrected.
         sku: String,
-        /// By how much.
+        /// The change of the available units; negative if units are lost.
         delta: i64,
     },
-    /// Look at the levels of a SKU under the position of an own write.
+    /// Read the levels of a SKU, under the position of an own write.
     Look {
-        /// The SKU.
+        /// The SKU that is read.
         sku: String,
-        /// When that write was invoked: the levels are not older.
+        /// When that write was invoked. The levels read are at least as new.
         since: u64,
     },
     /// Read an order under the position of an answer about it.
     Read {
-        /// Its id.
+        /// The id of the order.
         order: String,
-        /// The version that answer told.
+        /// The version in that answer. The version read is at least this one.
         at_least: u64,
     },
 }
 
-/// What a client was told.
+/// The answer that a client got.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The order, as it stood.
+    /// The order at the time of the answer.
     Order(Order),
-    /// An order will be decided; this is its id.
+    /// The id of an order that will be decided.
     Named(String),
-    /// Levels of stock.
+    /// The levels of a SKU.
     Levels(Levels),
-    /// No, for a reason with this name; nothing has changed.
+    /// The request was refused with this problem type, and nothing has changed.
     Refused(String),
-    /// Nothing that tells whether it has happened: the connection died, or the server could not know.
+    /// The answer does not tell whether the request took effect: the connection broke, or the server could not know.
     Unknown,
 }
 
-/// An order as it was shown.
+/// An order as the server showed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
-    /// Its id.
+    /// The id of the order.
     pub id: String,
-    /// Whose it is.
+    /// The id of its customer.
     pub customer: String,
-    /// The key it was placed under.
+    /// The idempotency key that it was placed under.
     pub key: Option<String>,
-    /// Its state.
+    /// The state of the order.
     pub status: String,
-    /// Its version.
+    /// The version of the order, counted from 1.
     pub version: u64,
-    /// SKUs and units.
+    /// SKUs and units of the lines.
     pub lines: Vec<(String, u64)>,
-    /// What stock had of the SKUs that were short.
+    /// The available units of the SKUs that were short.
     pub short: Vec<(String, u64)>,
-    /// All that does not change once the order is decided.
+    /// The members that do not change once the order is decided.
     pub content: Value,
 }
 
-/// Received, available, reserved, shipped and written off.
+/// The units of a SKU: received, available, reserved, shipped and written off.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Levels {
-    /// All that ever came in.
+    /// Units that have ever been received or found.
     pub received: u64,
-    /// What can be ordered.
+    /// Units that can be ordered.
     pub available: u64,
-    /// What orders hold.
+    /// Units that are reserved for orders.
     pub reserved: u64,
-    /// What has left with orders.
+    /// Units that have left with orders.
     pub shipped: u64,
-    /// What was lost.
+    /// Units that were lost.
     pub written_off: u64,
 }
 
 /// A request with its answer.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// The number of the client.
+    /// The number of the client, or `usize::MAX` for the setup.
     pub client: usize,
-    /// The key it was sent under; repeats have the same.
+    /// The idempotency key it was sent under. Repeats have the same key.
     pub key: Option<String>,
-    /// What was asked.
+    /// The request.
     pub operation: Operation,
-    /// When, by the history's clock.
+    /// The time on the history's clock before the request was sent.
     pub invoked: u64,
-    /// When the answer was there.
+    /// The time on the history's clock after the answer arrived.
     pub completed: u64,
     /// The answer.
     pub outcome: Outcome,
 }
 
 impl Order {
-    /// From the JSON of an order.
+    /// Reads an order from its JSON.
     #[track_caller]
     pub fn of(order: &Value) -> Self {
         let text = |name: &str| order[name].as_str().map(str::to_owned);
@@ -154,14 +154,14 @@ impl Order {
 }
 
 impl Levels {
-    /// From the JSON of a SKU.
+    /// Reads the levels from the JSON of a SKU.
     #[track_caller]
     pub fn of(stock: &Value) -> Self {
         let [received, available, reserved, shipped, written_off] = crate::levels(stock);
         Self { received, available, reserved, shipped, written_off }
     }
 
-    /// Whether what came in is what is there, held, gone or lost.
+    /// Whether the received units equal the sum of available, reserved, shipped and written-off units.
     pub fn balance(&self) -> bool {
         let Self { received, available, reserved, shipped, written_off } = self;
         *received == available + reserved + shipped + written_off
@@ -169,7 +169,7 @@ impl Levels {
 }
 
 impl Outcome {
-    /// What an answer to this operation says. An answer nobody should ever get panics.
+    /// The meaning of a response to this operation. Panics on a response that no client should ever get.
     #[track_caller]
     pub fn of(operation: &Operation, answer: &Answer) -> Self {
         let slug = || answer.json()["type"].as_str().unwrap_or("about:blank").to_owned();
@@ -181,7 +181,7 @@ impl Outcome {
             (202, Operation::Place { .. }) => {
                 Self::Named(answer.json()["id"].as_str().expect("202 names the order").to_owned())
             }
-            // Durable, and its decision is to come.
+            // The command is durable, but not decided yet.
             (202, _) => Self::Unknown,
             (409, Operation::Place { .. }) if answer.json()["order"].is_object() => {
                 Self::Order(Order::of(&answer.json()["order"]))
@@ -192,7 +192,7 @@ impl Outcome {
         }
     }
 
-    /// Whether something is known to have happened.
+    /// Whether the answer confirms that the request took effect.
     pub fn is_yes(&self) -> bool {
         matches!(self, Self::Order(_) | Self::Named(_) | Self::Levels(_))
     }

@@ -1,10 +1,11 @@
-//! Acknowledged implies present: what any answer showed of an order is still so, or has gone on from there.
+//! Checks that acknowledged data is kept: what any answer showed of an order still holds, or later versions follow
+//! from it.
 
 use std::collections::BTreeMap;
 
 use super::{Ending, Entry, Order, Outcome};
 
-/// Every order of which a client was told is there, with that content, and was in that state at that version.
+/// Every order that an answer showed exists with that content, and had that state at that version.
 pub fn acknowledged_is_present(history: &[Entry], ending: &Ending) -> Result<(), String> {
     let orders: BTreeMap<&str, &Order> =
         ending.orders.iter().map(|order| (order.id.as_str(), order)).collect();
@@ -36,7 +37,7 @@ fn is_kept(
     let Some(there) = orders.get(id) else {
         return Err(format!("order {id} was acknowledged and is lost"));
     };
-    // Prices come with the decision, so only what was shown after it stays as it was.
+    // Prices are set by the decision, so only content shown after the decision must stay the same.
     if told.version > 1 && there.content != told.content {
         return Err(format!("order {id} has become {}", there.content));
     }

@@ -1,20 +1,20 @@
-//! One order a key: however often a request is repeated, and whatever dies meanwhile.
+//! Checks that each key has one order, even if requests are repeated and processes are killed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Ending, Entry, Operation, Outcome};
 
-/// The orders of one key of a customer.
+/// The orders under one key of a customer.
 #[derive(Default)]
 struct Told<'a> {
-    /// Those that answers named.
+    /// The ids that answers contained.
     ids: BTreeSet<&'a str>,
-    /// Those that are there.
+    /// The ids of the orders that exist at the end.
     there: Vec<&'a str>,
 }
 
-/// All answers to one key name one order; it is there exactly once if anybody was told of it, else at most once; and
-/// no order is there that nobody asked for. Repeated receipts get the same answer.
+/// All answers under one key name the same order. That order exists exactly once if any answer named it, otherwise at
+/// most once. No order exists that was not requested. Repeated receipts get the same answer.
 pub fn one_effect_a_key(history: &[Entry], ending: &Ending) -> Result<(), String> {
     let mut keys: BTreeMap<(&str, &str), Told<'_>> = BTreeMap::new();
     let mut levels = BTreeMap::new();

@@ -1,44 +1,46 @@
-//! Whether a history of one object can be put into one order: linearizability.
+//! Checks whether the history of one object can be put into one order: linearizability.
 //!
 //! The search is Wing and Gong's ("Testing and verifying concurrent objects", 1993) in Lowe's just-in-time form
-//! ("Testing for linearizability", 2017): it walks along the moments at which operations began and ended, keeps the
-//! set of all states the object can be in, and lets an operation take effect only when another one's end demands it.
-//! Equal states are kept once. As in Knossos and porcupine, an operation without an answer may take effect at any
-//! time after it began, or never. Two shortcuts lose no order: an operation that only looks takes effect as soon as
-//! it can, and of equal operations with equal ends the first goes first. Objects are independent of each other, so
-//! each is checked alone (Herlihy and Wing's locality; Horn and Kroening's P-compositionality).
+//! ("Testing for linearizability", 2017). It walks along the moments at which operations began and ended, and keeps
+//! the set of all states that the object can be in. An operation takes effect only when the end of another operation
+//! requires it. Equal states are kept once. As in Knossos and porcupine, an operation without an answer may take
+//! effect at any time after it began, or never.
+//!
+//! Two shortcuts lose no order. An operation that only reads takes effect as soon as it can. Of equal operations with
+//! equal ends, the first one takes effect first. Objects are independent of each other, so each is checked alone
+//! (Herlihy and Wing's locality; Horn and Kroening's P-compositionality).
 
 use std::{collections::HashSet, fmt::Debug, hash::Hash};
 
-/// How many states are kept before the search gives up.
+/// The number of states at which the search gives up.
 const STATES_MAX: usize = 500_000;
 
-/// What an object does when nothing is concurrent.
+/// The sequential behaviour of an object.
 pub trait Model {
-    /// What it remembers.
+    /// The state of the object.
     type State: Clone + Eq + Hash + Debug;
-    /// What is asked of it, and what it answered.
+    /// An operation together with its answer.
     type Operation: Eq + Debug;
 
-    /// The state after the operation; `None` if that answer could not have been given in this state.
+    /// The state after the operation; `None` if this answer is impossible in this state.
     fn step(state: &Self::State, operation: &Self::Operation) -> Option<Self::State>;
 
-    /// Whether the operation changes nothing, in whatever state.
+    /// Whether the operation changes nothing in any state.
     fn only_looks(operation: &Self::Operation) -> bool;
 }
 
-/// An operation, and when it may have taken effect.
+/// An operation and the interval in which it may have taken effect.
 #[derive(Clone, Debug)]
 pub struct Interval<O> {
-    /// What was asked, and answered.
+    /// The operation together with its answer.
     pub operation: O,
-    /// Not before this.
+    /// The earliest moment at which it may have taken effect.
     pub invoked: u64,
-    /// Not after this; `None` if nobody knows whether it ever did.
+    /// The latest moment at which it may have taken effect; `None` if it may have taken effect later or never.
     pub completed: Option<u64>,
 }
 
-/// Finds an order that explains all answers, or says which answer has none.
+/// Searches an order that explains all answers. Otherwise returns the answer that has no explanation.
 pub fn check<M: Model>(initial: M::State, history: &[Interval<M::Operation>]) -> Result<(), String> {
     let mut search = Search::<M> { history, pending: Vec::new(), states: HashSet::new() };
     search.states.insert(Reached { state: initial, done: Vec::new() });
@@ -53,7 +55,7 @@ pub fn check<M: Model>(initial: M::State, history: &[Interval<M::Operation>]) ->
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Moment {
-    // In this order: what ends at the moment another begins is concurrent with it.
+    // The order of the variants matters: an operation that ends when another begins is concurrent with it.
     Begin(usize),
     End(usize),
 }
@@ -67,7 +69,7 @@ fn moments<O>(history: &[Interval<O>]) -> Vec<(u64, Moment)> {
     moments
 }
 
-/// A state the object can be in, and which of the pending operations have taken effect in it.
+/// A state that the object can be in, and the pending operations that have taken effect in it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Reached<S> {
     state: S,
@@ -76,7 +78,7 @@ struct Reached<S> {
 
 struct Search<'a, M: Model> {
     history: &'a [Interval<M::Operation>],
-    /// What has begun and not ended, by number.
+    /// The operations that have begun and not ended, by their index.
     pending: Vec<usize>,
     states: HashSet<Reached<M::State>>,
 }
@@ -87,7 +89,7 @@ impl<M: Model> Search<'_, M> {
         self.states = std::mem::take(&mut self.states).into_iter().map(|one| self.observe(one)).collect();
     }
 
-    /// Keeps the states in which the operation has taken effect.
+    /// Keeps only the states in which operation `n` has taken effect.
     fn end(&mut self, n: usize) -> Result<(), String> {
         let mut open: Vec<_> = std::mem::take(&mut self.states).into_iter().collect();
         let mut seen: HashSet<_> = open.iter().cloned().collect();
@@ -116,7 +118,7 @@ impl<M: Model> Search<'_, M> {
         Ok(())
     }
 
-    /// Where one more operation can lead to.
+    /// The states after one more pending operation.
     fn nexts<'s>(&'s self, from: &'s Reached<M::State>) -> impl Iterator<Item = Reached<M::State>> + 's {
         let open = |n: &usize| !from.done.contains(n) && !self.has_equal_before(from, *n);
         self.pending.iter().copied().filter(open).filter_map(|n| {
@@ -125,7 +127,7 @@ impl<M: Model> Search<'_, M> {
         })
     }
 
-    /// Whether an equal operation with an equal end is still to come, which then goes first.
+    /// Whether an earlier equal operation with an equal end is still pending, which then takes effect first.
     fn has_equal_before(&self, from: &Reached<M::State>, n: usize) -> bool {
         let this = &self.history[n];
         self.pending.iter().take_while(|other| **other != n).any(|other| {
@@ -134,8 +136,8 @@ impl<M: Model> Search<'_, M> {
         })
     }
 
-    /// With all pending operations taken effect that only look and saw this. One that changes something elsewhere
-    /// but nothing here is none of them: it may be needed later.
+    /// Lets all pending read operations take effect that match this state. An operation that could change other
+    /// states is no read operation, even if it changes nothing here: it may be needed later.
     fn observe(&self, mut from: Reached<M::State>) -> Reached<M::State> {
         for n in &self.pending {
             let operation = &self.history[*n].operation;
@@ -161,7 +163,7 @@ impl<S: Clone> Reached<S> {
 mod tests {
     use super::*;
 
-    /// A register of a number, the textbook's example.
+    /// A register that holds a number, the usual example in textbooks.
     struct Register;
 
     #[derive(Clone, Debug, PartialEq, Eq)]
@@ -250,7 +252,7 @@ mod tests {
         let unknown = (0..60).map(|n| (Write(n % 3 + 1), n, None));
         let reads = (0..60).map(|n| (Read(n % 4), 100 + 2 * n, Some(101 + 2 * n)));
         let all: Vec<_> = unknown.chain(reads).collect();
-        // A register forgets, so reading 0 after another value is the one thing that has no explanation.
+        // A register has only its last value, so reading 0 after another value is the only impossible answer.
         is_not_explained(&all);
         is_explained(&all[..63]);
     }

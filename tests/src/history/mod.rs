@@ -1,8 +1,8 @@
-//! What clients asked and were told, and whether it can be true: checks in the manner of Jepsen.
+//! The requests of clients and their answers, and checks whether they can be true, in the manner of Jepsen.
 //!
-//! The checks are pure. They know the server only by its answers, by what it shows at the end and by the log it
-//! leaves, and share no code with it. Each has tests with histories that are wrong in one way, which it must find:
-//! a check that cannot fail checks nothing.
+//! The checks are pure. They know the server only by its answers, by its final state and by its log, and share no
+//! code with the server. Each check has tests with histories that are wrong in one way, which it must find: a check
+//! that cannot fail checks nothing.
 
 mod balance;
 mod ending;
@@ -25,7 +25,7 @@ pub use recorder::History;
 pub use shelf::{Does, Shelf, is_linearizable};
 pub use versions::{reads_never_go_back, versions_count};
 
-/// All checks but the one for the order of what happened to one SKU.
+/// Runs all checks except the linearizability of single SKUs.
 pub fn check_all(history: &[Entry], ending: &Ending) -> Result<(), String> {
     acknowledged_is_present(history, ending)?;
     one_effect_a_key(history, ending)?;

@@ -1,7 +1,8 @@
-//! Writing down what clients ask and are told, in one order.
+//! Records the requests of clients and their answers in one order.
 //!
-//! The clock counts: a request gets a number before it is sent and its answer one after it has come, so of two
-//! requests one was over before the other began exactly if the numbers say so.
+//! The clock is a counter. A request gets a number before it is sent, and its answer gets a number after it has
+//! arrived. One request was over before another began exactly if its second number is smaller than the other's first
+//! number.
 
 use std::{
     io,
@@ -14,7 +15,7 @@ use std::{
 use super::{Entry, Operation, Outcome};
 use crate::Answer;
 
-/// All that clients asked and were told.
+/// All requests and answers of a run.
 #[derive(Debug, Default)]
 pub struct History {
     clock: AtomicU64,
@@ -22,7 +23,8 @@ pub struct History {
 }
 
 impl History {
-    /// Sends a request for a client and writes it down with its answer.
+    /// Sends a request for a client and records it with its answer. Returns the entry and, if one arrived, the
+    /// response.
     pub fn record(
         &self,
         client: usize,
@@ -39,27 +41,27 @@ impl History {
         (entry, answer)
     }
 
-    /// The next moment.
+    /// The next number of the clock.
     pub fn now(&self) -> u64 {
         self.clock.fetch_add(1, Ordering::SeqCst)
     }
 
-    /// How many requests are over.
+    /// The number of recorded requests.
     pub fn len(&self) -> usize {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// Whether there was such a request.
+    /// Whether a recorded request satisfies the condition.
     pub fn has(&self, is_it: impl FnMut(&Entry) -> bool) -> bool {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner).iter().any(is_it)
     }
 
-    /// Whether none is.
+    /// Whether nothing is recorded.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// All requests, in the order they were invoked.
+    /// All recorded requests, in the order in which they were invoked.
     pub fn into_entries(self) -> Vec<Entry> {
         let mut entries = self.entries.into_inner().unwrap_or_else(PoisonError::into_inner);
         entries.sort_by_key(|entry| entry.invoked);

@@ -1,11 +1,13 @@
-//! One SKU as an object that clients use at the same time, and the part of a history that is about it.
+//! One SKU as an object that clients use concurrently, and the operations of a history on it.
 //!
-//! What takes effect when: a receipt or a correction between its first sending and its answer, which tells the exact
-//! levels after it; a reservation between the first sending of its order and the answer RESERVED; a refusal likewise,
-//! at a moment when there was exactly as much available as it says, and that was too little. A cancellation is
-//! answered when the order is over and its units come back some time later, so a release ends only with the history;
-//! so does a shipment. Levels are read from the store, which may lag behind the log, but not behind the position the
-//! reader came with. Whether a request without an answer did anything to an order, the end tells; of a receipt
+//! The operations take effect in these intervals. A receipt or correction takes effect between its first sending and
+//! its answer, which has the exact levels after it. A reservation takes effect between the first sending of its order
+//! and the answer RESERVED. A refusal takes effect in the same interval, at a moment when exactly the stated units
+//! were available, and these were too few. A cancellation is answered when the order is over, and its units return
+//! some time later; a release therefore ends only with the history. The same holds for a shipment. Levels are read
+//! from the store, which may lag behind the log, but not behind the position of the reader. For a request about an
+//! order without an answer, the final state tells whether it took effect. For a receipt without an answer, this is
+//! unknown.
 //! without an answer it is not known.
 
 use std::collections::{BTreeMap, HashSet};
@@ -15,26 +17,26 @@ use super::{
     linear::{self, Interval, Model},
 };
 
-/// The model of a SKU.
+/// The sequential behaviour of a SKU.
 #[derive(Debug)]
 pub struct Shelf;
 
-/// What happens to a SKU, and what was told of it.
+/// An operation on a SKU together with its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Does {
-    /// Units come in, are found or get lost; the levels after it, if they were told.
+    /// Units are received, found or lost; with the levels after it, if an answer had them.
     Move(i64, Option<Levels>),
-    /// A correction is refused: fewer are available.
+    /// A correction of this many units is refused, because fewer are available.
     Lack(u64),
-    /// An order gets so many.
+    /// This many units are reserved for an order.
     Reserve(u64),
-    /// An order of so many is refused, with so many available.
+    /// An order of the first number of units is refused, because only the second number is available.
     Refuse(u64, u64),
-    /// A canceled order gives back so many.
+    /// A canceled order returns this many units.
     Release(u64),
-    /// So many leave with their order.
+    /// This many units leave with their order.
     Ship(u64),
-    /// These were the levels.
+    /// These levels are read.
     Look(Levels),
 }
 
@@ -81,7 +83,8 @@ fn moved(now: Levels, delta: i64) -> Option<Levels> {
     Some(Levels { received: now.received + units, available: now.available + units, ..now })
 }
 
-/// All that clients saw of a SKU, whose orders have one line each, happened in some one order.
+/// Everything that clients saw of a SKU can be explained by one order of the operations. Orders must have one line
+/// each.
 pub fn is_linearizable(history: &[Entry], ending: &Ending, sku: &str) -> Result<(), String> {
     let intervals = intervals(history, ending, sku)?;
     linear::check::<Shelf>(Levels::default(), &intervals).map_err(|why| format!("{sku}: {why}"))
@@ -103,7 +106,7 @@ fn intervals(history: &[Entry], ending: &Ending, sku: &str) -> Result<Vec<Interv
     Ok(all)
 }
 
-/// The part of a history that is about a SKU and its orders.
+/// The entries of a history about a SKU and its orders.
 fn about<'a>(history: &'a [Entry], ending: &'a Ending, sku: &str) -> Vec<&'a Entry> {
     let orders = ending.orders.iter().filter(|order| order.units(sku) > 0);
     let orders: HashSet<&str> = orders.map(|order| order.id.as_str()).collect();
@@ -117,7 +120,7 @@ fn about<'a>(history: &'a [Entry], ending: &'a Ending, sku: &str) -> Vec<&'a Ent
     history.iter().filter(is_about).collect()
 }
 
-/// Receipts, corrections and looks.
+/// The receipts, corrections and reads of a SKU.
 fn movements(history: &[&Entry], sku: &str) -> Vec<Interval<Does>> {
     let (mut all, mut keyed) = (Vec::new(), BTreeMap::<String, Vec<(&Entry, i64)>>::new());
     for entry in history {
@@ -140,7 +143,7 @@ fn movements(history: &[&Entry], sku: &str) -> Vec<Interval<Does>> {
     all
 }
 
-/// A receipt or correction, sent once or several times under its key.
+/// The operation of a receipt or correction that was sent once or several times under its key.
 fn movement(sendings: &[(&Entry, i64)]) -> Option<Interval<Does>> {
     let (first, delta) = *sendings.first()?;
     let invoked = first.invoked;
@@ -164,7 +167,7 @@ fn movement(sendings: &[(&Entry, i64)]) -> Option<Interval<Does>> {
     refused.or(unknown)
 }
 
-/// What stock said to an order.
+/// The decision of stock about an order.
 fn decision(history: &[&Entry], order: &Order, end: u64) -> Result<Interval<Does>, String> {
     let is_it = |entry: &&&Entry| {
         let Operation::Place { customer, .. } = &entry.operation else { return false };
@@ -186,7 +189,7 @@ fn decision(history: &[&Entry], order: &Order, end: u64) -> Result<Interval<Does
     Ok(Interval { operation, invoked, completed: Some(told.unwrap_or(end)) })
 }
 
-/// How an order gave its units up, if it did.
+/// How an order returned or shipped its units, if it did.
 fn resolution(history: &[&Entry], order: &Order, end: u64) -> Result<Option<Interval<Does>>, String> {
     let units = order.lines[0].1;
     let (state, operation) = match order.status.as_str() {
@@ -244,7 +247,7 @@ mod tests {
             place("key-b", 4, 5, told(&b)),
         ];
         is_explained(&history, &[a.clone(), b], levels_of(1, 1));
-        // Oversold: both got it.
+        // Oversold: both orders got the same unit.
         let b = order("b", "RESERVED", 2);
         let oversold = [history[0].clone(), history[1].clone(), place("key-b", 4, 5, told(&b))];
         let end = Levels { received: 2, available: 0, reserved: 2, ..Levels::default() };
@@ -257,7 +260,7 @@ mod tests {
         is_not_explained(&history, &[failed("a", 0)], levels_of(1, 0));
         let early = [receive("r", 1, 1, 4, levels(1, 0)), place("key-a", 2, 3, told(&failed("a", 0)))];
         is_explained(&early, &[failed("a", 0)], levels_of(1, 0));
-        // Nor with enough available, whatever it says.
+        // A refusal while enough is available has no explanation either, for any stated levels.
         is_not_explained(&history, &[failed("a", 1)], levels_of(1, 0));
     }
 
@@ -278,7 +281,7 @@ mod tests {
             levels_of(1, 1),
         );
         is_not_explained(&canceled, &[a], levels_of(1, 1));
-        // Before anybody asked for the cancellation.
+        // The cancellation takes effect before it was requested.
         let early = Entry { invoked: 4, completed: 4, ..again };
         let held = order("a", "RESERVED", 2);
         is_not_explained(&[&canceled[..2], &[early]].concat(), &[held, b], levels_of(1, 1));

@@ -1,10 +1,10 @@
-//! An order's versions count, its states follow the lifecycle, and nobody sees it go back.
+//! Checks that the versions of an order count 1, 2, 3 …, its states follow the lifecycle, and reads never go back.
 
 use std::collections::BTreeMap;
 
 use super::{Ending, Entry, Operation, Order, Outcome};
 
-/// The default lifecycle, written down again: what is checked must not come from what is checked.
+/// The transitions of the default lifecycle, stated independently of the product.
 const LEGAL: [(&str, &str); 9] = [
     ("CREATED", "RESERVED"),
     ("CREATED", "FAILED"),
@@ -17,7 +17,8 @@ const LEGAL: [(&str, &str); 9] = [
     ("PREPARED", "CANCELED"),
 ];
 
-/// The changes of each order are versions 1, 2, 3 …, from CREATED along legal ways, to what is shown at the end.
+/// The changes of each order have the versions 1, 2, 3 …, start in CREATED, follow legal transitions, and lead to the
+/// final state.
 pub fn versions_count(ending: &Ending) -> Result<(), String> {
     let mut last: BTreeMap<&str, &Order> = BTreeMap::new();
     for change in &ending.changes {
@@ -48,8 +49,8 @@ pub fn versions_count(ending: &Ending) -> Result<(), String> {
     }
 }
 
-/// A read under a position shows at least the version that came with it, and at least what any such read of that
-/// order showed before this one began.
+/// A read under a position shows at least the version of that position. It also shows at least the version that any
+/// earlier such read of the order showed.
 pub fn reads_never_go_back(history: &[Entry]) -> Result<(), String> {
     let mut reads: BTreeMap<&str, Vec<(&Entry, u64)>> = BTreeMap::new();
     for entry in history {

@@ -1,8 +1,9 @@
-//! A Postgres server, killed and started again at will, and the databases in it.
+//! A Postgres server that tests kill and restart, and its databases.
 //!
-//! *Durability* is what a user has: `fsync` and `synchronous_commit` are on. *Who may come in*: everybody gives a
-//! password, so that every test would notice one that is shown. *Nothing is left*: the server ends with the value, or
-//! at the latest with the process; what a killed one leaves of shared memory goes with its successor or its folder.
+//! *Durability*: as in production, `fsync` and `synchronous_commit` are on.
+//! *Authentication*: every user needs a password, so that every test would notice a password that is shown.
+//! *Cleanup*: the server ends when its value is dropped, or at the latest with the process. Shared memory of a killed
+//! server is removed with its successor or its folder.
 
 use std::{
     fs::{self, File},
@@ -21,9 +22,10 @@ use tempfile::TempDir;
 use super::{keeper, programs::Programs};
 use crate::{binary::die_with_parent, wait_until};
 
-/// What no log, error or answer may ever show.
+/// The password, which no log, error or response may ever show.
 const PASSWORD: &str = "not-to-be-seen-7f3a";
-/// Tests need little memory, and no shared memory that a killed server would leave in the system.
+/// Settings of the server. Tests need little memory, and no shared memory that a killed server would leave in the
+/// system.
 const SETTINGS: [&str; 7] = [
     "listen_addresses=",
     "fsync=on",
@@ -34,7 +36,7 @@ const SETTINGS: [&str; 7] = [
     "log_min_messages=warning",
 ];
 
-/// A server with its own data.
+/// A Postgres server with its own data directory.
 #[derive(Debug)]
 pub struct Cluster {
     folder: TempDir,
@@ -44,7 +46,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// A new cluster that runs, for a test that kills it.
+    /// Starts a new cluster, for a test that kills it.
     pub fn start() -> Self {
         let folder = TempDir::with_prefix("orderflow-postgres-").expect("temporary directories can be made");
         let programs = Programs::find();
@@ -55,7 +57,7 @@ impl Cluster {
         cluster
     }
 
-    /// The cluster that tests share which run at the same time.
+    /// The cluster that tests share while they run at the same time.
     pub fn shared() -> Arc<Self> {
         static SHARED: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -67,7 +69,7 @@ impl Cluster {
         cluster
     }
 
-    /// A new, empty database.
+    /// Creates a new, empty database.
     pub fn database(&self) -> Database {
         let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
         self.named("postgres").execute(&format!("CREATE DATABASE {name}"));
@@ -79,7 +81,7 @@ impl Cluster {
         Database { url: format!("postgres://orderflow:{PASSWORD}@localhost/{database}?host={folder}") }
     }
 
-    /// Kills the server as a power cut of its process would: at once and unasked.
+    /// Kills the server at once, without a chance to clean up.
     pub fn kill(&self) {
         let mut server = self.server();
         let mut child = server.take().expect("a server is killed once, while it runs");
@@ -87,7 +89,7 @@ impl Cluster {
         child.wait().expect("a child can be waited for");
     }
 
-    /// Starts the server again after it was killed, and waits until it takes connections.
+    /// Starts the server after it was killed, and waits until it accepts connections.
     pub fn run(&self) {
         let mut server = self.server();
         assert!(server.is_none(), "the server runs already");
@@ -95,7 +97,7 @@ impl Cluster {
         wait_until("Postgres takes connections", || {
             if let Some(ended) = child.try_wait().expect("a child can be waited for") {
                 let log = self.log();
-                // Processes of the killed server may take a moment to notice that they are alone.
+                // Processes of the killed server may take a moment to notice that their parent is gone.
                 assert!(log.contains("pre-existing shared memory"), "Postgres has ended, {ended}: {log}");
                 child = self.spawn();
             }
@@ -105,7 +107,7 @@ impl Cluster {
     }
 
     fn server(&self) -> MutexGuard<'_, Option<Child>> {
-        // A child is whole even if a holder of the lock panicked.
+        // The child is valid even if a holder of the lock panicked.
         self.server.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -135,12 +137,13 @@ impl Cluster {
         postgres.arg("-D").arg(self.data()).arg("-k").arg(self.folder.path());
         postgres.args(SETTINGS.iter().flat_map(|setting| ["-c", *setting]));
         postgres.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        // It ends at once on this one too, and takes its shared memory with it.
+        // On this signal too, Postgres ends at once, and it removes its shared memory.
         die_with_parent(&mut postgres, Signal::QUIT);
         keeper::spawn(postgres)
     }
 
-    /// What its lock file says: the process first, in line 7 its shared memory, in line 8 whether it is ready.
+    /// A line of the server's lock file: line 1 is the process, line 7 the shared memory, line 8 whether the server
+    /// is ready.
     fn lock_line(&self, line: usize) -> Option<String> {
         let lock = fs::read_to_string(self.data().join("postmaster.pid")).ok()?;
         lock.lines().nth(line - 1).map(|line| line.trim().to_owned())
@@ -150,7 +153,7 @@ impl Cluster {
         self.lock_line(1) == Some(server.id().to_string()) && self.lock_line(8).as_deref() == Some("ready")
     }
 
-    /// Removes what a killed server has left in the system, as the next start would.
+    /// Removes the shared memory of a killed server from the system, as the next start would.
     fn forget_shared_memory(&self) {
         let line = self.lock_line(7).unwrap_or_default();
         if let Some(id) = line.split_whitespace().nth(1) {
@@ -174,30 +177,30 @@ impl Drop for Cluster {
 /// A database of a cluster.
 #[derive(Clone, Debug)]
 pub struct Database {
-    /// Its URL, as `--database` takes it.
+    /// The URL, as `--database` takes it.
     pub url: String,
 }
 
 impl Database {
-    /// The same database with another password than the right one.
+    /// The same database with another, wrong password.
     #[must_use]
     pub fn with_password(&self, password: &str) -> Self {
         Self { url: self.url.replace(PASSWORD, password) }
     }
 
-    /// Panics if a text shows the password.
+    /// Panics if the text contains the password.
     #[track_caller]
     pub fn is_not_told(&self, text: &str) {
         assert!(!text.contains(PASSWORD), "the password is shown: {text}");
     }
 
-    /// Runs statements.
+    /// Runs SQL statements.
     #[track_caller]
     pub fn execute(&self, sql: &str) {
         self.rows(sql);
     }
 
-    /// The number that a query gives.
+    /// The number in the single result of a query.
     #[track_caller]
     pub fn number(&self, sql: &str) -> i64 {
         self.rows(sql).first().expect("the query gives a row").get(0)

@@ -1,7 +1,8 @@
 //! The thread that starts servers which outlive the test that needed them first.
 //!
-//! A child is told when the *thread* that spawned it ends, not when the process does. Tests run on threads that end
-//! with them, so a server that several tests share is spawned by a thread that ends with the process.
+//! A child gets its signal when the *thread* that spawned it ends, not when the process ends. Each test runs on a
+//! thread that ends with the test. A server that several tests share is therefore spawned by a thread that ends with
+//! the process.
 
 use std::{
     process::{Child, Command},
@@ -30,7 +31,7 @@ fn start() -> Sender<Job> {
     std::thread::spawn(move || {
         for Job { mut command, started } in jobs {
             match command.spawn() {
-                // Whoever asked waits for it.
+                // The thread that asked for the child waits for it.
                 Ok(child) => drop(started.send(child)),
                 Err(error) => eprintln!("{command:?} cannot be started: {error}"),
             }

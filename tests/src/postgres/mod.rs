@@ -1,8 +1,8 @@
-//! Postgres for tests: clusters of their own, made by the programs that are installed and gone with the tests.
+//! Postgres for tests: separate clusters that the installed programs create, and that are removed after the tests.
 //!
-//! A cluster listens on a Unix socket in its own folder and nowhere else, so no port can be taken. [`programs`] finds
-//! what is installed and the account it may run under, [`keeper`] is the thread that starts servers, [`cluster`] is
-//! a server and its databases.
+//! A cluster listens only on a Unix socket in its folder, so no port can be in use. [`programs`] finds the installed
+//! programs and the account that they may run under, [`keeper`] is the thread that starts servers, and [`cluster`] is
+//! a server with its databases.
 
 mod cluster;
 mod keeper;

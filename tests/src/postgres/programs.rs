@@ -1,4 +1,4 @@
-//! Which Postgres is installed, and the account its programs run under.
+//! The installed Postgres programs, and the account they run under.
 
 use std::{
     cmp::Reverse,
@@ -8,16 +8,16 @@ use std::{
     process::Command,
 };
 
-/// Where Debian puts the programs of each version.
+/// The folder in which Debian has the programs of each version.
 const VERSIONS: &str = "/usr/lib/postgresql";
-/// Who may run Postgres in place of root, which it refuses: the first of these there is.
+/// The accounts that may run Postgres instead of root, which Postgres refuses. The first existing one is used.
 const ACCOUNTS: [&str; 2] = ["postgres", "nobody"];
 
-/// The installed programs.
+/// The installed programs, and the account that runs them.
 #[derive(Clone, Debug)]
 pub(super) struct Programs {
     folder: PathBuf,
-    /// Who runs them; `None`: whoever runs the tests.
+    /// The account that runs the programs; `None` is the account that runs the tests.
     account: Option<Account>,
 }
 
@@ -28,7 +28,7 @@ struct Account {
 }
 
 impl Programs {
-    /// Those of the path, else the newest that Debian has; panics if there are none.
+    /// The programs on the PATH, otherwise the newest ones of Debian; panics if there are none.
     pub(super) fn find() -> Self {
         let folder = on_path().or_else(newest);
         let folder = folder.expect("Postgres is installed: `.ci/test --tools` does it on Debian");
@@ -39,7 +39,7 @@ impl Programs {
         Self { folder, account }
     }
 
-    /// A command that runs one of them in `folder`, untouched by settings of the caller's environment.
+    /// A command that runs one of the programs in `folder`, without settings from the caller's environment.
     pub(super) fn command(&self, program: &str, folder: &Path) -> Command {
         let mut command = Command::new(self.folder.join(program));
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PG")) {
@@ -52,7 +52,7 @@ impl Programs {
         command
     }
 
-    /// Gives a file or a folder to the account they run under.
+    /// Makes the account of the programs the owner of a file or folder.
     pub(super) fn give(&self, path: &Path) {
         if let Some(Account { user, group }) = self.account {
             chown(path, Some(user), Some(group)).expect("root can give a file away");
@@ -80,7 +80,7 @@ fn newest() -> Option<PathBuf> {
     versions.into_iter().next().map(|(_, folder)| folder)
 }
 
-/// A line of the list of accounts is `name:x:user:group:…`.
+/// Finds an account. A line of the list of accounts is `name:x:user:group:…`.
 fn account(name: &str) -> Option<Account> {
     let accounts = fs::read_to_string("/etc/passwd").ok()?;
     let mut fields =

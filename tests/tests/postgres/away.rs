@@ -1,11 +1,12 @@
-//! Postgres goes away and comes back: orders are taken and decided all the time, and what was missed is shown then.
+//! Postgres becomes unavailable and returns: orders are accepted and decided meanwhile, and the missing rows are
+//! shown afterwards.
 
 use orderflow_tests::{
     Answer, Client, Cluster, Server, Stage, batch_line, bounds, find, forgetful, order, order_until_trimmed,
     path_of, settle, supply, wait_until,
 };
 
-/// Panics unless it says that the database cannot be asked now, and when to ask again.
+/// Panics unless the response reports that the database is unavailable now, and when to try again.
 #[track_caller]
 fn is_away(answer: &Answer) {
     answer.is_problem(503, "database-unavailable");
@@ -17,7 +18,7 @@ fn health(server: &Server) -> String {
     health["parts"]["database"]["status"].as_str().unwrap().to_owned()
 }
 
-/// Places orders while Postgres is away; the path of one, and the key of the last.
+/// Places orders while Postgres is unavailable. Returns the path of one order, and the response and key of the last.
 fn order_without_postgres(server: &Server) -> (String, Answer, String) {
     let (admin, ann) = (server.admin(), server.customer("ann"));
     let placed = ann.post("/orders", &order(&[("tea", 1)])).is(201);
@@ -27,7 +28,7 @@ fn order_without_postgres(server: &Server) -> (String, Answer, String) {
     (path_of(&placed), placed, keys[49].clone())
 }
 
-/// Every read says that it cannot be answered, the health says why, and orders can still be sent here.
+/// Every read reports that it cannot be answered, the health gives the reason, and the server still accepts orders.
 fn only_reads_suffer(server: &Server, path: &str) {
     let (admin, nobody) = (server.admin(), Client::new(server.address));
     for path in [path, "/orders", "/orders?page=1", "/inventory", "/inventory/tea", "/products"] {
@@ -127,7 +128,8 @@ fn retention_removes_nothing_that_a_database_that_is_away_has_not_shown() {
     });
     cluster.kill();
     let shown = bounds(&server, &stage, "orders.events");
-    // Twice what has let retention remove the beginning, and decided, since stock is asked in between.
+    // Twice the rounds that let retention remove the beginning. The rounds are decided too, since stock is asked in
+    // between.
     (0..2 * enough).for_each(|round| order_many(&format!("away-{round}")));
     let last = server.customer("c0").post("/orders", &order(&[("tea", 1)])).is(201);
     let looks = || server.stderr().matches("retention has looked").count();

@@ -1,4 +1,4 @@
-//! What every database must do, done by Postgres.
+//! Runs the conformance tests of databases on Postgres.
 
 use orderflow_database::postgres::checks;
 use orderflow_tests::Cluster;

@@ -1,4 +1,4 @@
-//! Killed under load, Postgres or the server: nothing that was acknowledged is lost, and nothing is there twice.
+//! Postgres or the server is killed under load: nothing acknowledged is lost, and nothing exists twice.
 
 use orderflow_tests::{Cluster, Server, Stage, supply, wait_until};
 use serde_json::Value;
@@ -6,18 +6,18 @@ use serde_json::Value;
 use crate::crash::{Acknowledged, place};
 
 const KILLS: usize = 3;
-/// Orders that are placed at the same time.
+/// How many orders are placed at the same time.
 const AT_ONCE: usize = 4;
-/// Orders that are acknowledged between two kills, at least.
+/// How many orders are acknowledged between two kills, at least.
 const BETWEEN: usize = 150;
 
-/// Waits until so many more orders have been acknowledged.
+/// Waits until `more` further orders have been acknowledged.
 fn wait_more(acknowledged: &Acknowledged, more: usize) {
     let wanted = acknowledged.count() + more;
     wait_until("orders are acknowledged", || (acknowledged.count() >= wanted).then_some(()));
 }
 
-/// Places orders for several customers at once, does its worst meanwhile, and kills the server.
+/// Places orders for several customers at once, runs `worst` meanwhile, and then kills the server.
 fn under_load(server: Server, round: usize, acknowledged: &Acknowledged, worst: impl FnOnce()) {
     let ann = server.customer("ann");
     std::thread::scope(|scope| {
@@ -31,7 +31,7 @@ fn under_load(server: Server, round: usize, acknowledged: &Acknowledged, worst: 
     });
 }
 
-/// All orders, once the database shows all that was acknowledged.
+/// All orders, once the database shows everything acknowledged.
 fn all_orders(server: &Server, acknowledged: &Acknowledged) -> Vec<Value> {
     let admin = server.admin();
     let count = || admin.get("/orders?page=1&limit=1").is(200).json()["total"].as_u64();
@@ -41,7 +41,7 @@ fn all_orders(server: &Server, acknowledged: &Acknowledged) -> Vec<Value> {
     admin.list("/orders", 1_000)
 }
 
-/// After the last kill: everything is there, and verification agrees.
+/// Checks after the last kill that everything exists and verification finds no difference.
 fn nothing_is_lost(stage: &Stage, acknowledged: &Acknowledged) {
     let server = stage.serve();
     let all = all_orders(&server, acknowledged);

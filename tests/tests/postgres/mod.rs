@@ -1,4 +1,4 @@
-//! The server on Postgres: what clients see, and what happens when Postgres is away, killed or not what it should be.
+//! The server on Postgres: what clients see, and its behaviour when Postgres is unavailable, killed or unsuitable.
 
 mod away;
 mod conformance;

@@ -1,4 +1,4 @@
-//! What the server cannot work with: one clear sentence at the start, and never the password.
+//! Databases that the server cannot work with: one clear sentence at the start, and never the password.
 
 use std::{
     io::{Read, Write},
@@ -7,7 +7,7 @@ use std::{
 
 use orderflow_tests::{Cluster, Database, Ran, Running, Stage, settle, supply};
 
-/// Starts a server that must refuse to, and says all these words.
+/// Starts a server that must refuse to run with a message that contains all these words.
 #[track_caller]
 fn is_refused(stage: &Stage, words: &[&str]) -> Ran {
     stage.start(&["--insecure-no-auth"]).wait().fails_naming(words)
@@ -21,7 +21,7 @@ fn a_wrong_password_is_refused_and_not_shown() {
     let stage = Stage::new().with("log", "debug").database(&wrong);
     let ran = is_refused(&stage, &["the database cannot be opened", "password authentication failed"]);
     assert!(!ran.stderr.contains("wrong-3c9e"), "{}", ran.stderr);
-    // The right one is not shown either, in the log of everything.
+    // The correct password is not shown either, even with all log lines enabled.
     let stage = Stage::new().with("log", "trace").database(&database);
     let server = stage.serve();
     database.is_not_told(&server.stop().stderr);
@@ -58,7 +58,7 @@ fn the_database_of_another_log_is_refused() {
     let stage = Stage::new().database(&database);
     let server = stage.serve();
     supply(&server.admin(), "tea", 100, 1);
-    // A database that shows nothing yet belongs to nobody.
+    // A database with nothing stored belongs to no log.
     settle(&server.admin());
     server.stop();
     stage.verify_clean();
@@ -67,7 +67,7 @@ fn the_database_of_another_log_is_refused() {
     empty.verify().fails_naming(&["does not have the tables"]);
 }
 
-/// Says on every connection that it is Postgres 9.6, and that the password was right.
+/// Responds on every connection as Postgres 9.6 would after a correct password.
 fn pretend_to_be_old(listener: &TcpListener) {
     let greet = |mut stream: TcpStream| -> std::io::Result<()> {
         let message = |stream: &mut TcpStream| {
@@ -76,7 +76,7 @@ fn pretend_to_be_old(listener: &TcpListener) {
             let mut body = vec![0; u32::from_be_bytes(length) as usize - 4];
             stream.read_exact(&mut body).map(|()| body)
         };
-        // First it is asked for TLS, which it has not; then come the name and the database.
+        // The client first asks for TLS, which is declined. Then it sends the user name and the database.
         if message(&mut stream)?.len() == 4 {
             stream.write_all(b"N")?;
             message(&mut stream)?;
@@ -85,11 +85,11 @@ fn pretend_to_be_old(listener: &TcpListener) {
         let length = u32::try_from(status.len() + 4).unwrap().to_be_bytes();
         let answer = [b"R\0\0\0\x08\0\0\0\0S", &length[..], status, b"Z\0\0\0\x05I"].concat();
         stream.write_all(&answer)?;
-        // Whatever it is asked then is never answered.
+        // Further messages are never answered.
         stream.read_to_end(&mut Vec::new()).map(drop)
     };
     for stream in listener.incoming().map_while(Result::ok) {
-        // Who hangs up has seen enough.
+        // A client may close the connection at any time.
         let _ = greet(stream);
     }
 }

@@ -1,4 +1,4 @@
-//! What clients see of orders and stock, read from Postgres.
+//! Orders and stock, as clients read them from Postgres.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ fn ids(orders: &[Value]) -> Vec<String> {
     orders.iter().map(|order| order["id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Moves an order to its end; each answer and each read behind it shows the next version.
+/// Moves an order to its last state. Each response and each read after it shows the next version.
 fn deliver(server: &Server, path: &str) -> Answer {
     let (admin, courier) = (server.admin(), server.courier());
     let steps = [(&admin, "ACCEPTED"), (&admin, "PREPARED"), (&courier, "SHIPPED"), (&courier, "DELIVERED")];
@@ -75,7 +75,7 @@ fn the_whole_life_of_orders_is_read_from_postgres() {
     assert!(!stage.data().join("orders.sqlite").exists(), "only one database was made");
 }
 
-/// All versions of the delivered order, in order.
+/// Checks all versions of the delivered order, in order.
 fn history_tells(admin: &Client, path: &str) {
     let history = admin.list(&format!("/search{path}/history"), 4);
     let told: Vec<_> = history
@@ -87,7 +87,7 @@ fn history_tells(admin: &Client, path: &str) {
     assert_eq!(told, wanted);
 }
 
-/// What lists of the API show of all orders and all stock.
+/// The API's lists of all orders and all stock.
 fn shown(server: &Server) -> (Vec<Value>, Vec<Value>, Vec<Value>) {
     let admin = server.admin();
     admin.wait_decided();
@@ -117,7 +117,7 @@ fn postgres_and_sqlite_show_the_same_of_one_log() {
     let verified = stage.verify_clean();
     assert!(verified.contains(&format!(" {} orders", baskets.all.len())), "{verified}");
 
-    // Another database is filled from the log.
+    // A new database is filled from the log.
     stage.set("database", "sqlite");
     let server = stage.serve();
     let all = baskets.all.len();

@@ -1,9 +1,10 @@
 //! Admission: where an append gets its offsets and its place in the log, under one short lock.
 //!
-//! *Order*: the order of admission is the order of the log. *Room*: an append is admitted only where its bytes are
-//! already allocated, so what was accepted can always be written. *Grouping*: appends that wait for the disk share the
-//! last frame until the writer takes it or it reaches its bound. A frame lies in one segment, and so does a group:
-//! all of a segment is durable before the next one's first byte is written.
+//! *Order*: the order of admission is the order of the log.
+//! *Space*: an append is admitted only where its bytes are already allocated, so everything accepted can be written.
+//! *Grouping*: appends that wait for the disk share the last frame, until the writer takes the frame or the frame
+//! reaches its bound. A frame lies in one segment, and so does a group: all of a segment is durable before the first
+//! byte of the next segment is written.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -21,37 +22,37 @@ use super::{
 };
 use crate::{Appended, Receipt, Visibility};
 
-/// What an empty frame takes; kept free at the end of each segment for the one that closes the log.
+/// The size of an empty frame. This much stays free at the end of each segment for the frame that closes the log.
 const CLOSING_BYTES: u64 = HEADER_BYTES as u64;
 
-/// What admission knows, under the lock of the log.
+/// The state of admission, under the admission lock of the log.
 #[derive(Debug)]
 pub(super) struct Admission {
-    /// The segment that appends go to.
+    /// The segment that appends are written to.
     pub(super) active: Arc<Segment>,
-    /// The LSN after all that was accepted.
+    /// The LSN after everything that was accepted.
     pub(super) tail: u64,
     pub(super) next: Next,
-    /// How often allocating the next segment was begun.
+    /// The number of attempts to allocate the next segment that were begun.
     pub(super) attempts: u64,
-    /// The last attempt that failed, and why.
+    /// The number of the last attempt that failed; `why_full` is the reason of that failure.
     pub(super) failed_attempt: u64,
     pub(super) why_full: Arc<str>,
-    /// Accepted and not yet taken by the writer, in the order of the log.
+    /// The frames that are accepted and not yet taken by the writer, in the order of the log.
     pub(super) pending: VecDeque<PendingFrame>,
     pub(super) cache: CacheOrder,
-    /// No more appends: the log is closing, has failed, or was opened to read.
+    /// No more appends are accepted: the log is closing, has failed, or was opened read-only.
     pub(super) closed: bool,
 }
 
-/// The segment after the active one.
+/// The state of the segment after the active one.
 #[derive(Debug)]
 pub(super) enum Next {
-    /// To be allocated.
+    /// The segment is still to be allocated.
     Wanted,
-    /// Allocated.
+    /// The segment is allocated.
     Ready(Arc<Segment>),
-    /// Could not be allocated; somebody who needs it makes it wanted again.
+    /// The allocation failed. It is requested again by an append that needs the segment, by retention or after a pause.
     Failed,
 }
 
@@ -62,7 +63,7 @@ pub(super) struct PendingFrame {
     pub(super) lsn: u64,
     pub(super) payload_bytes: usize,
     pub(super) payload: FramePayload,
-    /// What it holds of the bound of pending bytes.
+    /// The permits that the frame holds of the bound of pending bytes.
     pub(super) permits: usize,
 }
 
@@ -81,7 +82,7 @@ impl PendingFrame {
     }
 }
 
-/// What a pending frame carries.
+/// The content of a pending frame.
 #[derive(Debug)]
 pub(super) enum FramePayload {
     Records(Vec<PendingSection>),
@@ -89,7 +90,7 @@ pub(super) enum FramePayload {
     Close,
 }
 
-/// Records with the offsets they were given.
+/// Records of one partition with their assigned offsets.
 #[derive(Debug)]
 pub(super) struct PendingSection {
     pub(super) partition: Arc<PartitionLog>,
@@ -98,20 +99,20 @@ pub(super) struct PendingSection {
     pub(super) body: Bytes,
 }
 
-/// What an append is of.
+/// What an append contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// New commands, which are taken only while there is room for what follows from them.
+    /// New commands, which are accepted only while there is space for what follows from them.
     New,
-    /// What follows from commands, or anything else.
+    /// Records that follow from commands, or any others.
     Any,
 }
 
-/// What became of an append.
+/// The outcome of admitting an append.
 #[derive(Debug)]
 pub(super) enum Verdict {
     Accepted(Appended),
-    /// It needs the next segment, which is not allocated yet.
+    /// The append needs the next segment, which is not allocated yet.
     NeedsSegment,
     Closed,
 }
@@ -131,7 +132,7 @@ impl Admission {
         }
     }
 
-    /// Gives the append its offsets and its place, if there is one. `heads` tells where all partitions stand.
+    /// Assigns offsets and a place to the append if it fits. `heads` gives the next offset of every partition.
     pub(super) fn admit(
         &mut self,
         append: &Encoded,
@@ -155,7 +156,7 @@ impl Admission {
         Verdict::Accepted(Appended { offsets, receipt: Receipt(self.tail) })
     }
 
-    /// Makes the last pending frame one that the append fits into.
+    /// Makes the last pending frame one that the append fits into. False if that needs a segment that is not allocated.
     fn make_room(&mut self, append: &Encoded, settings: &LogSettings, heads: impl FnOnce() -> Heads) -> bool {
         if self.open_frame_takes(append.size, settings.frame_bytes_max) {
             return true;
@@ -183,16 +184,16 @@ impl Admission {
         end + CLOSING_BYTES <= self.active.limit()
     }
 
-    /// Puts the first frame into a segment.
+    /// Adds the first frame of a segment, which holds `heads`.
     pub(super) fn start_segment(&mut self, heads: Heads) {
         assert_eq!(self.tail, self.active.base, "a segment starts with its heads");
         let bytes = heads.len() * HEAD_BYTES;
         self.push(FramePayload::Heads(heads.clone()), bytes);
-        // Set once: an empty segment that was prepared before a restart has none.
+        // Set once: an empty segment that was prepared before a restart has no heads yet.
         let _ = self.active.heads.set(heads);
     }
 
-    /// Puts the last frame into the log, if there is room; nothing depends on it.
+    /// Adds the closing frame to the log if there is space for it; nothing depends on that frame.
     pub(super) fn close(&mut self) {
         if frame::end_of(self.tail, 0) <= self.active.limit() {
             self.push(FramePayload::Close, 0);
@@ -207,7 +208,8 @@ impl Admission {
         self.pending.push_back(frame);
     }
 
-    /// Adds a section to the open frame and shows its records to those who read what is accepted.
+    /// Adds a section to the open frame and makes its records visible to readers of accepted records. Returns the
+    /// offset of the first record.
     fn place(&mut self, partition: &Arc<PartitionLog>, count: u32, body: Bytes) -> u64 {
         let base = partition.end(Visibility::Accepted);
         let frame = self.pending.back_mut().expect("room was made in the last frame");
@@ -223,7 +225,7 @@ impl Admission {
         base
     }
 
-    /// Takes the frames that are written together: all that are pending in one segment.
+    /// Takes the next group: all pending frames that lie in the segment of the first one.
     pub(super) fn take_group(&mut self) -> Vec<PendingFrame> {
         let Some(first) = self.pending.front() else { return Vec::new() };
         let base = first.segment.base;

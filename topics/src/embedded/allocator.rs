@@ -1,10 +1,11 @@
-//! The allocator: has the next segment ready before it is needed, zeroes segments ahead of the writer, and writes the
-//! index files of sealed ones.
+//! The allocator prepares the next segment before it is needed, zeroes segments ahead of the writer, and writes the
+//! index files of sealed segments.
 //!
-//! *Ordering*: allocating comes first, since appends may wait for it; zeroing is last, in small pieces, each synced,
-//! so that it never builds up a burst in front of the writer's own syncs. *Failure*: a segment that cannot be
-//! allocated makes the log full, not failed; the others are optimisations and their failures are only reported. Zeroing
-//! uses its own file handle: Linux reports a write error once to each handle, and the writer must not miss its.
+//! *Ordering*: allocation comes first, since appends may wait for it. Zeroing comes last, in small pieces that are
+//! synced regularly, so that it never builds up a burst in front of the writer's own syncs.
+//! *Failure*: a segment that cannot be allocated makes the log full, not failed. The other tasks are optimisations, and
+//! their failures are only reported. Zeroing uses its own file handle: Linux reports a write error once to each handle,
+//! and the writer must not miss its report.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -20,14 +21,14 @@ use super::{
 };
 use crate::metrics as names;
 
-/// How long after a failure allocation is tried again when nobody asks for it.
+/// The pause after a failed allocation before the allocator tries again without a request.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// Prepares segments. There is one to a log.
+/// Prepares segments. Each log has one allocator.
 #[derive(Debug)]
 pub struct Allocator {
     shared: Arc<Shared>,
-    /// Segments that are being zeroed, the most urgent one last, with this thread's own handles of their files.
+    /// Segments that are being zeroed, the most urgent one last, with this thread's own handles on their files.
     zeroing: Vec<(Arc<Segment>, Arc<dyn DiskFile>)>,
     full: bool,
 }
@@ -37,7 +38,7 @@ impl Allocator {
         Self { shared, zeroing: Vec::new(), full: false }
     }
 
-    /// Does chores until the log has ended.
+    /// Runs chores until the log has ended.
     pub(super) fn run(mut self) {
         let mut full = false;
         loop {
@@ -68,7 +69,7 @@ impl Allocator {
         assert!(waited, "no thread panics while it holds this lock");
     }
 
-    /// Does the most urgent chore.
+    /// Runs the most urgent chore.
     pub fn step(&mut self) -> StepOutcome {
         let (allocate, sealed, ended) = {
             let mut chores = lock(&self.shared.chores);
@@ -159,8 +160,8 @@ impl Allocator {
         }
     }
 
-    /// Zeroes a piece. A new segment comes before what is left of older ones, since the writer is not in its file; only
-    /// at the start the active one comes first.
+    /// Zeroes one piece of a segment. A new segment comes before the rest of older ones, since the writer is not in its
+    /// file yet. Only after opening does the active segment come first.
     fn zero_some(&mut self) -> io::Result<StepOutcome> {
         let added = std::mem::take(&mut lock(&self.shared.chores).zeroing);
         for segment in added.into_iter().rev() {

@@ -1,8 +1,9 @@
-//! The tail of the log in memory, as the appended bodies themselves: readers share them, nothing is copied.
+//! The tail of the log in memory, held as the appended bodies themselves: readers share them, and nothing is copied.
 //!
-//! *Order*: bodies leave in the order in which they were accepted, over all partitions, so what is cached of a
-//! partition is always its newest records without a gap. *Durability*: a body leaves only when it is durable, so
-//! what is not cached can be read from the disk. A reader that keeps a record keeps the memory of its whole append.
+//! *Order*: bodies are evicted in the order in which they were accepted, over all partitions. The cached records of a
+//! partition are therefore always its newest ones, without a gap.
+//! *Durability*: a body is evicted only once it is durable, so records that are not cached can be read from the disk. A
+//! reader that keeps a record keeps the memory of the whole append.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -10,7 +11,7 @@ use bytes::Bytes;
 
 use super::partition::PartitionLog;
 
-/// What a cached body costs besides its bytes, about.
+/// The approximate memory of a cached body besides its bytes.
 const OVERHEAD_BYTES: usize = 128;
 
 /// One body and the offsets of its records.
@@ -41,8 +42,8 @@ impl CachedTail {
         self.0.pop_front();
     }
 
-    /// The bodies from the one that holds `from` on, up to `end` and about `bytes_max`. `None` if `from` is older
-    /// than what is cached.
+    /// The bodies from the one that holds `from` up to `end`, about `bytes_max` bytes in total. `None` if `from` is
+    /// older than the cached records.
     pub(super) fn from(&self, from: u64, end: u64, bytes_max: usize) -> Option<Vec<CachedBody>> {
         if self.0.front().is_none_or(|first| first.base > from) {
             return None;
@@ -62,7 +63,7 @@ impl CachedTail {
     }
 }
 
-/// The order in which bodies leave, and how much memory they take together.
+/// The order in which bodies are evicted, and their total memory.
 #[derive(Debug, Default)]
 pub(super) struct CacheOrder {
     order: VecDeque<Cached>,
@@ -73,7 +74,7 @@ pub(super) struct CacheOrder {
 struct Cached {
     partition: Arc<PartitionLog>,
     cost: usize,
-    /// The body is durable when the log is durable to here.
+    /// The body is durable once the log is durable up to this LSN.
     lsn: u64,
 }
 
@@ -85,7 +86,7 @@ impl CacheOrder {
         self.order.push_back(Cached { partition: Arc::clone(partition), cost, lsn });
     }
 
-    /// Lets the oldest bodies go while there is more than `bytes_max`, but none beyond the durable LSN.
+    /// Evicts the oldest bodies while the cache exceeds `bytes_max`, but none that ends after the LSN `durable`.
     pub(super) fn evict(&mut self, bytes_max: usize, durable: u64) {
         while self.bytes > bytes_max
             && let Some(oldest) = self.order.pop_front_if(|oldest| oldest.lsn <= durable)

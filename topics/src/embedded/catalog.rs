@@ -1,8 +1,9 @@
-//! `topics.json`: the log's identity, which topics exist, and with how many partitions.
+//! `topics.json`: the log's identity, its topics, and the number of partitions of each.
 //!
-//! *Layout*: `{"format": 2, "id": "…", "topics": {"orders.commands": 8, …}}`. *Durability*: replaced as a
-//! whole by a rename, with the file synced before it and the folder after it, before anything is appended to a new
-//! topic; it is there before the first record.
+//! *Layout*: `{"format": 2, "id": "…", "topics": {"orders.commands": 8, …}}`.
+//! *Durability*: a rename replaces the file as a whole. The file is synced before the rename and the folder after it,
+//! and both before anything is appended to a new topic. The entry of a topic is therefore durable before its first
+//! record.
 
 use std::{collections::BTreeMap, io, path::Path};
 
@@ -16,7 +17,7 @@ use super::OpenError;
 const FILE: &str = "topics.json";
 const FORMAT: u32 = 2;
 
-/// Which log this is, and how many partitions each topic has.
+/// The identity of the log, and the number of partitions of each topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Catalog {
     id: LogId,
@@ -31,14 +32,14 @@ struct File {
     topics: BTreeMap<String, u16>,
 }
 
-/// What every format has.
+/// The field that the files of all formats have.
 #[derive(Deserialize)]
 struct Format {
     format: u32,
 }
 
 impl Catalog {
-    /// That of a log without topics.
+    /// The catalog of a log without topics.
     pub(super) fn new(id: LogId) -> Self {
         Self { id, topics: BTreeMap::new() }
     }
@@ -59,7 +60,7 @@ impl Catalog {
         self.topics.values().map(|count| usize::from(*count)).sum()
     }
 
-    /// Reads the catalog; `None` if there is no file.
+    /// Reads the catalog; `None` if the file does not exist.
     pub(super) fn load(disk: &dyn Disk, dir: &Path) -> Result<Option<Self>, OpenError> {
         let path = dir.join(FILE);
         let bytes = match read_file(disk, &path) {
@@ -71,7 +72,7 @@ impl Catalog {
         catalog.map(Some).map_err(|why| OpenError::Damaged { file: path, position: 0, why })
     }
 
-    /// Makes a log, under this id or a random one.
+    /// Creates and stores the catalog of a new log, with `new_id` or else a random identity.
     pub(super) fn make(disk: &dyn Disk, dir: &Path, new_id: Option<&LogId>) -> Result<Self, OpenError> {
         let random = || Uuid::new_v4().to_string().parse().expect("a UUID is visible ASCII");
         let catalog = Self::new(new_id.cloned().unwrap_or_else(random));
@@ -79,7 +80,7 @@ impl Catalog {
         Ok(catalog)
     }
 
-    /// That of a log whose file is missing: no topics, and an id that no log has.
+    /// The catalog that stands in for a missing file: no topics, and an identity that no log has.
     pub(super) fn missing() -> Self {
         Self::new("missing".parse().expect("it is visible ASCII"))
     }
@@ -98,7 +99,7 @@ impl Catalog {
         Ok(catalog)
     }
 
-    /// Replaces the file, durably.
+    /// Replaces the file. It is durable when the call returns.
     pub(super) fn store(&self, disk: &dyn Disk, dir: &Path) -> io::Result<()> {
         let topics = self.topics.iter().map(|(topic, count)| (topic.to_string(), *count)).collect();
         let file = File { format: FORMAT, id: self.id.clone(), topics };

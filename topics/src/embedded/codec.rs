@@ -1,18 +1,18 @@
 //! Fixed-width little-endian fields of frames and index files, and their checksum.
 //!
-//! Bytes read from a disk never panic here: a field that is not there is `None`.
+//! Bytes read from a disk never cause a panic here: a missing field is `None`.
 
-/// CRC-32C (Castagnoli), which the CPUs we run on compute in hardware.
+/// CRC-32C (Castagnoli), which the CPUs that the program runs on compute in hardware.
 pub(super) fn checksum(bytes: &[u8]) -> u32 {
     u32::try_from(crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, bytes)).unwrap_or(u32::MAX)
 }
 
-/// A `usize` that is known to fit, as all lengths within one append do.
+/// Converts a length that is known to fit 32 bits, as all lengths within one append do.
 pub(super) fn as_u32(length: usize) -> u32 {
     u32::try_from(length).expect("lengths within a segment fit 32 bits")
 }
 
-/// A length of 32 bits as a `usize`; lossless on the 64-bit machines this runs on.
+/// Converts a 32-bit length; lossless on the 64-bit machines that the program runs on.
 pub(super) const fn as_usize(length: u32) -> usize {
     length as usize
 }
@@ -33,7 +33,7 @@ impl<'a> Fields<'a> {
         self.rest.is_empty()
     }
 
-    /// How many bytes have been taken so far.
+    /// The number of bytes taken so far.
     pub(super) fn taken(&self) -> usize {
         self.taken
     }

@@ -1,4 +1,4 @@
-//! Encoding an append in the caller's task, outside every lock: one buffer with the bodies of all its batches.
+//! Encoding of an append, in the caller's task and outside every lock: one buffer with the bodies of all its batches.
 
 use std::sync::Arc;
 
@@ -12,19 +12,19 @@ use super::{
 };
 use crate::{AppendRejection, Batch};
 
-/// An append that is ready to be admitted.
+/// An encoded append, ready to be admitted.
 #[derive(Debug)]
 pub(super) struct Encoded {
     pub(super) parts: Vec<Part>,
-    /// The bodies of all parts.
+    /// The bodies of all parts, one after the other.
     pub(super) body: Bytes,
-    /// What it takes in a frame's payload.
+    /// The bytes that the append takes in a frame's payload, section headers included.
     pub(super) size: usize,
-    /// What it takes of the bound of pending bytes.
+    /// The permits that the append takes from the bound of pending bytes.
     pub(super) permits: u32,
 }
 
-/// One batch of it.
+/// One batch of an encoded append.
 #[derive(Debug)]
 pub(super) struct Part {
     pub(super) partition: Arc<PartitionLog>,
@@ -33,7 +33,7 @@ pub(super) struct Part {
 }
 
 impl Encoded {
-    /// Encodes the batches. `find` finds their partitions.
+    /// Encodes the batches. `find` returns the partition of a batch, or `None` if it does not exist.
     pub(super) fn new<'a>(
         batches: &[Batch],
         settings: &LogSettings,

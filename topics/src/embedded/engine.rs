@@ -1,7 +1,7 @@
 //! Opening and closing the embedded log.
 //!
-//! Two threads belong to an open log, the writer and the allocator; closing joins both. For deterministic tests the log
-//! can be opened without them, and the caller makes their steps.
+//! An open log has two threads, the writer and the allocator; closing joins both. Deterministic tests can open the log
+//! without threads; the caller then runs their steps.
 
 use std::{
     path::Path,
@@ -24,8 +24,8 @@ use super::{
 
 /// The durable log of one directory.
 ///
-/// It can be opened anywhere, but the futures of its [`crate::Topics`] need a tokio runtime: disk reads go to its
-/// blocking threads. Dropping it closes it.
+/// It can be opened anywhere, but the futures of its [`crate::Topics`] need a tokio runtime: disk reads use the
+/// blocking threads of that runtime. Dropping the log closes it.
 #[derive(Debug)]
 pub struct EmbeddedLog {
     pub(super) shared: Arc<Shared>,
@@ -39,22 +39,22 @@ struct Threads {
     allocator: Option<JoinHandle<()>>,
 }
 
-/// The threads' work, in steps, for a caller who wants to decide their order.
+/// The work of the two threads as single steps, for a caller that decides their order.
 #[derive(Debug)]
 pub struct Steps {
     /// Makes accepted appends durable.
     pub writer: Writer,
-    /// Prepares segments.
+    /// Allocates and zeroes segments, and writes index files.
     pub allocator: Allocator,
 }
 
 impl EmbeddedLog {
-    /// Opens the log in `dir`, a directory of its own, which is made if missing. Recovers what a crash has left.
+    /// Opens the log in `dir`, a directory of its own, which is created if it does not exist. Recovers from a crash.
     pub fn open(dir: impl AsRef<Path>, settings: LogSettings) -> Result<(Self, OpenReport), OpenError> {
         Self::open_on(Arc::new(RealDisk), dir, settings)
     }
 
-    /// As [`Self::open`], on another disk.
+    /// Opens the log like [`Self::open`], on another disk.
     pub fn open_on(
         disk: Arc<dyn Disk>,
         dir: impl AsRef<Path>,
@@ -67,7 +67,7 @@ impl EmbeddedLog {
                 .spawn(run)
                 .map_err(OpenError::io("start a thread for", dir.as_ref()))
         };
-        // Threads that were started end when the log is dropped on the way out.
+        // If starting the second thread fails, dropping the log ends the first.
         let started = spawn("log-writer", Box::new(|| writer.run()))?;
         lock(&log.threads).writer = Some(started);
         let started = spawn("log-allocator", Box::new(|| allocator.run()))?;
@@ -75,8 +75,8 @@ impl EmbeddedLog {
         Ok((log, report))
     }
 
-    /// As [`Self::open_on`], without threads: nothing becomes durable and no segment is prepared but by the caller's
-    /// steps. Dropping log and steps without further ones is a crash.
+    /// Opens the log like [`Self::open_on`], but without threads: only the caller's steps make records durable and
+    /// prepare segments. Dropping the log and the steps without running further steps has the effect of a crash.
     pub fn open_stepped(
         disk: Arc<dyn Disk>,
         dir: impl AsRef<Path>,
@@ -89,7 +89,7 @@ impl EmbeddedLog {
         let catalog = Catalog::load(&*disk, dir)?;
         let mut recovered = recover(&*disk, dir, &settings, true)?;
         let catalog = match catalog {
-            // Records without a catalog are damage, which is told below.
+            // Records without a catalog are damage, which `share` reports below.
             None if recovered.ends.len() == 0 => Catalog::make(&*disk, dir, settings.new_id.as_ref())?,
             catalog => catalog.unwrap_or_else(Catalog::missing),
         };
@@ -107,8 +107,8 @@ impl EmbeddedLog {
         Ok((log, steps, report))
     }
 
-    /// Opens the log of a stopped server to read, changing nothing: a torn tail is left out but not cut. Appends are
-    /// rejected as closed. Several may read at once; none while a server runs.
+    /// Opens the log of a stopped server read-only and changes nothing: a torn tail is ignored but not cut. Appends are
+    /// rejected as closed. Several processes may read at once, but none while a server runs.
     pub fn open_read_only(
         dir: impl AsRef<Path>,
         settings: LogSettings,
@@ -116,7 +116,7 @@ impl EmbeddedLog {
         Self::open_read_only_on(Arc::new(RealDisk), dir, settings)
     }
 
-    /// As [`Self::open_read_only`], on another disk.
+    /// Opens the log like [`Self::open_read_only`], on another disk.
     pub fn open_read_only_on(
         disk: Arc<dyn Disk>,
         dir: impl AsRef<Path>,
@@ -132,8 +132,8 @@ impl EmbeddedLog {
         Ok((Self { shared, threads: Mutex::default(), lock: Mutex::new(Some(guard)) }, report))
     }
 
-    /// Makes everything that was accepted durable, stops, and lets the directory go. Appends are rejected from now on.
-    /// Blocks for as long as the disk takes.
+    /// Makes everything that was accepted durable, stops the threads, and releases the directory. Appends are rejected
+    /// from now on. Blocks for as long as the disk takes.
     pub fn close(&self) {
         let Threads { writer, allocator } = std::mem::take(&mut *lock(&self.threads));
         self.shared.stop_appends();
@@ -152,13 +152,14 @@ impl EmbeddedLog {
         *lock(&self.lock) = None;
     }
 
-    /// Rejects appends from now on; the writer ends once it has written what was accepted.
+    /// Rejects appends from now on. The writer ends once it has written everything that was accepted.
     pub fn stop_appends(&self) {
         self.shared.stop_appends();
     }
 
-    /// Waits until the log has failed and tells why. It then takes no more; the process should end, and the next
-    /// opening finds out what is on the disk. Never returns while the log is well, or was closed.
+    /// Waits until the log has failed, and returns the reason. A failed log accepts nothing more. The process should
+    /// end; the next opening determines what is on the disk. Never returns while the log is healthy, or after it was
+    /// closed.
     pub async fn failed(&self) -> Arc<str> {
         let mut progress = self.shared.progress.subscribe();
         let failed = progress.wait_for(|progress| matches!(progress.ended, Some(Ended::Failed(_)))).await;
@@ -169,9 +170,11 @@ impl EmbeddedLog {
         }
     }
 
-    /// Removes segments as the settings and the holders allow; call it now and then, from where blocking is fine.
-    /// `now_ms` is the time, in milliseconds since 1970. Call it only after all who read have called
-    /// [`crate::Topics::retain_from`]: of a partition that no reader has named, nothing is kept for readers.
+    /// Removes segments as far as the settings and the pins of readers allow. `now_ms` is the time in milliseconds
+    /// since 1970. Blocks, and is meant to be called periodically.
+    ///
+    /// Call it only after all readers have called [`crate::Topics::retain_from`]: of a partition that no reader has
+    /// named, nothing is kept for readers.
     pub fn retain(&self, now_ms: u64) -> std::io::Result<Removed> {
         if self.shared.ended().is_some() || lock(&self.shared.admission).closed {
             return Ok(Removed::default());
@@ -179,7 +182,7 @@ impl EmbeddedLog {
         self.shared.retain(now_ms)
     }
 
-    /// The size of the segments in use, in bytes.
+    /// The total size of the segments in use, in bytes.
     pub fn size_bytes(&self) -> u64 {
         self.shared.size().1
     }
@@ -199,7 +202,7 @@ fn take_lock(disk: &dyn Disk, dir: &Path, kind: LockKind) -> Result<LockGuard, O
     })
 }
 
-/// Builds the shared state from what was recovered.
+/// Builds the shared state of the log from the result of recovery.
 fn share(
     disk: Arc<dyn Disk>,
     dir: &Path,
@@ -238,7 +241,7 @@ fn share(
     Ok(shared)
 }
 
-/// An empty partition of a new topic.
+/// The bounds and the index of an empty partition of a new topic.
 pub(super) fn empty(_: TopicPartition) -> (std::ops::Range<u64>, PartitionIndex) {
     (0..0, PartitionIndex::default())
 }

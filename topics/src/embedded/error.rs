@@ -1,4 +1,4 @@
-//! What goes wrong when the embedded log is opened, and how damage is named.
+//! The errors of opening the embedded log, and how they name damage.
 
 use std::{
     io,
@@ -16,27 +16,28 @@ pub enum OpenError {
         /// The process id in the lock file.
         owner: String,
     },
-    /// The disk refused.
+    /// The operating system refused an operation on a file or directory.
     #[error("cannot {action} {}", path.display())]
     Io {
-        /// What was tried.
+        /// The operation that failed, as a verb phrase such as `read`.
         action: &'static str,
-        /// On which file or directory.
+        /// The file or directory of the operation.
         path: PathBuf,
-        /// What the disk said.
+        /// The error that the operating system reported.
         source: io::Error,
     },
-    /// Bytes that were durable are not what was written. Nothing was changed; the records before the place are fine.
+    /// Bytes that were durable are not the bytes that were written. Nothing was changed, and the records before the
+    /// damaged position are intact.
     #[error("damaged log: {} at byte {position}: {why}", file.display())]
     Damaged {
-        /// The file.
+        /// The damaged file.
         file: PathBuf,
-        /// The place in the file.
+        /// The position of the damage in the file, in bytes.
         position: u64,
-        /// What is wrong there.
+        /// What is wrong at that position.
         why: String,
     },
-    /// The settings contradict themselves or the directory.
+    /// The settings contradict each other or the content of the directory.
     #[error("settings of the log: {0}")]
     Settings(String),
 }
@@ -47,7 +48,7 @@ impl OpenError {
     }
 }
 
-/// Damage at a position of a file.
+/// The error for damage at a byte position of a file.
 pub(super) fn damage(file: &Path, position: u64, why: &str) -> OpenError {
     OpenError::Damaged { file: file.to_owned(), position, why: why.to_owned() }
 }

@@ -1,59 +1,59 @@
-//! Frames: the unit that is written, checked and recovered as a whole.
+//! Frames: the units that are written, checked and recovered as a whole.
 //!
-//! *Layout* (little endian): magic u32 · CRC-32C u32 of all that follows · payload length u32 · kind u32 · LSN u64 ·
-//! synced u64 · time u64 (ms since 1970), then the payload. A frame starts at a multiple of 8 and lies in one segment.
-//! A payload of records is a row of sections: topic u16 · partition u16 · base offset u64 · count u32 · body length
-//! u32 · body. A body is a row of records: length u32 · bytes.
-//! *Recovery*: the LSN (the frame's own position in the log) makes bytes of another place invalid here. `synced` is
-//! the LSN known to be durable when the frame was written: an invalid frame below a later valid frame's `synced` is
-//! damage, while one that nothing vouches for is the torn tail of a crash.
+//! *Layout* (little endian): magic u32 · CRC-32C u32 of everything that follows · payload length u32 · kind u32 · LSN
+//! u64 · synced u64 · time u64 (ms since 1970), then the payload. A frame starts at a multiple of 8 and lies in one
+//! segment. A payload of records is a sequence of sections: topic u16 · partition u16 · base offset u64 · count u32 ·
+//! body length u32 · body. A body is a sequence of records: length u32 · bytes.
+//! *Recovery*: the LSN is the frame's own position in the log, so bytes from another place are invalid here. `synced`
+//! is the LSN up to which the log was known to be durable when the frame was written. An invalid frame below the
+//! `synced` of a later valid frame is damage; one that no later frame vouches for is the torn tail of a crash.
 
 use bytes::Bytes;
 use orderflow_schemas::{Topic, TopicPartition};
 
 use super::codec::{Fields, as_u32, as_usize, checksum};
 
-/// The size of a frame's header.
+/// The size of a frame's header in bytes.
 pub(super) const HEADER_BYTES: usize = 40;
-/// The size of a section's header.
+/// The size of a section's header in bytes.
 pub(super) const SECTION_BYTES: usize = 20;
 /// Frames start at multiples of this.
 pub(super) const ALIGNMENT: usize = 8;
-/// `OFL1`, first in every frame.
+/// `OFL1`, the first bytes of every frame.
 pub(super) const MAGIC: u32 = u32::from_le_bytes(*b"OFL1");
 
-/// What a frame carries.
+/// What the payload of a frame contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FrameKind {
     /// Sections of records.
     Records = 1,
-    /// Where each partition stands at the start of a segment; first in every segment.
+    /// The next offset of each partition at the start of a segment; the first frame of every segment.
     Heads = 2,
-    /// Nothing: it vouches for all before it when the log is closed.
+    /// No payload: the frame vouches for everything before it when the log is closed.
     Close = 3,
 }
 
-/// A frame's header.
+/// The header of a frame, without magic number and checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FrameHeader {
     pub(super) kind: FrameKind,
-    /// The length of the payload.
+    /// The length of the payload in bytes.
     pub(super) length: u32,
-    /// The position of the frame in the log.
+    /// The LSN of the frame's first byte.
     pub(super) lsn: u64,
-    /// Everything before this was durable when the frame was written.
+    /// The log was durable up to this LSN when the frame was written.
     pub(super) synced: u64,
     /// When the frame was written, in milliseconds since 1970.
     pub(super) time_ms: u64,
 }
 
 impl FrameHeader {
-    /// The position after the frame, where the next one starts.
+    /// The LSN after the frame and its padding, where the next frame starts.
     pub(super) fn end(&self) -> u64 {
         end_of(self.lsn, as_usize(self.length))
     }
 
-    /// Reads a header that should stand at `lsn`. `None` if none does. The checksum is not looked at.
+    /// Reads the header of a frame at `lsn`. `None` if no frame starts there. Does not verify the checksum.
     pub(super) fn read(bytes: &[u8], lsn: u64) -> Option<Self> {
         let mut fields = Fields::new(bytes);
         if fields.u32()? != MAGIC {
@@ -72,12 +72,12 @@ impl FrameHeader {
     }
 }
 
-/// The position after a frame at `lsn` with so many bytes of payload.
+/// The LSN after a frame that starts at `lsn` and has `payload_bytes` bytes of payload, padding included.
 pub(super) fn end_of(lsn: u64, payload_bytes: usize) -> u64 {
     (lsn + (HEADER_BYTES + payload_bytes) as u64).next_multiple_of(ALIGNMENT as u64)
 }
 
-/// Appends a frame to `buffer`; `payload` writes exactly `header.length` bytes. The padding after it is zero.
+/// Appends a frame to `buffer`, padded with zeros; `payload` must write exactly `header.length` bytes.
 pub(super) fn write(buffer: &mut Vec<u8>, header: &FrameHeader, payload: impl FnOnce(&mut Vec<u8>)) {
     let start = buffer.len();
     buffer.extend_from_slice(&MAGIC.to_le_bytes());
@@ -95,7 +95,7 @@ pub(super) fn write(buffer: &mut Vec<u8>, header: &FrameHeader, payload: impl Fn
     buffer.resize(start + padded, 0);
 }
 
-/// Whether header and payload are what was written.
+/// Whether the checksum of header and payload is right. `frame` must not include the padding.
 pub(super) fn is_intact(frame: &[u8]) -> bool {
     let Some((sum, rest)) = frame.get(4..).and_then(|bytes| bytes.split_first_chunk::<4>()) else {
         return false;
@@ -110,7 +110,7 @@ pub(super) struct Section {
     /// The offset of the first record.
     pub(super) base: u64,
     pub(super) count: u32,
-    /// Where the body lies in the payload.
+    /// The range of the body within the payload.
     pub(super) body: std::ops::Range<usize>,
 }
 
@@ -131,7 +131,7 @@ pub(super) fn write_section(buffer: &mut Vec<u8>, at: TopicPartition, base: u64,
     buffer.extend_from_slice(body);
 }
 
-/// The sections of a payload, in order. An item is `None`, and the last, if the payload is malformed.
+/// The sections of a payload, in order. If the payload is malformed, the last item is `None`.
 pub(super) fn sections(payload: &[u8]) -> impl Iterator<Item = Option<Section>> {
     let mut fields = Fields::new(payload);
     let mut broken = false;
@@ -156,13 +156,13 @@ fn read_section(fields: &mut Fields<'_>) -> Option<Section> {
     Some(Section { at, base, count, body: start..start + length })
 }
 
-/// A topic's and a partition's number. `None` also for a topic this version does not know.
+/// Reads a topic id and a partition number. `None` if bytes are missing or this version does not know the topic.
 pub(super) fn read_partition(fields: &mut Fields<'_>) -> Option<TopicPartition> {
     let topic = Topic::from_id(fields.u16()?)?;
     Some(TopicPartition::new(topic, fields.u16()?))
 }
 
-/// Appends records to a body.
+/// Appends the encoded records to a body.
 pub(super) fn write_records(body: &mut Vec<u8>, records: &[Bytes]) {
     for record in records {
         body.extend_from_slice(&as_u32(record.len()).to_le_bytes());
@@ -170,8 +170,8 @@ pub(super) fn write_records(body: &mut Vec<u8>, records: &[Bytes]) {
     }
 }
 
-/// Takes records out of a body, sharing its memory: leaves out the first `skip`, then takes while `take` says so
-/// of the next record's length. `None` if the body is malformed.
+/// Takes records out of a body, sharing its memory. Skips the first `skip` records, then takes records until `take`,
+/// called with the next record's length, returns false. `None` if the body is malformed.
 pub(super) fn read_records(
     body: &Bytes,
     skip: u64,

@@ -1,8 +1,8 @@
 //! Heads: the next offset of every partition at one point of the log.
 //!
-//! Each segment's first frame holds them, and so does its index file for the segment's end. They let a partition
-//! keep its offsets when retention has removed all its records, prove on opening that no segment lost records, and
-//! tell retention what a segment contains. A partition without records so far is left out.
+//! The first frame of each segment holds them, and so does its index file for the segment's end. Heads let a partition
+//! keep its offsets when retention has removed all its records. They prove on opening that no segment lost records, and
+//! tell retention what a segment contains. A partition that has had no records is left out.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use orderflow_schemas::TopicPartition;
 
 use super::{codec::Fields, frame};
 
-/// The size of one entry: topic u16 · partition u16 · offset u64.
+/// The size of one entry in bytes: topic u16 · partition u16 · offset u64.
 pub(super) const HEAD_BYTES: usize = 12;
 
-/// The next offset of every partition.
+/// The next offset of every partition that has had records.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Heads(BTreeMap<TopicPartition, u64>);
 
@@ -44,7 +44,7 @@ impl Heads {
         }
     }
 
-    /// Reads entries to the end of the bytes. `None` if they are malformed.
+    /// Reads entries up to the end of `bytes`. `None` if they are malformed.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let mut fields = Fields::new(bytes);
         let mut heads = Self::default();

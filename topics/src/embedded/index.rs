@@ -1,10 +1,10 @@
 //! The sparse index: where in the log to start looking for an offset, and its file form for sealed segments.
 //!
-//! *Layout* of a `.idx` file (little endian): magic u32 · CRC-32C u32 of all that follows · base u64 · end u64 · time
-//! u64 · number of entries u32 of the heads at the start, of those at the end, and of the index · the entries. An
-//! index entry is topic u16 · partition u16 · offset u64 · LSN u64.
-//! *Durability*: none is needed. The file says nothing the segment does not say; when it is missing or damaged, the
-//! segment is scanned and the file written again.
+//! *Layout* of an `.idx` file (little endian): magic u32 · CRC-32C u32 of everything that follows · base u64 · end u64
+//! · time u64 · three numbers of entries u32: of the heads at the start, of the heads at the end, and of the index ·
+//! the entries. An index entry is topic u16 · partition u16 · offset u64 · LSN u64.
+//! *Durability*: none is needed, because the file contains nothing that the segment does not. If it is missing or
+//! damaged, the segment is scanned and the file is written again.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -18,10 +18,11 @@ use super::{
 
 const MAGIC: u32 = u32::from_le_bytes(*b"OFI1");
 const ENTRY_BYTES: usize = 20;
-/// How many readers of one partition have the place where they stopped remembered.
+/// The number of readers of one partition whose last position is remembered.
 const CURSORS: usize = 4;
 
-/// The frame at `lsn` holds the partition's record `offset`, and older ones are in front of it.
+/// An index entry: the frame at `lsn` holds the partition's record `offset`, and its older records lie before that
+/// frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct IndexEntry {
     pub(super) at: TopicPartition,
@@ -29,7 +30,7 @@ pub(super) struct IndexEntry {
     pub(super) lsn: u64,
 }
 
-/// The index of one segment while it is being filled or scanned.
+/// The index of one segment while the segment is written or scanned.
 #[derive(Debug)]
 pub(super) struct SegmentIndex {
     stride: u64,
@@ -42,7 +43,7 @@ impl SegmentIndex {
         Self { stride, entries: Vec::new(), newest: HashMap::new() }
     }
 
-    /// Makes an entry for these records if the partition's last one is a stride away. Returns the new entry.
+    /// Adds the entry if the partition's last entry is at least one stride away. Returns the entry if it was added.
     pub(super) fn note(&mut self, entry: IndexEntry) -> Option<IndexEntry> {
         let newest = self.newest.get(&entry.at);
         if newest.is_some_and(|newest| entry.lsn - newest < self.stride) {
@@ -62,18 +63,18 @@ impl SegmentIndex {
     }
 }
 
-/// What the index file of a sealed segment says.
+/// The content of a sealed segment's index file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SealedIndex {
-    /// The LSN at which the segment starts.
+    /// The LSN of the segment's first byte.
     pub(super) base: u64,
-    /// The LSN after its last frame.
+    /// The LSN after the segment's last frame.
     pub(super) end: u64,
-    /// When its last frame was written.
+    /// When the last frame was written, in milliseconds since 1970.
     pub(super) time_ms: u64,
-    /// Where the partitions stood at its start.
+    /// The next offset of each partition at the segment's start.
     pub(super) heads: Heads,
-    /// Where they stood at its end.
+    /// The next offset of each partition at the segment's end.
     pub(super) ends: Heads,
     pub(super) entries: Vec<IndexEntry>,
 }
@@ -102,7 +103,7 @@ impl SealedIndex {
         file
     }
 
-    /// Reads an index file. `None` if it is not exactly what was written.
+    /// Reads an index file. `None` if the file is not exactly what was written.
     pub(super) fn read(file: &[u8]) -> Option<Self> {
         let mut fields = Fields::new(file);
         if fields.u32()? != MAGIC || fields.u32()? != checksum(file.get(8..)?) {
@@ -123,14 +124,14 @@ impl SealedIndex {
     }
 }
 
-/// The index of one partition over all segments, oldest first, and the places where its readers stopped.
+/// The index of one partition over all segments, oldest first, and the positions where its last readers stopped.
 #[derive(Debug, Default)]
 pub(super) struct PartitionIndex {
     entries: VecDeque<FrameLocation>,
     cursors: VecDeque<FrameLocation>,
 }
 
-/// The records from `offset` on lie at `lsn` or after it.
+/// The partition's records from `offset` on are at `lsn` or after it.
 #[derive(Clone, Copy, Debug)]
 struct FrameLocation {
     offset: u64,
@@ -142,7 +143,7 @@ impl PartitionIndex {
         self.entries.push_back(FrameLocation { offset, lsn });
     }
 
-    /// The LSN from which on to look for the record.
+    /// The LSN at which to start looking for the record `offset`; `None` if the index does not reach back that far.
     pub(super) fn find(&self, offset: u64) -> Option<u64> {
         let after = self.entries.partition_point(|place| place.offset <= offset);
         let indexed = self.entries.get(after.checked_sub(1)?)?.lsn;
@@ -150,7 +151,7 @@ impl PartitionIndex {
         Some(cursor.map_or(indexed, |cursor| cursor.lsn.max(indexed)))
     }
 
-    /// Remembers that a reader stopped before the record `offset`, which lies at `lsn` or after it.
+    /// Remembers that a reader stopped before the record `offset`, which is at `lsn` or after it.
     pub(super) fn stopped(&mut self, offset: u64, lsn: u64) {
         if self.cursors.len() == CURSORS {
             self.cursors.pop_front();
@@ -158,7 +159,7 @@ impl PartitionIndex {
         self.cursors.push_back(FrameLocation { offset, lsn });
     }
 
-    /// Forgets what lies before `lsn`.
+    /// Removes the entries and positions before `lsn`.
     pub(super) fn trim(&mut self, lsn: u64) {
         while self.entries.pop_front_if(|place| place.lsn < lsn).is_some() {}
         self.cursors.retain(|place| place.lsn >= lsn);

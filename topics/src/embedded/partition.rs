@@ -1,7 +1,7 @@
-//! One partition in memory: its bounds, those who wait for its end, its cached tail and its sparse index.
+//! One partition in memory: its bounds, the tasks that wait for its end to move, its cached tail and its sparse index.
 //!
 //! *Ordering*: `start ≤ durable ≤ accepted` at all times. Records enter the index before `durable` passes them, and
-//! leave the cache only after, so a reader finds every visible record in one of the two.
+//! leave the cache only afterwards. A reader therefore finds every visible record in one of the two.
 
 use std::sync::{
     Mutex,
@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use super::{cache::CachedTail, index::PartitionIndex, lock, room::Undecided};
 use crate::Visibility;
 
-/// What is known of one partition.
+/// The in-memory state of one partition.
 #[derive(Debug)]
 pub(super) struct PartitionLog {
     pub(super) at: TopicPartition,
@@ -26,7 +26,7 @@ pub(super) struct PartitionLog {
     undecided: Mutex<Undecided>,
 }
 
-/// An end of the partition, and those who wait for it to move.
+/// One end of the partition (accepted or durable), and the tasks that wait for it to move.
 #[derive(Debug)]
 struct End {
     offset: AtomicU64,
@@ -82,28 +82,28 @@ impl PartitionLog {
         self.end_as(visibility).offset.load(SeqCst)
     }
 
-    /// Moves an end forward. Waiters learn of it at the next [`Self::wake`].
+    /// Moves an end forward. Waiting tasks are woken by the next [`Self::wake`].
     pub(super) fn advance(&self, visibility: Visibility, offset: u64) {
         self.end_as(visibility).advance(offset);
     }
 
-    /// Wakes those who wait for this end, if it moved since the last call.
+    /// Wakes the tasks that wait for this end, if it moved since the last call.
     pub(super) fn wake(&self, visibility: Visibility) {
         self.end_as(visibility).wake();
     }
 
-    /// Wakes everybody: the log has ended.
+    /// Wakes all waiting tasks, because the log has ended.
     pub(super) fn wake_all(&self) {
         self.accepted.waiters.notify_waiters();
         self.durable.waiters.notify_waiters();
     }
 
-    /// Is notified when the end moves.
+    /// The notification that tasks wait on until this end moves.
     pub(super) fn waiters(&self, visibility: Visibility) -> &Notify {
         &self.end_as(visibility).waiters
     }
 
-    /// Retention has removed what was before `start`, which lay before `lsn` in the log.
+    /// Notes that retention has removed the records before `start`, all of which lay before `lsn` in the log.
     pub(super) fn trim(&self, start: u64, lsn: u64) {
         self.start.fetch_max(start, SeqCst);
         self.with_index(|index| index.trim(lsn));

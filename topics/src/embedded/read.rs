@@ -1,8 +1,9 @@
-//! Reading records: from the cached tail where they are, else from the disk.
+//! Reading records: from the cached tail if they are there, otherwise from the disk.
 //!
-//! *Visibility*: a reader never sees beyond the end it asked for, and what is read from the disk is durable in any
-//! case. *Damage*: every frame read from the disk is checked; an invalid one is an error with its place, and stays where
-//! it is. Records share the memory they were read into (a block of up to 1 MiB, or a whole append).
+//! *Visibility*: a read never goes beyond the end that its visibility allows. Records read from the disk are always
+//! durable.
+//! *Damage*: every frame read from the disk is checked. An invalid frame is an error that names its position, and is
+//! not changed. Records share the memory they were read into (a block of up to 1 MiB, or a whole append).
 
 use std::{io, sync::Arc};
 
@@ -16,21 +17,21 @@ use super::{
     segment::Segment,
     shared::{Ended, Shared},
 };
-use crate::{Chunk, LogError, Visibility, metrics as names};
+use crate::{Chunk, LogError, Visibility};
 
-/// How much is read from the disk at once.
+/// The bytes read from the disk at once, at least and at most, unless a frame is larger.
 const BLOCK_BYTES: std::ops::RangeInclusive<usize> = (64 << 10)..=(1 << 20);
 
-/// What is asked for.
+/// The range and size of a requested read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wanted {
     pub(super) from: u64,
-    /// No record at or beyond this.
+    /// No record at or beyond this offset is wanted.
     pub(super) end: u64,
     pub(super) bytes_max: usize,
 }
 
-/// Collects records up to what is wanted.
+/// Collects records until the requested read is complete.
 #[derive(Debug)]
 struct Collected {
     wanted: Wanted,
@@ -44,7 +45,7 @@ impl Collected {
         Self { wanted, records: Vec::new(), bytes: 0, enough: false }
     }
 
-    /// The offset of the next record.
+    /// The offset of the next record to collect.
     fn next(&self) -> u64 {
         self.wanted.from + self.records.len() as u64
     }
@@ -53,7 +54,7 @@ impl Collected {
         self.enough || self.next() >= self.wanted.end
     }
 
-    /// Takes what is wanted of a body that starts at or before the next record. `None` if it is malformed.
+    /// Takes the wanted records of a body that starts at or before the next record. `None` if the body is malformed.
     fn take(&mut self, base: u64, body: &Bytes) -> Option<()> {
         let skip = self.next() - base;
         let mut left = self.wanted.end - self.next();
@@ -74,7 +75,7 @@ impl Collected {
 }
 
 impl Shared {
-    /// Reads as [`crate::Topics::read`] does.
+    /// Implements [`crate::Topics::read`].
     pub(super) async fn read(
         self: &Arc<Self>,
         at: TopicPartition,
@@ -92,10 +93,10 @@ impl Shared {
         }
         let wanted = Wanted { from: from.0, end, bytes_max };
         if let Some(records) = read_cached(partition, wanted) {
-            metrics::counter!(names::CACHE_HITS.name).increment(1);
+            self.metrics.cache_hits.increment(1);
             return Ok(chunk(records));
         }
-        metrics::counter!(names::CACHE_MISSES.name).increment(1);
+        self.metrics.cache_misses.increment(1);
         if !self.disk.blocks() {
             return self.read_disk(partition, wanted).map(chunk);
         }
@@ -104,7 +105,7 @@ impl Shared {
         read.await.map_err(|error| LogError::Unavailable(error.to_string().into()))?.map(chunk)
     }
 
-    /// A closed log answers nothing, and a failed one only what was durable.
+    /// Fails if the log was closed, or if it has failed and the read may see what is not durable.
     fn check_readable(&self, visibility: Visibility) -> Result<(), LogError> {
         match self.ended() {
             None | Some(Ended::ReadOnly) => Ok(()),
@@ -113,12 +114,12 @@ impl Shared {
         }
     }
 
-    /// Reads from the disk, at least one record: it is there.
+    /// Reads from the disk. Returns at least one record: the caller has checked that there is one.
     fn read_disk(&self, partition: &PartitionLog, wanted: Wanted) -> Result<Vec<Bytes>, LogError> {
         let wanted = Wanted { end: wanted.end.min(partition.end(Visibility::Durable)), ..wanted };
         match self.collect(partition, wanted) {
             Ok(records) => Ok(records),
-            // Retention may have removed the segment meanwhile, which is no damage.
+            // Retention may have removed the segment in the meantime, which is not damage.
             Err(error) => Err(check_start(partition, wanted.from).err().unwrap_or(error)),
         }
     }
@@ -134,7 +135,7 @@ impl Shared {
                 return Err(missing());
             }
             let stopped = self.collect_segment(&segment, lsn, partition.at, &mut collected);
-            // Records in front of the trouble are fine; the reader meets it at its next read.
+            // Records before the error are intact and are returned; the next read meets the error.
             match stopped {
                 Err(_) if !collected.records.is_empty() => break,
                 other => lsn = other?,
@@ -144,7 +145,7 @@ impl Shared {
         Ok(collected.records)
     }
 
-    /// Collects from one segment. Returns the LSN to go on from.
+    /// Collects from one segment. Returns the LSN at which to continue.
     fn collect_segment(
         &self,
         segment: &Segment,
@@ -205,7 +206,7 @@ fn read_cached(partition: &PartitionLog, wanted: Wanted) -> Option<Vec<Bytes>> {
     Some(collected.records)
 }
 
-/// Takes the partition's records out of a frame.
+/// Takes the wanted records of the partition out of a frame.
 fn take_frame(frame: &Frame, at: TopicPartition, collected: &mut Collected) -> Result<(), &'static str> {
     if frame.header.kind != FrameKind::Records {
         return Ok(());

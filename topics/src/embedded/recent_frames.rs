@@ -1,8 +1,8 @@
-//! Frames that were read from the disk lately, so that readers of different partitions share the reading.
+//! Frames that were read from the disk recently, so that readers of different partitions share the reads.
 //!
-//! All partitions are in one log: whoever catches up in several of them comes by the same frame for each. A frame is
-//! kept by its LSN, which never means another one, after its checksum was found right. The oldest leaves first:
-//! readers move forward, so a frame is not needed again once they have passed it.
+//! All partitions are in one log: a reader that catches up in several of them reads the same frame for each. A frame is
+//! kept under its LSN, which never refers to another frame, once its checksum was verified. The oldest frame is dropped
+//! first: readers move forward and do not need a frame again once they have passed it.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -11,7 +11,7 @@ use std::{
 
 use super::{lock, scan::Frame};
 
-/// The frames, up to a bound of bytes.
+/// The recently read frames, up to a bound of payload bytes.
 #[derive(Debug)]
 pub(super) struct RecentFrames {
     bytes_max: usize,
@@ -30,12 +30,12 @@ impl RecentFrames {
         Self { bytes_max, kept: Mutex::default() }
     }
 
-    /// The frame at this LSN, if it is kept.
+    /// The frame at this LSN, if it is still kept.
     pub(super) fn get(&self, lsn: u64) -> Option<Frame> {
         lock(&self.kept).frames.get(&lsn).cloned()
     }
 
-    /// Keeps an intact frame.
+    /// Keeps an intact frame, and drops the oldest frames beyond the bound.
     pub(super) fn keep(&self, lsn: u64, frame: &Frame) {
         let mut kept = lock(&self.kept);
         if kept.frames.insert(lsn, frame.clone()).is_some() {

@@ -1,11 +1,13 @@
-//! Opening: finding out what is durable, telling a torn tail from damage, and repairing the former.
+//! Opening: determining what is durable, distinguishing a torn tail from damage, and repairing a torn tail.
 //!
-//! *Sealed segments* end where the next one's first frame says that all before was durable; their index files spare a
-//! scan if they agree with that frame, and are rebuilt if not. *The active segment* is the last one that starts with a
-//! valid frame. Its tail is cut at the first invalid frame, unless a later frame, there or in a later file, says that
-//! more was durable: then it is damage, an error, and nothing is changed. *Repair*: what follows the cut is zeroed, so
-//! that stale frames cannot come back. Frames that no later one vouches for are written again before the sync: after a
-//! failed sync their pages may be in memory, called clean, and not on the disk.
+//! *Sealed segments*: a sealed segment ends where the first frame of the next one says that everything before was
+//! durable. Its index file replaces a scan if it agrees with that frame, and is rebuilt if not.
+//! *The active segment* is the last one that starts with a valid frame. Its tail is cut at the first invalid frame,
+//! unless a later frame, in this file or a later one, says that more was durable. That is damage: opening fails and
+//! nothing is changed.
+//! *Repair*: the bytes after the cut are zeroed, so that stale frames cannot come back. Frames that no later frame
+//! vouches for are written again before the sync: after a failed sync the page cache may treat their pages as clean
+//! although they are not on the disk.
 
 use std::{
     path::{Path, PathBuf},
@@ -30,27 +32,27 @@ use super::{
 
 const BLOCK_BYTES: usize = 1 << 20;
 
-/// What was recovered.
+/// The result of a recovery.
 #[derive(Debug)]
 pub(super) struct Recovered {
-    /// All segments in use; the last one is active.
+    /// All segments in use, oldest first; the last one is active.
     pub(super) segments: Vec<Arc<Segment>>,
-    /// An empty segment after the active one.
+    /// The empty segment that was prepared after the active one, if it can be used.
     pub(super) next: Option<Arc<Segment>>,
-    /// Where each partition starts and ends.
+    /// The first stored offset of each partition; `ends` has the offset after its last record.
     pub(super) starts: Heads,
     pub(super) ends: Heads,
     pub(super) entries: Vec<IndexEntry>,
-    /// The index of the active segment so far.
+    /// The index of the active segment up to its last frame.
     pub(super) active_index: SegmentIndex,
-    /// Whether the last frame vouches for all before it.
+    /// Whether the last frame closed the log, or the active segment has no frame: then no closing frame is missing.
     pub(super) vouched: bool,
-    /// Index files to write.
+    /// The rebuilt index files, which are still to be written.
     pub(super) rebuilt: Vec<SealedIndex>,
     pub(super) report: OpenReport,
 }
 
-/// A segment file as found.
+/// A segment file that was found in the directory.
 #[derive(Clone, Debug)]
 pub(super) struct Found {
     pub(super) base: u64,
@@ -58,7 +60,7 @@ pub(super) struct Found {
     pub(super) path: PathBuf,
 }
 
-/// Recovers the log in `dir`; changes files only with `repair`.
+/// Recovers the log in `dir`. Changes files only if `repair` is true.
 pub(super) fn recover(
     disk: &dyn Disk,
     dir: &Path,
@@ -68,7 +70,7 @@ pub(super) fn recover(
     Recovery { disk, dir, settings, repair }.run()
 }
 
-/// A recovery under way.
+/// The inputs of a recovery that is in progress.
 pub(super) struct Recovery<'a> {
     pub(super) disk: &'a dyn Disk,
     pub(super) dir: &'a Path,
@@ -121,7 +123,7 @@ impl Recovery<'_> {
         Ok(found)
     }
 
-    /// The heads frame at the start of a segment; `None` if the segment is not in use.
+    /// The first frame of a segment, which holds its heads; `None` if the segment is not in use.
     fn first_frame(&self, file: &Found) -> Result<Option<Frame>, OpenError> {
         let mut scan = self.scan(file)?;
         match scan.step().map_err(OpenError::io("read", &file.path))? {
@@ -135,7 +137,7 @@ impl Recovery<'_> {
         Ok(Scan::new(open, file.base, file.base..file.base + file.length, BLOCK_BYTES))
     }
 
-    /// Takes a segment that has a successor in use, whose first frame is `first`.
+    /// Recovers a sealed segment: one whose successor `next` is in use and starts with the frame `first`.
     fn seal(
         &self,
         recovered: &mut Recovered,
@@ -181,7 +183,7 @@ impl Recovery<'_> {
         Ok(())
     }
 
-    /// The segment's index file, if it agrees with its neighbours.
+    /// The segment's index file, if it exists, is intact and agrees with the neighbouring segments.
     fn read_index(&self, file: &Found, recovered: &Recovered, end: u64, ends: &Heads) -> Option<SealedIndex> {
         let bytes = read_file(self.disk, &self.dir.join(index_name(file.base))).ok()?;
         let index = SealedIndex::read(&bytes)?;
@@ -189,7 +191,7 @@ impl Recovery<'_> {
         (index.base == file.base && index.end == end && index.ends == *ends && continues).then_some(index)
     }
 
-    /// Takes the last segment in use, or the first one if none is.
+    /// Recovers the active segment: the last one in use, or the first file if none is in use.
     fn activate(&self, recovered: &mut Recovered, file: &Found, later: &[Found]) -> Result<(), OpenError> {
         let scanned = self.scan_segment(file, recovered)?;
         if recovered.segments.is_empty() && file.base > 0 && scanned.is_empty {
@@ -229,7 +231,7 @@ impl Recovery<'_> {
         recovered.segments.push(Arc::new(segment));
     }
 
-    /// Scans a segment up to its first invalid frame.
+    /// Scans a segment up to its first invalid frame or its end.
     fn scan_segment(&self, file: &Found, recovered: &Recovered) -> Result<Replay, OpenError> {
         let mut scan = self.scan(file)?;
         let known = (!recovered.segments.is_empty()).then(|| recovered.ends.clone());
@@ -258,7 +260,7 @@ impl Recovery<'_> {
 }
 
 impl Recovered {
-    /// The index of the active segment, to go on with.
+    /// Takes the index of the active segment, which the writer continues.
     pub(super) fn take_active_index(&mut self) -> SegmentIndex {
         std::mem::replace(&mut self.active_index, SegmentIndex::new(0))
     }

@@ -1,7 +1,7 @@
-//! Folding the frames of a segment, one after the other, into what they say: where partitions stand, and the index.
+//! Folds the frames of a segment, one after the other, into the heads of the partitions and the index.
 //!
-//! A frame whose checksum is right and that still does not continue what is in front of it is damage, or was written
-//! by another version; it is never skipped.
+//! A frame with a right checksum that does not continue the frames before it is damage, or was written by another
+//! version. It is never skipped.
 
 use super::{
     frame::{self, FrameKind},
@@ -10,28 +10,29 @@ use super::{
     scan::Frame,
 };
 
-/// What the frames of one segment say together.
+/// The combined content of one segment's frames.
 #[derive(Debug)]
 pub(super) struct Replay {
-    /// Where the partitions stood at its start.
+    /// The next offset of each partition at the segment's start.
     pub(super) heads: Heads,
-    /// Where they stand after the last frame.
+    /// The next offset of each partition after the last frame.
     pub(super) ends: Heads,
     /// The LSN after the last frame.
     pub(super) end: u64,
-    /// When the last frame was written.
+    /// When the last frame was written, in milliseconds since 1970.
     pub(super) time_ms: u64,
     pub(super) index: SegmentIndex,
-    /// What the last frame says was durable.
+    /// The LSN up to which the log was durable, according to the last frame.
     pub(super) synced: u64,
     /// Whether the last frame closed the log.
     pub(super) closed: bool,
-    /// Whether there was no frame.
+    /// Whether the segment has no frame so far.
     pub(super) is_empty: bool,
 }
 
 impl Replay {
-    /// The segment that starts at `base`, before its first frame; `heads` is where the one before it ended.
+    /// The state before the first frame of the segment that starts at `base`; `heads` are those at the end of the
+    /// segment before it.
     pub(super) fn new(base: u64, heads: Heads, stride: u64) -> Self {
         Self {
             ends: heads.clone(),
@@ -45,7 +46,7 @@ impl Replay {
         }
     }
 
-    /// Adds the next frame of the segment. `known` is where the segment before it ended.
+    /// Adds the next frame of the segment. `known` has the heads at the end of the segment before it, if there is one.
     pub(super) fn add(&mut self, frame: &Frame, known: Option<&Heads>) -> Result<(), &'static str> {
         let header = &frame.header;
         match header.kind {

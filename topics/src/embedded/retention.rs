@@ -1,10 +1,12 @@
-//! Retention: removing the oldest segments once they are old enough or too much, and nobody needs them.
+//! Retention: removing the oldest segments once they are too old or the log is too large, and no reader needs them.
 //!
-//! *Ordering*: only ever the oldest sealed segment, so a partition's records are always a contiguous run. Readers
-//! learn first (the partitions' starts move), then the files go: the segment, then its index, so an index is never
-//! taken for a segment's. *Holders*: a partition's records from the lowest held offset on stay. A partition that
-//! nobody holds is not held, so whoever owns the log calls [`super::EmbeddedLog::retain`] only after everybody who
-//! will read has said from where. *Recovery*: partitions keep their offsets, since each segment starts with its heads.
+//! *Ordering*: only the oldest sealed segment is ever removed, so the records of a partition are always contiguous. The
+//! starts of the partitions move first; then the files are removed: the segment, then its index. An index without its
+//! segment is never used.
+//! *Pins*: the records of a partition from its lowest pin on are kept. A partition without a pin is not protected. The
+//! owner of the log therefore calls [`super::EmbeddedLog::retain`] only after all future readers have named where they
+//! start.
+//! *Recovery*: partitions keep their offsets, since each segment starts with its heads.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -17,7 +19,7 @@ use orderflow_schemas::{Offset, TopicPartition};
 use super::{allocator::index_name, heads::Heads, lock, segment::Segment, shared::Shared};
 use crate::metrics as names;
 
-/// Who needs which partition from where on.
+/// The offset from which each reader needs each partition.
 #[derive(Debug, Default)]
 pub(super) struct RetentionPins(HashMap<TopicPartition, BTreeMap<Arc<str>, Offset>>);
 
@@ -32,7 +34,7 @@ impl RetentionPins {
         }
     }
 
-    /// Whether nobody needs the records of any partition before these heads.
+    /// Whether no reader needs the records between the heads `removed` and `kept`, which would be removed.
     fn allow(&self, removed: &Heads, kept: &Heads) -> bool {
         kept.iter()
             .filter(|(at, end)| removed.get(*at) < *end)
@@ -40,23 +42,23 @@ impl RetentionPins {
     }
 }
 
-/// What a pass of retention removed.
+/// What one pass of retention removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Removed {
-    /// How many segments.
+    /// The number of removed segments.
     pub segments: usize,
-    /// Their size.
+    /// The total size of the removed segments, in bytes.
     pub bytes: u64,
 }
 
 impl Shared {
-    /// How many segments are in use, and their size.
+    /// The number of segments in use, and their total size in bytes.
     pub(super) fn size(&self) -> (usize, u64) {
         let segments = self.segments.read().expect("no thread panics with the segments locked");
         (segments.len(), segments.values().map(|segment| segment.length).sum())
     }
 
-    /// Removes what the settings and the holders allow.
+    /// Removes the segments that the settings and the pins of readers allow to remove.
     pub(super) fn retain(&self, now_ms: u64) -> io::Result<Removed> {
         let mut removed = Removed::default();
         while let Some((segment, kept)) = self.removable(now_ms) {
@@ -77,7 +79,7 @@ impl Shared {
         Ok(removed)
     }
 
-    /// The oldest segment, if it may go, and the heads of the one after it.
+    /// The oldest segment, if it may be removed, and the heads of the segment after it.
     fn removable(&self, now_ms: u64) -> Option<(Arc<Segment>, Heads)> {
         let (oldest, after, total) = {
             let segments = self.segments.read().expect("no thread panics with the segments locked");
@@ -85,7 +87,7 @@ impl Shared {
             let mut inorder = segments.values();
             (Arc::clone(inorder.next()?), Arc::clone(inorder.next()?), total)
         };
-        // The next segment's heads must be on the disk before they are all that tells where partitions start.
+        // Afterwards only the next segment's heads tell where partitions start, so they must be durable first.
         if after.end() == after.base {
             return None;
         }

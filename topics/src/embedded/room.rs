@@ -1,11 +1,12 @@
-//! Room for what is still to come of the commands that the log has taken.
+//! Space reserved for what still follows from commands that the log has accepted.
 //!
-//! A log that is full of commands nobody has decided could never get out of that state: their decisions are appended to
-//! the same log, and it can forget nothing that a processor still has to read. So new commands are refused before the
-//! log is full, and what is left is kept for the rest. How much each command leads to is not known before it is decided:
-//! an order of real baskets comes to about seven times the bytes of its command, in events, messages and replies, so
-//! [`OWED_PER_BYTE`] bytes are kept for each byte that is not decided. Where that is too little, as for cancellations of
-//! very large orders, processors store snapshots of what they have decided so far, and retention makes room behind them.
+//! A log full of undecided commands could never recover: their decisions are appended to the same log, and it cannot
+//! remove anything that a processor still has to read. New commands are therefore refused before the log is full, and
+//! the rest of the space is reserved. How much a command leads to is not known before it is decided. An order with a
+//! realistic basket leads to about seven times the bytes of its command, in events, messages and replies.
+//! [`OWED_PER_BYTE`] bytes are therefore reserved for each undecided byte. That can be too little, for example for
+//! cancellations of very large orders. Processors then store snapshots of what they have decided so far, and retention
+//! frees space behind them.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -16,20 +17,20 @@ use super::{
     shared::Shared,
 };
 
-/// How many bytes are kept for each byte of a command that is not decided.
+/// The bytes reserved for each byte of an undecided command.
 const OWED_PER_BYTE: u64 = 16;
-/// How many appends of a partition are told apart; of more, neighbours become one.
+/// How many appends of a partition are counted separately; beyond that, neighbouring entries are merged in pairs.
 const ENTRIES_MAX: usize = 1024;
 
-/// The commands of a partition that were accepted since the log was opened and are not decided.
+/// The commands of a partition that were accepted since the log was opened and are not decided yet.
 #[derive(Debug, Default)]
 pub(super) struct Undecided {
-    /// For each append the offset after it and its bytes, in the order of the offsets.
+    /// The offset after each append and the append's size in bytes, in the order of the offsets.
     appends: VecDeque<(u64, u64)>,
 }
 
 impl Undecided {
-    /// Commands were accepted; the partition now ends at `end`.
+    /// Counts an append of `bytes` bytes of commands, after which the partition ends at `end`.
     pub(super) fn add(&mut self, end: u64, bytes: u64) {
         if self.appends.len() == ENTRIES_MAX {
             let halves = self.appends.make_contiguous().chunks(2);
@@ -40,7 +41,7 @@ impl Undecided {
         self.appends.push_back((end, bytes));
     }
 
-    /// Commands before `next` are decided; answers how many bytes they had.
+    /// Removes the appends whose commands are all before `next`, and returns their size in bytes.
     pub(super) fn decide(&mut self, next: u64) -> u64 {
         let mut decided = 0;
         while let Some((_, bytes)) = self.appends.pop_front_if(|(end, _)| *end <= next) {
@@ -50,13 +51,13 @@ impl Undecided {
     }
 }
 
-/// Whether a topic holds commands.
+/// Whether the records of the topic are commands.
 pub(super) fn holds_commands(topic: Topic) -> bool {
     matches!(topic, Topic::OrdersCommands | Topic::StockCommands)
 }
 
 impl Shared {
-    /// Why new commands of `size` bytes must not be taken, if they must not.
+    /// The reason to refuse new commands of `size` bytes, or `None` if there is space for them.
     pub(super) fn refuses_new(&self, admission: &Admission, size: usize) -> Option<Arc<str>> {
         let room = self.room(admission)?;
         let undecided = self.undecided_bytes() + size as u64;
@@ -67,11 +68,11 @@ impl Shared {
         })
     }
 
-    /// How many bytes the log can still take; `None` if as many as the disk has.
+    /// How many bytes the log can still accept; `None` if only the disk limits it.
     fn room(&self, admission: &Admission) -> Option<u64> {
         let left = admission.active.limit().saturating_sub(admission.tail);
         let next = match &admission.next {
-            // The next segment could not be allocated: the active one is all there is.
+            // The next segment could not be allocated, so only the active one has space.
             Next::Failed => return Some(left),
             Next::Wanted => 0,
             Next::Ready(next) => next.length,

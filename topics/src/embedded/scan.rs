@@ -1,6 +1,6 @@
-//! Reading the frames of a segment one after the other, each checked before anybody sees it.
+//! Reading the frames of a segment one after the other. Each frame is checked before it is returned.
 //!
-//! Used by readers, for which every invalid frame is damage, and by recovery, which decides what one means.
+//! Readers use it and treat every invalid frame as damage; recovery uses it and decides what an invalid frame means.
 
 use std::{io, sync::Arc};
 
@@ -13,21 +13,21 @@ use super::{
     recent_frames::RecentFrames,
 };
 
-/// An intact frame.
+/// A frame whose header and checksum are right.
 #[derive(Clone, Debug)]
 pub(super) struct Frame {
     pub(super) header: FrameHeader,
     pub(super) payload: Bytes,
 }
 
-/// What stands at a position.
+/// The outcome of one step of a scan.
 #[derive(Debug)]
 pub(super) enum ScanStep {
-    /// An intact frame.
+    /// The next frame, intact.
     Frame(Frame),
-    /// No intact frame, and why.
+    /// There is no intact frame at this position; the text is the reason.
     Invalid(&'static str),
-    /// The limit of the scan.
+    /// The scan has reached its limit.
     End,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct Scan<'a> {
     /// The LSN of the next frame.
     at: u64,
     limit: u64,
-    /// How much is read at once.
+    /// The bytes read from the file at once, unless a frame is larger.
     block_bytes: usize,
     block: Bytes,
     block_at: u64,
@@ -48,7 +48,7 @@ pub(super) struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    /// A scan of the frames from the one at `at` up to `limit`, in the segment that starts at `base`.
+    /// A scan of the frames in `range`, in the segment that starts at `base`. A frame must start where `range` starts.
     pub(super) fn new(
         file: Arc<dyn DiskFile>,
         base: u64,
@@ -68,7 +68,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Shares frames with other scans.
+    /// Takes frames from `recent` where it has them, and adds those that this scan reads.
     pub(super) fn sharing(self, recent: &'a RecentFrames) -> Self {
         Self { recent: Some(recent), ..self }
     }
@@ -78,7 +78,7 @@ impl<'a> Scan<'a> {
         self.at
     }
 
-    /// Reads and checks the next frame. Stays where it is if that is invalid.
+    /// Reads and checks the next frame. Does not move if the frame is invalid.
     pub(super) fn step(&mut self) -> io::Result<ScanStep> {
         if self.at >= self.limit {
             return Ok(ScanStep::End);
@@ -107,7 +107,7 @@ impl<'a> Scan<'a> {
         Ok(ScanStep::Frame(frame))
     }
 
-    /// So many bytes from the current position on. `None` if they would go beyond the limit.
+    /// The next `length` bytes from the current position. `None` if they would exceed the limit.
     fn bytes(&mut self, length: usize) -> io::Result<Option<Bytes>> {
         if length as u64 > self.limit - self.at {
             return Ok(None);
@@ -119,7 +119,7 @@ impl<'a> Scan<'a> {
         let left = usize::try_from(self.limit - self.at).unwrap_or(usize::MAX);
         let (position, most) = (self.at - self.base, length.max(self.block_bytes).min(left));
         let block = match self.file.read_vec_at(most, position) {
-            // The padding of the last frame may be missing from a file that was cut short.
+            // The padding of the last frame may be missing from a file that was truncated.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && most > length => {
                 self.file.read_vec_at(length, position)
             }
@@ -131,17 +131,17 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// What lies behind the last intact frame.
+/// What lies after the last intact frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Remains {
-    /// The LSN after the last byte that is not zero.
+    /// The LSN after the last byte that is not zero; `None` if all are zero.
     pub(super) end: Option<u64>,
-    /// The LSN of an intact frame that says that more than what is in front of it was durable.
+    /// The LSN of an intact frame that says that the log was durable beyond the invalid frame.
     pub(super) vouching: Option<u64>,
 }
 
-/// Looks through the bytes of `range` for what a crash, or damage, has left there. A frame there vouches for
-/// `invalid` if it says that the log was durable beyond it.
+/// Searches the bytes of `range` for what a crash, or damage, has left there. A frame vouches for the invalid frame at
+/// the LSN `invalid` if it says that the log was durable beyond that LSN.
 pub(super) fn remains(
     file: &Arc<dyn DiskFile>,
     base: u64,
@@ -174,7 +174,7 @@ pub(super) fn remains(
     Ok(remains)
 }
 
-/// Where in the block the magic number of a frame stands, at the places where frames may start.
+/// The positions in the block that have a frame's alignment and its magic number.
 fn frame_starts(block: &[u8]) -> impl Iterator<Item = usize> {
     block
         .chunks_exact(frame::ALIGNMENT)

@@ -14,8 +14,8 @@ const SEGMENT_BYTES: std::ops::RangeInclusive<u64> = 4096..=1 << 30;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogSettings {
-    /// The size of a new segment file. It may differ from that of existing segments. The largest append is half of it, which
-    /// must hold what a processor decides at once.
+    /// The size of a new segment file. It may differ from that of existing segments. The largest append is half of it,
+    /// which must hold what a processor decides at once.
     #[schemars(range(min = 1_048_576, max = 1_073_741_824), extend("x-flag" = "segment-bytes"))]
     pub segment_bytes: u64,
     /// The largest append, all its batches together. Never more than half a segment.
@@ -75,7 +75,7 @@ impl Default for LogSettings {
 }
 
 impl LogSettings {
-    /// Why these settings make no sense, if they do not.
+    /// Checks the settings; an error says what is wrong with them.
     pub(super) fn check(&self) -> Result<(), String> {
         if !SEGMENT_BYTES.contains(&self.segment_bytes) {
             return Err(format!("segment_bytes is {}, not 4096 to 1073741824", self.segment_bytes));
@@ -91,20 +91,21 @@ impl LogSettings {
         Ok(())
     }
 
-    /// The largest append in its encoded form. With it, a segment always has room for its first frame, one append
-    /// and its closing frame.
+    /// The largest append in its encoded form, in bytes. With this limit, a segment always has space for its first
+    /// frame, one append and its closing frame.
     pub(super) fn append_limit(&self) -> usize {
         let half = usize::try_from(self.segment_bytes / 2).unwrap_or(usize::MAX);
         self.append_bytes_max.min(half)
     }
 
-    /// How many partitions all topics together may have, so that a segment's first frame stays small.
+    /// The largest number of partitions of all topics together. It keeps a segment's first frame small.
     pub(super) fn partitions_max(&self) -> usize {
         let quarter = usize::try_from(self.segment_bytes / 4).unwrap_or(usize::MAX);
         quarter.saturating_sub(frame::HEADER_BYTES) / super::heads::HEAD_BYTES
     }
 
-    /// The permits an append of this size takes from the bound of pending bytes: even the largest gets through.
+    /// The permits that an append of this size takes from the bound of pending bytes. The number never exceeds the
+    /// bound, so even the largest append can pass.
     pub(super) fn permits(&self, size: usize) -> u32 {
         u32::try_from(size.min(self.pending_bytes_max).max(1)).unwrap_or(u32::MAX)
     }

@@ -1,9 +1,9 @@
-//! What the threads of the log and its callers share, and how each learns of the others' doings.
+//! The state that the threads of the log and its callers share, and how they notify each other.
 //!
-//! *Locks*, in the order in which they may be taken together: `admission`, then one partition's cache or index. All
-//! are held for short, and none over a call to the disk. *Progress*: one value says how far the log is durable and
-//! whether it has ended; a partition's own ends are moved before it, so whoever learns of a durable receipt can read
-//! its records.
+//! *Locks*, in the order in which they may be taken together: `admission`, then one partition's cache or index. All are
+//! held briefly, and none during a call to the disk.
+//! *Progress*: one value says how far the log is durable and whether it has ended. The ends of the partitions move
+//! before it, so a task that sees a receipt as durable can read its records.
 
 use std::{
     collections::BTreeMap,
@@ -31,7 +31,7 @@ use super::{
     segment::Segment,
     settings::LogSettings,
 };
-use crate::Visibility;
+use crate::{Visibility, metrics::LogMetrics};
 
 /// The state of an open log.
 #[derive(Debug)]
@@ -41,33 +41,34 @@ pub(super) struct Shared {
     pub(super) id: LogId,
     pub(super) settings: LogSettings,
     topics: [OnceLock<Vec<Arc<PartitionLog>>>; Topic::ALL.len()],
-    /// Held over making a topic, which replaces a file.
+    /// Held while a topic is created, which replaces the catalog file.
     pub(super) creating: Mutex<()>,
     /// The segments in use, by the LSN of their first byte.
     pub(super) segments: RwLock<BTreeMap<u64, Arc<Segment>>>,
     pub(super) admission: Mutex<Admission>,
-    /// Wakes the writer: something is pending, or the log is closing.
+    /// Wakes the writer: frames are pending, or the log is closing.
     pub(super) writable: Condvar,
     pub(super) chores: Mutex<Chores>,
     /// Wakes the allocator: there are chores, or the log has ended.
     pub(super) chore_added: Condvar,
-    /// Wakes appends that wait for the next segment: it is there, or could not be made.
+    /// Wakes appends that wait for the next segment: it was allocated, its allocation failed, or the log has ended.
     pub(super) allocated: Notify,
-    /// The bound of bytes that are accepted and not yet durable.
+    /// The bound of bytes that are accepted and not yet durable, one permit a byte.
     pub(super) budget: Semaphore,
     pub(super) progress: watch::Sender<WriterProgress>,
     durable: AtomicU64,
-    /// The bytes of all commands that were accepted since the opening and are not decided.
+    /// The bytes of all commands that were accepted since the log was opened and are not decided yet.
     undecided: AtomicU64,
-    /// What readers have read from the disk lately.
+    /// Frames that readers have read from the disk recently.
     pub(super) recent: RecentFrames,
     pub(super) pins: Mutex<RetentionPins>,
+    pub(super) metrics: LogMetrics,
 }
 
-/// How far the log is.
+/// How far the log is durable, and whether it has ended.
 #[derive(Clone, Debug)]
 pub(super) struct WriterProgress {
-    /// Everything before this LSN is durable.
+    /// The log is durable up to this LSN.
     pub(super) durable: u64,
     pub(super) ended: Option<Ended>,
 }
@@ -75,16 +76,16 @@ pub(super) struct WriterProgress {
 /// Why nothing more will become durable.
 #[derive(Clone, Debug)]
 pub(super) enum Ended {
-    /// The disk failed; the reason.
+    /// The log failed; the text is the reason.
     Failed(Arc<str>),
-    /// It was closed.
+    /// The log was closed.
     Closed,
-    /// It was opened to read.
+    /// The log was opened read-only.
     ReadOnly,
 }
 
 impl Ended {
-    /// In words.
+    /// The reason as a text for error messages.
     pub(super) fn why(&self) -> Arc<str> {
         match self {
             Self::Failed(why) => Arc::clone(why),
@@ -94,16 +95,16 @@ impl Ended {
     }
 }
 
-/// What the allocator is asked to do besides allocating.
+/// The work that waits for the allocator.
 #[derive(Debug, Default)]
 pub(super) struct Chores {
-    /// Index files to write.
+    /// Index files of sealed segments that are to be written.
     pub(super) sealed: Vec<SealedIndex>,
     /// Segments to zero, oldest first.
     pub(super) zeroing: Vec<Arc<Segment>>,
-    /// A segment is to be allocated.
+    /// Whether the next segment is to be allocated.
     pub(super) allocate: bool,
-    /// No more chores will come.
+    /// Whether no more chores will come.
     pub(super) ended: bool,
 }
 
@@ -137,50 +138,52 @@ impl Shared {
             undecided: AtomicU64::new(0),
             recent,
             pins: Mutex::new(RetentionPins::default()),
+            metrics: LogMetrics::new(),
         }
     }
 
-    /// Everything before this LSN is durable.
+    /// The LSN up to which the log is durable.
     pub(super) fn durable(&self) -> u64 {
         self.durable.load(SeqCst)
     }
 
-    /// Counts commands that were just accepted, under the lock of admission.
+    /// Counts the commands of an append that was just accepted. Called under the admission lock.
     pub(super) fn note_undecided(&self, append: &Encoded) {
         for part in append.parts.iter().filter(|part| holds_commands(part.partition.at.topic)) {
             let bytes = part.body.len() as u64;
             let end = part.partition.end(Visibility::Accepted);
-            // First, so that what is decided at once is not taken off before.
+            // Added to the total first, so that commands decided at once are not subtracted before they are added.
             self.undecided.fetch_add(bytes, SeqCst);
             part.partition.with_undecided(|undecided| undecided.add(end, bytes));
         }
     }
 
-    /// Commands of the partition before `next` are decided.
+    /// Notes that the commands of the partition before `next` are decided.
     pub(super) fn decided(&self, at: TopicPartition, next: u64) {
         let Some(partition) = self.partition(at) else { return };
         let bytes = partition.with_undecided(|undecided| undecided.decide(next));
         self.undecided.fetch_sub(bytes, SeqCst);
     }
 
-    /// The bytes of commands that were accepted since the opening and are not decided.
+    /// The bytes of all commands that were accepted since the log was opened and are not decided yet.
     pub(super) fn undecided_bytes(&self) -> u64 {
         self.undecided.load(SeqCst)
     }
 
-    /// Everything before `lsn` is durable, and its partitions' ends say so.
+    /// Notes that the log is durable up to `lsn`. The ends of the partitions must have moved before.
     pub(super) fn set_durable(&self, lsn: u64) {
         let before = self.durable.swap(lsn, SeqCst);
         assert!(before <= lsn, "what was durable stays so");
         self.progress.send_modify(|progress| progress.durable = lsn);
     }
 
-    /// Whether and why the log has ended.
+    /// Why the log has ended; `None` while it is open.
     pub(super) fn ended(&self) -> Option<Ended> {
         self.progress.borrow().ended.clone()
     }
 
-    /// Ends the log, once, and tells everybody who waits for anything.
+    /// Ends the log and wakes every waiting task. The first reason is kept, except that a later one replaces
+    /// `ReadOnly`.
     pub(super) fn end(&self, ended: Ended) {
         lock(&self.admission).closed = true;
         self.progress.send_if_modified(|progress| {
@@ -198,7 +201,7 @@ impl Shared {
         }
     }
 
-    /// The partitions of a topic; none if it does not exist.
+    /// The partitions of a topic; empty if the topic does not exist.
     pub(super) fn partitions(&self, topic: Topic) -> &[Arc<PartitionLog>] {
         self.topics[usize::from(topic.id())].get().map_or(&[], Vec::as_slice)
     }
@@ -211,7 +214,7 @@ impl Shared {
         Topic::ALL.into_iter().flat_map(|topic| self.partitions(topic))
     }
 
-    /// Adds a topic; `bounds` and `index` say what is stored of each partition.
+    /// Adds a topic. `stored` returns the bounds and the index of each partition.
     pub(super) fn add_topic(
         &self,
         topic: Topic,
@@ -227,31 +230,31 @@ impl Shared {
         assert!(added.is_ok(), "a topic is made once");
     }
 
-    /// Where all partitions stand, with everything that was accepted.
+    /// The next offset of every partition, with everything that was accepted.
     pub(super) fn heads(&self) -> Heads {
         self.all_partitions().map(|log| (log.at, log.end(Visibility::Accepted))).collect()
     }
 
-    /// The segment that holds this LSN, or the first one after it.
+    /// The segment that contains this LSN, or else the first one after it.
     pub(super) fn segment_at(&self, lsn: u64) -> Option<Arc<Segment>> {
         let segments = self.segments.read().expect("no thread panics with the segments locked");
         let before = segments.range(..=lsn).next_back().filter(|(_, segment)| lsn < segment.limit());
         before.or_else(|| segments.range(lsn..).next()).map(|(_, segment)| Arc::clone(segment))
     }
 
-    /// Puts a segment into use.
+    /// Adds a segment to those in use.
     pub(super) fn add_segment(&self, segment: &Arc<Segment>) {
         let mut segments = self.segments.write().expect("no thread panics with the segments locked");
         segments.insert(segment.base, Arc::clone(segment));
     }
 
-    /// Gives the allocator something to do.
+    /// Adds a chore with `add`, and wakes the allocator.
     pub(super) fn add_chore(&self, add: impl FnOnce(&mut Chores)) {
         add(&mut lock(&self.chores));
         self.chore_added.notify_all();
     }
 
-    /// Asks for the next segment again if allocating it had failed.
+    /// Requests the next segment again if its allocation has failed.
     pub(super) fn retry_allocation(&self, admission: &mut Admission) {
         if matches!(admission.next, Next::Failed) {
             admission.next = Next::Wanted;

@@ -1,7 +1,8 @@
-//! The tail of the active segment on opening: looking behind the last valid frame, and repairing what a crash left.
+//! The tail of the active segment on opening: examining what lies after the last valid frame, and repairing what a
+//! crash left.
 //!
-//! *Durability*: nothing is changed before the whole tail was looked at and found to be torn, not damaged. What is
-//! repaired is synced before the log is used. Repairing twice, after a crash during the first time, does the same.
+//! *Durability*: nothing is changed before the whole tail was examined and found to be torn, not damaged. The repair is
+//! synced before the log is used. Repeating the repair, after a crash during the first one, has the same result.
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use super::{
 };
 
 impl Recovery<'_> {
-    /// Makes the first segment again, which was left without frames and not fully allocated.
+    /// Creates the first segment again, which was left without frames and not fully allocated.
     pub(super) fn start_over(&self, recovered: &mut Recovered, file: &Found) -> Result<(), OpenError> {
         let segment = Segment::create(self.disk, self.dir, file.base, self.settings.segment_bytes)
             .map_err(OpenError::io("allocate", &file.path))?;
@@ -26,8 +27,9 @@ impl Recovery<'_> {
         Ok(())
     }
 
-    /// Where what lies behind the last valid frame ends, in its file and in each later one; `None` for only zeros. An
-    /// error if a frame there says that more was durable.
+    /// For `file` and each later file, the LSN after the last byte that is not zero; in `file` only bytes after the
+    /// last valid frame, at `end`, count. `None` if there are only zeros. Fails if a frame there says that more was
+    /// durable.
     pub(super) fn check_tail(
         &self,
         file: &Found,
@@ -49,8 +51,9 @@ impl Recovery<'_> {
         Ok(torn)
     }
 
-    /// The file with its end where a frame may start. One that was cut short, as a copy may be, can end in the padding
-    /// of a whole frame; it gets that back, and the next segment a base that frames can have.
+    /// Pads the file to an end at which a frame may start. A file that was truncated, as a copy may be, can end within
+    /// the padding of a whole frame. It gets that padding back, and the next segment gets an aligned base. Changes
+    /// nothing without `repair`.
     pub(super) fn pad(&self, file: &Found) -> Result<Found, OpenError> {
         let length = file.length.next_multiple_of(ALIGNMENT as u64);
         if !self.repair {
@@ -65,7 +68,7 @@ impl Recovery<'_> {
         Ok(Found { length, ..file.clone() })
     }
 
-    /// Zeroes what follows the last valid frame and makes all in front of it durable.
+    /// Zeroes the bytes after the last valid frame up to `torn`, and makes everything before them durable.
     pub(super) fn repair_tail(
         &self,
         file: &Found,
@@ -84,7 +87,8 @@ impl Recovery<'_> {
         open.sync().map_err(io())
     }
 
-    /// Keeps the segment that was prepared after the active one if it is as it should be; removes other leftovers.
+    /// Keeps the segment that was prepared after the active one if its place and size are right and it holds only
+    /// zeros. Removes all other files after the active one.
     pub(super) fn take_next<'a>(
         &self,
         recovered: &mut Recovered,

@@ -1,4 +1,4 @@
-//! The [`Topics`] of the embedded log: the way in from async code.
+//! The [`Topics`] of the embedded log: its interface for async code.
 
 use std::{pin::pin, sync::Arc};
 
@@ -144,7 +144,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Encodes and appends.
+    /// Encodes the batches and appends them.
     async fn append_batches(&self, batches: Vec<Batch>, purpose: Purpose) -> Result<Appended, AppendError> {
         let append = Encoded::new(&batches, &self.settings, |batch| self.partition(batch.at))
             .map_err(AppendError::Rejected)?;
@@ -152,7 +152,7 @@ impl Shared {
         self.append(&append, purpose).await.map_err(AppendError::Rejected)
     }
 
-    /// Appends. Dropping the future before it returns leaves nothing behind.
+    /// Appends an encoded append. Dropping the future before it returns leaves nothing behind.
     async fn append(&self, append: &Encoded, purpose: Purpose) -> Result<Appended, AppendRejection> {
         let permits = self.budget.acquire_many(append.permits).await.map_err(|_| AppendRejection::Closed)?;
         let mut asked = None;
@@ -172,8 +172,9 @@ impl Shared {
         }
     }
 
-    /// Admits an append if it can be. An error says why there is no room: an attempt to allocate failed that was begun
-    /// after the append first asked, which `asked` keeps.
+    /// Admits an append if possible. `asked` keeps the number of allocation attempts begun when the append first needed
+    /// a segment. An error is the reason why there is no space: an attempt begun later has failed, or the space left is
+    /// reserved.
     fn admit(
         &self,
         append: &Encoded,
@@ -211,7 +212,7 @@ impl Shared {
         Ok(verdict)
     }
 
-    /// Rejects appends from now on; the writer ends when it has written what was accepted.
+    /// Rejects appends from now on. The writer ends once it has written everything that was accepted.
     pub(super) fn stop_appends(&self) {
         lock(&self.admission).closed = true;
         self.budget.close();
@@ -219,7 +220,7 @@ impl Shared {
         self.writable.notify_all();
     }
 
-    /// Gives writer and allocator their first work.
+    /// Queues the first work of the writer and the allocator. `rebuilt` are index files that are to be written.
     pub(super) fn start(&self, rebuilt: Vec<super::index::SealedIndex>) {
         let mut admission = lock(&self.admission);
         let active = Arc::clone(&admission.active);

@@ -1,9 +1,10 @@
-//! The writer: one group of frames after the other, written, synced, then made known.
+//! The writer: writes one group of frames after the other, syncs it, then publishes it.
 //!
-//! *Ordering*: exactly one group is under way at any time, and a group lies in one segment; so what is durable is
-//! always a prefix of the log. *Durability*: a group is durable when `fdatasync` returns, and nothing is told to
-//! anybody before. *Failure*: when a write or sync fails, the log has ended for good. The kernel may have dropped the
-//! pages while calling them clean, so trying again would prove nothing; only a new opening reads what is really there.
+//! *Ordering*: exactly one group is in progress at any time, and a group lies in one segment. What is durable is
+//! therefore always a prefix of the log.
+//! *Durability*: a group is durable when `fdatasync` returns, and is not reported to anything before that.
+//! *Failure*: when a write or sync fails, the log has ended permanently. The kernel may have dropped the pages and
+//! marked them clean, so a retry would prove nothing. Only a new opening reads what is really on the disk.
 
 use std::{io, sync::Arc, time::Instant};
 
@@ -19,30 +20,31 @@ use super::{
     segment::Segment,
     shared::{Ended, Shared},
 };
-use crate::{Visibility, metrics as names};
+use crate::Visibility;
 
-/// Writes what was accepted. There is one to a log.
+/// Makes accepted appends durable. Each log has one writer.
 #[derive(Debug)]
 pub struct Writer {
     shared: Arc<Shared>,
     segment: Arc<Segment>,
     file: Arc<dyn DiskFile>,
     index: SegmentIndex,
-    /// Whether the segment's last frame is a closing one, or it has none.
+    /// Whether the segment's last frame is a closing one, or the segment has no frame: then no closing frame is
+    /// missing.
     vouched: bool,
     buffer: Vec<u8>,
 }
 
-/// What a step of the writer, or of the allocator, did.
+/// The outcome of a step of the writer or the allocator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StepOutcome {
-    /// Something; there may be more.
+    /// The step did some work; there may be more.
     Work,
-    /// Nothing: there is nothing to do at present.
+    /// There is nothing to do at present.
     Nothing,
-    /// It tried and failed; worth another try after a while.
+    /// The step tried and failed; a retry after a pause may succeed.
     Failed,
-    /// Nothing, and there never will be anything.
+    /// There is nothing to do, and there never will be: the log has ended.
     Ended,
 }
 
@@ -57,7 +59,7 @@ impl Writer {
         Ok(Self { shared, segment, file, index, vouched, buffer: Vec::new() })
     }
 
-    /// Writes steps until the log has ended.
+    /// Runs steps until the log has ended.
     pub(super) fn run(mut self) {
         loop {
             match self.step(now_ms()) {
@@ -75,7 +77,8 @@ impl Writer {
         drop(waited.expect("no thread panics while it holds this lock"));
     }
 
-    /// Takes all that is pending in one segment and makes it durable. `now_ms` is the time of the frames.
+    /// Takes all pending frames of one segment and makes them durable. `now_ms` is the time that the frames record, in
+    /// milliseconds since 1970.
     pub fn step(&mut self, now_ms: u64) -> StepOutcome {
         if self.shared.ended().is_some() {
             return StepOutcome::Ended;
@@ -118,9 +121,9 @@ impl Writer {
         }
         let started = Instant::now();
         self.file.sync()?;
-        metrics::histogram!(names::SYNC_SECONDS.name).record(started.elapsed());
-        metrics::histogram!(names::GROUP_BYTES.name).record((last.end() - first.lsn) as f64);
-        metrics::counter!(names::APPENDED_BYTES.name).increment(last.end() - first.lsn);
+        self.shared.metrics.sync_seconds.record(started.elapsed());
+        self.shared.metrics.group_bytes.record((last.end() - first.lsn) as f64);
+        self.shared.metrics.appended_bytes.increment(last.end() - first.lsn);
         self.publish(group, now_ms);
         if let Some(sealed) = sealed {
             self.shared.add_chore(|chores| chores.sealed.push(sealed));
@@ -128,7 +131,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Moves on to another segment, if it is another. Returns the index of the one that is left.
+    /// Moves on to `segment` unless it is the current one. Returns the index of the segment that is left.
     fn enter(&mut self, segment: &Arc<Segment>) -> io::Result<Option<SealedIndex>> {
         if segment.base == self.segment.base {
             return Ok(None);
@@ -164,7 +167,8 @@ impl Writer {
         });
     }
 
-    /// Makes a durable group known: first where its records are, then that they are there, then to those who wait.
+    /// Publishes a durable group: first the index entries, then the ends of the partitions, then the notifications of
+    /// waiting tasks.
     fn publish(&mut self, group: &[PendingFrame], now_ms: u64) {
         let Some(end) = group.last().map(PendingFrame::end) else { return };
         self.vouched = matches!(group.last(), Some(PendingFrame { payload: FramePayload::Close, .. }));
@@ -183,7 +187,7 @@ impl Writer {
                 records += u64::from(section.count);
             }
         }
-        metrics::counter!(names::APPENDED_RECORDS.name).increment(records);
+        self.shared.metrics.appended_records.increment(records);
         self.shared.set_durable(end);
         self.shared.budget.add_permits(permits);
         for frame in group {

@@ -1,4 +1,4 @@
-//! A failing disk and a slow one: nothing false is ever said, and everything has a bound.
+//! A failing disk and a slow one: the log never reports anything false, and everything is bounded.
 
 use std::sync::{Arc, atomic::Ordering::SeqCst};
 

@@ -1,4 +1,4 @@
-//! A log that is full at some size keeps room for what follows from the commands that it has taken.
+//! A log with a size limit reserves space for what follows from the commands that it has accepted.
 
 use bytes::Bytes;
 use orderflow_schemas::{Offset, Topic, TopicPartition};
@@ -16,7 +16,7 @@ fn batch(at: TopicPartition, bytes: usize) -> Vec<Batch> {
     vec![Batch { at, records: vec![Bytes::from(vec![1; bytes])] }]
 }
 
-/// Appends new commands of 100 bytes until they are refused; how many were taken.
+/// Appends new commands of 100 bytes until one is refused; returns how many were accepted.
 async fn fill_up(log: &EmbeddedLog) -> u64 {
     for taken in 0.. {
         match log.append_new(batch(COMMANDS, 100)).await {
@@ -43,7 +43,7 @@ async fn new_commands_are_refused_while_there_is_room_for_what_follows_from_thos
     let dir = tempfile::tempdir().unwrap();
     let log = limited(dir.path()).await;
     let taken = fill_up(&log).await;
-    // Some ten times the bytes of the commands can still be appended, whatever else is refused.
+    // About ten times the bytes of the commands can still be appended, although new commands are refused.
     for _ in 0..taken {
         log.append(batch(EVENTS, 1_000)).await.unwrap();
     }

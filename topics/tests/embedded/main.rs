@@ -1,4 +1,4 @@
-//! What the embedded log promises beyond the conformance suite: recovery, room, failure, retention.
+//! What the embedded log guarantees beyond the conformance suite: recovery, space, failure, retention.
 #![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
 mod failure;

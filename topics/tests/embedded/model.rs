@@ -1,4 +1,4 @@
-//! Random appends, steps, power cuts and openings, beside a model that is a list of records.
+//! Random appends, steps, power cuts and openings, compared with a model that is a list of records.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::support::*;
 
 #[derive(Clone, Debug)]
 enum Action {
-    /// Appends so many records to the first and to the second partition, at once.
+    /// One append with this many records to the first and to the second partition.
     Append(usize, usize),
     Write,
     Allocate,
@@ -35,7 +35,7 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
     prop::collection::vec(action, 1..80)
 }
 
-/// The log under test, and what it should hold.
+/// The log under test, and what it should contain.
 struct Run {
     disk: VolatileDisk,
     settings: LogSettings,
@@ -90,7 +90,7 @@ impl Run {
             batches.push(Batch { at, records });
         }
         batches.retain(|batch| !batch.records.is_empty());
-        // Pending or full: it was not accepted.
+        // Pending or full: the append was not accepted.
         if let Some(Ok(_)) = poll_once(self.log.append(batches.clone())) {
             for batch in batches {
                 self.accepted[usize::from(batch.at.partition.0)].extend(batch.records);
@@ -99,7 +99,7 @@ impl Run {
         }
     }
 
-    /// Opens again, after what `between` does to the disk, and checks that a prefix of the appends is there.
+    /// Reopens the log after `between` has changed the disk, and checks that it contains a prefix of the appends.
     async fn reopen(&mut self, between: impl FnOnce(&VolatileDisk)) {
         let durable = self.ends(Visibility::Durable).await;
         between(&self.disk);

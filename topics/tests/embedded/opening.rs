@@ -1,4 +1,4 @@
-//! Who may open a directory, and what opening it to read leaves alone.
+//! Which processes may open a directory, and what a read-only opening leaves unchanged.
 
 use std::sync::Arc;
 

@@ -42,7 +42,7 @@ fn is_damaged(opened: &Result<(EmbeddedLog, OpenReport), OpenError>) -> bool {
     matches!(opened, Err(OpenError::Damaged { .. }))
 }
 
-/// Where frames start, by their magic number.
+/// The positions of the frames in a segment, found by their magic number.
 fn frames(segment: &[u8]) -> Vec<usize> {
     (0..segment.len()).step_by(8).filter(|at| segment[*at..].starts_with(b"OFL1")).collect()
 }
@@ -137,7 +137,7 @@ async fn a_closed_log_vouches_for_its_last_append() {
 async fn damage_in_a_sealed_segment_is_never_served_nor_cut() {
     let (mut files, all) = crashed_after(60).await;
     let starts = frames(&files[FIRST_SEGMENT]);
-    // Two frames: the reader must get what is in front, and an error, not a gap.
+    // Two frames: the reader must get the records before the damage and then an error, not a gap.
     files.get_mut(FIRST_SEGMENT).unwrap()[starts[11] + 80] ^= 1;
     let before = files[FIRST_SEGMENT].clone();
     let (dir, opened) = reopen(&files);

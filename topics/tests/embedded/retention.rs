@@ -1,4 +1,4 @@
-//! Retention: what goes, what stays, and that offsets never start over.
+//! Retention: which segments are removed, which stay, and that offsets never start over.
 
 use bytes::Bytes;
 use orderflow_schemas::Offset;

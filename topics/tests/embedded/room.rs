@@ -1,4 +1,4 @@
-//! A full disk: appends are rejected with the reason, nothing accepted is lost, and it heals by itself.
+//! A full disk: appends are rejected with the reason, nothing accepted is lost, and the log recovers by itself.
 
 use std::sync::{Arc, atomic::Ordering::SeqCst};
 
@@ -11,7 +11,7 @@ use orderflow_topics::{
 
 use crate::support::*;
 
-/// Appends until the log says it is full. Returns what was accepted, and why it is full.
+/// Appends until the log reports that it is full. Returns the accepted records and the reason.
 async fn fill_up(log: &EmbeddedLog) -> (Vec<Bytes>, String) {
     let mut accepted = Vec::new();
     loop {

@@ -1,4 +1,4 @@
-//! What the tests share: small logs, appends and reads in one line, and disks that fail or lose power on purpose.
+//! What the tests share: small logs, appends and reads in one line, and disks that fail or lose power on request.
 
 use std::{
     any::Any,
@@ -26,7 +26,7 @@ pub const TOPIC: Topic = Topic::OrdersCommands;
 pub const FIRST: TopicPartition = TopicPartition::new(TOPIC, 0);
 pub const SECOND: TopicPartition = TopicPartition::new(TOPIC, 1);
 
-/// Segments of 4 KiB, a dense index and no cache.
+/// Settings with segments of 4 KiB, a dense index and no cache.
 pub fn small() -> LogSettings {
     LogSettings { segment_bytes: 4096, cache_bytes_max: 0, index_stride_bytes: 256, ..LogSettings::default() }
 }
@@ -53,7 +53,7 @@ pub async fn try_append(
     log.append(vec![Batch { at, records }]).await
 }
 
-/// Appends and waits until it is durable.
+/// Appends records and waits until they are durable.
 pub async fn append(log: &EmbeddedLog, at: TopicPartition, records: Vec<Bytes>) -> Appended {
     let appended = try_append(log, at, records).await.unwrap();
     log.durable(appended.receipt).await.unwrap();
@@ -73,12 +73,12 @@ pub async fn read_all(log: &EmbeddedLog, at: TopicPartition) -> Vec<Bytes> {
     conformance::read_all(log, at, Visibility::Durable).await
 }
 
-/// Lets the steps run until there is nothing left to do.
+/// Runs the steps until nothing is left to do.
 pub fn run_steps(steps: &mut Steps) {
     while steps.allocator.step() == StepOutcome::Work || steps.writer.step(1) == StepOutcome::Work {}
 }
 
-/// Polls a future once.
+/// Polls a future once; returns its output if it is ready, and drops it otherwise.
 pub fn poll_once<F: Future>(future: F) -> Option<F::Output> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => Some(output),
@@ -94,7 +94,7 @@ pub fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-/// A new directory with these files.
+/// Creates a directory with these files.
 pub fn directory_of(files: &BTreeMap<String, Vec<u8>>) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     for (name, bytes) in files {
@@ -103,7 +103,7 @@ pub fn directory_of(files: &BTreeMap<String, Vec<u8>>) -> tempfile::TempDir {
     dir
 }
 
-/// The real disk, except that it can be told to have no room or to fail to sync.
+/// The real disk, which can be told to have no space or to fail to sync.
 #[derive(Clone, Debug, Default)]
 pub struct FailingDisk {
     pub no_room: Arc<AtomicBool>,
@@ -174,7 +174,7 @@ impl DiskFile for FailingFile {
     }
 }
 
-/// A disk in memory that can lose power: of what was not synced, each sector and name is kept or lost as chance has it.
+/// A disk in memory that can lose power: each sector and name that was not synced is kept or lost at random.
 #[derive(Clone, Debug, Default)]
 pub struct VolatileDisk(Arc<Mutex<BTreeMap<PathBuf, Arc<VolatileFile>>>>);
 
@@ -193,7 +193,7 @@ struct FileState {
 const SECTOR: usize = 64;
 
 impl VolatileDisk {
-    /// Loses power. `keep` decides over each sector and name that is not durable.
+    /// Loses power. `keep` decides for each sector and name that is not durable whether it survives.
     pub fn lose_power(&self, mut keep: impl FnMut() -> bool) {
         self.0.lock().unwrap().retain(|_, file| {
             let state = &mut *file.state.lock().unwrap();

@@ -1,4 +1,4 @@
-//! A store's checkpoint, and the log it was filled from, against the log.
+//! Compares a store's checkpoint, and the id of its log, with the log.
 
 use anyhow::Result;
 use orderflow_feed::PartitionCheckpoint;
@@ -8,17 +8,17 @@ use orderflow_topics::{Topics, Visibility, partitions_of};
 
 use crate::Differences;
 
-/// How many repeats are passed over to find the last event.
+/// How many records are read backwards to find the last event that is not a repeat.
 const REPEATS_MAX: usize = 1_000;
 
-/// A store must show this log. One that nothing was written to shows none.
+/// The store must be filled from this log. A store with nothing written has no log id.
 pub(crate) fn compare_log(name: &str, log: &LogId, stored: Option<&LogId>, differences: &mut Differences) {
     if let Some(stored) = stored.filter(|stored| *stored != log) {
         differences.add(|| format!("the {name} was filled from the log {stored}, and this is the log {log}"));
     }
 }
 
-/// The checkpoint must stand in the log, behind the event whose number it has.
+/// The checkpoint must be in the log, directly after the event with the checkpoint's number.
 pub(crate) async fn compare_checkpoint(
     name: &str,
     topics: &dyn Topics,
@@ -70,8 +70,9 @@ async fn compare_partition(
     Ok(())
 }
 
-/// The number of the last event before the mark. The last records may be repeats, which have lower numbers; then it
-/// stands a little before them. `None` if there is none, or one that cannot be read, which is found elsewhere.
+/// The number of the last event before the checkpoint's offset. The last records may be repeats, which have lower
+/// numbers; the event is then a little earlier. `None` if there is no such event, or an unreadable one, which another
+/// check reports.
 async fn number_before(
     topics: &dyn Topics,
     at: TopicPartition,

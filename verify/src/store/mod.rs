@@ -1,8 +1,8 @@
-//! A store against the log: it contains what follows from the log up to its checkpoint, and nothing else.
+//! Compares a store with the log: the store contains exactly what follows from the log up to its checkpoint.
 //!
-//! Retention removes the beginnings of partitions: what a store has of them is counted as unchecked, since nothing is left
-//! that could tell whether it is as it should be. So is what a store has beyond the end of a log that is behind it; that it
-//! is ahead is a difference of its own.
+//! Retention removes the beginnings of partitions. Content of a store from that time is counted as unchecked, since
+//! the log has nothing to compare it with. If the log is behind the store, content beyond the end of the log is
+//! unchecked too. That the store is ahead is a difference of its own.
 
 mod checkpoint;
 mod database;
@@ -17,30 +17,30 @@ use crate::{Report, ledger::Rows, reach::Reach, sorter::Sorted};
 pub(super) use checkpoint::{compare_checkpoint, compare_log};
 pub use database::DatabaseContent;
 
-/// What a store holds, as verification sees it.
+/// The content of a store, as verification needs it.
 #[async_trait]
 pub trait StoredContent: Send + Sync {
-    /// The store's name.
+    /// The name of the store.
     fn name(&self) -> &'static str;
 
-    /// The log that it was filled from; none if nothing was stored yet.
+    /// The id of the log that the store was filled from; `None` if nothing was stored yet.
     async fn log(&self) -> Result<Option<LogId>>;
 
-    /// How far it is.
+    /// How far the store has applied the log.
     async fn checkpoint(&self) -> Result<Checkpoint>;
 
-    /// Compares its content with what follows from the log, and adds what differs to the report.
+    /// Compares the store's content with `expected`, and adds differences to the report.
     async fn compare(&self, expected: Expected, report: &mut Report) -> Result<()>;
 }
 
-/// What a store must contain at its checkpoint, by the log.
+/// The content that a store must have at its checkpoint, according to the log.
 pub struct Expected {
-    /// All changes of orders, in the order of the orders' ids.
+    /// All changes of orders, sorted by order id.
     pub(crate) orders: Sorted,
-    /// What can be compared of orders.
+    /// Which orders can be compared.
     pub(crate) orders_reach: Reach,
-    /// SKUs as they stand.
+    /// The row of each SKU at the checkpoint.
     pub(crate) stock: Rows,
-    /// What can be compared of SKUs.
+    /// Which SKUs can be compared.
     pub(crate) stock_reach: Reach,
 }

@@ -1,4 +1,5 @@
-//! What was decided of the replayed orders, read from the log: its events carry the trace of the request they came of.
+//! The decisions about the replayed orders, read from the log. Each event carries the trace of the request that
+//! caused it, which identifies the events of a replay.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -11,22 +12,22 @@ use serde_json::value::RawValue;
 use crate::load::client::Client;
 
 const TOPIC: &str = "orders.events";
-/// Records of one answer.
+/// Records asked for in one request.
 const LIMIT: u32 = 10_000;
 
-/// Where each partition of the events ends.
+/// The end offset of each partition of `orders.events`, by partition number.
 pub type Ends = BTreeMap<u64, u64>;
 
-/// What was decided.
+/// How the replayed orders were decided, other than reserved.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Decisions {
-    /// Orders that had been placed before, under the same key.
+    /// Orders that had already been placed under the same key.
     pub repeated: u64,
-    /// Orders that could not be placed, by reason.
+    /// Orders that could not be placed, by the reason of the failure or the code of the rejection.
     pub failed: BTreeMap<String, u64>,
 }
 
-/// A line of `GET /topics/{topic}/{partition}/records`.
+/// One line of the response of `GET /topics/{topic}/{partition}/records`.
 #[derive(Deserialize)]
 struct Line<'a> {
     offset: u64,
@@ -59,7 +60,7 @@ struct Rejected {
     code: String,
 }
 
-/// Where the events end now.
+/// The current end of each partition of events.
 pub async fn ends(admin: &mut Client) -> Result<Ends> {
     let topics = admin.get("/topics").await?;
     let topic = topics["items"].as_array().into_iter().flatten().find(|topic| topic["topic"] == TOPIC);
@@ -70,7 +71,7 @@ pub async fn ends(admin: &mut Client) -> Result<Ends> {
 }
 
 impl Decisions {
-    /// Reads the events from `ends` on that belong to this trace.
+    /// Reads the events of the trace `trace` from the offsets in `ends` on, and counts them.
     pub async fn read(admin: &mut Client, ends: &Ends, trace: &str) -> Result<Self> {
         let mut decisions = Self::default();
         for (partition, end) in ends {
@@ -82,7 +83,7 @@ impl Decisions {
         Ok(decisions)
     }
 
-    /// Reads some events of a partition; the offset of the last of them, if there are any.
+    /// Reads one chunk of a partition. Returns the offset of its last record, or `None` at the end.
     async fn read_some(
         &mut self,
         admin: &mut Client,

@@ -1,4 +1,4 @@
-//! The lines of a file or of standard input, unpacked on the way. How it is packed is seen from its first bytes.
+//! The lines of a file or of standard input, decompressed. The first bytes tell the compression.
 
 use std::{
     fs::File,
@@ -12,33 +12,33 @@ use indicatif::ProgressBar;
 
 use super::pace::Pace;
 
-/// Lines of one request. Many enough that a request costs nothing a line, few enough that progress is seen and a
-/// lost answer costs little to repeat.
+/// Lines in one request. The number is large enough that the cost of a request does not matter for a line. It is
+/// small enough to show progress and to repeat a request cheaply after a lost response.
 const LINES_PER_REQUEST: u64 = 4_000;
-/// Bytes of one request, about.
+/// The approximate size of the body of one request.
 const BYTES_PER_REQUEST: usize = 4 << 20;
-/// Bytes of a line that are kept. A server takes no line as long as this, so the rest of it makes no difference.
+/// Bytes that are kept of a line. No server accepts a line of this length, so the rest of the line does not matter.
 const LINE_BYTES_MAX: u64 = 1 << 20;
-/// The largest window of a zstd frame, as a power of two of bytes; what `zstd --long=31` writes.
+/// The largest accepted window of a zstd frame, as a power of two in bytes: what `zstd --long=31` writes.
 const ZSTD_WINDOW_LOG_MAX: u32 = 31;
 
-/// What is replayed, line by line.
+/// Reads the input line by line.
 pub struct Lines {
     input: Box<dyn BufRead + Send>,
     line: Vec<u8>,
     number: u64,
 }
 
-/// Lines to post, and what came after them.
+/// The lines of one request.
 pub struct Part {
-    /// The lines, as they are in the file.
+    /// The lines as they are in the file.
     pub body: Bytes,
-    /// The number in the file of the first of them, from 1.
+    /// The number of the first line in the file, counted from 1.
     pub first: u64,
 }
 
 impl Lines {
-    /// Opens a file; `-` is standard input.
+    /// Opens a file; `-` is standard input. The bar shows how many bytes of the file were read.
     pub fn open(path: &Path, bar: Option<&ProgressBar>) -> Result<Self> {
         let raw: Box<dyn Read + Send> = if path == Path::new("-") {
             Box::new(stdin())
@@ -58,7 +58,7 @@ impl Lines {
         let packed = io::Cursor::new(first.clone()).chain(raw);
         let input: Box<dyn BufRead + Send> = match first.as_slice() {
             [0x1f, 0x8b, ..] => Box::new(BufReader::new(flate2::read::MultiGzDecoder::new(packed))),
-            // A frame, or one to be skipped, RFC 8878.
+            // A zstd frame or a skippable frame (RFC 8878).
             [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => {
                 let mut decoder = zstd::Decoder::new(packed)?;
                 decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
@@ -69,7 +69,8 @@ impl Lines {
         Ok(Self { input, line: Vec::new(), number: 0 })
     }
 
-    /// The next line with its end, without a byte order mark, and cut where it is longer than any server takes.
+    /// The next line with its line end, without a byte order mark. A line that is longer than any server accepts is
+    /// cut.
     pub fn next_line(&mut self) -> Result<Option<&[u8]>> {
         self.line.clear();
         let read = self.input.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut self.line);
@@ -88,7 +89,7 @@ impl Lines {
         Ok(Some(line.strip_prefix(mark).unwrap_or(line)))
     }
 
-    /// The body of the next request. Where the input breaks off, what was whole before that comes with the error.
+    /// The body of the next request. If reading fails, the complete lines before the failure come with the error.
     pub fn next_part(&mut self, pace: &mut Pace) -> (Option<Part>, Result<()>) {
         let (mut body, first, mut ended) = (Vec::new(), self.number + 1, Ok(()));
         while self.number + 1 < first + LINES_PER_REQUEST && body.len() < BYTES_PER_REQUEST {

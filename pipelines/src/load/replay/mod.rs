@@ -1,5 +1,5 @@
-//! `orderflow replay`: posts a file of orders to a running server, as fast as it takes them or at a multiple of the
-//! pace they were placed at. Safe to run twice: each line has its idempotency key.
+//! `orderflow replay`: posts a file of orders to a running server, as fast as the server accepts them or at a
+//! multiple of the pace they were placed at. Running it twice is safe, because each line has its idempotency key.
 
 mod decisions;
 mod input;
@@ -27,30 +27,31 @@ use self::{
 pub use self::{pace::Speed, report::Report};
 use super::client::{Client, Target};
 
-/// How often a request is repeated before the replay gives up.
+/// How often a request is sent before the replay gives up.
 const TRIES: u32 = 20;
-/// The longest pause before a repeat, whatever the server asks for.
+/// The longest pause before a repeat, even if the server asks for a longer one.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
-/// What to replay.
+/// What to replay, and where.
 #[derive(Debug)]
 pub struct Replay {
-    /// The file; `-` is standard input.
+    /// The file of orders; `-` is standard input.
     pub file: PathBuf,
-    /// The server.
+    /// The server to send the orders to.
     pub target: Target,
-    /// How fast.
+    /// The pace at which lines are posted.
     pub speed: Speed,
-    /// First receive so many percent of what the file orders of each SKU.
+    /// Before the replay, receive this percentage of the units that the file orders of each SKU; `None` receives
+    /// nothing.
     pub stock_percent: Option<u32>,
 }
 
-/// Replays the file. The report says how far it came where it could not go on to the end.
+/// Replays the file. If the replay cannot go on to the end, the report says how far it came and why.
 pub async fn run(replay: &Replay) -> Result<Report> {
-    // All that comes of this replay can be told from what others do meanwhile.
+    // The trace separates the events of this replay from events of other clients.
     let trace = Uuid::new_v4().simple().to_string();
     let mut client = Client::new(&replay.target, "service", "replay").traced(&trace);
-    // Who looks at all topics is an admin.
+    // Only an admin may read all topics.
     let mut admin = Client::new(&replay.target, "admin", "replay");
     if let Some(percent) = replay.stock_percent {
         stock::receive(&replay.file, percent, &mut client).await?;
@@ -89,7 +90,7 @@ async fn send_all(
     }
 }
 
-/// Waits until all is decided and shown, and counts what was decided.
+/// Waits until all orders are decided and shown, and counts the decisions.
 async fn settle(
     admin: &mut Client,
     ends: &Result<Ends>,
@@ -104,8 +105,8 @@ async fn settle(
     Ok(())
 }
 
-/// Posts lines and repeats them, under the same keys, when the answer is lost or the server is busy. What the server
-/// refuses is refused again, so it is not repeated.
+/// Posts lines. If the response is lost or the server is busy, repeats the request under the same keys. A refusal by
+/// the server is final and is not repeated.
 async fn post(client: &mut Client, path: &str, body: Bytes) -> Result<serde_json::Value> {
     let mut tries = 0;
     loop {
@@ -127,7 +128,7 @@ async fn post(client: &mut Client, path: &str, body: Bytes) -> Result<serde_json
     }
 }
 
-/// Whether the same request may come to something else in a moment.
+/// Whether the same request may have another outcome later.
 fn is_worth_a_repeat(status: StatusCode) -> bool {
     status.is_server_error()
         || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS]

@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 use orderflow_schemas::Timestamp;
 use serde::Deserialize;
 
-/// A request of a paced replay holds the orders of so much real time.
+/// The span of real time whose orders go into one request of a paced replay.
 const STEP: Duration = Duration::from_millis(20);
 
-/// How fast to replay.
+/// The pace of a replay.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Speed {
-    /// As fast as the server takes it.
+    /// As fast as the server accepts the lines.
     Max,
-    /// So many times the pace of `placed_at`.
+    /// A multiple of the pace of `placed_at`, above 0.
     Times(f64),
 }
 
@@ -45,13 +45,13 @@ struct Placed {
 }
 
 impl Pace {
-    /// From now on.
+    /// A pace whose clock starts now.
     pub fn new(speed: Speed) -> Self {
         let now = Instant::now();
         Self { speed, started: now, first: None, due: now }
     }
 
-    /// Whether the request should end with this line. A line that says no time is due with the one before it.
+    /// Whether the request should end with this line. A line without `placed_at` is due with the line before it.
     pub fn reached(&mut self, line: &[u8]) -> bool {
         let Speed::Times(times) = self.speed else { return false };
         let placed: Option<Placed> = serde_json::from_slice(line).ok();

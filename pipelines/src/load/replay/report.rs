@@ -1,4 +1,4 @@
-//! What came of a replay, counted.
+//! The counted results of a replay.
 
 use std::{
     collections::BTreeMap,
@@ -11,31 +11,31 @@ use indicatif::ProgressBar;
 
 use super::decisions::Decisions;
 
-/// How many rejected lines are named.
+/// How many rejected lines are printed at most.
 const REJECTED_NAMED: u64 = 100;
 
-/// What came of it.
+/// The results of a replay.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// Lines the server took.
+    /// Lines that the server accepted.
     pub accepted: u64,
-    /// Lines it refused.
+    /// Lines that the server rejected.
     pub rejected: u64,
-    /// Lines it refused, by the slug of the problem.
+    /// The number of rejected lines by the slug of their problem.
     pub rejected_by_type: BTreeMap<String, u64>,
-    /// What was decided of those it took, if that could be read.
+    /// The decisions about the accepted lines; `None` if they could not be read.
     pub decisions: Option<Decisions>,
-    /// Until all accepted lines were durable.
+    /// The time until all accepted lines were durable.
     pub durable: Duration,
-    /// Until the database showed what was decided of them.
+    /// The time until the database showed the decisions about the accepted lines.
     pub materialised: Duration,
-    /// Why it could not go on to the end.
+    /// The error that ended the replay before the end of the file.
     pub ended: Option<anyhow::Error>,
     named: u64,
 }
 
 impl Report {
-    /// Counts the answer to lines of which the first has this number, and names the rejected ones.
+    /// Counts a response to lines, the first of which is line `first` of the file, and prints the rejected ones.
     pub(super) fn count(&mut self, answer: &serde_json::Value, first: u64, bar: &ProgressBar) {
         self.accepted += answer["accepted"].as_u64().unwrap_or(0);
         self.rejected += answer["rejected_total"].as_u64().unwrap_or(0);
@@ -50,7 +50,7 @@ impl Report {
             let text = |name: &str| rejected[name].as_str().unwrap_or_default().to_owned();
             let line = first + rejected["line"].as_u64().unwrap_or(1) - 1;
             let named = format!("line {line}: {}: {}\n", text("type"), text("detail"));
-            // A terminal that is gone is no reason to stop.
+            // A closed terminal is no reason to stop.
             bar.suspend(|| drop(stderr().lock().write_all(named.as_bytes())));
         }
     }

@@ -1,4 +1,4 @@
-//! The stock that a file of orders needs.
+//! Receives the stock that a file of orders needs.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::{input::Lines, post};
 use crate::load::client::Client;
 
-/// Receipts of one request.
+/// Receipts in one request.
 const RECEIPTS_PER_REQUEST: usize = 10_000;
 
 #[derive(Deserialize)]
@@ -26,16 +26,16 @@ struct OrderedLine {
     quantity: u32,
 }
 
-/// What a file orders.
+/// What the orders of a file need.
 struct Demand {
-    /// Units of each SKU.
+    /// Ordered units of each SKU.
     units: BTreeMap<Sku, u64>,
-    /// Of the whole content.
+    /// The digest of the file's whole content.
     digest: blake3::Hash,
 }
 
 impl Demand {
-    /// Lines that are no orders count for nothing: the server will refuse them.
+    /// Adds up the orders of a file. Lines that are not valid orders are skipped, since the server will reject them.
     fn of(file: &Path) -> Result<Self> {
         let (mut units, mut hasher) = (BTreeMap::<Sku, u64>::new(), blake3::Hasher::new());
         let mut lines = Lines::open(file, None)?;
@@ -52,8 +52,9 @@ impl Demand {
     }
 }
 
-/// Receives, for each SKU of the file, the given percentage of what the file orders of it, rounded down. The key of
-/// the receipts is made of the file's content, so the same file twice receives once and another file for itself.
+/// Receives, for each SKU of the file, the given percentage of the units that the file orders, rounded down. The key
+/// of the receipts is derived from the file's content and the percentage. The same file therefore receives only once,
+/// and another file receives separately.
 pub async fn receive(file: &Path, percent: u32, client: &mut Client) -> Result<()> {
     ensure!(file != Path::new("-"), "--stock reads the file twice, which standard input cannot be");
     let Demand { units, digest } = Demand::of(file)?;

@@ -5,14 +5,14 @@ use std::{convert::Infallible, fmt, str::FromStr};
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize, Serializer};
 
-/// What `--database` says, in whatever words. It may hold a password, so nothing shows it, not even an error about
-/// it: what is wrong with it is found by [`Location::of`] and told without quoting it.
+/// The raw value of `--database`. It may contain a password, so nothing shows it, not even an error about it:
+/// [`Location::of`] checks it and describes errors without quoting it.
 #[derive(Clone, Deserialize, PartialEq, Eq)]
 #[serde(transparent)]
 pub struct DatabaseUrl(String);
 
 impl DatabaseUrl {
-    /// The text, for whoever connects.
+    /// The raw text, for the code that connects.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -26,7 +26,7 @@ impl FromStr for DatabaseUrl {
     }
 }
 
-/// What is written shows no more than what is printed.
+/// The serialized form hides as much as the printed one.
 impl Serialize for DatabaseUrl {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str("…")
@@ -49,7 +49,7 @@ pub enum Location {
 }
 
 impl Location {
-    /// What a URL means; none, or `sqlite`, is the data directory.
+    /// The location that a URL names; `None` or `sqlite` is the data directory.
     pub fn of(url: Option<DatabaseUrl>) -> Result<Self> {
         let Some(url) = url.filter(|url| url.0 != "sqlite") else { return Ok(Self::DataDirectory) };
         let scheme = url.0.split_once("://").map(|(scheme, _)| scheme);
@@ -67,7 +67,7 @@ impl Location {
     }
 }
 
-/// Whether a text can be quoted: what stands before `://` may be something else than a scheme.
+/// Whether the text can be quoted in an error. The text before `://` may be something other than a scheme.
 fn is_scheme(text: &str) -> bool {
     (1..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_lowercase())
 }

@@ -1,5 +1,5 @@
-//! The database: which one, opening it to write, to read and to compare. SQLite in the data directory, or Postgres;
-//! another one gets its place in `open.rs`.
+//! The database: which one it is, and opening it to write, to read and to compare. It is SQLite in the data
+//! directory, or Postgres. A further database is added in `open.rs`.
 
 mod location;
 mod open;
@@ -20,10 +20,11 @@ use crate::settings::Configuration;
 pub use location::{DatabaseUrl, Location};
 pub use stored_orders::StoredOrders;
 
-/// Its name as a store.
+/// The name of the database in the list of stores.
 pub const NAME: &str = "database";
 
-/// Opens the database: its entry in the list of stores, and its reads. `health` is told how it is from then on.
+/// Opens the database. Returns its entry in the list of stores, and its reader. From then on, `health` is told
+/// whether the database is available.
 pub async fn open(
     configuration: &Configuration,
     progress: Progress,
@@ -37,7 +38,7 @@ pub async fn open(
     Ok((Store { sink, progress, end_reads }, reader))
 }
 
-/// The database of a stopped server; `None` if it was never made.
+/// The database of a stopped server; `None` if it was never created.
 pub async fn to_verify(configuration: &Configuration) -> Result<Option<Box<dyn StoredContent>>> {
     let opener = OpenDatabase::new(configuration);
     let audit = opener.audit().await.context("the database cannot be opened")?;

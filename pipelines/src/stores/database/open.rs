@@ -18,7 +18,7 @@ use crate::{
 
 const FILE: &str = "orders.sqlite";
 
-/// Where the database and the data directory are, and how the database is used.
+/// The location of the database and the data directory, and the settings of the database.
 #[derive(Clone)]
 pub(super) struct OpenDatabase {
     location: Location,
@@ -37,7 +37,7 @@ impl OpenDatabase {
         }
     }
 
-    /// The reading side, for the API, once the writing side was opened or has found the database away.
+    /// The reader for the API. Call it after the sink was opened or has found the database unavailable.
     pub(super) async fn reader(&self) -> Result<Arc<dyn DatabaseReader>, DatabaseError> {
         Ok(match &self.location {
             Location::DataDirectory => {
@@ -48,7 +48,7 @@ impl OpenDatabase {
         })
     }
 
-    /// The database of a stopped server to compare it with the log; `None` if it was never made.
+    /// The database of a stopped server, to compare it with the log; `None` if it was never created.
     pub(super) async fn audit(&self) -> Result<Option<Box<dyn DatabaseAudit>>, DatabaseError> {
         let file = self.data.join(FILE);
         match &self.location {

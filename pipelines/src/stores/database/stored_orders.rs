@@ -1,4 +1,4 @@
-//! Orders that are over, for the write API: the processor has forgotten them, the database has not.
+//! Finished orders, for the write API: the processor has forgotten them, but the database has them.
 
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use orderflow_ingest::{LookupError, OrderLookup};
 use orderflow_schemas::{Order, OrderId, Position};
 use orderflow_sinks::Progress;
 
-/// The orders of a database, which is as far as its progress says.
+/// The orders of a database, as far as its progress says.
 pub struct StoredOrders {
-    /// The reads of the database.
+    /// The reader of the database.
     pub database: Arc<dyn DatabaseReader>,
-    /// How far it is.
+    /// How far the database has applied the log.
     pub progress: Progress,
 }
 

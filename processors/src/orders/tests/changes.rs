@@ -1,4 +1,4 @@
-//! Moving an order because somebody asks.
+//! Tests of status changes at a caller's request.
 
 use super::*;
 

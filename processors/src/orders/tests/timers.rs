@@ -1,4 +1,4 @@
-//! What time does to orders, and what another lifecycle than the one they began with does.
+//! Tests of timers, and of orders under another lifecycle than the one they began with.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Taking stock in and correcting it.
+//! Tests of receipts and corrections of stock.
 
 use orderflow_schemas::{commands::AdjustStock, limits::RECEIVED_MAX};
 

@@ -1,4 +1,4 @@
-//! COPY into temporary tables, then one statement a table that merges them.
+//! The loader that uses COPY into temporary tables, then one statement a table that merges them.
 
 use std::fmt::Write;
 
@@ -23,7 +23,7 @@ pub async fn copy_and_merge(
 ) -> Outcome<()> {
     let texts = [orders(rows)?, history(rows)?, stock(rows)?, checkpoint_rows(checkpoint)?];
     for (table, _) in TABLES {
-        // Says nothing once it is there.
+        // Does nothing once the table exists.
         let sql = format!("CREATE TEMP TABLE IF NOT EXISTS new_{table} (LIKE {table}) ON COMMIT DELETE ROWS");
         connection.execute(AssertSqlSafe(sql)).await?;
     }
@@ -38,7 +38,7 @@ pub async fn copy_and_merge(
     Ok(transaction.commit().await?)
 }
 
-/// A text as COPY takes it; NULL is `\N`.
+/// A text in the form that COPY expects; NULL is `\N`.
 fn text(value: Option<&str>) -> String {
     let Some(value) = value else { return "\\N".to_owned() };
     if !value.contains(['\\', '\t', '\n', '\r']) {

@@ -1,4 +1,4 @@
-//! One statement for all tables, its rows as arrays: one round trip a batch.
+//! The loader with one statement for all tables, their rows as arrays: one round trip a batch.
 
 use orderflow_database::Rows;
 use orderflow_schemas::Order;

@@ -1,4 +1,4 @@
-//! One statement a table, its rows as arrays.
+//! The loader with one statement a table, its rows as arrays.
 
 use orderflow_database::{HistoryEntry, Rows, StockItem};
 use orderflow_schemas::Order;

@@ -11,15 +11,15 @@ use orderflow_schemas::{
 };
 use orderflow_sinks::{Checkpoint, EventBatch};
 
-/// How many orders there are.
+/// The number of orders.
 pub const ORDERS: u64 = 50_000;
 const AT: TopicPartition = TopicPartition::new(Topic::OrdersEvents, 0);
 const STOCK: TopicPartition = TopicPartition::new(Topic::StockEvents, 0);
 
-/// What an example comes to.
+/// The result of a step of an example.
 pub type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// Spreads numbers as hashes and random bits do.
+/// Spreads numbers in the way hashes and random bits do.
 fn spread(n: u64) -> u64 {
     n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20
 }
@@ -84,7 +84,7 @@ fn reserved(n: u64) -> Outcome<Event> {
     Ok(Event::Stock(StockEvent::Reserved(event)))
 }
 
-/// One pass over all orders: as created, with stock, or as reserved.
+/// One pass over all orders: created, with stock (`version` 1), or reserved (any other `version`).
 pub fn events(version: u64) -> Outcome<Vec<Arc<EventRecord>>> {
     let mut events = Vec::new();
     for n in 0..ORDERS {

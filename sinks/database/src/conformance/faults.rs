@@ -1,4 +1,4 @@
-//! What must hold when the database cannot.
+//! Checks of what must hold when the database fails or does not fit.
 
 use orderflow_sinks::SinkError;
 

@@ -1,7 +1,8 @@
-//! What every database must do, seen through [`Sink`], [`DatabaseReader`] and [`DatabaseAudit`]: checks that panic where it is broken.
+//! The conformance suite of all databases. The checks use [`Sink`], [`DatabaseReader`] and [`DatabaseAudit`], and panic
+//! at a violation.
 //!
 //! A database's test calls [`run`] with a [`Subject`], which opens the database over named stores. The checks wait for
-//! conditions, never for time, and leave to a database's own tests what only it can do wrong.
+//! conditions and never for time. What can go wrong only in one database is left to that database's own tests.
 
 mod faults;
 mod reads;
@@ -18,24 +19,24 @@ use super::{DatabaseAudit, DatabaseError, DatabaseReader, HistoryEntry, StockIte
 /// A database under test.
 #[async_trait]
 pub trait Subject: Sync {
-    /// Opens a store. A name that was used before is the same store again; a new one is empty.
+    /// Opens a store. A name that was used before opens the same store again; a new name opens an empty one.
     async fn open(&self, store: &'static str) -> Result<Opened, DatabaseError>;
 
-    /// Runs a statement in a store that is there, over a connection of its own.
+    /// Runs a statement in an existing store, over a connection of its own.
     async fn execute(&self, store: &'static str, sql: &'static str) -> Result<(), DatabaseError>;
 }
 
-/// A store that was opened.
+/// A store that was opened, with its three interfaces.
 pub struct Opened {
-    /// Writes it.
+    /// The sink that writes the store.
     pub sink: Box<dyn Sink>,
-    /// Reads it.
+    /// The reads of the API.
     pub reader: Box<dyn DatabaseReader>,
-    /// Reads all of it.
+    /// The reads of verification, which read the whole store.
     pub audit: Box<dyn DatabaseAudit>,
 }
 
-/// Runs all checks, one after the other, each over a store of its own. Panics at the first violation.
+/// Runs all checks one after the other, each over a store of its own. Panics at the first violation.
 pub async fn run(subject: &dyn Subject) {
     writes::a_batch_applied_twice_is_as_if_applied_once_and_survives_reopening(subject).await;
     writes::an_older_version_never_overwrites_a_newer_one(subject).await;
@@ -62,7 +63,7 @@ async fn apply(sink: &mut dyn Sink, (batch, checkpoint): &(EventBatch, Checkpoin
     sink.apply(batch, checkpoint).await.expect("a batch can be applied");
 }
 
-/// All that is stored.
+/// The whole content of a store.
 #[derive(Debug, Default, PartialEq)]
 struct Content {
     orders: Vec<Order>,

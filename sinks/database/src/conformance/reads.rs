@@ -1,4 +1,4 @@
-//! What reads must answer.
+//! Checks of what reads must return.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! What applying batches must come to.
+//! Checks of what applying batches must lead to.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ pub(super) async fn an_older_version_never_overwrites_a_newer_one(subject: &dyn 
     assert_eq!(stored.checkpoint, newer.1, "the checkpoint does not go back");
 }
 
-/// Events that touch the same few orders and SKUs again and again.
+/// Events that touch the same few orders and SKUs repeatedly.
 fn story() -> (Vec<OrderEvent>, Vec<StockEvent>) {
     let orders = (0..40).map(|n| changed(order(n % 7, u64::from(n / 7) + 1, "CREATED")));
     let stock = (0..40u64).map(|n| match n % 5 {
@@ -52,7 +52,7 @@ fn story() -> (Vec<OrderEvent>, Vec<StockEvent>) {
     (orders.collect(), stock.collect())
 }
 
-/// Applies the story from `from` on in batches of `size`.
+/// Applies the story, starting at index `from`, in batches of `size`.
 async fn tell(sink: &mut dyn Sink, from: usize, size: usize) {
     let (orders, stock) = story();
     for start in (from..orders.len()).step_by(size) {
@@ -123,7 +123,7 @@ fn order_with(n: u32, text: &str) -> Order {
     }
 }
 
-/// The event of an order whose notes are also the reason and the name of who caused it.
+/// The event of an order whose notes are also the reason and the subject of the actor.
 fn changed_by(order: Order) -> OrderEvent {
     let text = order.notes.clone();
     let OrderEvent::Changed(change, mut event) = changed(order) else { unreachable!("it is a change") };

@@ -1,10 +1,11 @@
-//! One batch, one statement: each table's rows as arrays, one a column, and the checkpoint.
+//! One statement for each batch: the rows of each table as arrays, one array a column, and the checkpoint.
 //!
-//! A statement is a transaction of its own, and its parts come in the same order from every process, rows sorted by
-//! their keys: two that write the same rows wait for each other. Loaders written by hand, measured beside the sink on
-//! a busy machine of two cores (`examples/postgres_loader.rs`), in rows a second with batches of 500 / 5,000 events: a
-//! statement a table in a transaction, 22k / 44k; one statement for all, 27k / 54k, since it takes one round trip and
-//! not six; COPY into temporary tables and a merge, 6k / 39k, since it writes everything twice. The sink: 24k / 45k.
+//! A statement is a transaction of its own. Its parts have the same order in every process, with rows sorted by their
+//! keys, so two processes that write the same rows wait for each other. Measured beside the sink on a busy machine with
+//! two cores (`examples/postgres_loader.rs`), hand-written loaders reached these rows a second with batches of 500 /
+//! 5,000 events: one statement a table in a transaction, 22k / 44k; one statement for all tables, 27k / 54k, since it
+//! takes one round trip instead of six; COPY into temporary tables and a merge, 6k / 39k, since it writes everything
+//! twice. The sink: 24k / 45k.
 
 use std::sync::LazyLock;
 
@@ -21,7 +22,7 @@ use crate::{
 
 type Statement = Query<'static, Postgres, PgArguments>;
 
-/// Writes all tables; made of constants.
+/// The statement that writes all tables. It is made of constants.
 static WRITE: LazyLock<String> = LazyLock::new(|| {
     let mut bound = 0;
     let [orders, history, stock, checkpoints] =
@@ -31,7 +32,7 @@ static WRITE: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// The upsert of a table, after so many values that are bound before it.
+/// The upsert of a table. `bound` counts the values that are bound in the statement so far.
 fn upsert(table: &Table, bound: &mut usize) -> String {
     let array = |(_, kind): &(_, &str)| {
         *bound += 1;
@@ -41,7 +42,8 @@ fn upsert(table: &Table, bound: &mut usize) -> String {
     format!("{} SELECT * FROM UNNEST({}) {}", table.insert(), arrays.join(", "), table.conflict)
 }
 
-/// Writes the rows and the checkpoint, or nothing. After an error, or dropped, the connection is not to be used again.
+/// Writes the rows and the checkpoint, or nothing. After an error or a dropped call, the connection must not be used
+/// again.
 pub(super) async fn write(
     connection: &mut PgConnection,
     rows: &Rows,
@@ -54,12 +56,13 @@ pub(super) async fn write(
     Ok(())
 }
 
-/// As text that the server casts: bound as JSON, it would be taken for `jsonb` and be parsed for that first.
+/// The value as text that the server casts. If it were bound as JSON, the server would take it for `jsonb` and parse it
+/// for that first.
 fn json<T: Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).expect("lines and failures have string keys")
 }
 
-/// One column of all rows.
+/// The values of one column, for all rows.
 fn column<'r, R, T>(rows: &'r [R], value: impl Fn(&'r R) -> T) -> Vec<T> {
     rows.iter().map(value).collect()
 }

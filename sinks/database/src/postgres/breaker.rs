@@ -1,14 +1,15 @@
-//! A circuit breaker: while the server is away, readers learn it at once instead of waiting for it one by one.
+//! A circuit breaker: while the server is unavailable, reads fail at once instead of waiting for it one by one.
 //!
-//! Closed, it counts failures in a row. Open, it refuses for a while; then it lets exactly one call through, and what
-//! becomes of that call closes or opens it again. The crates that were looked at let all calls through to try.
+//! Closed, it counts consecutive failures. Open, it refuses all calls for a while; then it lets exactly one call
+//! through, and the outcome of that call closes or opens it again. Existing crates were considered; they let all calls
+//! through when they try again.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-/// The breaker of one server. Clones share it.
+/// The circuit breaker of one server. Clones share its state.
 #[derive(Clone, Debug)]
 pub(super) struct Breaker {
     state: Arc<Mutex<State>>,
@@ -18,15 +19,15 @@ pub(super) struct Breaker {
 
 #[derive(Debug)]
 struct State {
-    /// Failures since the last success.
+    /// The number of failures since the last success.
     failures: u32,
-    /// When the next call may try, once there were too many.
+    /// When the breaker is open, the time at which the next call may try. `None` when it is closed.
     retry_at: Option<Instant>,
-    /// One is trying.
+    /// Whether a call is trying at the moment.
     trying: bool,
 }
 
-/// A call that was let through. Dropped without an outcome it counts as neither.
+/// A call that was let through. If it is dropped without an outcome, it counts as neither success nor failure.
 #[derive(Debug)]
 pub(super) struct Call {
     breaker: Breaker,
@@ -39,7 +40,7 @@ impl Breaker {
         Self { state: Arc::new(Mutex::new(state)), failures_max: failures_max.max(1), open }
     }
 
-    /// Lets a call through, or says how long to wait.
+    /// Lets a call through, or returns how long to wait.
     pub(super) fn call(&self, now: Instant) -> Result<Call, Duration> {
         let mut state = self.lock();
         let Some(retry_at) = state.retry_at else {
@@ -56,22 +57,22 @@ impl Breaker {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Plain values are whole even if a holder of the lock panicked.
+        // Plain values stay consistent even if a holder of the lock panicked.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Call {
-    /// The server answered, whatever it said.
+    /// Reports that the server answered, even if with an error.
     pub(super) fn succeeded(self) {
         let mut state = self.breaker.lock();
-        // A late answer to a call from before does not say that the server is back.
+        // A late answer to a call from before the failures does not mean that the server is back.
         if self.is_trial || state.retry_at.is_none() {
             (state.failures, state.retry_at) = (0, None);
         }
     }
 
-    /// The server could not be reached.
+    /// Reports that the server could not be reached.
     pub(super) fn failed(self, now: Instant) {
         let mut state = self.breaker.lock();
         state.failures = state.failures.saturating_add(1);

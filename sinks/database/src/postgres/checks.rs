@@ -1,7 +1,7 @@
-//! What this module must do over a server that runs: the conformance suite, and what only Postgres can do wrong.
+//! Checks of this module over a running server: the conformance suite, and what can go wrong only in Postgres.
 //!
-//! For tests that start a server, and for trying a server one has (`examples/postgres_checks.rs`). Each store is a
-//! schema with a name of its own, removed at the end; nothing else in the database is touched.
+//! They are for tests that start a server, and for trying an existing server (`examples/postgres_checks.rs`). Each
+//! store is a schema with a name of its own, removed at the end; nothing else in the database is touched.
 
 use std::{str::FromStr, sync::Mutex, time::Duration};
 
@@ -20,7 +20,7 @@ use crate::{
     sql::{Select, push_filter, push_order_start},
 };
 
-/// Runs all checks over the database at `url`, whose role may make schemas. Panics at the first violation.
+/// Runs all checks over the database at `url`, whose role may create schemas. Panics at the first violation.
 pub async fn run(url: &str) {
     let server = Server::new(url);
     conformance::run(&server).await;
@@ -33,14 +33,14 @@ pub async fn run(url: &str) {
     server.clean().await;
 }
 
-/// Checks what happens while the server is away: `stop` stops it, `start` starts it again on the same data.
+/// Checks the behaviour during an outage: `stop` stops the server, `start` starts it again on the same data.
 pub async fn run_outage(url: &str, stop: impl AsyncFn(), start: impl AsyncFn()) {
     let server = Server::new(url);
     let (mut sink, reader) = (server.sink("outage").await, server.reader("outage").await);
     let (batch, checkpoint) = one_order();
     sink.apply(&batch, &checkpoint).await.expect("a batch can be applied");
     stop().await;
-    // Sessions may outlive their server until they notice.
+    // Sessions may outlive their server until they notice that it has stopped.
     let error = loop {
         if let Err(error) = sink.apply(&batch, &checkpoint).await {
             break error;
@@ -64,9 +64,9 @@ pub async fn run_outage(url: &str, stop: impl AsyncFn(), start: impl AsyncFn()) 
 }
 
 struct Server {
-    /// With this run's name as the name of all its sessions.
+    /// The URL with the name of this run as the application name of all its sessions.
     url: String,
-    /// Keeps this run's schemas and sessions apart from those of others.
+    /// The name of this run, which keeps its schemas and sessions apart from those of others.
     run: String,
     schemas: Mutex<Vec<SchemaName>>,
 }
@@ -95,7 +95,7 @@ impl Server {
         PostgresReader::open(&self.url, &self.settings(store)).await.expect("the reader opens")
     }
 
-    /// A session of somebody else's, in the store's schema.
+    /// A session in the store's schema that belongs to neither a sink nor a reader.
     async fn session(&self, store: &str) -> PgConnection {
         let schema = self.settings(store).schema;
         let options = PgConnectOptions::from_str(&self.url).expect("a URL");
@@ -158,7 +158,8 @@ async fn a_session_that_was_ended_is_replaced(server: &Server) {
     let error = sink.apply(&batch, &checkpoint).await.expect_err("the session has ended");
     assert!(matches!(error, SinkError::Retry { .. }), "{error}");
     sink.apply(&batch, &checkpoint).await.expect("a new session is opened");
-    // A reader may be told once that a session has ended, for each it had: not that the server is away.
+    // A reader may report once for each of its sessions that the session has ended. It must not report that the server
+    // is unavailable.
     let mut read = reader.order(id(1)).await;
     if let Err(error) = &read {
         assert!(error.is_transient(), "{error}");
@@ -212,7 +213,7 @@ async fn readers_cannot_write(server: &Server) {
 async fn lists_are_served_by_an_index_and_never_sorted(server: &Server) {
     drop(server.sink("plans").await);
     let mut session = server.session("plans").await;
-    // The tables are empty, and only a planner that has no other way shows whether there is this one.
+    // The tables are empty. Only a planner that has no other choice shows whether the list can be read this way.
     session.execute("SET enable_seqscan = off; SET enable_bitmapscan = off").await.expect("a setting");
     let status = Some("X".parse().expect("a status"));
     let customer_id = Some("c".parse().expect("a customer id"));

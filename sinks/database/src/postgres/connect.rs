@@ -1,4 +1,4 @@
-//! Connecting: what a session is told, how long it may take, and which servers are too old.
+//! Connecting: the settings of a session, its time limits, and the versions of servers that are refused.
 
 use std::{str::FromStr, time::Duration};
 
@@ -7,13 +7,13 @@ use sqlx::{ConnectOptions, PgConnection, postgres::PgConnectOptions};
 use super::PostgresSettings;
 use crate::DatabaseError;
 
-/// The oldest major version of Postgres that has all that is used here and that anybody should still run.
+/// The oldest major version of Postgres that has all features used here and that should still be in use.
 pub const OLDEST_SERVER: u32 = 13;
 
-/// What a session is for.
+/// The purpose of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// Creating and changing the tables.
+    /// Creating and upgrading the tables.
     Migrate,
     /// Applying batches.
     Write,
@@ -33,7 +33,7 @@ impl Purpose {
         }
     }
 
-    /// How long a statement may take; 0 is without a limit.
+    /// The time limit of a statement in milliseconds; 0 means none.
     fn statement_ms_max(self, settings: &PostgresSettings) -> u64 {
         match self {
             Self::Migrate | Self::Audit => 0,
@@ -47,9 +47,9 @@ impl Purpose {
     }
 }
 
-/// The options of a session. `synchronous_commit` is set because a role or database may have another default, and
-/// what is acknowledged must be durable. The keepalives let the server find a client that is gone, and end what it
-/// holds; a client finds a server that is gone by its own time limits.
+/// The options of a session. `synchronous_commit` is set because a role or a database may have another default, and
+/// what is acknowledged must be durable. The keepalives let the server notice that a client is gone and end its
+/// session. A client notices that a server is gone by its own time limits.
 pub(super) fn options(
     url: &str,
     settings: &PostgresSettings,
@@ -74,7 +74,7 @@ pub(super) fn options(
     Ok(options.disable_statement_logging())
 }
 
-/// Opens a session within the time that takes at most.
+/// Opens a session within the time limit for connecting.
 pub(super) async fn connect(
     url: &str,
     settings: &PostgresSettings,
@@ -85,7 +85,7 @@ pub(super) async fn connect(
     within(limit, options.connect()).await.map_err(DatabaseError::query("connect to Postgres"))
 }
 
-/// Waits no longer than `limit`: a server that is cut off answers nothing, not even that.
+/// Waits no longer than `limit`, because a server that is cut off does not even report an error.
 pub(super) async fn within<T>(
     limit: Duration,
     work: impl Future<Output = Result<T, sqlx::Error>>,
@@ -94,7 +94,7 @@ pub(super) async fn within<T>(
     tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(late()))
 }
 
-/// Where the database is, for messages: without the password.
+/// The place of the database for messages, without the password.
 pub(super) fn place(url: &str, settings: &PostgresSettings) -> String {
     let Ok(options) = PgConnectOptions::from_str(url) else { return "the database's URL".to_owned() };
     let database = options.get_database().unwrap_or(options.get_username()).to_owned();
@@ -103,13 +103,13 @@ pub(super) fn place(url: &str, settings: &PostgresSettings) -> String {
     format!("schema {} of database {database} at {host}:{port}", settings.schema)
 }
 
-/// Refuses a server that is too old. `version` is as in `server_version_num`.
+/// Refuses a server that is too old. `version` has the form of `server_version_num`.
 pub(super) fn check_version(version: Option<u32>) -> Result<(), DatabaseError> {
     match version {
         Some(version) if version < OLDEST_SERVER * 10_000 => {
             Err(DatabaseError::ServerTooOld { found: version / 10_000, oldest: OLDEST_SERVER })
         }
-        // What does not say its version, a pooler perhaps, is believed.
+        // A server that does not state its version, perhaps a pooler, is accepted.
         _ => Ok(()),
     }
 }

@@ -1,14 +1,15 @@
-//! Postgres: the database of installations that have one, or of several processes.
+//! Postgres: the database for installations that already have one, or that have several processes.
 //!
-//! *Layout*: the tables of SQLite's, with Postgres's types, in a schema of their own (`migrations/`). It is reached
-//! through `search_path` alone, so no statement is put together from a name. *Durability*: `synchronous_commit=on`,
-//! one commit a batch, the checkpoint in it. *Recovery*: after an error the connection is dropped and the next
-//! attempt opens another; a batch whose commit may or may not have happened is applied again, which changes nothing.
-//! *Order*: each upsert keeps the higher version and checkpoints only go forward, so two processes that write the
-//! same events, from wherever, do no harm. *Texts*: U+0000, which Postgres cannot store, is escaped ([`text`]).
+//! *Layout*: the same tables as in SQLite, with the types of Postgres, in a schema of their own (`migrations/`). The
+//! schema is selected by `search_path` alone, so no statement contains its name. *Durability*: `synchronous_commit=on`,
+//! one commit a batch, which includes the checkpoint. *Recovery*: after an error the connection is dropped and the next
+//! attempt opens another one. A batch whose commit may or may not have happened is applied again, which changes
+//! nothing. *Order*: each upsert keeps the higher version and checkpoints only go forward, so two processes that write
+//! the same events do no harm, wherever they start. *Texts*: U+0000, which Postgres cannot store, is escaped
+//! ([`text`]).
 //!
-//! A direct connection, or a pooler that gives a session to each: settings are made at connecting, statements are
-//! prepared, and migrating takes a session's advisory lock.
+//! It needs a direct connection, or a pooler that gives each client a session: settings are made when connecting,
+//! statements are prepared, and migrating takes an advisory lock of the session.
 
 mod batch;
 mod breaker;

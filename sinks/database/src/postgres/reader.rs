@@ -1,6 +1,6 @@
-//! Reading: a pool of read-only connections, behind a circuit breaker. Each statement sees whole batches only.
+//! Reading: a pool of read-only connections behind a circuit breaker. Each statement sees whole batches only.
 //!
-//! Whole tables are read over a connection of their own, without a limit of time.
+//! Whole tables are read over a connection of their own, without a time limit.
 
 use std::{
     fmt,
@@ -28,9 +28,9 @@ use crate::{
     sql::{Select, SqlDatabase, Value, Visit},
 };
 
-/// How long a connection may have been idle to be used without asking the server whether it is still there.
+/// How long a connection may have been idle to be used without asking the server whether it still exists.
 const IDLE_TRUSTED: Duration = Duration::from_secs(1);
-/// How much later than the server's own time limit an answer may come until the server counts as gone.
+/// How long after the server's own time limit an answer may still come before the server counts as unavailable.
 const ANSWER_GRACE: Duration = Duration::from_secs(1);
 
 /// The reads of the database over Postgres. Clones share the pool.
@@ -43,23 +43,23 @@ pub struct PostgresReader {
 }
 
 impl fmt::Debug for PostgresReader {
-    /// Without the URL, which may hold a password.
+    /// Omits the URL, which may contain a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresReader").field("breaker", &self.breaker).finish_non_exhaustive()
     }
 }
 
 impl PostgresReader {
-    /// Opens a database that [`super::PostgresSink::open`] has made.
+    /// Opens a database that [`super::PostgresSink::open`] has prepared.
     pub async fn open(url: &str, settings: &PostgresSettings) -> Result<Self, DatabaseError> {
-        // One connection first: a pool would say no more of a wrong password than that time ran out.
+        // One connection is opened first: for a wrong password, a pool would only report that time ran out.
         let first = connect::connect(url, settings, Purpose::Read).await?;
         connect::check_version(first.server_version_num())?;
         first.close().await.map_err(DatabaseError::query("close the first connection"))?;
         Self::unconnected(url, settings)
     }
 
-    /// The same without connecting: the server may be away, and the tables may not be there yet.
+    /// Makes a reader without connecting: the server may be unavailable, and the tables may not exist yet.
     pub fn unconnected(url: &str, settings: &PostgresSettings) -> Result<Self, DatabaseError> {
         let pool = PgPoolOptions::new()
             .max_connections(settings.readers)
@@ -88,8 +88,9 @@ impl PostgresReader {
     }
 }
 
-/// A connection of the pool. Dropped before it is given back, it is closed at once: after an error, or in the middle
-/// of an answer, the pool would ask the server how it is and wait as long as a dead one takes.
+/// A connection of the pool. If it is dropped before it is given back, it is closed at once. The pool would otherwise
+/// ask the server for its state, after an error or in the middle of an answer, and with a dead server that waits for
+/// the full time limit.
 struct Lease(Option<PoolConnection<Postgres>>);
 
 impl Lease {
@@ -110,7 +111,7 @@ impl Drop for Lease {
 
 pub(super) fn query(select: Select) -> Query<'static, Postgres, PgArguments> {
     let (text, values) = select.into_parts();
-    // Made of constants and marks only: see `Select::push`.
+    // The text is made of constants and marks only: see `Select::push`.
     let mut query = sqlx::query(AssertSqlSafe(text));
     for value in values {
         query = match value {

@@ -1,4 +1,4 @@
-//! A row of Postgres as the shared reads see it.
+//! A row of Postgres, as the shared reads use it.
 
 use compact_str::CompactString;
 use serde::de::DeserializeOwned;

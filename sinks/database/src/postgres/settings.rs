@@ -1,4 +1,4 @@
-//! What may be set, with its defaults.
+//! The settings of Postgres, with their defaults.
 
 use std::fmt;
 
@@ -62,13 +62,13 @@ impl Default for PostgresSettings {
     }
 }
 
-/// A schema's name that needs no quotes anywhere: lower-case letters, digits and underscores, at most 63 of them, the
-/// first no digit, and none of the names Postgres keeps for itself.
+/// The name of a schema that needs no quotes anywhere: 1 to 63 lower-case letters, digits and underscores, the first
+/// not a digit, and not a name that Postgres reserves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct SchemaName(String);
 
-/// Why a text is no name of a schema.
+/// The text is not the name of a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a schema's name has 1 to 63 lower-case letters, digits and underscores, begins with no digit or `pg_`"
@@ -76,7 +76,7 @@ pub struct SchemaName(String);
 pub struct InvalidSchemaName;
 
 impl SchemaName {
-    /// The text.
+    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,9 +1,10 @@
-//! Texts of callers as Postgres can hold them.
+//! Escapes the texts of callers so that Postgres can store them.
 //!
-//! A JSON string may hold U+0000 and a `text` column may not. It is stored as U+001A and `0`, and U+001A itself, the
-//! control character SUBSTITUTE that no real text has, as U+001A and `1`. So every text comes back as it was, and
-//! people who read the tables see all real texts as they are. Refusing such an event was rejected: then what a
-//! reader sees would depend on the database. Names (ids, SKUs, states, keys) cannot hold control characters at all.
+//! A JSON string may contain U+0000, and a `text` column may not. U+0000 is stored as U+001A and `0`. U+001A itself,
+//! the control character SUBSTITUTE that no real text has, is stored as U+001A and `1`. Every text is therefore read as
+//! it was written, and people who read the tables see all real texts unchanged. Refusing such an event was rejected:
+//! what a reader sees would then depend on the database. Names (ids, SKUs, states, keys) cannot contain control
+//! characters at all.
 
 use std::borrow::Cow;
 
@@ -11,7 +12,7 @@ use compact_str::CompactString;
 
 const ESCAPE: char = '\u{1a}';
 
-/// The text as it is stored.
+/// The text in the form in which it is stored.
 pub(super) fn escaped(text: &str) -> Cow<'_, str> {
     if !text.contains(['\0', ESCAPE]) {
         return Cow::Borrowed(text);
@@ -27,7 +28,7 @@ pub(super) fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(stored)
 }
 
-/// The text that was stored so; `None` if no text is.
+/// The text that is stored in this form; `None` if no text has this form.
 pub(super) fn unescaped(stored: &str) -> Option<CompactString> {
     if !stored.contains(ESCAPE) {
         return Some(stored.into());

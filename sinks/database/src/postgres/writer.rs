@@ -1,4 +1,4 @@
-//! Writing: one connection, one statement a batch, the checkpoint in it.
+//! Writing: one connection, and one statement for each batch, which includes the checkpoint.
 
 use std::{fmt, time::Duration};
 
@@ -17,28 +17,28 @@ use crate::{
     sql::{CHECKPOINT, CLAIM, LOG, check_log, checkpoint_of},
 };
 
-/// How much later than the server's own time limit an answer may come until the server counts as gone.
+/// How long after the server's own time limit an answer may still come before the server counts as unavailable.
 const ANSWER_GRACE: Duration = Duration::from_secs(5);
 
 /// The database sink over Postgres.
 pub struct PostgresSink {
     url: String,
     settings: PostgresSettings,
-    /// `None` after an error or a write that was dropped: nobody knows what state that connection is in.
+    /// `None` after an error or a dropped write, because the state of that connection is unknown.
     connection: Option<PgConnection>,
-    /// What this sink knows to be committed.
+    /// The checkpoint that this sink knows to be committed.
     committed: Checkpoint,
 }
 
 impl fmt::Debug for PostgresSink {
-    /// Without the URL, which may hold a password.
+    /// Omits the URL, which may contain a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresSink").field("committed", &self.committed).finish_non_exhaustive()
     }
 }
 
 impl PostgresSink {
-    /// Connects, refuses a server that is too old or tables that are too new, and brings the tables up to date.
+    /// Connects, refuses a server that is too old or tables that are too new, and upgrades the tables.
     pub async fn open(url: &str, settings: &PostgresSettings) -> Result<Self, DatabaseError> {
         schema::migrate(url, settings).await?;
         let mut connection = connect::connect(url, settings, Purpose::Write).await?;
@@ -47,7 +47,7 @@ impl PostgresSink {
         Ok(Self { url, settings, connection, committed })
     }
 
-    /// Takes the connection, a new one if need be. Whoever has used it without an error puts it back.
+    /// Takes the connection out of `self`, or opens a new one. A caller that has used it without an error puts it back.
     async fn take_connection(&mut self) -> Result<PgConnection, DatabaseError> {
         if let Some(connection) = self.connection.take() {
             return Ok(connection);
@@ -124,8 +124,9 @@ async fn read_checkpoint(
     checkpoint_of(&rows.map_err(DatabaseError::query("read the checkpoint"))?)
 }
 
-/// A new connection may lead to another server: a standby that took over without the last commits, or a backup. To go
-/// on there would leave out what was in them, for ever.
+/// Refuses a server whose checkpoint is behind what this process has committed. A new connection may lead to another
+/// server: a standby that took over without the last commits, or a restored backup. Continuing there would leave out
+/// the rows of these commits permanently.
 fn check_not_behind(committed: &Checkpoint, found: &Checkpoint) -> Result<(), DatabaseError> {
     for (at, progress) in &committed.0 {
         let found = found.partition(*at).next;

@@ -1,7 +1,7 @@
-//! The reading statements. Every value is bound; only which conditions there are varies.
+//! The clauses of the reading statements. Every value is bound; only the set of conditions varies.
 //!
-//! A condition that no index should serve is written `column || ''`: where two indexes could serve a list, the
-//! narrower one does, and the list still comes in the order of the ids without being sorted.
+//! A condition that no index should serve is written `column || ''`. If two indexes could serve a list, the narrower
+//! one does, and the list still comes in the order of the ids without a sort.
 
 use orderflow_schemas::OrderId;
 use orderflow_schemas::lists::Start;
@@ -33,7 +33,7 @@ pub(crate) fn push_filter(select: &mut Select, filter: &OrderFilter) {
     }
 }
 
-/// Adds where a list of orders starts: newest first.
+/// Adds the start, the order and the bound of a list of orders: newest first.
 pub(crate) fn push_order_start(select: &mut Select, start: &Start<OrderId>, limit: u32) {
     if let Start::After(id) = start {
         select.push(" AND id < ").bind(*id);
@@ -42,7 +42,7 @@ pub(crate) fn push_order_start(select: &mut Select, start: &Start<OrderId>, limi
     push_limit(select, start, limit);
 }
 
-/// Adds the bound of a list, and how many to pass over.
+/// Adds the bound of a list, and the number of rows to skip.
 pub(super) fn push_limit<K>(select: &mut Select, start: &Start<K>, limit: u32) {
     select.push(" LIMIT ").bind(i64::from(limit));
     if let Start::Skip(count) = start {
@@ -50,7 +50,7 @@ pub(super) fn push_limit<K>(select: &mut Select, start: &Start<K>, limit: u32) {
     }
 }
 
-/// Adds which SKUs.
+/// Adds the condition that selects SKUs.
 pub(super) fn push_catalogue(select: &mut Select, which: Catalogue) {
     select.push(match which {
         Catalogue::All => " WHERE true",

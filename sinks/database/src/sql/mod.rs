@@ -1,5 +1,5 @@
-//! What the databases have in common, once: the tables, the reading and writing statements, and the way from columns
-//! to values. A database adds how it connects, how it takes many rows at once, and what a value is in its columns.
+//! The parts that all databases share: the tables, the reading and writing statements, and the conversion of columns to
+//! values. A database adds how it connects, how it takes many rows at once, and the form of a value in its columns.
 
 use orderflow_schemas::{Order, order::Failure};
 
@@ -16,13 +16,13 @@ pub(super) use tables::{CHECKPOINTS, ORDER_HISTORY, ORDERS, STOCK, Table};
 
 pub(super) use reads::{CHECKPOINT, CLAIM, LOG, SqlDatabase, Visit, check_log, checkpoint_of};
 
-/// A number as a column holds it. [`crate::Rows`] has refused what does not fit; offsets and counters
-/// never get so far.
+/// A number in the form of a column. [`crate::Rows`] has refused numbers that do not fit; offsets and counters never
+/// become so large.
 pub(super) fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// The failures of an order as they are stored: almost none has any, so none is NULL.
+/// The failures of an order as they are stored. Almost no order has failures, so an empty list is NULL.
 pub(super) fn failures_of(order: &Order) -> Option<&[Failure]> {
     Some(&*order.failures).filter(|failures| !failures.is_empty())
 }

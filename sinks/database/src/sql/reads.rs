@@ -17,15 +17,15 @@ use crate::{
     StockItem, metrics::READ_SECONDS,
 };
 
-/// What is done with each row; an error ends the reading.
+/// The function that is called with each row. An error ends the read.
 pub(crate) type Visit<'v, R> = &'v mut (dyn for<'r> FnMut(&'r R) -> Result<(), DatabaseError> + Send);
 
-/// Reads the checkpoint.
+/// The statement that reads the checkpoint.
 pub(crate) const CHECKPOINT: &str = "SELECT * FROM checkpoints";
-/// Remembers the log that the rows come from, if none is remembered.
+/// The statement that stores the log that the rows come from, if none is stored.
 pub(crate) const CLAIM: &str =
     "INSERT INTO log (only_row, id) VALUES (1, $1) ON CONFLICT (only_row) DO NOTHING";
-/// Reads the log that the rows come from.
+/// The statement that reads the log that the rows come from.
 pub(crate) const LOG: &str = "SELECT id FROM log";
 
 /// The kinds of reads, as metrics and errors name them.
@@ -43,7 +43,7 @@ pub(crate) enum ReadKind {
 }
 
 impl ReadKind {
-    /// Its name in metrics.
+    /// The name of the kind in metrics.
     const fn name(self) -> &'static str {
         match self {
             Self::Order => "order",
@@ -58,7 +58,7 @@ impl ReadKind {
         }
     }
 
-    /// Its name in errors.
+    /// The name of the kind in errors.
     const fn operation(self) -> &'static str {
         match self {
             Self::Order => "read an order",
@@ -74,19 +74,19 @@ impl ReadKind {
     }
 }
 
-/// A database that runs reading statements. All may be called at once from many tasks.
+/// A database that runs reading statements. All methods may be called from many tasks at once.
 #[async_trait]
 pub(crate) trait SqlDatabase: Send + Sync {
-    /// What it answers with.
+    /// The type of the rows that a statement returns.
     type Row: Row;
 
-    /// Its name in metrics.
+    /// The name of the database in metrics.
     const NAME: &'static str;
 
-    /// Runs a statement whose answer is bounded, within the time a read may take. `operation` names it in errors.
+    /// Runs a statement with a bounded result, within the time limit of reads. `operation` names it in errors.
     async fn fetch(&self, select: Select, operation: &'static str) -> Result<Vec<Self::Row>, DatabaseError>;
 
-    /// As [`Self::fetch`], and measures it.
+    /// Runs a statement as [`Self::fetch`] does, and measures its duration.
     async fn read(&self, select: Select, kind: ReadKind) -> Result<Vec<Self::Row>, DatabaseError> {
         let started = Instant::now();
         let read = self.fetch(select, kind.operation()).await;
@@ -95,21 +95,21 @@ pub(crate) trait SqlDatabase: Send + Sync {
         read
     }
 
-    /// Runs a statement whose answer may be a whole table, without a limit of time and with one row in memory.
+    /// Runs a statement whose result may be a whole table, without a time limit and with one row in memory at a time.
     async fn for_each_row(
         &self,
         text: &'static str,
         visit: Visit<'_, Self::Row>,
     ) -> Result<(), DatabaseError>;
 
-    /// Waits for what is being read and closes all connections.
+    /// Waits for the reads in progress and closes all connections.
     async fn disconnect(&self);
 
-    /// Adds a list of texts to compare with, in brackets.
+    /// Adds an operator that compares with a list of texts, and the list.
     fn push_texts(select: &mut Select, texts: Vec<String>);
 }
 
-/// Counts the rows that a statement lets through, but not beyond [`COUNTED_MAX`]: a count reads every row it counts.
+/// Counts the rows that a statement selects, but at most [`COUNTED_MAX`] of them: a count reads every row it counts.
 async fn count<S: SqlDatabase>(
     store: &S,
     mut select: Select,
@@ -121,7 +121,7 @@ async fn count<S: SqlDatabase>(
     Ok(Counted { count: found.min(COUNTED_MAX), is_exact: found <= COUNTED_MAX })
 }
 
-/// Adds up the counters of orders: of this status, or of all.
+/// Adds up the counters of the orders with this status, or of all orders.
 async fn count_by_status<S: SqlDatabase>(
     store: &S,
     status: Option<&Status>,
@@ -148,18 +148,18 @@ fn stock_item<R: Row>(row: &R) -> Result<StockItem, DatabaseError> {
     Columns { table: "stock", row }.stock()
 }
 
-/// The checkpoint in these rows of `checkpoints`.
+/// The checkpoint stored in these rows of `checkpoints`.
 pub(crate) fn checkpoint_of<R: Row>(rows: &[R]) -> Result<Checkpoint, DatabaseError> {
     let partitions = rows.iter().map(|row| Columns { table: "checkpoints", row }.partition_checkpoint());
     partitions.collect::<Result<_, _>>().map(Checkpoint)
 }
 
-/// The log in these rows of `log`.
+/// The log stored in these rows of `log`; `None` if there is no row.
 fn log_of<R: Row>(rows: &[R]) -> Result<Option<LogId>, DatabaseError> {
     rows.first().map(|row| Columns { table: "log", row }.log_id()).transpose()
 }
 
-/// Checks that the rows of `log`, of which there is one, name this log.
+/// Checks that these rows of `log` name this log. The table has at most one row.
 pub(crate) fn check_log<R: Row>(rows: &[R], log: &LogId) -> Result<(), DatabaseError> {
     match log_of(rows)? {
         Some(stored) if stored != *log => Err(DatabaseError::OtherLog { stored, log: log.clone() }),

@@ -1,4 +1,4 @@
-//! From columns to values. What is read is checked: a database may have been changed by others.
+//! Turns columns into values. Every value is checked: other programs may have changed the database.
 
 use std::{fmt::Display, str::FromStr};
 
@@ -13,25 +13,25 @@ use uuid::Uuid;
 
 use crate::{DatabaseError, HistoryEntry, StockItem};
 
-/// A row of one database: a column by its name, or what is wrong with it. NULL is `None`.
+/// A row of one database. A column is read by its name; the error says what is wrong with it. NULL is `None`.
 pub(crate) trait Row: Send + Sync + Sized {
-    /// A text.
+    /// A text without control characters, such as a name.
     fn text(&self, column: &'static str) -> Result<Option<&str>, sqlx::Error>;
 
-    /// A text that may hold any character.
+    /// A text that may contain any character.
     fn words(&self, column: &'static str) -> Result<Option<CompactString>, sqlx::Error>;
 
-    /// A number.
+    /// A signed 64-bit integer.
     fn integer(&self, column: &'static str) -> Result<Option<i64>, sqlx::Error>;
 
-    /// An order's id.
+    /// The id of an order.
     fn id(&self, column: &'static str) -> Result<Uuid, sqlx::Error>;
 
     /// A value that is stored as JSON.
     fn json<T: DeserializeOwned + 'static>(&self, column: &'static str) -> Result<Option<T>, sqlx::Error>;
 }
 
-/// A row that is being read.
+/// A row that is being read, with the name of its table for errors.
 pub(crate) struct Columns<'r, R> {
     pub(crate) table: &'static str,
     pub(crate) row: &'r R,
@@ -42,7 +42,7 @@ impl<'r, R: Row> Columns<'r, R> {
         DatabaseError::Damaged { table: self.table, column, reason: reason.to_string() }
     }
 
-    /// What was read of a column that is never NULL.
+    /// The value of a column that is never NULL.
     fn present<T>(
         &self,
         column: &'static str,
@@ -157,7 +157,7 @@ impl<'r, R: Row> Columns<'r, R> {
         self.parse("id")
     }
 
-    /// A shard and a status, and how many orders there are of both.
+    /// A status and the number of orders that have it.
     pub(crate) fn order_count(&self) -> Result<(Status, u64), DatabaseError> {
         Ok((self.parse("status")?, self.count("count")?))
     }

@@ -1,20 +1,20 @@
-//! The four tables as they are written: their columns, and what happens when a row is there already.
+//! The four tables that the sink writes: their columns, and what happens when a row already exists.
 //!
 //! Each upsert keeps the higher version, so a repeated batch changes nothing. Columns that never change are not
-//! updated: in SQLite that halves the rate, since their indexes are then written again.
+//! updated: in SQLite, updating them would halve the rate, because their indexes would be written again.
 
-/// A table as it is written.
+/// A table that the sink writes.
 #[derive(Debug)]
 pub(crate) struct Table {
     pub(crate) name: &'static str,
     /// The columns in the order in which they are bound, each with its type in Postgres as in `$1::type[]`.
     pub(crate) columns: &'static [(&'static str, &'static str)],
-    /// What to do with a row whose key is there.
+    /// The clause for a row whose key already exists.
     pub(crate) conflict: &'static str,
 }
 
 impl Table {
-    /// The statement up to the rows.
+    /// The beginning of the insert statement, up to the rows.
     pub(crate) fn insert(&self) -> String {
         let columns: Vec<_> = self.columns.iter().map(|(name, _)| *name).collect();
         format!("INSERT INTO {} ({})", self.name, columns.join(", "))

@@ -1,12 +1,12 @@
-//! SQLite in the data directory: the database when no other is named.
+//! SQLite in the data directory: the database if no other is configured.
 //!
-//! *Layout*: one file in WAL mode; each table is one tree clustered by its key (`migrations/`). One connection
-//! writes, a few read; readers see whole batches only. *Durability*: `synchronous=FULL`, one fsync a batch.
-//! NORMAL was measured and is no faster at the batch sizes of a sink, and after a power cut it may lose the last
-//! transactions: the sink would then apply them again from its older checkpoint, but by then the log may have
-//! removed what the lost checkpoint had released. What a sync that fails leaves in the WAL: `wal.rs`. *Recovery*:
-//! SQLite's own; then the driver reads on from the checkpoint that is stored. *Order*: each upsert keeps the higher
-//! version, so a repeated batch changes nothing.
+//! *Layout*: one file in WAL mode; each table is one tree, clustered by its key (`migrations/`). One connection writes,
+//! a few read; readers see whole batches only. *Durability*: `synchronous=FULL`, one fsync a batch. NORMAL was
+//! measured: it is no faster at the batch sizes of a sink, and a power failure may undo the last transactions. The sink
+//! would then apply them again from its older checkpoint, but the log may by then have removed what the lost checkpoint
+//! had released. `wal.rs` handles what a failed sync leaves in the WAL. *Recovery*: SQLite recovers by itself; then the
+//! driver continues from the stored checkpoint. *Order*: each upsert keeps the higher version, so a repeated batch
+//! changes nothing.
 
 mod pool;
 mod reader;

@@ -1,8 +1,8 @@
-//! Connections that read, each query with a time limit.
+//! A pool of reading connections, with a time limit for each query.
 //!
-//! SQLite runs a query to its end whether or not anybody waits for it: dropping a future stops nothing. So every connection
-//! has a progress handler that looks at a deadline, and interrupts the query that has passed it. A query that was given up
-//! has passed it at once.
+//! SQLite runs a query to its end even if no task waits for it: dropping a future stops nothing. Every connection
+//! therefore has a progress handler, which checks a deadline and interrupts the query that has passed it. The deadline
+//! of a query that was given up is in the past at once.
 
 use std::{
     sync::{
@@ -15,14 +15,14 @@ use std::{
 use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// After how many steps of SQLite's virtual machine the deadline is looked at: some ten microseconds.
+/// The number of steps of SQLite's virtual machine between two checks of the deadline: some ten microseconds.
 const STEPS_PER_LOOK: i32 = 1_000;
 
-/// When the query of one connection must end.
+/// The time at which the query of one connection must end.
 #[derive(Debug)]
 struct Deadline {
     started: Instant,
-    /// Microseconds since `started`.
+    /// The deadline in microseconds since `started`; `u64::MAX` if there is none.
     at: AtomicU64,
 }
 
@@ -48,11 +48,11 @@ impl Deadline {
 struct Slot {
     connection: SqliteConnection,
     deadline: Arc<Deadline>,
-    /// Its last query was given up and may still run.
+    /// Whether the connection's last query was given up and may still run.
     is_abandoned: bool,
 }
 
-/// A bounded number of connections.
+/// A pool with a fixed number of connections.
 #[derive(Debug)]
 pub(super) struct Pool {
     options: SqliteConnectOptions,
@@ -63,7 +63,7 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// Opens `size` connections. A query waits for one for so long at most.
+    /// Opens `size` connections. A query waits for a free connection for at most `acquire_within`.
     pub(super) async fn open(
         options: SqliteConnectOptions,
         size: u32,
@@ -87,11 +87,11 @@ impl Pool {
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Slot>> {
-        // Pushing and popping leave it whole.
+        // Pushing and popping leave the list consistent.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A connection whose next query may take so long; as long as it takes where there is no limit.
+    /// Takes a connection whose next query may take as long as `within`, or any time if `within` is `None`.
     /// [`sqlx::Error::PoolTimedOut`] if none becomes free in time.
     pub(super) async fn acquire(&self, within: Option<Duration>) -> Result<Lease<'_>, sqlx::Error> {
         let permit = tokio::time::timeout(self.acquire_within, self.permits.acquire()).await;
@@ -102,7 +102,7 @@ impl Pool {
             None => self.connect().await?,
         };
         if slot.is_abandoned {
-            // Answered once what it still runs has been interrupted.
+            // The ping is answered once the query that still runs has been interrupted.
             slot.connection.ping().await?;
         }
         slot.deadline.set(within);
@@ -110,9 +110,9 @@ impl Pool {
         Ok(Lease { pool: self, slot: Some(slot), _permit: permit })
     }
 
-    /// Waits for what is being read and closes all connections.
+    /// Waits for the reads in progress and closes all connections.
     pub(super) async fn close(&self) {
-        // All permits together are only free when nothing is read any more.
+        // All permits together are free only when no read is in progress.
         let all = self.permits.acquire_many(self.size).await;
         self.permits.close();
         let slots = std::mem::take(&mut *self.idle());
@@ -125,7 +125,7 @@ impl Pool {
     }
 }
 
-/// A connection that is in use. Dropped before it is released, its query is interrupted.
+/// A connection in use. If it is dropped before it is released, its query is interrupted.
 pub(super) struct Lease<'p> {
     pool: &'p Pool,
     slot: Option<Slot>,
@@ -133,15 +133,15 @@ pub(super) struct Lease<'p> {
 }
 
 impl Lease<'_> {
-    /// The connection, for one query.
+    /// The connection, to run one query.
     pub(super) fn connection(&mut self) -> &mut SqliteConnection {
         &mut self.slot.as_mut().expect("a lease has its connection until it is dropped").connection
     }
 
-    /// Gives the connection back after its query, which came to this.
+    /// Gives the connection back after its query, and returns the query's result.
     pub(super) fn release<T>(mut self, result: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
         if matches!(result, Err(sqlx::Error::WorkerCrashed)) {
-            // The next one opens another.
+            // The next lease opens another connection.
             self.slot = None;
         }
         if let Some(slot) = &mut self.slot {
@@ -158,7 +158,7 @@ impl Drop for Lease<'_> {
             if slot.is_abandoned {
                 slot.deadline.set(Some(Duration::ZERO));
             }
-            // The permit is given back after this, so whoever gets it finds the connection.
+            // The permit is given back after this, so the next lease finds the connection.
             self.pool.idle().push(slot);
         }
     }
@@ -202,7 +202,7 @@ mod tests {
         let pool = pool(1).await;
         let given_up = tokio::time::timeout(Duration::from_millis(50), run(&pool, None, ENDLESS)).await;
         assert!(given_up.is_err());
-        // There is one connection: this ends only because the other query has.
+        // There is only one connection, so this query ends only because the other one has ended.
         assert_eq!(run(&pool, None, "SELECT 7").await.unwrap(), 7);
     }
 

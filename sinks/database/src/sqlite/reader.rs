@@ -1,4 +1,4 @@
-//! Reading, over read-only connections. Each statement sees whole batches only.
+//! Reading over read-only connections. Each statement sees whole batches only.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -18,8 +18,8 @@ use crate::{
 
 /// The reads of the database over SQLite. Clones share the connections.
 ///
-/// Reads of single things and lists have connections of their own, so that no number of expensive lists keeps an order
-/// from being read. Each query has a time limit, after which it is interrupted.
+/// Reads of single objects and reads of lists have separate connections, so that expensive lists, however many, never
+/// keep an order from being read. Each query has a time limit, after which it is interrupted.
 #[derive(Clone, Debug)]
 pub struct SqliteReader {
     points: Arc<Pool>,
@@ -28,7 +28,7 @@ pub struct SqliteReader {
 }
 
 impl SqliteReader {
-    /// Opens a database that [`super::SqliteSink::open`] has made.
+    /// Opens a database that [`super::SqliteSink::open`] has prepared.
     pub async fn open(path: &Path, settings: &SqliteSettings) -> Result<Self, DatabaseError> {
         let options = schema::options(path, settings, settings.read_cache_bytes).read_only(true);
         let acquire_within = Duration::from_millis(settings.acquire_ms_max);
@@ -50,7 +50,7 @@ impl SqlDatabase for SqliteReader {
     async fn fetch(&self, select: Select, operation: &'static str) -> Result<Vec<SqliteRow>, DatabaseError> {
         let pool = if select.is_list() { &self.lists } else { &self.points };
         let (text, values) = select.into_parts();
-        // Made of constants and marks only: see `Select::push`.
+        // The text is made of constants and marks only: see `Select::push`.
         let mut query = sqlx::query(AssertSqlSafe(text));
         for value in values {
             query = match value {

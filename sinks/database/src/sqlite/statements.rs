@@ -1,21 +1,21 @@
-//! The upserts: one statement for many rows.
+//! The upserts: one statement writes many rows.
 //!
-//! Measured with three indexes, 5,000 rows a transaction, orders inserted / updated a second: a statement a row
-//! 17k / 19k; one JSON array through `json_each` 89k / 104k; `VALUES` of 50 rows 136k / 211k, of 200 154k / 239k, of
-//! 1,000 170k / 258k. So `VALUES`, in chunks whose sizes are powers of two: few distinct statements, all of them
-//! prepared once.
+//! Measured with three indexes and 5,000 rows a transaction, in orders inserted / updated a second: one statement a
+//! row, 17k / 19k; one JSON array through `json_each`, 89k / 104k; `VALUES` of 50 rows, 136k / 211k; of 200 rows, 154k
+//! / 239k; of 1,000 rows, 170k / 258k. The sink therefore uses `VALUES`, in chunks whose sizes are powers of two: there
+//! are few distinct statements, and each is prepared once.
 
 use std::sync::Arc;
 
 use crate::sql::{CHECKPOINTS, ORDER_HISTORY, ORDERS, STOCK, Table};
 
-/// The largest chunk, in rows: 15 columns of it are far below the 32,766 values SQLite takes.
+/// The largest chunk in rows. With 15 columns it has far fewer than the 32,766 values that SQLite accepts.
 const CHUNK_ROWS_MAX: usize = 512;
 
-/// The upsert of a table, for chunks of each size.
+/// The upsert statements of a table, one for each size of chunk.
 #[derive(Debug)]
 pub(super) struct Upsert {
-    /// By size: 1, 2, 4, … rows.
+    /// The statements for 1, 2, 4, … rows.
     by_size: Vec<Arc<str>>,
 }
 
@@ -28,7 +28,7 @@ impl Upsert {
         Self { by_size: sizes.map(|rows| statement(rows).into()).collect() }
     }
 
-    /// Takes the largest chunk off the front of `rows`, with its statement.
+    /// Takes the largest possible chunk from the front of `rows`, and returns it with its statement.
     pub(super) fn next<'r, T>(&self, rows: &mut &'r [T]) -> Option<(Arc<str>, &'r [T])> {
         let power = rows.len().min(CHUNK_ROWS_MAX).checked_ilog2()?;
         let (chunk, rest) = rows.split_at(1 << power);
@@ -37,7 +37,7 @@ impl Upsert {
     }
 }
 
-/// All upserts.
+/// The upserts of all tables.
 #[derive(Debug)]
 pub(super) struct Upserts {
     pub(super) orders: Upsert,

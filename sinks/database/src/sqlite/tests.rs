@@ -1,4 +1,4 @@
-//! The database sink over SQLite: the suite of all databases, and what only SQLite can do wrong.
+//! Tests of the database sink over SQLite: the suite of all databases, and what can go wrong only in SQLite.
 
 use std::path::{Path, PathBuf};
 
@@ -44,7 +44,7 @@ async fn raw(path: &Path) -> SqliteConnection {
     SqliteConnectOptions::new().filename(path).connect().await.unwrap()
 }
 
-/// Stores as files of one directory.
+/// A subject whose stores are the files of one directory.
 struct Directory(TempDir);
 
 #[async_trait]
@@ -68,7 +68,7 @@ async fn sqlite_does_what_every_database_must() {
 #[tokio::test]
 async fn a_transaction_that_the_database_ended_itself_is_followed_by_others() {
     let Fixture { directory, mut sink, reader } = fixture().await;
-    // What SQLite also does when the disk is full.
+    // SQLite also rolls back when the disk is full.
     let fault = "CREATE TRIGGER fault BEFORE INSERT ON stock BEGIN SELECT raise(ROLLBACK, 'fault'); END";
     raw(&file(directory.path())).await.execute(fault).await.unwrap();
     let (batch, checkpoint) = batch((0, vec![changed(order(1, 1, "CREATED"))]), (0, vec![reserved("A", 1)]));
@@ -174,7 +174,7 @@ async fn lists_are_served_by_an_index_and_never_sorted() {
         let mut select = Select::new("EXPLAIN QUERY PLAN SELECT * FROM orders");
         push_filter(&mut select, &filter);
         push_order_start(&mut select, &Start::After(id(1)), 10);
-        // Unbound values are NULL to SQLite, which changes no plan.
+        // SQLite treats unbound values as NULL, which does not change the plan.
         let plan = sqlx::query_as::<_, (i64, i64, i64, String)>(AssertSqlSafe(select.into_parts().0));
         let plan = plan.fetch_all(&mut connection).await.unwrap();
         assert_eq!(plan.len(), 1, "one step, no sort: {plan:?}");

@@ -1,17 +1,19 @@
-//! What is in the WAL before a connection opens: written again where it is, and synced.
+//! Makes the WAL durable before a connection opens: its bytes are written again in place, and synced.
 //!
-//! *Why*: after a sync that failed the page cache calls its pages clean, though the disk may not have them, and no later
-//! sync writes them. The frames of a commit that failed so are still read from the cache; the next connection takes them
-//! for durable and writes behind them, or moves them into the file, and a power cut then leaves a WAL with a hole or a
-//! file that is half moved. *Durability*: written once more, the same bytes are dirty again, so their sync vouches for
-//! them; only after it does SQLite look at them. *Recovery*: repeating it, or losing power in between, changes no byte.
-//! *Readers* see what they saw. *Writers* there are none: the last connection that wrote is idle or closing, and closing
-//! writes only to the file and may remove the WAL.
+//! *Why*: after a failed sync, the page cache treats its pages as clean, though the disk may not have them, and no
+//! later sync writes them. The frames of a commit that failed this way can still be read from the cache. The next
+//! connection takes them for durable and writes after them, or moves them into the file. A power failure then leaves a
+//! WAL with a hole or a file that is half moved. *Durability*: once the same bytes have been written again, the pages
+//! are dirty again, and their sync vouches for them. SQLite opens the WAL only after that sync. *Recovery*: repeating
+//! the rewrite, or losing power during it, changes no byte. *Readers* see the same content as before. *Writers*: there
+//! are none. The last connection that wrote is idle or closing, and closing writes only to the file and may remove the
+//! WAL.
 //!
-//! *Not covered*: the file itself. What a checkpoint wrote there stays in the WAL until a sync of the file has succeeded,
-//! and the next checkpoint writes it again; but one that a reader holds back counts its pages as moved without a sync,
-//! and if the next sync fails, while readers stay connected, nothing writes them again. To rewrite the file here was
-//! rejected: closing any handle of it would end the locks that SQLite has on it in this process. On the WAL it has none.
+//! *Not covered*: the file itself. What a checkpoint of SQLite wrote to the file stays in the WAL until a sync of the
+//! file has succeeded, and the next checkpoint writes it again. There is one exception: a checkpoint that a reader
+//! holds back counts its pages as moved without a sync. If the next sync then fails while readers stay connected,
+//! nothing writes these pages again. Rewriting the file here was rejected: closing any handle of the file would end the
+//! locks that SQLite has on it in this process. On the WAL SQLite has no locks.
 
 use std::{
     io,
@@ -24,18 +26,18 @@ use tokio::task::JoinSet;
 
 use crate::DatabaseError;
 
-/// How much is in memory at once.
+/// The most bytes that are in memory at once.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// Makes all that the WAL of this database holds durable. Whoever drops the future and calls again waits for what the
-/// first call has begun.
+/// Makes everything in the WAL of this database durable. If the future is dropped, the next call waits for what the
+/// first one has begun.
 pub(super) async fn make_durable(disk: &Arc<dyn Disk>, database: &Path) -> Result<(), DatabaseError> {
     let wal = path(database);
     let failed = |source| DatabaseError::Wal { path: wal.display().to_string(), source };
     if !disk.blocks() {
         return rewrite(&**disk, &wal).map_err(failed);
     }
-    // A set, since dropping it takes back what has not begun.
+    // A `JoinSet` is used because dropping it cancels a task that has not begun.
     let mut tasks = JoinSet::new();
     let (disk, path) = (Arc::clone(disk), wal.clone());
     tasks.spawn_blocking(move || rewrite(&*disk, &path));
@@ -43,7 +45,7 @@ pub(super) async fn make_durable(disk: &Arc<dyn Disk>, database: &Path) -> Resul
     done.map_or(Ok(()), |joined| joined.map_err(io::Error::other).and_then(|done| done)).map_err(failed)
 }
 
-/// The name SQLite gives the WAL.
+/// The path of the WAL, as SQLite names it.
 fn path(database: &Path) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push("-wal");
@@ -51,7 +53,7 @@ fn path(database: &Path) -> PathBuf {
 }
 
 fn rewrite(disk: &dyn Disk, wal: &Path) -> io::Result<()> {
-    // One that was left behind may not go on beside a connection that opens after the next.
+    // A rewrite that was abandoned must not continue while a connection that opened later is in use.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let file = match disk.open(wal, Access::Write) {
@@ -69,7 +71,7 @@ fn rewrite(disk: &dyn Disk, wal: &Path) -> io::Result<()> {
         position += bytes.len() as u64;
     }
     file.sync()?;
-    // The name too: SQLite syncs the folder of a WAL only once, when it makes it.
+    // The directory entry is synced too: SQLite syncs the directory of a WAL only once, when it creates the WAL.
     match wal.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => disk.sync_dir(folder),
         _ => disk.sync_dir(Path::new(".")),
@@ -82,7 +84,7 @@ mod tests {
 
     use super::*;
 
-    /// The real disk, which notes what lasts and can refuse to sync.
+    /// The real disk. It records what is durable, and can be told to fail syncs.
     #[derive(Debug, Default)]
     struct Noting {
         notes: Arc<Mutex<Vec<String>>>,

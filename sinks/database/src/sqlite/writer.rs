@@ -1,4 +1,4 @@
-//! Writing: one connection, one transaction a batch, the checkpoint in it.
+//! Writing: one connection, and one transaction for each batch, which includes the checkpoint.
 
 use std::{
     path::{Path, PathBuf},
@@ -34,22 +34,23 @@ pub struct SqliteSink {
     disk: Arc<dyn Disk>,
     path: PathBuf,
     settings: SqliteSettings,
-    /// `None` after an error. SQLite ends a transaction by itself when the disk is full, and the connection does not
-    /// learn of it: only a new one is sure to be in none.
+    /// `None` after an error. When the disk is full, SQLite ends a transaction by itself and the connection is not
+    /// told. Only a new connection is certain to be in no transaction.
     connection: Option<SqliteConnection>,
-    /// False after a call that was dropped, which the connection may still be at.
+    /// False after a call that was dropped, because the connection may still be executing it.
     idle: bool,
     upserts: Arc<Upserts>,
 }
 
 impl SqliteSink {
-    /// Opens the database file, creates it if it is not there and brings its tables up to date.
+    /// Opens the database file, creates it if it does not exist, and upgrades its tables.
     pub async fn open(path: &Path, settings: &SqliteSettings) -> Result<Self, DatabaseError> {
         Self::open_on(Arc::new(RealDisk), path, settings).await
     }
 
-    /// As [`Self::open`], on a disk that knows the files by the names SQLite's VFS has for them. No other sink has
-    /// this file, and one that was dropped during a call is at its end.
+    /// Opens the database as [`Self::open`] does, on a disk that has the files under the same names as SQLite's VFS.
+    /// The caller ensures that no other sink has this file open, and that a sink that was dropped during a call has
+    /// ended that call.
     pub async fn open_on(
         disk: Arc<dyn Disk>,
         path: &Path,
@@ -60,12 +61,13 @@ impl SqliteSink {
         Ok(Self { disk, path, settings, connection, idle: true, upserts: Arc::new(Upserts::new()) })
     }
 
-    /// The connection, a new one if need be. Whoever has used it says so with [`Self::used`].
+    /// The connection, or a new one if there is none. The caller reports the end of its use with [`Self::used`].
     async fn connection(&mut self) -> Result<&mut SqliteConnection, DatabaseError> {
         if !self.idle
             && let Some(busy) = &mut self.connection
         {
-            // Answered after what the dropped call began; a worker that is gone is at its end too.
+            // The ping is answered after what the dropped call began. If the worker of the connection is gone, that
+            // call has ended too.
             let _ = busy.ping().await;
             self.connection = None;
         }
@@ -77,7 +79,7 @@ impl SqliteSink {
         Ok(self.connection.insert(connection))
     }
 
-    /// Ends a call; after an error the connection goes.
+    /// Reports the end of a call. After an error, the connection is dropped.
     fn used<T>(&mut self, result: &Result<T, DatabaseError>) {
         self.idle = true;
         if result.is_err() {
@@ -126,7 +128,7 @@ impl Sink for SqliteSink {
         Ok(ApplyOutcome::Durable)
     }
 
-    /// Moves the WAL into the file, which then holds everything, and removes it if nobody else is connected.
+    /// Moves the WAL into the file, which then contains everything. Removes the WAL if no other connection is open.
     async fn close(&mut self) -> Result<(), SinkError> {
         let connection = self.connection().await?;
         let moved = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(connection).await;
@@ -153,7 +155,7 @@ async fn write_batch(
     rows: &Rows,
     checkpoint: &Checkpoint,
 ) -> Result<(), sqlx::Error> {
-    // Dropped before its commit, a transaction is rolled back.
+    // If the transaction is dropped before its commit, it is rolled back.
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     write_all(&mut transaction, &upserts.orders, &rows.orders, |order, q| bind_order(order, q)).await?;
     write_all(&mut transaction, &upserts.history, &rows.history, bind_history).await?;

@@ -1,5 +1,5 @@
-//! The promises of the design, tried by seeds. `orderflow simulate` runs this program, which is a separate one so that
-//! nothing of the simulator is in the program that serves.
+//! Checks the promises of the design by seeds. `orderflow simulate` runs this program. It is a separate program so
+//! that the server contains no code of the simulator.
 
 use std::{
     io::{self, Write},
@@ -23,7 +23,7 @@ struct Simulate {
     /// How many seeds, from the first on
     #[arg(long, default_value_t = 1, value_name = "N", conflicts_with = "duration")]
     count: u64,
-    /// Go on with further seeds for so long
+    /// Run further seeds until this much time has passed
     #[arg(long = "for", value_parser = humantime::parse_duration, value_name = "DURATION")]
     duration: Option<Duration>,
     /// Print every step of the seed to standard error
@@ -31,7 +31,7 @@ struct Simulate {
     trace: bool,
 }
 
-/// The results of all seeds of a command, added up.
+/// The sums of the results of all seeds of a command.
 #[derive(Default)]
 struct Total {
     seeds: u64,
@@ -54,7 +54,7 @@ impl Total {
     }
 }
 
-/// Runs the seeds that are asked for; says so if one breaks a promise.
+/// Runs the requested seeds. The inner result describes the broken promise, if a seed broke one.
 fn run(args: &Simulate) -> io::Result<Result<(), String>> {
     let first = args.seed.unwrap_or_else(|| fastrand::u64(..=u64::from(u32::MAX)));
     if args.trace {
@@ -67,7 +67,7 @@ fn run(args: &Simulate) -> io::Result<Result<(), String>> {
     let count = if args.duration.is_some() { u64::MAX } else { args.count };
     simulate_many((0..count).map(|n| first.wrapping_add(n)), args.steps, |report| {
         total.add(&report);
-        // Whoever reads the output may have seen enough; the exit code says the rest.
+        // The reader may have closed the output; the exit code is then the result.
         if report.broken.is_some() || count == 1 {
             let _ = writeln!(io::stdout(), "{report}");
         }
@@ -87,13 +87,13 @@ fn main() -> ExitCode {
     match run(&Simulate::parse()) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(broken)) => fail(&broken),
-        // Whoever reads the output has seen enough.
+        // The reader has closed the output, which is no failure.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => fail(&error.to_string()),
     }
 }
 
-/// One clear sentence, and exit code 1.
+/// Prints one sentence and returns exit code 1.
 fn fail(message: &str) -> ExitCode {
     let _ = writeln!(io::stderr(), "orderflow simulate: {message}");
     ExitCode::FAILURE

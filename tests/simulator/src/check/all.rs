@@ -1,4 +1,4 @@
-//! All checks of what is durable, fed together.
+//! All checks of durable data together.
 
 use std::collections::BTreeMap;
 
@@ -14,19 +14,19 @@ use crate::{
     sqlite::Content,
 };
 
-/// The checks of a run.
+/// The checks of a run, with the state they need.
 pub struct Checks {
     order_decisions: Vec<Decisions<OrderProcessor>>,
     stock_decisions: Vec<Decisions<StockProcessor>>,
     numbers: BTreeMap<TopicPartition, Numbers>,
     ledgers: Vec<Ledger>,
-    /// The orders so far.
+    /// The orders so far, according to the durable events.
     pub orders: Orders,
     store: Store,
 }
 
 impl Checks {
-    /// Of a run under these rules.
+    /// The checks for a run that starts under these rules.
     pub fn new(plan: &Plan, rules: &Rules, partitions: &[TopicPartition]) -> Self {
         let orders = (0..plan.order_partitions).map(Partition);
         let stock = (0..plan.stock_partitions).map(Partition);
@@ -48,12 +48,12 @@ impl Checks {
         }
     }
 
-    /// Other rules hold for what is not decided yet.
+    /// Applies new rules to the commands that are not decided yet.
     pub fn upgrade(&mut self, plan: &Plan, rules: &Rules) {
         self.order_decisions.iter_mut().for_each(|decisions| decisions.upgrade(rules.orders(plan)));
     }
 
-    /// Checks what has become durable.
+    /// Checks the records that have become durable since the last call.
     pub fn check(&mut self, truth: &Truth) -> Checked {
         for (at, numbers) in &mut self.numbers {
             numbers.check(truth.of(*at))?;
@@ -76,12 +76,12 @@ impl Checks {
         Ok(())
     }
 
-    /// Checks what the store shows.
+    /// Checks the content of the store.
     pub fn check_store(&mut self, rows: &Content, truth: &Truth) -> Checked {
         self.store.check(rows, |at| truth.of(at).len() as u64)
     }
 
-    /// Whether every durable command is decided, and the store has shown all.
+    /// Whether every durable command is decided and the store has shown all events.
     pub fn is_at_rest(&self, truth: &Truth) -> bool {
         self.order_decisions
             .iter()
@@ -103,7 +103,7 @@ impl Checks {
         }
     }
 
-    /// What must hold when all is at rest: of each acknowledged command, of messages, and of what orders hold.
+    /// Checks what must hold at rest: for acknowledged commands, for messages, and for the units that orders hold.
     pub fn check_rest<'a>(
         &self,
         acknowledged: impl Iterator<Item = &'a Answer>,
@@ -136,7 +136,7 @@ impl Checks {
         self.check_holdings()
     }
 
-    /// Every message that follows from a decision is there, once but for repeats, and no other.
+    /// Checks that the messages of all decisions are there, apart from repeats once each, and no others.
     fn check_messages(&self) -> Checked {
         for decisions in &self.order_decisions {
             let (input, _) = decisions.input_and_output();
@@ -172,7 +172,7 @@ impl Checks {
         Ok(())
     }
 
-    /// What active orders hold is what stock has reserved for them, and none waits.
+    /// Checks that active orders hold the units that stock has reserved for them, and that no order waits for stock.
     fn check_holdings(&self) -> Checked {
         let mut held: BTreeMap<OrderId, u64> = BTreeMap::new();
         for (id, units) in self.ledgers.iter().flat_map(Ledger::held) {

@@ -1,8 +1,9 @@
-//! Invariant 2: the processor, run again over its durable commands, decides what is durable, to the byte; and each
-//! command is decided once.
+//! Invariant 2: the processor, run again over its durable commands, gives the same bytes of events as the durable
+//! log, and each command is decided once.
 //!
-//! It goes as far as the events do: a command is decided again when its first event is durable, under the rules of
-//! that time. So an upgrade in the middle of a run is no difference, and deciding the past again is one.
+//! The run follows the events. A command is decided again when its first event is durable, under the rules of that
+//! time. An upgrade in the middle of a run is therefore no difference, but deciding the past again under new rules is
+//! one.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -13,27 +14,27 @@ use orderflow_schemas::{Arrival, Offset, Partition, RawRecord, Record, Source, T
 
 use super::{Checked, broken};
 
-/// A processor beside the one that is checked.
+/// A second instance of a processor, whose decisions are compared with the durable ones.
 #[derive(Debug)]
 pub struct Decisions<P: Processor> {
-    /// The rules from an offset of the input on.
+    /// The rules, by the first input offset that they apply to.
     rules: BTreeMap<Offset, P>,
     partition: Partition,
     book: Book<P::State>,
     seen: usize,
     number: u64,
-    /// Events that were decided again and are not durable yet.
+    /// Events that this instance decided and whose durable counterparts are still to come.
     expected: VecDeque<Bytes>,
-    /// The messages to each partition, by their numbers.
+    /// The messages to each partition, in the order of their numbers.
     messages: Vec<Vec<Bytes>>,
-    /// How many commands were decided, by source.
+    /// The number of the last decided command, by source.
     decided: BTreeMap<Source, u64>,
-    /// The commands that an event answers.
+    /// The offsets of the commands that an event answers.
     answered: BTreeSet<Offset>,
 }
 
 impl<P: Processor> Decisions<P> {
-    /// Of a processor that has decided nothing.
+    /// An instance that has decided nothing.
     pub fn new(processor: P, partition: Partition, message_partitions: u16) -> Self {
         Self {
             rules: BTreeMap::from([(Offset::ZERO, processor)]),
@@ -48,18 +49,18 @@ impl<P: Processor> Decisions<P> {
         }
     }
 
-    /// Other rules hold for what has not been decided yet.
+    /// Applies new rules to the commands that are not decided yet.
     pub fn upgrade(&mut self, processor: P) {
         self.rules.insert(self.book.input_next, processor);
     }
 
-    /// What it reads and where its events are.
+    /// The partition of commands that it reads, and the partition of its events.
     pub fn input_and_output(&self) -> (TopicPartition, TopicPartition) {
         let side = |topic| TopicPartition { topic, partition: self.partition };
         (side(P::INPUT), side(P::EVENTS))
     }
 
-    /// Whether all of these commands are decided; what is left can only be repeats.
+    /// Whether all of these commands are decided. The commands after the last decided one may only be repeats.
     pub fn is_done(&self, commands: &[Bytes]) -> bool {
         let decided = usize::try_from(self.book.input_next.0).unwrap_or(usize::MAX);
         let is_repeat = |command: &Bytes| {
@@ -79,12 +80,12 @@ impl<P: Processor> Decisions<P> {
         self.answered.contains(&offset)
     }
 
-    /// The messages that follow from what was decided, to one partition, in the order of their numbers.
+    /// The messages to one partition that follow from the decisions so far, in the order of their numbers.
     pub fn messages(&self, to: Partition) -> &[Bytes] {
         self.messages.get(usize::from(to.0)).map_or(&[], Vec::as_slice)
     }
 
-    /// Takes in the events that are new, and gives each, once, to `take`.
+    /// Compares the new durable events with this instance's decisions, and passes each event once to `take`.
     pub fn check(
         &mut self,
         commands: &[Bytes],
@@ -124,7 +125,7 @@ impl<P: Processor> Decisions<P> {
         Ok(())
     }
 
-    /// Decides all commands up to the one at `last`; those before it can only be repeats.
+    /// Decides all commands up to the one at `last`. Commands before `last` may only be repeats.
     fn decide_up_to(&mut self, last: Offset, commands: &[Bytes]) -> Checked {
         let (at, _) = self.input_and_output();
         while self.book.input_next <= last {
@@ -151,7 +152,7 @@ impl<P: Processor> Decisions<P> {
     }
 }
 
-/// A command in a few words.
+/// A short description of a command.
 fn named(bytes: &[u8]) -> String {
     match RawRecord::decode(bytes) {
         Ok(RawRecord { header, kind, .. }) => {

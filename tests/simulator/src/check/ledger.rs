@@ -1,4 +1,4 @@
-//! Invariant 5: stock balances after each event, and a reservation is resolved once.
+//! Invariant 5: stock balances after each event, and each reservation is resolved once.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +9,13 @@ use orderflow_schemas::{
 
 use super::{Checked, broken};
 
-/// What moved so far, of the SKUs of one partition.
+/// The units moved so far of the SKUs of one partition.
 #[derive(Debug, Default)]
 pub struct Ledger {
     levels: BTreeMap<Sku, Levels>,
-    /// What each order has reserved and not resolved, by SKU.
+    /// The units that each order has reserved and not resolved, by SKU.
     open: BTreeMap<OrderId, BTreeMap<Sku, u64>>,
-    /// Orders that were reserved once, which they cannot be again.
+    /// Orders that were reserved once and must not be reserved again.
     reserved: std::collections::BTreeSet<OrderId>,
 }
 
@@ -25,7 +25,7 @@ impl Ledger {
         self.open.iter().map(|(id, lines)| (*id, lines.values().sum()))
     }
 
-    /// Takes an event.
+    /// Applies an event and checks its levels.
     pub fn take(&mut self, event: &StockEvent) -> Checked {
         match event {
             StockEvent::Received(event) | StockEvent::Adjusted(event) => self.change(event),
@@ -37,7 +37,7 @@ impl Ledger {
             StockEvent::Shipped(event) => self.resolve(event.order_id, &event.lines, |levels, units| {
                 Levels { shipped: levels.shipped + units, ..levels }
             }),
-            // What it repeats has been checked; its levels are those of then.
+            // The repeated event was checked, and the levels here are those of that time.
             StockEvent::Repeated(_) | StockEvent::Refused(_) | StockEvent::Rejected(_) => Ok(()),
         }
     }

@@ -1,8 +1,8 @@
-//! The checkers: what must hold of all that is durable, whatever has happened.
+//! The checks: what must hold for all durable data after any events.
 //!
-//! They share no code with what they check but the formats and the processors: the levels of stock, the versions of
-//! orders and the rows of the store are computed here once more, from the events alone. `decisions` runs the
-//! processors again; everything else would hold for any rules.
+//! They share no code with the checked code except the formats and the processors. Stock levels, versions of orders
+//! and rows of the store are computed again from the events alone. `decisions` runs the processors again; all other
+//! checks are valid for any rules.
 
 mod all;
 mod decisions;
@@ -22,7 +22,7 @@ pub use orders::Orders;
 pub use store::Store;
 pub use truth::Truth;
 
-/// A promise that was broken.
+/// The description of a broken promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation(pub String);
 
@@ -32,10 +32,10 @@ impl fmt::Display for Violation {
     }
 }
 
-/// What a check came to.
+/// The result of a check.
 pub type Checked<T = ()> = Result<T, Violation>;
 
-/// A broken promise, in words.
+/// A failed check with a description of the broken promise.
 pub fn broken<T>(what: impl Into<String>) -> Checked<T> {
     Err(Violation(what.into()))
 }

@@ -1,4 +1,4 @@
-//! Invariant 3: each source counts 1, 2, 3 … in each partition, and what comes again is what came before.
+//! Invariant 3: each source counts 1, 2, 3 … in each partition, and a repeat has the same bytes.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use orderflow_schemas::{RawRecord, Source, TopicPartition};
 
 use super::{Checked, broken};
 
-/// The records of each source in one partition, by their numbers.
+/// The records of each source in one partition, in the order of their numbers.
 #[derive(Debug)]
 pub struct Numbers {
     at: TopicPartition,
@@ -16,12 +16,12 @@ pub struct Numbers {
 }
 
 impl Numbers {
-    /// Of a partition that is empty.
+    /// The numbers of an empty partition.
     pub fn new(at: TopicPartition) -> Self {
         Self { at, seen: 0, sources: BTreeMap::new() }
     }
 
-    /// Takes in what is new of all durable records.
+    /// Checks the new ones of all durable records.
     pub fn check(&mut self, records: &[Bytes]) -> Checked {
         for (offset, record) in records.iter().enumerate().skip(self.seen) {
             let Ok(RawRecord { header, .. }) = RawRecord::decode(record) else {

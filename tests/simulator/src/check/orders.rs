@@ -1,5 +1,5 @@
-//! Invariant 6: an order's versions count 1, 2, 3 … and each change goes on from the state before it; and one order a
-//! key.
+//! Invariant 6: an order's versions count 1, 2, 3 …, and each change starts from the state before it. Each key has
+//! one order.
 
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
@@ -13,16 +13,16 @@ use orderflow_schemas::{
 
 use super::{Checked, broken};
 
-/// All orders of a run, as the events have them.
+/// All orders of a run, according to the events.
 #[derive(Debug, Default)]
 pub struct Orders {
     orders: BTreeMap<OrderId, Last>,
     keys: BTreeMap<(CustomerId, IdempotencyKey), OrderId>,
-    /// The states that an order leaves by itself after some time.
+    /// The states that an order leaves automatically after some time.
     timed: BTreeSet<Status>,
 }
 
-/// An order as its last event has it.
+/// An order according to its last event.
 #[derive(Debug)]
 struct Last {
     order: Arc<Order>,
@@ -31,7 +31,7 @@ struct Last {
 }
 
 impl Orders {
-    /// No orders yet, under rules of which this is one version.
+    /// No orders yet. All versions of the rules have the same timed states as `lifecycle`.
     pub fn new(lifecycle: &Lifecycle) -> Self {
         let states = lifecycle.states().filter(|(id, _)| lifecycle.on_time(*id).is_some());
         let timed = states.map(|(_, state)| state.name.clone()).collect();
@@ -43,17 +43,17 @@ impl Orders {
         self.orders.values().map(|last| &last.order)
     }
 
-    /// What each order holds, by id.
+    /// The orders with the state of their stock reservation, by id.
     pub fn holdings(&self) -> impl Iterator<Item = (&Arc<Order>, Holding)> {
         self.orders.values().map(|last| (&last.order, last.holding))
     }
 
-    /// The order that was made under a key.
+    /// The order that was created under a key of a customer.
     pub fn under(&self, customer: &CustomerId, key: &IdempotencyKey) -> Option<OrderId> {
         self.keys.get(&(customer.clone(), key.clone())).copied()
     }
 
-    /// Nothing that was due before `now` is still to happen.
+    /// Checks that every automatic change due before `now` has happened.
     pub fn check_due(&self, now: Timestamp) -> Checked {
         match self.orders.values().find(|last| last.due.is_some_and(|due| due < now)) {
             Some(Last { order, due, .. }) => {
@@ -67,7 +67,7 @@ impl Orders {
         }
     }
 
-    /// Takes an event.
+    /// Applies an event and checks it.
     pub fn take(&mut self, event: &OrderEvent) -> Checked {
         match event {
             OrderEvent::Changed(change, event) => self.change(*change, event),
@@ -96,7 +96,7 @@ impl Orders {
         if !fits {
             return broken(format!("order {}: {change:?} makes version {}", order.id, order.version));
         }
-        // The versions of the rules differ in how long a timer runs, and not in where there is one.
+        // The versions of the rules differ in the duration of timers, not in which states have one.
         let waits = event.holding != Holding::Asked && self.timed.contains(&order.status);
         if waits != event.due.is_some() {
             return broken(format!(

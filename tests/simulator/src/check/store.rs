@@ -1,4 +1,4 @@
-//! Invariants 4 and 7: the store shows exactly what follows from the durable events up to its checkpoint.
+//! Invariants 4 and 7: the store shows exactly the content that follows from the durable events up to its checkpoint.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -21,7 +21,7 @@ enum Noted {
     Nothing,
 }
 
-/// An event that the store may not show yet.
+/// An event that the store may not have applied yet.
 #[derive(Debug)]
 struct Pending {
     offset: Offset,
@@ -29,7 +29,7 @@ struct Pending {
     event: Noted,
 }
 
-/// What the store should have at its last checkpoint, and the events after it.
+/// The expected content of the store at its last checkpoint, and the events after it.
 #[derive(Debug, Default)]
 pub struct Store {
     shown: BTreeMap<TopicPartition, Offset>,
@@ -41,7 +41,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// Takes a durable event of an order.
+    /// Adds a durable event of an order.
     pub fn note_order(&mut self, at: TopicPartition, offset: Offset, cause: Offset, event: &OrderEvent) {
         let event = match event {
             OrderEvent::Changed(change, event) => Noted::Order(*change, event.clone()),
@@ -50,13 +50,13 @@ impl Store {
         self.pending.entry(at).or_default().push_back(Pending { offset, cause, event });
     }
 
-    /// Takes a durable event of stock.
+    /// Adds a durable event of stock.
     pub fn note_stock(&mut self, at: TopicPartition, offset: Offset, cause: Offset, event: &StockEvent) {
         let event = Noted::Stock(event.clone());
         self.pending.entry(at).or_default().push_back(Pending { offset, cause, event });
     }
 
-    /// Compares what the store has; `ends` are the ends of what is durable.
+    /// Compares the content of the store. `ends` returns the durable end of each partition.
     pub fn check(&mut self, rows: &Content, ends: impl Fn(TopicPartition) -> u64) -> Checked {
         for (at, progress) in &rows.checkpoint.0 {
             let before = self.shown.insert(*at, progress.next).unwrap_or_default();
@@ -84,7 +84,7 @@ impl Store {
         same("stock", &rows.stock, self.stock.values())
     }
 
-    /// Whether nothing is left to be shown.
+    /// Whether the store has shown all events.
     pub fn is_complete(&self) -> bool {
         self.pending.values().all(VecDeque::is_empty)
     }

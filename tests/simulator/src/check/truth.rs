@@ -1,6 +1,6 @@
-//! Invariants 1 and 4: what was durable once stays, as it was.
+//! Invariants 1 and 4: a record that was durable once stays durable and unchanged.
 //!
-//! Keeps every durable record as it was first seen. Whoever is served a record, at any time, is served this one.
+//! It keeps every durable record as it was first seen. Every later read must return that record.
 
 use std::collections::BTreeMap;
 
@@ -13,24 +13,24 @@ use crate::at_once;
 
 const READ_BYTES: usize = 1 << 20;
 
-/// All that has ever been durable.
+/// All records that have ever been durable.
 #[derive(Debug, Default)]
 pub struct Truth {
     records: BTreeMap<TopicPartition, Vec<Bytes>>,
 }
 
 impl Truth {
-    /// The durable records of a partition, from its very first.
+    /// The durable records of a partition, from its first.
     pub fn of(&self, at: TopicPartition) -> &[Bytes] {
         self.records.get(&at).map_or(&[], Vec::as_slice)
     }
 
-    /// How many records there are.
+    /// The number of all records.
     pub fn len(&self) -> usize {
         self.records.values().map(Vec::len).sum()
     }
 
-    /// Takes in what has become durable.
+    /// Adds the records that have become durable.
     pub fn observe(&mut self, topics: &dyn Topics, partitions: &[TopicPartition]) -> Checked {
         for &at in partitions {
             let end = bounds(topics, at)?.end.0;
@@ -49,7 +49,7 @@ impl Truth {
         Ok(())
     }
 
-    /// Reads all that is stored once more and compares it: after an opening.
+    /// Reads everything stored again and compares it. Call it after the log was opened.
     pub fn compare(&self, topics: &dyn Topics, partitions: &[TopicPartition]) -> Checked {
         for &at in partitions {
             let bounds = bounds(topics, at)?;
@@ -71,7 +71,7 @@ impl Truth {
         Ok(())
     }
 
-    /// Checks what a reader was served.
+    /// Checks the records that a reader was served.
     pub fn served(&self, at: TopicPartition, chunk: &Chunk) -> Checked {
         let known = self.of(at);
         for (offset, record) in (chunk.from.0..).zip(&chunk.records) {

@@ -1,5 +1,5 @@
-//! What each call about the bytes of a file does to the disk. Whoever calls holds the lock and has checked that the
-//! file is of this generation.
+//! The effect on the disk of each call about the bytes of a file. The caller holds the lock and has checked that the
+//! file belongs to this generation.
 
 use std::{io, sync::Arc};
 
@@ -10,7 +10,7 @@ use super::{
     state::{Course, Power, State},
 };
 
-/// What a snapshot of a processor begins with.
+/// The first bytes of a processor's snapshot.
 const SNAPSHOT: &[u8] = b"ORDFSNAP";
 
 impl State {
@@ -27,12 +27,12 @@ impl State {
         Ok(())
     }
 
-    /// Writes. `noted` is what of it goes into the digest.
+    /// Writes bytes. `noted` are the bytes that go into the digest of operations.
     pub fn write(&mut self, file: FileId, bytes: &[u8], position: u64, noted: &[u8]) -> io::Result<()> {
         let position = size(position)?;
         let end = position.checked_add(bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
         let what = format_args!("write {} at {position} of {}", bytes.len(), file.0);
-        // A snapshot is the same in each run but for the order of its hash maps.
+        // Snapshots are equal in each run, except for the order of their hash maps.
         let noted = if noted.starts_with(SNAPSHOT) { &[] } else { noted };
         let course = self.change(Kind::Write, self.faults.write_error, what, noted);
         self.has_room(file, end)?;
@@ -44,7 +44,7 @@ impl State {
         self.ended(course)
     }
 
-    /// Sets the length. Not durable.
+    /// Sets the length. The change is not durable.
     pub fn resize(&mut self, file: FileId, length: u64) -> io::Result<()> {
         let length = size(length)?;
         let what = format_args!("resize {} to {length}", file.0);
@@ -78,7 +78,8 @@ impl State {
         match (course, self.power) {
             _ if self.faults.syncs_lie => {}
             (Course::Whole, _) => self.content_mut(file).sync(),
-            // What a power cut leaves of a sync that has not returned is decided by the cut, unless it was complete.
+            // If the power fails during a sync, either the sync was complete, or the power cut decides later what is
+            // left.
             (Course::Part, Power::Off) => {
                 if self.rng.bool() {
                     self.content_mut(file).sync();

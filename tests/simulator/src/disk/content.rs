@@ -1,31 +1,32 @@
-//! The bytes of one file: as processes see them, as the platter has them, and what lies between. Pure.
+//! The bytes of one file: as processes see them, as they are on the platter, and the changes in between. Pure.
 
 use std::{collections::BTreeMap, ops::Range};
 
 use fastrand::Rng;
 
-/// What the platter writes as a whole or not at all.
+/// The unit that the platter writes completely or not at all, in bytes.
 pub const SECTOR_BYTES: usize = 512;
 
 type Sector = [u8; SECTOR_BYTES];
 
-/// How likely a power cut leaves something new rather than old.
+/// The probability that a power cut leaves a new version rather than the durable one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Luck(f64);
 
 impl Luck {
-    /// Chance has it anew for each cut, so that all, nothing, almost all and almost nothing are often left.
+    /// Draws the probability anew for each cut, so that everything, nothing, almost everything and almost nothing are
+    /// often left.
     pub fn draw(rng: &mut Rng) -> Self {
         const OFTEN: [f64; 6] = [0.0, 0.1, 0.5, 0.5, 0.9, 1.0];
         Self(OFTEN[rng.usize(..OFTEN.len())])
     }
 
-    /// Whether something that is not durable is left.
+    /// Whether a change that is not durable is kept.
     pub fn keeps(self, rng: &mut Rng) -> bool {
         rng.f64() < self.0
     }
 
-    /// Which of the versions is left; none is the durable one.
+    /// The version that is left; `None` is the durable one.
     fn pick<'a, T>(self, rng: &mut Rng, versions: &'a [T]) -> Option<&'a T> {
         if !self.keeps(rng) {
             return None;
@@ -34,17 +35,18 @@ impl Luck {
     }
 }
 
-/// One file.
+/// The content of one file.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Content {
     cache: Vec<u8>,
     platter: Vec<u8>,
-    /// What writes since the last sync have made of each sector, oldest first. What is beyond the end is zero.
+    /// The versions of each sector that writes since the last sync have made, oldest first. Bytes beyond the end are
+    /// zero.
     dirty: BTreeMap<usize, Vec<Sector>>,
-    /// The lengths since the last sync, oldest first.
+    /// The lengths of the file since the last sync, oldest first.
     lengths: Vec<usize>,
-    /// The file before it was last cut, while that is not durable. File systems cut a file wholly or not at all, and
-    /// never put what is written later where the bytes were that were cut off.
+    /// The file before it was last cut short, while the cut is not durable. File systems cut a file completely or not
+    /// at all, and never put later bytes at the place of the bytes that were cut off.
     uncut: Option<Box<Content>>,
 }
 
@@ -98,7 +100,7 @@ impl Content {
         }
     }
 
-    /// Makes all durable.
+    /// Makes all changes durable.
     pub fn sync(&mut self) {
         self.uncut = None;
         for (sector, versions) in std::mem::take(&mut self.dirty) {
@@ -110,7 +112,7 @@ impl Content {
         self.platter.resize(self.cache.len(), 0);
     }
 
-    /// A sync that fails: each change is durable or not, and all are forgotten.
+    /// Fails a sync: each change becomes durable or not, and no change stays pending.
     pub fn fail_sync(&mut self, luck: Luck, rng: &mut Rng) {
         if let Some(mut uncut) = self.uncut.take()
             && !luck.keeps(rng)
@@ -131,8 +133,8 @@ impl Content {
         self.platter.resize(length, 0);
     }
 
-    /// The power goes: what is durable is all there is. Of what was not durable before, sectors are damaged with a
-    /// probability of `damage`.
+    /// Cuts the power: only durable bytes are left. Each sector that was changed by writes that were not durable is
+    /// damaged with the probability `damage`.
     pub fn lose_power(&mut self, luck: Luck, damage: f64, rng: &mut Rng) {
         let durable = if damage > 0.0 { self.durable().to_vec() } else { Vec::new() };
         self.fail_sync(luck, rng);
@@ -142,7 +144,7 @@ impl Content {
         self.cache.clone_from(&self.platter);
     }
 
-    /// Turns over one bit of some of the sectors, in a byte that is not as it was.
+    /// Flips one bit of each chosen sector, in a byte that differs from the durable one.
     fn damage_what_differs(&mut self, durable: &[u8], probability: f64, rng: &mut Rng) {
         for (sector, bytes) in self.platter.chunks_mut(SECTOR_BYTES).enumerate() {
             let before = sector_of(durable, sector);
@@ -164,7 +166,7 @@ impl Content {
         }
     }
 
-    /// Notes what the sectors of a range have become.
+    /// Adds the current version of each sector in a range.
     fn changed(&mut self, range: Range<usize>) {
         for sector in range.start / SECTOR_BYTES..range.end.div_ceil(SECTOR_BYTES) {
             let now = sector_of(&self.cache, sector);

@@ -1,23 +1,24 @@
-//! What can go wrong with the disk, and how often.
+//! The faults of a disk, and how often they happen.
 
-/// The faults of a disk. All are off by default and may be changed at any time. Probabilities are from 0 to 1, for
-/// each call; one that is 0 draws nothing from the generator.
+/// The faults of a disk. All are off by default and may be changed at any time. Probabilities are from 0 to 1 for
+/// each call. A probability of 0 takes nothing from the random generator.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DiskFaults {
-    /// A read fails.
+    /// The probability that a read fails.
     pub read_error: f64,
-    /// A write fails after any number of its bytes, none and all included.
+    /// The probability that a write fails after any number of its bytes, including none and all.
     pub write_error: f64,
-    /// A sync of a file fails. Each sector that was not durable is then durable or not, and the page cache calls all
-    /// of them clean, as Linux does: no later sync writes them, though reads show them until the power goes.
+    /// The probability that a sync of a file fails. Each sector that was not durable is then durable or not. The page
+    /// cache treats all of them as clean, as Linux does: no later sync writes them, though reads show them until the
+    /// power is cut.
     pub sync_error: f64,
-    /// A call about names fails: open, rename, remove, list, make or sync a folder, lock. Half of those that change
-    /// something have done it.
+    /// The probability that a call about names fails: open, rename, remove, list, create or sync a folder, lock. Half
+    /// of the failing calls that change something have changed it.
     pub name_error: f64,
-    /// There is no room: whatever makes a file longer fails.
+    /// Whether the disk is full: every call that makes a file longer fails.
     pub full: bool,
-    /// There is room for so many bytes in all files together; what would make them more fails.
+    /// The number of bytes that all files together may have. A call that would exceed it fails.
     pub bytes_max: Option<u64>,
-    /// Syncs of files and folders say yes and do nothing: for tests of tests.
+    /// Whether syncs of files and folders report success without doing anything: for tests of tests.
     pub syncs_lie: bool,
 }

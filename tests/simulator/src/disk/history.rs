@@ -1,11 +1,11 @@
-//! What was done to the disk: how often, in a digest, and on demand as a list.
+//! The operations on the disk: how many, their digest, and optionally a list.
 
 use std::{
     fmt,
     hash::{DefaultHasher, Hash, Hasher},
 };
 
-/// How many calls reached the disk, and a digest of what they were. Two runs with the same digest did the same in the
+/// How many calls reached the disk, and a digest of them. Two runs with the same digest made the same calls in the
 /// same order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Operations {
@@ -15,14 +15,14 @@ pub struct Operations {
     pub writes: u64,
     /// Syncs of files and folders.
     pub syncs: u64,
-    /// Calls about names.
+    /// Calls about the names of files and folders.
     pub names: u64,
-    /// Of all of them, with names, positions, lengths and bytes written, those of SQLite's files and of
-    /// snapshots excepted: they hold random salts, how long a migration took, and hash maps in any order.
+    /// The digest of all calls with names, positions, lengths and written bytes. The bytes of SQLite's files and of
+    /// snapshots are left out: they contain random salts, the duration of a migration, and hash maps in any order.
     pub digest: u64,
 }
 
-/// The kinds that are counted.
+/// The kinds of operations that are counted.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
     Read,
@@ -31,7 +31,7 @@ pub(super) enum Kind {
     Name,
 }
 
-/// Counts, and remembers what it is told to.
+/// Counts operations, and keeps a line for each if told to.
 #[derive(Clone, Debug, Default)]
 pub(super) struct History {
     pub operations: Operations,
@@ -44,12 +44,12 @@ impl History {
         self.lines.get_or_insert_default();
     }
 
-    /// The lines kept so far, which are then forgotten.
+    /// Returns the lines kept so far, and clears them.
     pub fn take(&mut self) -> Vec<String> {
         self.lines.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Counts one operation.
+    /// Counts one operation and adds it to the digest.
     pub fn note(&mut self, kind: Kind, what: fmt::Arguments<'_>, bytes: &[u8]) {
         let operations = &mut self.operations;
         *match kind {

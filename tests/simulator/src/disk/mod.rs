@@ -1,13 +1,14 @@
-//! A disk in memory that loses power, tears writes, lies and fails, all from one seed.
+//! A disk in memory that loses power, tears writes, lies and fails, all determined by one seed.
 //!
-//! *Model*: each file has its bytes as the processes see them (the page cache) and as the platter has them. A write
-//! changes the first at once and the second when the file is synced. A power cut in between leaves each sector of
-//! 512 bytes, each length and each name as it was, as it is, or as any write in between has left it, independently
-//! of all others; only that a file was cut short is lost or kept with all that was written to it since. Within a sector nothing is torn, except the last write before the power went.
+//! *Model*: each file has two contents, one as processes see it (the page cache) and one on the platter. A write
+//! changes the first at once, and the second when the file is synced. A power cut in between leaves each sector of
+//! 512 bytes, each length and each name in the durable version, the newest version or any version in between,
+//! independently of all others. The exception is that a truncation is lost or kept together with all later writes to
+//! the file. Within a sector nothing is torn, except in the last write before the power cut.
 //! *Processes*: a [`Mount`] and the files opened through it belong to one generation. A power cut or the end of a
-//! process begins a new one, and everything of the old fails from then on without any effect; so it does no harm
-//! that threads of the old still close their files.
-//! *Not modelled*: latency, the page cache being written back while no cut follows (nobody could tell), and its
+//! process begins a new generation, and all calls of the old generation then fail without any effect. Threads of the
+//! old generation that still close their files therefore do no harm.
+//! *Not modelled*: latency, writing back of the page cache while no cut follows (which nothing could notice), and its
 //! eviction after a failed sync.
 
 mod bytes;

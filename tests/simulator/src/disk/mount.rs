@@ -1,4 +1,4 @@
-//! The disk as one generation of processes has it: the log's [`Disk`] and [`DiskFile`].
+//! The disk as one generation of processes sees it: the log's [`Disk`] and [`DiskFile`].
 
 use std::{
     io,
@@ -14,21 +14,21 @@ use super::{
     state::{Generation, State},
 };
 
-/// The disk, for the processes of one generation. After a crash all its calls fail and do nothing, for ever.
+/// The disk for the processes of one generation. After a crash, all its calls fail without effect.
 #[derive(Clone, Debug)]
 pub struct Mount {
     pub(super) shared: Shared,
     pub(super) generation: Generation,
 }
 
-/// An open file. Outlives its name, not its generation.
+/// An open file. It stays usable after its name is removed, but not after its generation ends.
 #[derive(Debug)]
 pub struct SimFile {
     mount: Mount,
     file: FileId,
 }
 
-/// Keeps a lock.
+/// Holds a lock until it is dropped.
 #[derive(Debug)]
 struct Guard {
     mount: Mount,
@@ -37,23 +37,23 @@ struct Guard {
 }
 
 impl Mount {
-    /// Whether its processes still run and have power.
+    /// Whether its generation still runs and has power.
     pub fn is_alive(&self) -> bool {
         self.with(|_| Ok(())).is_ok()
     }
 
-    /// Which generation of processes it belongs to.
+    /// The number of its generation.
     pub fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// Opens a file, with all that [`SimFile`] can do beyond a [`DiskFile`].
+    /// Opens a file as a [`SimFile`], which can do more than a [`DiskFile`].
     pub fn open_file(&self, path: &Path, access: Access) -> io::Result<SimFile> {
         let file = self.with(|state| state.open(path, access))?;
         Ok(SimFile { mount: self.clone(), file })
     }
 
-    /// Whether there is a file of this name.
+    /// Whether a file with this name exists.
     pub fn exists(&self, path: &Path) -> io::Result<bool> {
         self.with(|state| state.exists(path))
     }
@@ -103,12 +103,12 @@ impl Disk for Mount {
 }
 
 impl SimFile {
-    /// As [`DiskFile::write_at`], for bytes that are not the same in each run: the digest leaves them out.
+    /// Like [`DiskFile::write_at`], for bytes that differ from run to run: the digest leaves them out.
     pub fn write_unnoted(&self, bytes: &[u8], position: u64) -> io::Result<()> {
         self.mount.with(|state| state.write(self.file, bytes, position, &[]))
     }
 
-    /// Sets the length, with zeros where it grows. Not durable before the next sync.
+    /// Sets the length; added bytes are zero. The change is not durable before the next sync.
     pub fn set_len(&self, length: u64) -> io::Result<()> {
         self.mount.with(|state| state.resize(self.file, length))
     }

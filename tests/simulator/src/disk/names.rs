@@ -1,4 +1,5 @@
-//! The names of files and folders: as processes see them, as the platter has them, and what lies between. Pure.
+//! The names of files and folders: as processes see them, as they are on the platter, and the changes in between.
+//! Pure.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,11 +11,11 @@ use fastrand::Rng;
 
 use super::content::Luck;
 
-/// The number of a file, never used twice.
+/// The number of a file, never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct FileId(pub u64);
 
-/// A change that is not durable.
+/// A change of names that is not durable.
 #[derive(Clone, Debug)]
 enum Change {
     Folder { path: PathBuf },
@@ -23,14 +24,14 @@ enum Change {
     Unlink { path: PathBuf, file: FileId },
 }
 
-/// What there is under which name.
+/// The files and folders by their names.
 #[derive(Clone, Debug, Default)]
 struct Tree {
     files: BTreeMap<PathBuf, FileId>,
     folders: BTreeSet<PathBuf>,
 }
 
-/// All names.
+/// All names: live, durable, and the pending changes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Names {
     live: Tree,
@@ -65,7 +66,7 @@ impl Names {
         Ok(inside.map(|name| name.to_string_lossy().into_owned()).collect())
     }
 
-    /// Makes a folder and those above it.
+    /// Creates a folder and its parents.
     pub fn make_folder(&mut self, path: &Path) {
         let missing: Vec<_> = path.ancestors().filter(|path| !self.has_folder(path)).collect();
         for path in missing.into_iter().rev() {
@@ -95,7 +96,7 @@ impl Names {
         self.settle(|change| matches!(change, Change::Folder { .. }));
     }
 
-    /// The power goes: each change is durable or not.
+    /// Cuts the power: each change is kept or lost.
     pub fn lose_power(&mut self, luck: Luck, rng: &mut Rng) {
         self.settle(|_| luck.keeps(rng));
         self.pending.clear();
@@ -103,7 +104,7 @@ impl Names {
         self.live.clone_from(&self.durable);
     }
 
-    /// Whether any name may still lead to this file.
+    /// Whether a name leads to this file, or may after a power cut.
     pub fn may_reach(&self, file: FileId) -> bool {
         let pending = || self.pending.iter().any(|change| change.file() == Some(file));
         self.live.files.values().chain(self.durable.files.values()).any(|other| *other == file) || pending()
@@ -114,7 +115,7 @@ impl Names {
         self.pending.push(change);
     }
 
-    /// Makes some of the changes durable, in their order; the others stay.
+    /// Makes the changes that `durable` selects durable, in their order. The others stay pending.
     fn settle(&mut self, mut durable: impl FnMut(&Change) -> bool) {
         let tree = &mut self.durable;
         self.pending.retain(|change| {
@@ -144,14 +145,14 @@ impl Tree {
         }
     }
 
-    /// Removes a name, unless it means another file by now.
+    /// Removes a name, unless it now belongs to another file.
     fn remove(&mut self, path: &Path, file: FileId) {
         if self.files.get(path) == Some(&file) {
             self.files.remove(path);
         }
     }
 
-    /// Removes what is in folders that are not there.
+    /// Removes files and folders whose parent folder does not exist.
     fn forget_orphans(&mut self) {
         let folders = &self.folders;
         let there =

@@ -1,4 +1,4 @@
-//! The disk as the simulation has it: it cuts the power, chooses the faults and looks without being seen.
+//! The disk for the simulation, which cuts the power, sets the faults and inspects the content without a trace.
 
 use std::{
     io,
@@ -15,28 +15,28 @@ use super::{
     state::{Power, State},
 };
 
-/// The state, for all who have the disk.
+/// The state of the disk, shared by all handles.
 #[derive(Clone, Debug)]
 pub(super) struct Shared(Arc<Mutex<State>>);
 
 impl Shared {
     pub fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic elsewhere is that test's failure; what is left behind is still a disk.
+        // A panic elsewhere fails its own test; the state under the lock is still consistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A simulated disk. Clones are the same disk.
 ///
-/// Processes should be given [`Self::mount`]: it dies with them. The disk itself can be used as a [`Disk`] too and is
-/// then always that of the processes of now.
+/// Give processes [`Self::mount`], which ends with their generation. The disk itself is also a [`Disk`], and then
+/// always belongs to the current generation.
 #[derive(Clone, Debug)]
 pub struct SimDisk {
     shared: Shared,
 }
 
 impl SimDisk {
-    /// An empty disk without faults. All chance comes from the seed.
+    /// An empty disk without faults. The seed determines all random choices.
     pub fn new(seed: u64) -> Self {
         Self::of(State::new(seed))
     }
@@ -45,56 +45,57 @@ impl SimDisk {
         Self { shared: Shared(Arc::new(Mutex::new(state))) }
     }
 
-    /// The disk for the processes that run now, until the next crash.
+    /// The disk for the current generation of processes, until the next crash.
     pub fn mount(&self) -> Mount {
         Mount { shared: self.shared.clone(), generation: self.shared.lock().generation }
     }
 
-    /// Changes the faults.
+    /// Sets the faults.
     pub fn set_faults(&self, faults: DiskFaults) {
         self.shared.lock().faults = faults;
     }
 
-    /// The faults as they are set.
+    /// The current faults.
     pub fn faults(&self) -> DiskFaults {
         self.shared.lock().faults.clone()
     }
 
-    /// From now on a power cut turns over, with this probability, one bit in each sector of which it leaves what was
-    /// not durable; in a byte that is not as the durable one was.
+    /// Sets the probability that a power cut flips one bit in a sector with bytes that were not durable. The bit is
+    /// in a byte that differs from the durable one.
     pub fn set_unsynced_flips(&self, probability: f64) {
         self.shared.lock().unsynced_flips = probability;
     }
 
-    /// Lets the power go after so many changes more: the one after them is done in part, or not, or wholly, and fails;
-    /// from then on everything fails and changes nothing, until [`Self::power_cut`] or [`Self::process_crash`].
+    /// Cuts the power after `changes` further changes. The change after them is done in part, not at all, or
+    /// completely, and fails. From then on every call fails without effect, until [`Self::power_cut`] or
+    /// [`Self::process_crash`].
     pub fn crash_after(&self, changes: u64) {
         self.shared.lock().power = Power::OnFor(changes);
     }
 
-    /// Whether the power is gone, by [`Self::crash_after`].
+    /// Whether the power was cut by [`Self::crash_after`].
     pub fn is_down(&self) -> bool {
         self.shared.lock().power == Power::Off
     }
 
-    /// The power goes, if it has not yet, and comes back: what was not durable is kept or lost, and a new generation
-    /// of processes begins.
+    /// Cuts the power, unless it is already off, and restores it. Each change that was not durable is kept or lost,
+    /// and a new generation of processes begins.
     pub fn power_cut(&self) {
         self.shared.lock().lose_power();
     }
 
-    /// All processes are killed and a new generation begins; the page cache stays.
+    /// Ends all processes and begins a new generation. The page cache stays.
     pub fn process_crash(&self) {
         self.shared.lock().end_processes();
     }
 
-    /// Which generation of processes runs.
+    /// The number of the current generation of processes.
     pub fn generation(&self) -> u64 {
         self.shared.lock().generation
     }
 
-    /// A disk of its own with the same content as processes see it, without faults, locks or a coming crash. What
-    /// is done to it does nothing to this one; looking costs no randomness here.
+    /// An independent disk with the content that processes see, without faults, locks or a scheduled crash. Changes
+    /// of the copy do not affect this disk, and making it takes nothing from the random generator.
     pub fn fork(&self) -> Self {
         let mut state = self.shared.lock().clone();
         state.faults = DiskFaults::default();
@@ -102,20 +103,20 @@ impl SimDisk {
         Self::of(state)
     }
 
-    /// Turns one bit of a file over, on the platter and in the page cache. False if there is no such byte.
+    /// Flips one bit of a file, on the platter and in the page cache. Returns `false` if there is no such byte.
     pub fn flip_bit(&self, path: &Path, byte: usize, bit: u8) -> bool {
         let mut state = self.shared.lock();
         let found = state.names.file(path).filter(|file| byte < state.content(*file).bytes().len());
         found.inspect(|file| state.flip_bit(*file, byte, bit)).is_some()
     }
 
-    /// The bytes of a file as processes see them.
+    /// The bytes of a file, as processes see them.
     pub fn read(&self, path: &Path) -> Option<Vec<u8>> {
         let state = self.shared.lock();
         state.names.file(path).map(|file| state.content(file).bytes().to_vec())
     }
 
-    /// The bytes of a file that are sure to survive, if its name is.
+    /// The bytes of a file that survive every power cut, if its name does.
     pub fn read_durable(&self, path: &Path) -> Option<Vec<u8>> {
         let state = self.shared.lock();
         state.names.durable_file(path).map(|file| state.content(file).durable().to_vec())
@@ -128,7 +129,7 @@ impl SimDisk {
         state.names.files().map(|(path, file)| (path.to_owned(), length(file))).collect()
     }
 
-    /// How often the disk was used, and how.
+    /// The number and digest of the operations so far.
     pub fn operations(&self) -> Operations {
         self.shared.lock().history.operations
     }
@@ -138,7 +139,7 @@ impl SimDisk {
         self.shared.lock().history.keep();
     }
 
-    /// The operations since the last time, one a line.
+    /// The operations since the last call, one a line.
     pub fn take_history(&self) -> Vec<String> {
         self.shared.lock().history.take()
     }

@@ -1,5 +1,5 @@
-//! Everything a simulated disk consists of, and what each call about names does to it; those about bytes are in
-//! [`super::bytes`]. Whoever calls holds the lock.
+//! The whole state of a simulated disk, and the effect of each call about names. The calls about bytes are in
+//! [`super::bytes`]. The caller holds the lock.
 
 use std::{
     collections::BTreeMap,
@@ -18,29 +18,29 @@ use super::{
     names::{FileId, Names},
 };
 
-/// A number that each power cut and each end of a process raises.
+/// A number that increases at each power cut and each end of a process.
 pub(super) type Generation = u64;
 
-/// Whether there is power.
+/// The state of the power.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Power {
-    /// For as long as nobody cuts it.
+    /// On, until it is cut.
     On,
-    /// For so many changes more.
+    /// On for this many further changes.
     OnFor(u64),
-    /// No longer.
+    /// Off: every call fails.
     Off,
 }
 
-/// How a change goes.
+/// Whether a change succeeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Course {
     Whole,
-    /// It fails, or the power goes during it: any part of it may be done.
+    /// The change fails, or the power fails during it. Any part of it may be done.
     Part,
 }
 
-/// Who holds a lock.
+/// The holders of a lock.
 #[derive(Clone, Copy, Debug, Default)]
 struct Holders {
     exclusive: bool,
@@ -55,7 +55,7 @@ pub(super) struct State {
     pub history: History,
     pub generation: Generation,
     pub power: Power,
-    /// How likely a power cut is to turn over a bit in a sector of which it leaves what was not durable.
+    /// The probability that a power cut flips a bit in a sector with bytes that were not durable.
     pub unsynced_flips: f64,
     pub files: BTreeMap<FileId, Arc<Content>>,
     files_made: u64,
@@ -80,7 +80,7 @@ impl State {
         }
     }
 
-    /// Refuses the dead, and everybody while the power is off.
+    /// Returns an error for earlier generations, and for all processes while the power is off.
     pub fn check(&self, generation: Generation) -> io::Result<()> {
         if generation != self.generation {
             return Err(io::Error::other("this process has ended"));
@@ -99,7 +99,7 @@ impl State {
         Arc::make_mut(self.files.get_mut(&file).expect("a file that is open or has a name is kept"))
     }
 
-    /// Begins a change: says how it goes, and counts it.
+    /// Begins a change: decides whether it succeeds, and counts it.
     pub(super) fn change(
         &mut self,
         kind: Kind,
@@ -123,7 +123,7 @@ impl State {
         probability > 0.0 && self.rng.f64() < probability
     }
 
-    /// Ends a change.
+    /// Ends a change, with an error if it failed.
     pub(super) fn ended(&self, course: Course) -> io::Result<()> {
         match course {
             Course::Whole => Ok(()),
@@ -135,7 +135,7 @@ impl State {
         io::Error::other(if self.power == Power::Off { "the power is gone" } else { "the disk failed" })
     }
 
-    /// Looks at names, which may fail.
+    /// Counts a read of names, which may fail.
     fn look(&mut self, what: fmt::Arguments<'_>) -> io::Result<()> {
         self.history.note(Kind::Name, what, &[]);
         if self.happens(self.faults.name_error) {
@@ -144,7 +144,7 @@ impl State {
         Ok(())
     }
 
-    /// Changes names, which may fail before or after.
+    /// Changes names. The call may fail before or after the change.
     fn rename_with(&mut self, what: fmt::Arguments<'_>, change: impl FnOnce(&mut Names)) -> io::Result<()> {
         let course = self.change(Kind::Name, self.faults.name_error, what, &[]);
         if course == Course::Whole || self.rng.bool() {
@@ -200,7 +200,7 @@ impl State {
         Ok(file)
     }
 
-    /// The last handle of a file may be its end.
+    /// Closes a handle. The file is removed if this was its last handle and it has no name.
     pub fn close(&mut self, file: FileId) {
         if let Some(count) = self.opens.get_mut(&file) {
             *count -= 1;
@@ -273,7 +273,7 @@ impl State {
         }
     }
 
-    /// All processes end. The disk knows nothing of it.
+    /// Ends all processes. The content of the disk does not change.
     pub fn end_processes(&mut self) {
         self.generation += 1;
         self.power = Power::On;
@@ -282,7 +282,7 @@ impl State {
         self.forget_unreachable();
     }
 
-    /// The power goes and comes back: what is not durable is kept or lost.
+    /// Cuts and restores the power. Each change that is not durable is kept or lost.
     pub fn lose_power(&mut self) {
         let luck = Luck::draw(&mut self.rng);
         self.names.lose_power(luck, &mut self.rng);
@@ -293,7 +293,7 @@ impl State {
         }
     }
 
-    /// Forgets files that have no name, on no platter either, and no handle.
+    /// Removes files without a handle that no name leads to, neither live nor on the platter.
     fn forget_unreachable(&mut self) {
         let (names, opens) = (&self.names, &self.opens);
         self.files.retain(|file, _| opens.contains_key(file) || names.may_reach(*file));

@@ -1,4 +1,4 @@
-//! The end of a run: no more faults, no more requests, and everything must come to rest.
+//! The end of a run: without faults and requests, everything must come to rest.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use crate::{
     disk::DiskFaults,
 };
 
-/// Steps within which a healthy system must be at rest.
+/// The number of steps within which a healthy system must be at rest.
 const STEPS_MAX: u64 = 200_000;
-/// Longer than the short timers of the rules.
+/// A time longer than the short timers of the rules.
 const TIMERS_MAX: Duration = Duration::from_secs(6 * 60);
 
 impl Simulation {
-    /// Heals everything, starts the process again and waits for rest; then checks what must hold at rest.
+    /// Removes all faults, starts the process again, waits for rest, and checks what must hold at rest.
     pub(super) fn come_to_rest(&mut self) -> Checked {
         self.calm = true;
         self.heal();
@@ -25,7 +25,7 @@ impl Simulation {
             return broken("the process does not start though all is well");
         }
         self.wait_for_rest()?;
-        // What is due by now must happen too, and whatever follows from it.
+        // Everything due by this time must also happen, with all its consequences.
         self.world.advance_to(self.world.instant() + TIMERS_MAX);
         self.wait_for_rest()?;
         self.checks.orders.check_due(self.world.now())?;
@@ -34,7 +34,7 @@ impl Simulation {
 
     fn wait_for_rest(&mut self) -> Checked {
         for _ in 0..STEPS_MAX {
-            // What the log still has to write may wake somebody.
+            // The writes of the log may wake a task.
             if self.is_at_rest() && self.is_log_idle() && self.is_at_rest() {
                 self.check_store()?;
                 let truth = lock(&self.truth);
@@ -66,7 +66,7 @@ impl Simulation {
         idle && next.is_none_or(|next| next > self.world.instant() + Duration::from_secs(10))
     }
 
-    /// Tasks first, then the log, then time.
+    /// Polls tasks first, then runs the log, then advances the time.
     fn calm_step(&mut self) -> Checked {
         self.counts.steps += 1;
         let ready = self.executor.ready();

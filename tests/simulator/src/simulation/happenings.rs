@@ -1,4 +1,4 @@
-//! What can happen in a step that is not the work of a task.
+//! The events of a step that are not the work of a task.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -12,13 +12,14 @@ use crate::{
     process::{DATA, inputs},
 };
 
-/// The furthest that time goes on at once.
+/// The longest time that a step advances.
 const STEP_MAX: Duration = Duration::from_secs(60);
-/// How far the wall clock may be off, either way: readers forget nobody for it, and keys live longer.
+/// The largest shift of the wall clock, in both directions. It is short enough that readers drop no source because of
+/// it, and that keys live longer.
 const SHIFT_S_MAX: i64 = 4 * 3600;
 
 impl Simulation {
-    /// Lets something happen, as the plan has it.
+    /// Runs one event, chosen by the weights of the plan.
     pub(super) fn happen(&mut self) -> Checked {
         let w = self.plan.weights;
         type Happening = fn(&mut Simulation) -> Checked;
@@ -65,7 +66,7 @@ impl Simulation {
         Ok(())
     }
 
-    /// On to the next sleeper, or a little.
+    /// Advances the time to the next deadline, or by a short time.
     pub(super) fn let_time_go_on(&mut self) -> Checked {
         let now = self.world.instant();
         let wanted = self.world.next_deadline().unwrap_or(now);
@@ -75,7 +76,7 @@ impl Simulation {
         Ok(())
     }
 
-    /// The writer, the allocator, and the end of a stop.
+    /// Makes a step of the writer or the allocator, and continues a stop in order.
     pub(super) fn step_log(&mut self) -> Checked {
         let now_ms = self.world.now_ms();
         let Some(process) = &mut self.process else { return Ok(()) };
@@ -180,7 +181,7 @@ impl Simulation {
                     process.start_sink(&mut parts, sink);
                 }
             }
-            // The process cannot go on without it.
+            // The process cannot continue without its sink.
             Err(error) => {
                 self.note(format!("the database cannot be opened: {error}"));
                 if !self.troubled && !self.disk.is_down() {
@@ -197,8 +198,8 @@ impl Simulation {
         Ok(())
     }
 
-    /// The newest snapshot of a partition, unless it is the last that is whole: the log may have forgotten what it
-    /// stands for.
+    /// Damages the newest snapshot of a partition, unless it is the only undamaged one: the log may no longer have
+    /// the records that this snapshot covers.
     fn damage_snapshot(&mut self) -> Checked {
         let mut snapshots: Vec<PathBuf> = self.disk.files().into_iter().map(|(path, _)| path).collect();
         snapshots.retain(|path| path.extension().is_some_and(|extension| extension == "snap"));
@@ -215,7 +216,7 @@ impl Simulation {
             return Ok(());
         }
         self.damaged.push(newest.clone());
-        // The log may have forgotten all that the one before does not need.
+        // The log may remove everything that the snapshot before does not need.
         self.retain()?;
         let length = self.disk.read(&newest).map_or(0, |bytes| bytes.len());
         let byte = self.rng.usize(..length.max(1));
@@ -227,12 +228,12 @@ impl Simulation {
         Ok(())
     }
 
-    /// One bit at a time, in a file that no later write will touch.
+    /// Flips one bit at a time, in a file that no later write changes.
     fn flip(&mut self) -> Checked {
         if let Some((path, byte, bit)) = self.flipped.take() {
             self.disk.flip_bit(&path, byte, bit);
             self.note("the bit is as it was".into());
-            // What has read it may have drawn conclusions.
+            // A part that has read the flipped bit may have acted on it.
             self.kill();
             return Ok(());
         }
@@ -250,7 +251,7 @@ impl Simulation {
         Ok(())
     }
 
-    /// The segments that have durably begun, in their order.
+    /// The segments with a durable first frame, in order.
     fn begun_segments(&self) -> Vec<PathBuf> {
         let mut files: Vec<PathBuf> = self.disk.files().into_iter().map(|(path, _)| path).collect();
         files.retain(|path| path.starts_with(PathBuf::from(DATA).join("log")));
@@ -263,7 +264,7 @@ impl Simulation {
         files
     }
 
-    /// The segments behind which another one has durably begun, which vouches for them; with their lengths.
+    /// The segments that are followed by one with a durable first frame, which vouches for them; with their lengths.
     fn sealed_segments(&self) -> Vec<(PathBuf, usize)> {
         let mut files = self.begun_segments();
         files.pop();
@@ -271,9 +272,9 @@ impl Simulation {
         files.into_iter().map(|path| (path.clone(), length(&path))).collect()
     }
 
-    /// The part of the last segment that was durable when this was last asked, if more is durable now: what was written
-    /// after it vouches for it. With its length. Only of a log that is open: a crash leaves bytes that nothing vouches for,
-    /// and recovery cuts them.
+    /// The part of the last segment that was durable at the last call, with its length, if more is durable now: the
+    /// later bytes vouch for it. Only for an open log, because a crash leaves bytes that nothing vouches for, and
+    /// recovery removes them.
     fn vouched_part(&mut self) -> Option<(PathBuf, usize)> {
         self.process.as_ref()?;
         let path = self.begun_segments().pop()?;

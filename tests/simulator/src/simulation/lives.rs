@@ -1,4 +1,4 @@
-//! How the process starts, fails and ends.
+//! The starts, failures and ends of the process.
 
 use orderflow_runner::{
     processing::{RecoveryError, RunnerError},
@@ -20,7 +20,7 @@ use crate::{
 };
 
 impl Simulation {
-    /// Starts the process, if the disk lets it.
+    /// Starts the process, if the disk permits.
     pub(super) fn start(&mut self) -> Checked {
         self.troubled = self.disk.faults() != DiskFaults::default();
         self.mount = self.disk.mount();
@@ -34,7 +34,7 @@ impl Simulation {
             self.note(format!("the topics cannot be made: {why}"));
             return if self.is_troubled() { Ok(()) } else { broken(why) };
         }
-        // Recovery may have cut what was there.
+        // Recovery may have cut the last segment.
         self.written = None;
         self.compare_with_truth(&log)?;
         let sink = match self.database.open() {
@@ -59,7 +59,7 @@ impl Simulation {
         self.check_store()
     }
 
-    /// Whether the disk may be to blame.
+    /// Whether a fault of the disk may be the cause.
     fn is_troubled(&self) -> bool {
         self.troubled || self.disk.is_down()
     }
@@ -74,7 +74,7 @@ impl Simulation {
         if excused { Ok(()) } else { broken(format!("the log cannot be opened: {error}")) }
     }
 
-    /// What was durable is there and the same; then the new rules may begin.
+    /// Checks that everything that was durable is unchanged; then new rules may begin.
     fn compare_with_truth(&mut self, log: &orderflow_topics::EmbeddedLog) -> Checked {
         let faults = self.disk.faults();
         self.disk.set_faults(DiskFaults::default());
@@ -88,7 +88,7 @@ impl Simulation {
         }
         let truth = lock(&self.truth);
         self.checks.check(&truth)?;
-        // Where batches are not written together, messages may be there without the events that vouch for them.
+        // If batches are not written together, there may be messages without the events that vouch for them.
         if std::mem::take(&mut self.upgrade) && !self.plan.wire.one_by_one && self.flipped.is_none() {
             self.version += 1;
             self.rules = crate::plan::Rules::version(&self.plan, self.version);
@@ -97,7 +97,7 @@ impl Simulation {
         Ok(())
     }
 
-    /// Ends the process when a part of it has failed; a failure that no fault explains is a broken promise.
+    /// Ends the process if a part of it has failed. A failure that no fault explains is a broken promise.
     pub(super) fn end_failed(&mut self) -> Checked {
         let Some(process) = &self.process else { return Ok(()) };
         let log_failed = at_once_or_never(process.log.failed());
@@ -143,7 +143,7 @@ impl Simulation {
         match error {
             LogError::Damaged(_) => self.flipped.is_some(),
             LogError::Unavailable(_) => self.troubled,
-            // A runner that is one too many may be so late that the log has forgotten what it would read.
+            // A second runner may be so late that the log has removed the records it would read.
             LogError::Trimmed { at, .. } => {
                 self.process.as_ref().is_some_and(|process| process.has_many_runners(*at))
             }
@@ -155,13 +155,13 @@ impl Simulation {
         matches!(error, AppendError::Rejected(AppendRejection::Closed)) && self.troubled
     }
 
-    /// The process is killed: what it wrote is in the page cache.
+    /// Kills the process: what it wrote stays in the page cache.
     pub(super) fn kill(&mut self) {
         self.disk.process_crash();
         self.end_process();
     }
 
-    /// The power goes: what was not durable is lost, kept or torn.
+    /// Cuts the power: data that was not durable is lost, kept or torn.
     pub(super) fn lose_power(&mut self) {
         self.disk.power_cut();
         self.end_process();
@@ -176,7 +176,7 @@ impl Simulation {
         self.clients.lose_connection();
     }
 
-    /// Goes on with a stop in order, once the loops have ended.
+    /// Continues a stop in order once the loops have ended.
     pub(super) fn finish_stop(&mut self) {
         let Some(process) = &mut self.process else { return };
         let loops_run = self.executor.runs(Group::Sink) || self.executor.has_runners();

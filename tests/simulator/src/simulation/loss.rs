@@ -1,7 +1,8 @@
-//! A log that breaks its promise: one record that was durable is gone, and those after it have moved up.
+//! A log that breaks its promise: one durable record is lost, and the records after it have moved to the offset
+//! before.
 //!
-//! Nothing can be right any more. Every reader that starts from the beginning must stop and name the partition, and none
-//! may go on as if nothing were missing.
+//! No correct result is possible any more. Every reader that starts from the beginning must stop and name the
+//! partition. No reader may continue as if nothing were missing.
 
 use std::collections::BTreeMap;
 
@@ -18,12 +19,12 @@ use crate::{
     process::{self, Failure, Process},
 };
 
-/// Steps within which every reader must have stopped.
+/// The number of steps within which every reader must have stopped.
 const STEPS_MAX: u64 = 200_000;
 
 impl Simulation {
-    /// Loses a record of a log that is whole, starts without snapshots and with an empty store, and waits until every
-    /// reader of that partition has said so.
+    /// Removes a record from a complete log, starts the process without snapshots and with an empty store, and waits
+    /// until every reader of that partition has reported the loss.
     pub(super) fn lose_a_record(&mut self) -> Checked {
         let Some((at, offset)) = self.choose_record() else { return Ok(()) };
         self.note(format!("the log loses {at} offset {offset}"));
@@ -78,8 +79,9 @@ impl Simulation {
         Ok(())
     }
 
-    /// A record whose loss nobody can overlook: it stands once, and its source has numbered another one after it. Of
-    /// commands, one of a partition whose last command has an event: so an event answers what the log has no more.
+    /// A record whose loss every reader must notice: it has no repeat, and its source has numbered a later record.
+    /// For a partition of commands, the last command must have an event, so that an event answers a command that the
+    /// log no longer has.
     fn choose_record(&mut self) -> Option<(TopicPartition, Offset)> {
         let log = &self.process.as_ref()?.log;
         let begins =

@@ -1,4 +1,4 @@
-//! The files of all simulated disks, by the names SQLite has for them: what the sink does to them without SQLite.
+//! Access to the files of all simulated disks by SQLite's names, for what the sink does to them without SQLite.
 
 use std::{
     io,
@@ -11,11 +11,11 @@ use orderflow_world::disk::{Access, Disk, DiskFile, LockError, LockGuard, LockKi
 use super::registry::Registration;
 use crate::disk::{Mount, SimFile};
 
-/// The disks; each call is that of the processes of now.
+/// All registered disks. Each call belongs to the current generation.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Door;
 
-/// A file whose bytes are not the same in each run, as SQLite writes random salts.
+/// A file whose bytes differ from run to run, because SQLite writes random salts.
 #[derive(Debug)]
 struct Unnoted(SimFile);
 

@@ -1,6 +1,6 @@
-//! An open file of SQLite, and what SQLite does by name: in terms of the simulated disk, with SQLite's result codes.
+//! An open file of SQLite, and SQLite's operations by name, on the simulated disk and with SQLite's result codes.
 //!
-//! As SQLite's own VFS for Unix does, the first sync of a new journal or WAL syncs its folder too.
+//! As in SQLite's own VFS for Unix, the first sync of a new journal or WAL also syncs its folder.
 
 use std::{
     ffi::c_int,
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::disk::{Mount, SimFile};
 
-/// A file that SQLite has open.
+/// A file that SQLite has opened.
 #[derive(Debug)]
 pub(super) struct OpenFile {
     registration: Arc<Registration>,
@@ -28,12 +28,12 @@ pub(super) struct OpenFile {
     node: SharedNode,
     lock: c_int,
     memory: SharedMemoryUse,
-    /// It is a new journal: its name is to be durable with its first sync.
+    /// Whether the file is a new journal, whose first sync must make its name durable.
     syncs_folder: bool,
     deleted_on_close: bool,
 }
 
-/// SQLite's result code, for a disk that refused.
+/// SQLite's result code for an error of the disk.
 fn code(error: &io::Error, otherwise: c_int) -> c_int {
     if error.kind() == io::ErrorKind::StorageFull { ffi::SQLITE_FULL } else { otherwise }
 }
@@ -68,7 +68,7 @@ impl OpenFile {
         })
     }
 
-    /// Reads; what is beyond the end is zero.
+    /// Reads bytes; those beyond the end are zero.
     pub fn read(&self, buffer: &mut [u8], position: u64) -> Result<(), c_int> {
         let failed = |_| ffi::SQLITE_IOERR_READ;
         let length = self.file.len().map_err(failed)?;
@@ -103,7 +103,8 @@ impl OpenFile {
         self.file.len().map_err(|_| ffi::SQLITE_IOERR_FSTAT)
     }
 
-    /// Refuses the dead, so that a connection which closes late does not think it is alone and may tidy up.
+    /// Returns an error for earlier generations. A connection that closes late must not assume that it is alone and
+    /// may clean up.
     fn node(&self) -> Result<&Mutex<Node>, c_int> {
         if self.mount.is_alive() { Ok(&self.node) } else { Err(ffi::SQLITE_IOERR_LOCK) }
     }
@@ -150,7 +151,7 @@ impl Drop for OpenFile {
         self.unmap();
         self.unlock(ffi::SQLITE_LOCK_NONE);
         if self.deleted_on_close {
-            // It has no name that anybody asks for; if it stays, it stays.
+            // A failed removal does not matter: no code uses the name of this file again.
             let _ = self.mount.remove(&self.path);
         }
         self.registration.closed();
@@ -168,7 +169,7 @@ pub(super) fn delete(name: &Path, durably: bool) -> Result<(), c_int> {
     if durably { sync_folder(&mount, &path) } else { Ok(()) }
 }
 
-/// Whether a file exists. One that is empty does not, as for SQLite's own VFS, unless it is a database.
+/// Whether a file exists. As in SQLite's own VFS, an empty file does not exist unless it is a database.
 pub(super) fn exists(name: &Path) -> Result<bool, c_int> {
     let (registration, path) = Registration::find(name).ok_or(ffi::SQLITE_IOERR_ACCESS)?;
     let mount = registration.disk.mount();

@@ -1,4 +1,4 @@
-//! What the connections to one database file share while they have it open: its locks, and the memory of the WAL.
+//! What the connections to one open database file share: its locks, and the shared memory of the WAL.
 
 use std::{
     cell::UnsafeCell,
@@ -10,17 +10,18 @@ use libsqlite3_sys::{
     SQLITE_SHM_NLOCK,
 };
 
-/// The locks of a file, as SQLite has them: many share; one of them may be about to write, and then writes alone.
+/// The locks of a file, as in SQLite: many connections share, and one of them may prepare to write and then write
+/// alone.
 #[derive(Debug, Default)]
 pub(super) struct FileLocks {
     shared: usize,
-    /// The highest level above shared that anybody has.
+    /// The highest level above shared that a connection holds.
     above: c_int,
 }
 
 impl FileLocks {
-    /// Raises one connection's level; false if others are in the way. A refused exclusive lock is pending, as in
-    /// SQLite's own.
+    /// Raises one connection's level. Returns `false` if other connections prevent it. As in SQLite, a refused
+    /// exclusive lock stays pending.
     pub fn raise(&mut self, held: &mut c_int, wanted: c_int) -> bool {
         if *held >= wanted {
             return true;
@@ -62,10 +63,10 @@ impl FileLocks {
 
 const SLOTS: usize = SQLITE_SHM_NLOCK as usize;
 
-/// The memory that the connections of a database in WAL mode share, and its locks.
+/// The shared memory of a database in WAL mode, and its locks.
 #[derive(Debug, Default)]
 pub(super) struct SharedMemory {
-    /// How many connections use it; the last one takes it along.
+    /// The number of connections that use it. The last one removes it.
     users: usize,
     regions: Vec<Box<[UnsafeCell<u64>]>>,
     slots: [Slot; SLOTS],
@@ -77,7 +78,7 @@ struct Slot {
     shared: usize,
 }
 
-/// What one connection holds of it.
+/// What one connection holds of the shared memory.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct SharedMemoryUse {
     is_user: bool,
@@ -86,8 +87,8 @@ pub(super) struct SharedMemoryUse {
 }
 
 impl SharedMemory {
-    /// Where a region begins; null if there is none and none is to be made. The address is good until the last user
-    /// is gone.
+    /// The address of a region; null if it does not exist and `extend` is false. The address is valid until the last
+    /// user leaves.
     pub fn region(
         &mut self,
         user: &mut SharedMemoryUse,
@@ -105,7 +106,7 @@ impl SharedMemory {
         self.regions.get(n).map_or(std::ptr::null_mut(), |region| region.as_ptr().cast_mut().cast())
     }
 
-    /// Takes locks together; false if any is not free.
+    /// Takes several locks together. Returns `false` if any of them is not free.
     pub fn lock(
         &mut self,
         user: &mut SharedMemoryUse,
@@ -130,7 +131,7 @@ impl SharedMemory {
         true
     }
 
-    /// Gives back what the connection has of these locks.
+    /// Releases these locks, as far as the connection holds them.
     pub fn unlock(&mut self, user: &mut SharedMemoryUse, slots: std::ops::Range<usize>) {
         for n in slots {
             if std::mem::take(&mut user.exclusive[n]) {
@@ -142,7 +143,7 @@ impl SharedMemory {
         }
     }
 
-    /// The connection uses it no longer.
+    /// Ends the use by a connection.
     pub fn leave(&mut self, user: &mut SharedMemoryUse) {
         self.unlock(user, 0..SLOTS);
         if std::mem::take(&mut user.is_user) {

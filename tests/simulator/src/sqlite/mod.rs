@@ -1,11 +1,14 @@
-//! The real database sink on the simulated disk: SQLite with a VFS whose files are those of a [`crate::disk::SimDisk`].
+//! The real database sink on the simulated disk: SQLite with a VFS whose files are those of a
+//! [`crate::disk::SimDisk`].
 //!
-//! SQLite knows files by name and its VFS are global, so each [`SimSqlite`] has a number, and its files have names
-//! that begin with it; on the disk they have the rest of the name. *Order*: a sink's calls are over when they return,
-//! and so is the closing of a connection that a failed call has dropped; nothing of SQLite runs in between. *The same
-//! again*: what SQLite does to the disk is a function of its calls; some bytes it writes are not (salts, the duration
-//! of a migration), and nothing depends on them. *Shared memory* of the WAL mode is memory of the generation and dies
-//! with it, as that of a killed machine does.
+//! *Names*: SQLite identifies files by name and its VFS are global. Each [`SimSqlite`] therefore has a number, and
+//! its file names begin with that number. On the disk they have only the rest of the name.
+//! *Order*: a call of the sink is complete when it returns, and so is the closing of a connection that a failed call
+//! has dropped. Nothing of SQLite runs in between.
+//! *Determinism*: SQLite's operations on the disk are a function of its calls. Some bytes that it writes are not
+//! (salts, the duration of a migration), and nothing depends on them.
+//! *Shared memory*: the memory of the WAL mode belongs to a generation and ends with it, as that of a killed machine
+//! does.
 
 mod door;
 mod file;

@@ -1,4 +1,5 @@
-//! Which simulated disk a file name of SQLite means, what is open of it, and what the connections to a file share.
+//! The registry that maps SQLite's file names to simulated disks, and knows the open files and what the connections
+//! to a file share.
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +17,7 @@ struct Registry {
     made: u64,
 }
 
-/// A disk that SQLite can reach, for as long as this lives.
+/// A disk that SQLite can access while this value exists.
 #[derive(Debug)]
 pub(super) struct Registration {
     pub disk: SimDisk,
@@ -55,13 +56,13 @@ impl Registration {
         registration
     }
 
-    /// The name by which SQLite knows a file of this disk.
+    /// SQLite's name of a file on this disk.
     pub fn name(&self, path: &Path) -> PathBuf {
         let path = path.strip_prefix("/").unwrap_or(path);
         Path::new(&format!("/sim-{}", self.id)).join(path)
     }
 
-    /// The disk and the path on it that SQLite means by a name.
+    /// The disk and the path on it for a name of SQLite.
     pub fn find(name: &Path) -> Option<(Arc<Self>, PathBuf)> {
         let mut parts = name.strip_prefix("/").ok()?.components();
         let id = parts.next()?.as_os_str().to_str()?.strip_prefix("sim-")?.parse().ok()?;
@@ -69,7 +70,7 @@ impl Registration {
         Some((registration, Path::new("/").join(parts.as_path())))
     }
 
-    /// Notes an open file.
+    /// Registers an open file.
     pub fn opened(&self, generation: u64, path: &Path) -> SharedNode {
         let mut open = lock(&self.open);
         open.files += 1;
@@ -82,13 +83,13 @@ impl Registration {
         })
     }
 
-    /// Notes that an open file is closed.
+    /// Registers that an open file was closed.
     pub fn closed(&self) {
         lock(&self.open).files -= 1;
         self.closed.notify_all();
     }
 
-    /// How many files SQLite has open.
+    /// The number of files that SQLite has open.
     pub fn files_open(&self) -> usize {
         lock(&self.open).files
     }

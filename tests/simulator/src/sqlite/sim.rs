@@ -1,4 +1,4 @@
-//! The database sink for the simulation: each call is made and over within one poll.
+//! The database sink for the simulation: each call starts and completes within one poll.
 
 use std::{
     path::{Path, PathBuf},
@@ -26,37 +26,37 @@ pub struct SimSqlite {
     settings: SqliteSettings,
 }
 
-/// Everything in a database.
+/// The whole content of a database.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Content {
     /// The orders, by id.
     pub orders: Vec<Order>,
-    /// Their changes, by order and version.
+    /// The history of orders, by order id and version.
     pub history: Vec<HistoryEntry>,
     /// The SKUs, by name.
     pub stock: Vec<StockItem>,
-    /// How far the rows go.
+    /// The checkpoint that the rows belong to.
     pub checkpoint: Checkpoint,
 }
 
-/// The real sink, with calls that are over when they return, and nothing that runs on after an error.
+/// The real sink. Each call is complete when it returns, and nothing continues to run after an error.
 #[derive(Debug)]
 pub struct SimSink {
-    /// Dropped before the registration, without which it could not close its files.
+    /// The sink, which is dropped before the registration, because it needs the registration to close its files.
     sink: SqliteSink,
     registration: Arc<Registration>,
 }
 
 impl SimSqlite {
-    /// The database file of this path, in a folder that exists; on the disk it is made by [`Self::open`]. The
-    /// settings' VFS is set here.
+    /// The database file at this path, in an existing folder. [`Self::open`] creates the file. This function sets the
+    /// VFS in the settings.
     pub fn new(disk: &SimDisk, path: &Path, settings: SqliteSettings) -> Self {
         vfs::register();
         let settings = SqliteSettings { vfs: Some(vfs::NAME), ..settings };
         Self { registration: Registration::new(disk), path: path.to_owned(), settings }
     }
 
-    /// Opens the sink, after what is left of an earlier one has closed: drop that first.
+    /// Opens the sink after the rest of an earlier sink has closed. Drop the earlier sink first.
     pub fn open(&self) -> Result<SimSink, DatabaseError> {
         self.wait_until_closed();
         let registration = Arc::clone(&self.registration);
@@ -68,19 +68,19 @@ impl SimSqlite {
         Ok(SimSink { sink: opened?, registration })
     }
 
-    /// Waits until nothing of SQLite has a file of this disk open, so that nothing of it runs. A sink that lives
-    /// keeps its files open: drop it first.
+    /// Waits until SQLite has no file of this disk open, so that nothing of it runs. An existing sink keeps its files
+    /// open, so drop it first.
     pub fn wait_until_closed(&self) {
         self.registration.wait_until_closed();
     }
 
-    /// How many files SQLite has open.
+    /// The number of files that SQLite has open.
     pub fn files_open(&self) -> usize {
         self.registration.files_open()
     }
 
-    /// Everything in the database as a new process would find it now. It looks at a fork of the disk, which leaves no
-    /// trace.
+    /// The content of the database as a new process would find it now. It reads a fork of the disk, which leaves no
+    /// trace on the disk itself.
     pub fn content(&self) -> Result<Content, DatabaseError> {
         let settings = SqliteSettings { point_readers: 1, list_readers: 1, ..self.settings };
         let fork = Self::new(&self.registration.disk.fork(), &self.path, settings);
@@ -89,8 +89,8 @@ impl SimSqlite {
         content
     }
 
-    /// Readers beside the sink, on the same disk: what they do is part of the run. They are closed before a crash, or
-    /// else [`Self::wait_until_closed`] waits for them to be dropped. To be called within a tokio runtime.
+    /// Readers beside the sink on the same disk; their operations are part of the run. Close them before a crash,
+    /// since [`Self::wait_until_closed`] waits until they are dropped. Call this within a tokio runtime.
     pub async fn reader(&self) -> Result<SqliteReader, DatabaseError> {
         SqliteReader::open(&self.registration.name(&self.path), &self.settings).await
     }
@@ -112,8 +112,8 @@ async fn read_all(reader: &SqliteReader) -> Result<Content, DatabaseError> {
 }
 
 impl SimSink {
-    /// After an error the sink has dropped its connection, which closes in a thread of its own. An event that cannot
-    /// be stored is no error of the connection.
+    /// After an error the sink has dropped its connection, which closes in a separate thread; this waits for it. An
+    /// event that cannot be stored is no error of the connection.
     fn settle<T>(&self, result: Result<T, SinkError>) -> Result<T, SinkError> {
         if let Err(SinkError::Retry { .. } | SinkError::Stop { .. }) = &result {
             self.registration.wait_until_closed();
@@ -148,7 +148,7 @@ impl Sink for SimSink {
     }
 }
 
-/// Runs a future to its end, on a thread of its own, since the caller may be inside a runtime already.
+/// Runs a future to its end on a separate thread, since the caller may be inside a runtime.
 fn wait<F: Future<Output: Send>>(begin: impl FnOnce() -> F + Send) -> F::Output {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     let runtime = RUNTIME.get_or_init(|| {

@@ -1,6 +1,7 @@
-//! The VFS as SQLite calls it: C functions that turn pointers into slices and results into codes, and nothing else.
+//! The VFS that SQLite calls: C functions that turn pointers into slices and results into codes, and nothing else.
 //!
-//! Time stands still, sleep returns at once, and there is no xFetch, so files are never mapped. SQLite's own random
+//! The time is constant, sleeping returns at once, and there is no xFetch, so files are never mapped. SQLite's own
+//! random numbers come from the system's VFS, and are used only for salts.
 //! numbers come from the VFS of the system; they only make salts.
 #![expect(unsafe_code, reason = "SQLite's VFS is an interface of C")]
 
@@ -20,18 +21,18 @@ use super::file::{self, OpenFile};
 pub(super) const NAME: &str = "orderflow-simulated";
 const C_NAME: &CStr = c"orderflow-simulated";
 
-/// The start of 2026 as SQLite counts: milliseconds of the Julian calendar.
+/// The start of 2026 in SQLite's time: milliseconds of the Julian day number.
 const NOW_MS: i64 = 211_633_862_400_000;
 const PATH_BYTES_MAX: usize = 512;
 
-/// SQLite's file, with ours behind it.
+/// SQLite's file structure, followed by a pointer to our file.
 #[repr(C)]
 struct Handle {
     base: ffi::sqlite3_file,
     open: *mut OpenFile,
 }
 
-/// Makes the VFS known to SQLite, once.
+/// Registers the VFS with SQLite, once.
 pub(super) fn register() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -59,7 +60,7 @@ pub(super) fn register() {
             xGetSystemCall: None,
             xNextSystemCall: None,
         });
-        // SAFETY: the VFS lives for ever, and so do the functions and the name in it.
+        // SAFETY: the VFS is never freed, and neither are its functions and its name.
         let code = unsafe { ffi::sqlite3_vfs_register(Box::into_raw(vfs), 0) };
         assert_eq!(code, ffi::SQLITE_OK, "SQLite takes any number of VFS");
     });
@@ -94,7 +95,7 @@ fn code(result: Result<(), c_int>) -> c_int {
 /// The path in a name of SQLite.
 ///
 /// # Safety
-/// The name ends with a zero and lives as long as is made of it here.
+/// The name ends with a zero byte and outlives the returned path.
 unsafe fn path<'a>(name: *const c_char) -> Option<&'a Path> {
     // SAFETY: the caller's promise.
     let name = (!name.is_null()).then(|| unsafe { CStr::from_ptr(name) })?;
@@ -104,9 +105,9 @@ unsafe fn path<'a>(name: *const c_char) -> Option<&'a Path> {
 /// Our file behind SQLite's.
 ///
 /// # Safety
-/// [`open`] has opened it, [`close`] has not closed it, and one thread at a time uses it: so SQLite promises.
+/// [`open`] has opened it, [`close`] has not closed it, and one thread at a time uses it, as SQLite promises.
 unsafe fn file<'a>(file: *mut ffi::sqlite3_file) -> &'a mut OpenFile {
-    // SAFETY: `open` has put a box there, and the caller promises the rest.
+    // SAFETY: `open` has put a box there, and the caller guarantees the rest.
     unsafe { &mut *(*file.cast::<Handle>()).open }
 }
 
@@ -153,7 +154,7 @@ unsafe extern "C" fn read(
     bytes: c_int,
     position: i64,
 ) -> c_int {
-    // SAFETY: SQLite gives an open file and room for so many bytes.
+    // SAFETY: SQLite gives an open file and space for this many bytes.
     let (file, buffer) =
         unsafe { (file(handle), slice::from_raw_parts_mut(to.cast::<u8>(), bytes as usize)) };
     code(file.read(buffer, position as u64))
@@ -165,7 +166,7 @@ unsafe extern "C" fn write(
     bytes: c_int,
     position: i64,
 ) -> c_int {
-    // SAFETY: SQLite gives an open file and so many bytes.
+    // SAFETY: SQLite gives an open file and this many bytes.
     let (file, bytes) = unsafe { (file(handle), slice::from_raw_parts(from.cast::<u8>(), bytes as usize)) };
     code(file.write(bytes, position as u64))
 }
@@ -210,7 +211,7 @@ unsafe extern "C" fn file_control(_: *mut ffi::sqlite3_file, _operation: c_int, 
 }
 
 unsafe extern "C" fn sector_size(_: *mut ffi::sqlite3_file) -> c_int {
-    // As SQLite's own VFS for Unix says of any disk.
+    // The same value as in SQLite's own VFS for Unix, for any disk.
     4096
 }
 
@@ -281,13 +282,13 @@ unsafe extern "C" fn full_pathname(
     if name.len() > room as usize {
         return ffi::SQLITE_CANTOPEN;
     }
-    // SAFETY: there is room, as was just checked, and the two do not overlap.
+    // SAFETY: the check above ensures enough space, and the two do not overlap.
     unsafe { ptr::copy_nonoverlapping(name.as_ptr(), out.cast(), name.len()) };
     ffi::SQLITE_OK
 }
 
 unsafe extern "C" fn randomness(_: *mut ffi::sqlite3_vfs, bytes: c_int, out: *mut c_char) -> c_int {
-    // SAFETY: SQLite gives room for so many bytes.
+    // SAFETY: SQLite gives space for this many bytes.
     unsafe { ptr::write_bytes(out, 7, bytes as usize) };
     bytes
 }

@@ -1,4 +1,4 @@
-//! The bugs there are, as text, and how they get into a source file.
+//! The deliberate bugs as text, and how they are put into a source file.
 
 use std::{fs, path::Path};
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 /// All deliberate bugs.
 #[derive(Debug, Deserialize)]
 pub struct Catalogue {
-    /// One after the other.
+    /// The bugs, in the order of the file.
     #[serde(rename = "mutation")]
     pub mutations: Vec<Mutation>,
 }
@@ -16,16 +16,16 @@ pub struct Catalogue {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mutation {
-    /// What chooses it.
+    /// The name that selects the bug when the program runs.
     pub name: String,
-    /// What it breaks, in words.
+    /// What the bug breaks, in words.
     pub breaks: String,
-    /// Where.
+    /// The edits that make the bug.
     #[serde(rename = "edit")]
     edits: Vec<Edit>,
 }
 
-/// A change of a file.
+/// A replacement in a file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Edit {
@@ -35,13 +35,13 @@ struct Edit {
 }
 
 impl Catalogue {
-    /// The one that is kept beside the tests.
+    /// Reads the catalogue beside the tests.
     pub fn read() -> Self {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("mutations.toml");
         toml::from_str(&fs::read_to_string(path).unwrap()).unwrap()
     }
 
-    /// The text of a file with every bug in it that is in that file, each off until it is asked for.
+    /// The text of a file with all its bugs, each of which is off until it is selected.
     pub fn mutate(&self, file: &str, text: String) -> String {
         let mut text = text;
         for mutation in &self.mutations {
@@ -52,7 +52,7 @@ impl Catalogue {
         text
     }
 
-    /// The files that have bugs.
+    /// The files with bugs.
     pub fn files(&self) -> impl Iterator<Item = &str> {
         self.mutations.iter().flat_map(|mutation| &mutation.edits).map(|edit| edit.file.as_str())
     }

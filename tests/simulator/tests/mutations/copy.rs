@@ -1,8 +1,8 @@
-//! A copy of the workspace with the bugs in it, and the program that is built of it.
+//! A copy of the workspace with the bugs, and the program that is built from it.
 //!
-//! It stays where it is from run to run, and a file that has not changed is not written again: then cargo builds
-//! nothing again either. It is built into the directory that this test was built into, with the features of the
-//! whole workspace, so that the dependencies there are used as they are. Cargo holds no lock there while tests run.
+//! The copy stays in place between runs, and an unchanged file is not written again, so that cargo does not build it
+//! again. It is built into the target directory of this test, with the features of the whole workspace, so that
+//! dependencies that are built there are used as they are. Cargo holds no lock on that directory while tests run.
 
 use std::{
     collections::BTreeSet,
@@ -15,11 +15,11 @@ use serde::Deserialize;
 
 use crate::catalogue::Catalogue;
 
-/// The example to build. In the copy it has a name of its own: cargo puts both programs into the same folder.
+/// The example to build. The copy gives it another name, because cargo puts both programs into the same folder.
 const EXAMPLE: &str = "tests/simulator/examples/seeds.rs";
 const PROGRAM: &str = "seeds_mutated";
 
-/// The part of the workspace's manifest that says what to copy.
+/// The part of the workspace's manifest that tells what to copy.
 #[derive(Deserialize)]
 struct Manifest {
     workspace: Workspace,
@@ -30,13 +30,13 @@ struct Workspace {
     members: Vec<String>,
 }
 
-/// The copy.
+/// The copy of the workspace.
 pub struct Copied {
     root: PathBuf,
 }
 
 impl Copied {
-    /// Brings the copy up to date with the sources and the bugs.
+    /// Updates the copy from the sources and the catalogue.
     pub fn make(catalogue: &Catalogue) -> Self {
         let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mutations");
@@ -63,7 +63,7 @@ impl Copied {
         Self { root }
     }
 
-    /// Builds the program that runs seeds.
+    /// Builds the program that runs seeds, and returns its path.
     pub fn build(&self) -> PathBuf {
         let profile = profile_dir();
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into()));
@@ -79,7 +79,8 @@ impl Copied {
         ]);
         let name = profile.file_name().and_then(|name| name.to_str()).unwrap();
         cargo.arg(if name == "debug" { "dev" } else { name });
-        // What cargo tells this test of its package would make build scripts that look at it, as ring's does, run again.
+        // Cargo sets variables about the package for this test. Build scripts that read them, such as ring's, would
+        // run again.
         let own =
             ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_", "CARGO_BIN_", "CARGO_PRIMARY_", "OUT_DIR"];
         for (name, _) in env::vars_os() {
@@ -97,8 +98,8 @@ impl Copied {
     }
 }
 
-/// Gives the copy's packages a version of their own: what cargo builds of a package is named by its version and not by
-/// where it lies, and nothing with bugs in it may be taken for what is built of the sources.
+/// Gives the packages of the copy a different version. Cargo names its build results by version and not by location,
+/// and no build result with bugs may be used in place of one from the sources.
 fn of_another_version(file: &Path, text: String) -> String {
     let version = format!("version = \"{}\"", env!("CARGO_PKG_VERSION"));
     let other = format!("version = \"{}-mutated\"", env!("CARGO_PKG_VERSION"));
@@ -115,12 +116,12 @@ fn of_another_version(file: &Path, text: String) -> String {
     }
 }
 
-/// The directory of this build: the test is a file of its `deps`.
+/// The target directory of this build: the test is a file in its folder `deps`.
 fn profile_dir() -> PathBuf {
     env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned()
 }
 
-/// Adds the files of a folder, by their path in the workspace. What cargo or git keep to themselves is not of it.
+/// Adds the files of a folder, by their paths in the workspace. Files of cargo or git are left out.
 fn list(root: &Path, folder: &Path, files: &mut BTreeSet<PathBuf>) {
     for entry in fs::read_dir(root.join(folder)).unwrap() {
         let entry = entry.unwrap();
@@ -138,7 +139,7 @@ fn is_foreign(folder: &Path) -> bool {
     hidden || folder.join("CACHEDIR.TAG").exists()
 }
 
-/// Removes files of an earlier copy that are in the sources no more.
+/// Removes files of an earlier copy that the sources no longer have.
 fn remove_others(root: &Path, files: &BTreeSet<PathBuf>) {
     fs::create_dir_all(root).unwrap();
     let mut there = BTreeSet::new();
@@ -149,7 +150,7 @@ fn remove_others(root: &Path, files: &BTreeSet<PathBuf>) {
     }
 }
 
-/// Where a file of the sources goes.
+/// The path in the copy of a file of the sources.
 fn place(root: &Path, file: &Path) -> PathBuf {
     let place = root.join(file);
     if file == Path::new(EXAMPLE) { place.with_file_name(format!("{PROGRAM}.rs")) } else { place }

@@ -1,28 +1,28 @@
-//! Looking for a seed that a bug breaks and that is clean without it.
+//! Searches for a seed that fails with a bug and is clean without it.
 
 use std::{path::Path, process::Command};
 
-/// A bug that survives so many seeds is not noticed.
+/// The number of seeds after which a bug counts as not noticed.
 const SEEDS_MAX: u64 = 400;
-/// How long a seed runs before everything is healed.
+/// The number of steps of each run before all faults are removed.
 pub const STEPS: u64 = 2_000;
 
 /// A seed that shows a bug.
 pub struct Found {
-    /// How many seeds it took.
+    /// The number of seeds that were run.
     pub seeds: u64,
-    /// What the simulator said.
+    /// The simulator's description of the broken promise.
     pub words: String,
 }
 
 impl Found {
-    /// As a line of a table has it.
+    /// The cells of a table row.
     pub fn shown(&self) -> (String, &str) {
         (self.seeds.to_string(), &self.words)
     }
 }
 
-/// Runs seeds with a bug until one breaks that does not break without it.
+/// Runs seeds with a bug until one breaks that is clean without the bug.
 pub fn hunt(program: &Path, mutant: &str) -> Option<Found> {
     let mut from = 1;
     while let Some((seed, words)) = first_broken(program, Some(mutant), from, SEEDS_MAX + 1) {
@@ -34,7 +34,7 @@ pub fn hunt(program: &Path, mutant: &str) -> Option<Found> {
     None
 }
 
-/// The first seed that breaks, and what the simulator says of it.
+/// The first seed that breaks, with the simulator's description.
 fn first_broken(program: &Path, mutant: Option<&str>, from: u64, to: u64) -> Option<(u64, String)> {
     let mut run = Command::new(program);
     run.env_remove("ORDERFLOW_MUTANT");
@@ -46,7 +46,7 @@ fn first_broken(program: &Path, mutant: Option<&str>, from: u64, to: u64) -> Opt
         assert_eq!(said.trim(), "clean");
         return None;
     }
-    // A program that ends without a word has been ended by something that no seed should lead to.
+    // A program that ends without output was ended by something that no seed should lead to.
     let Some((seed, words)) = said.trim().strip_prefix("broken ").and_then(|said| said.split_once(": "))
     else {
         panic!("seeds {from}..{to}: {} {}", output.status, String::from_utf8_lossy(&output.stderr));

@@ -1,8 +1,9 @@
-//! Does the simulator notice bugs? Each deliberate one of `mutations.toml` must break a seed that is clean without it.
+//! Tests whether the simulator notices bugs: each deliberate bug in `mutations.toml` must break a seed that is clean
+//! without it.
 //!
-//! All are built into one program, in a copy of the sources, and chosen when it runs (mutant schemata: Untch, Offutt
-//! and Harrold, 1993): so there is one build, which takes all that is not of this workspace from the build that made
-//! this test. The code itself knows nothing of them.
+//! All bugs are built into one program, in a copy of the sources, and selected when the program runs (mutant
+//! schemata: Untch, Offutt and Harrold, 1993). There is therefore one build, which takes everything outside this
+//! workspace from the build that made this test. The code itself does not know the bugs.
 
 #![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
@@ -27,7 +28,7 @@ fn every_deliberate_bug_breaks_a_seed() {
     let left = Mutex::new(catalogue.mutations.iter().enumerate());
     let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
     let ended = Mutex::new(Vec::new());
-    // Each is a process of its own, and as many run at once as there are cores.
+    // Each run is a separate process, and as many run at once as there are cores.
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {

@@ -1,4 +1,4 @@
-//! The disk without faults: what is durable, what a power cut leaves, and that it is the same again.
+//! The disk without faults: what is durable, what a power cut leaves, and that a seed always gives the same run.
 
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
@@ -222,7 +222,7 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
     prop::collection::vec(action, 1..60)
 }
 
-/// What processes should see, and every state since the last sync.
+/// The expected bytes as processes see them, and every state since the last sync.
 struct Model {
     now: Vec<u8>,
     since_sync: Vec<Vec<u8>>,
@@ -233,7 +233,7 @@ impl Model {
         self.since_sync = vec![self.now.clone()];
     }
 
-    /// A power cut left this.
+    /// Checks the bytes that a power cut left.
     fn check(&mut self, left: Vec<u8>) {
         assert!(self.since_sync.iter().any(|state| state.len() == left.len()), "one of the lengths");
         for (n, sector) in left.chunks(SECTOR_BYTES).enumerate() {

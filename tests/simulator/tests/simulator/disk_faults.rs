@@ -1,4 +1,4 @@
-//! The disk with faults: what each of them may and may not do.
+//! The disk with faults: what each fault may do and must not do.
 
 use std::{collections::BTreeSet, io::ErrorKind, path::Path};
 

@@ -1,4 +1,4 @@
-//! The real log on the simulated disk: random appends and steps, faults, power cuts and kills, openings that fail.
+//! The real log on the simulated disk: random appends and steps, faults, power cuts and kills, and failing starts.
 
 use std::{
     path::Path,
@@ -18,7 +18,7 @@ use orderflow_topics::{
 
 const AT: TopicPartition = TopicPartition::new(Topic::OrdersCommands, 0);
 
-/// The log under test and what it should hold.
+/// The log under test, and the records that it should contain.
 struct Run {
     disk: SimDisk,
     rng: Rng,
@@ -26,7 +26,7 @@ struct Run {
     steps: Steps,
     accepted: Vec<Bytes>,
     appended: u32,
-    /// Openings that failed because of the disk.
+    /// The number of starts that failed because of the disk.
     refused: usize,
 }
 
@@ -41,7 +41,7 @@ fn settings() -> LogSettings {
     }
 }
 
-/// Polls a future that is ready at once, or not for long.
+/// Polls a future once; `None` if it is not ready.
 fn poll_once<F: Future>(future: F) -> Option<F::Output> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => Some(output),
@@ -102,7 +102,7 @@ impl Run {
         usize::try_from(bounds.end.0).unwrap()
     }
 
-    /// Opens again after a crash and checks that a prefix with all that was durable is there.
+    /// Opens the log again after a crash, and checks that it contains a prefix with everything that was durable.
     fn crash(&mut self, crash: fn(&SimDisk)) {
         let durable = self.end(Visibility::Durable);
         crash(&self.disk);
@@ -126,14 +126,14 @@ impl Run {
                     assert!(self.disk.faults() != DiskFaults::default(), "{error}");
                     self.refused += 1;
                     crash(&self.disk);
-                    // The next attempt finds a disk that works.
+                    // The disk works at the next attempt.
                     self.disk.set_faults(DiskFaults::default());
                 }
             }
         }
     }
 
-    /// What an untroubled reader of the same disk finds.
+    /// Checks the records that a reader of the same disk finds without faults.
     fn check(&self, kept: usize) {
         let fork = self.disk.fork();
         let (log, _) =

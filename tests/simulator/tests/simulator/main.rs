@@ -1,4 +1,4 @@
-//! What the simulated disk promises, and what the real log and the real database make of it.
+//! Tests of the simulated disk, and of the real log and database on it.
 
 #![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 

@@ -1,4 +1,4 @@
-//! Batches of events for the database.
+//! Sample batches of events for the database.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ const ORDERS: TopicPartition = TopicPartition::new(Topic::OrdersEvents, 0);
 const STOCK: TopicPartition = TopicPartition::new(Topic::StockEvents, 0);
 
 fn changed(n: u64) -> Event {
-    // Ten orders in turn, each with one version more in each round.
+    // Ten orders in turn; each round has the next version of each order.
     let version = n / 10 + 1;
     let order = Order {
         id: OrderId::from_uuid(Uuid::from_u128(
@@ -78,14 +78,14 @@ fn partition(next: u64) -> PartitionCheckpoint {
     }
 }
 
-/// The n-th batch, of four changes of orders and one of a SKU, and the checkpoint after it.
+/// The n-th batch, with four changes of orders and one of a SKU, and the checkpoint after it.
 pub fn batch(n: u64) -> (EventBatch, Checkpoint) {
     let orders = (4 * n..4 * n + 4).map(|n| record(ORDERS, n, changed(n)));
     let records = orders.chain([record(STOCK, n, product(n))]).collect();
     (EventBatch { records }, checkpoint(n + 1))
 }
 
-/// The checkpoint after so many batches.
+/// The checkpoint after `batches` batches.
 pub fn checkpoint(batches: u64) -> Checkpoint {
     if batches == 0 {
         return Checkpoint::default();

@@ -1,4 +1,4 @@
-//! The real database sink on the simulated disk: kills, power cuts and faults at any of its operations.
+//! The real database sink on the simulated disk, with kills, power cuts and faults at any of its operations.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -17,7 +17,7 @@ use orderflow_world::disk::Disk;
 
 use crate::samples::{batch, checkpoint};
 
-/// A small WAL, so that it is moved into the file every few batches.
+/// A small WAL, so that SQLite moves it into the database file every few batches.
 fn settings() -> SqliteSettings {
     SqliteSettings { wal_bytes: 16 * 8192, ..SqliteSettings::default() }
 }
@@ -30,7 +30,7 @@ fn new(seed: u64) -> (SimDisk, SimSqlite) {
     (disk, database)
 }
 
-/// Every call is over within its first poll.
+/// Polls a future once; every call completes within its first poll.
 fn now<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
@@ -43,7 +43,7 @@ fn apply(sink: &mut SimSink, n: u64) -> bool {
     now(sink.apply(&batch, &checkpoint)).is_ok()
 }
 
-/// What a database on a disk without faults holds after so many batches.
+/// The content of a database on a disk without faults, after each number of batches up to `batches`.
 fn contents(batches: u64) -> Vec<Content> {
     let (_disk, database) = new(0);
     let mut sink = database.open().unwrap();
@@ -78,8 +78,8 @@ fn batches_are_there_and_stay_through_kills_and_power_cuts() {
     }
 }
 
-/// Applies batches until the power goes after so many changes of the disk; then opens again and checks.
-/// Returns whether the power went.
+/// Applies batches until the power fails after `changes` changes of the disk. Then opens the database again and
+/// checks it. Returns whether the power failed.
 fn crash_at(seed: u64, changes: u64, faults: &DiskFaults, expected: &[Content], cut: bool) -> bool {
     let (disk, database) = new(seed);
     drop(database.open().unwrap());
@@ -148,7 +148,8 @@ fn a_power_cut_while_the_database_is_made_leaves_one_that_opens() {
     }
 }
 
-/// Faults now and then: batches are applied again until they succeed. Returns how many calls failed, and a digest.
+/// Applies batches with occasional faults, and repeats each batch until it succeeds. Returns how many calls failed, a
+/// digest, and the list of operations.
 fn troubled(seed: u64, expected: &[Content]) -> (usize, u64, Vec<String>) {
     let (disk, database) = new(seed);
     disk.keep_history();
@@ -193,7 +194,7 @@ fn a_full_disk_is_an_error_until_there_is_room() {
     let (disk, database) = new(1);
     let mut sink = database.open().unwrap();
     disk.set_faults(DiskFaults { full: true, ..DiskFaults::default() });
-    // The first ones may fit into what the making of the tables has left of the WAL.
+    // The first batches may fit into the space that the creation of the tables has left in the WAL.
     let refused = (0..100).find(|n| !apply(&mut sink, *n)).unwrap();
     disk.set_faults(DiskFaults::default());
     assert!(apply(&mut sink, refused));
@@ -215,7 +216,7 @@ fn looking_at_the_rows_leaves_no_trace() {
     assert_eq!(run(true), run(false));
 }
 
-/// Faults, kills and power cuts in any order: what was acknowledged stays. Returns how many crashes there were.
+/// Faults, kills and power cuts in any order: acknowledged batches stay. Returns the number of crashes.
 fn crash_now_and_then(seed: u64, faults: &DiskFaults, expected: &[Content]) -> usize {
     let mut rng = fastrand::Rng::with_seed(seed);
     let (disk, database) = new(seed);
@@ -256,7 +257,7 @@ fn acknowledged_batches_survive_failing_writes_and_power_cuts() {
     assert!(crashes > 100, "{crashes}");
 }
 
-/// A sync that failed may have lost what the page cache still shows, and nothing may be written behind that.
+/// A failed sync may have lost what the page cache still shows, and nothing may be written after such data.
 #[test]
 fn acknowledged_batches_survive_failing_syncs() {
     let expected = contents(20);

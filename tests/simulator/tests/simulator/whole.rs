@@ -1,4 +1,4 @@
-//! The whole system: the same seed is the same run, and no seed breaks a promise.
+//! The whole system: the same seed gives the same run, and no seed breaks a promise.
 
 use std::sync::Mutex;
 
@@ -29,8 +29,8 @@ fn the_same_seed_is_the_same_run_to_the_byte() {
     assert_ne!(simulate(1, 300, false).digest, simulate(2, 300, false).digest);
 }
 
-/// Bugs that seeds have found, each with one that finds it. Put back, those of the product break their seed again
-/// (`mutations.toml`).
+/// Bugs that seeds have found, each with a seed that finds it. Reintroduced, those in the product break their seed
+/// again (`mutations.toml`).
 const FOUND: [(&str, u64); 6] = [
     ("a snapshot passed over events of a second runner that it had not decided itself", 37),
     ("retention could begin before a reader had said what it needs", 1),
@@ -55,7 +55,7 @@ fn seeds_that_found_bugs_break_no_promise() {
 fn fixed_seeds_break_no_promise() {
     let reports = run(1..=120);
     let sum = |of: fn(&Report) -> u64| reports.iter().map(of).sum::<u64>();
-    // What did not happen was not tried.
+    // An event that never happened was not tested.
     assert!(sum(|report| report.counts.acknowledged as u64) > 5_000);
     assert!(sum(|report| report.counts.orders as u64) > 2_000);
     assert!(sum(|report| report.counts.power_cuts) > 300);

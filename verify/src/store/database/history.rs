@@ -1,4 +1,4 @@
-//! The history of orders against the changes that the log tells of.
+//! Compares the history of orders in the database with the changes in the log.
 
 use std::io;
 
@@ -35,11 +35,11 @@ pub(crate) async fn compare_history(
     Ok(())
 }
 
-/// Both sides, in the order of the ids and versions.
+/// Walks through both sides in the order of ids and versions.
 struct Walk<'a> {
     entries: Merge<'a>,
     reach: &'a Reach,
-    /// The order that the log told of last.
+    /// The last order of which the log had a change.
     last: Option<OrderId>,
     report: &'a mut Report,
 }
@@ -56,7 +56,7 @@ impl Walk<'_> {
         Ok(None)
     }
 
-    /// Takes a row of the store.
+    /// Compares the next row of the store.
     fn meet(&mut self, row: &HistoryEntry) -> io::Result<()> {
         let key = (row.order_id, row.version);
         while self.entries.peek().is_some_and(|entry| (entry.id, entry.version) < key) {
@@ -89,8 +89,9 @@ impl Walk<'_> {
             .add(|| format!("order {id}: the database's history lacks version {version}, the log has it"));
     }
 
-    /// A row that the log does not tell of. Where retention has removed the beginning it may have been there, if
-    /// the log has told nothing of the order so far; a store that is ahead may have it already.
+    /// Handles a row that the log does not have. If retention removed the beginning, the row may be older than the
+    /// rest of the log, as long as the log has had no change of the order so far. If the store is ahead, the row may
+    /// be newer than the log.
     fn surplus(&mut self, row: &HistoryEntry) {
         let (id, version) = (row.order_id, row.version);
         let whole = self.entries.peek().is_some_and(|entry| entry.id == id && entry.created);

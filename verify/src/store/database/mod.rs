@@ -1,4 +1,4 @@
-//! The database against the log: each row that should be there is, as it should be, and no other.
+//! Compares the database with the log: every expected row is there and equal, and there is no other row.
 //!
 //! Both sides come in the order of their keys, so that no row is kept in memory.
 
@@ -16,7 +16,7 @@ use self::{history::compare_history, orders::compare_orders, stock::compare_stoc
 use super::{Expected, StoredContent};
 use crate::Report;
 
-/// What a database holds.
+/// A database as content to verify.
 pub struct DatabaseContent(pub Box<dyn DatabaseAudit>);
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! The rows of orders against the orders that the log tells of.
+//! Compares the rows of orders in the database with the orders in the log.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,7 +17,7 @@ use crate::{
     sorter::Sorted,
 };
 
-/// How many orders there are, by status.
+/// The number of orders by status.
 type Counts = BTreeMap<Status, u64>;
 
 /// Compares the rows of orders, and the counters with the rows.
@@ -44,14 +44,14 @@ pub(crate) async fn compare_orders(
     Ok(())
 }
 
-/// Both sides, in the order of the ids.
+/// Walks through both sides in the order of ids.
 struct Walk<'a> {
     orders: ExpectedOrders<'a>,
     reach: &'a Reach,
     next: Option<ExpectedOrder>,
     missing: u64,
     first_missing: Option<OrderId>,
-    /// How many rows there are.
+    /// The number of rows by status.
     counts: Counts,
     report: &'a mut Report,
 }
@@ -62,7 +62,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Takes a row of the store.
+    /// Compares the next row of the store.
     fn meet(&mut self, order: &Order) -> io::Result<()> {
         *self.counts.entry(order.status.clone()).or_default() += 1;
         while let Some(expected) = self.next.filter(|expected| expected.id < order.id) {
@@ -105,7 +105,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Takes what the log tells of after the last row.
+    /// Handles the orders of the log after the last row, and returns the counts of rows.
     fn finish(mut self) -> io::Result<Counts> {
         while let Some(expected) = self.next {
             self.miss(expected);
@@ -121,7 +121,7 @@ impl Walk<'_> {
     }
 }
 
-/// The store's counters must say how many rows it has.
+/// The store's counters must equal its numbers of rows.
 fn compare_counts(rows: &Counts, counters: &Counts, differences: &mut Differences) {
     let statuses: BTreeSet<_> = rows.keys().chain(counters.keys()).collect();
     for status in statuses {

@@ -1,4 +1,4 @@
-//! The rows of stock against the ledger.
+//! Compares the rows of stock in the database with the ledger.
 
 use anyhow::Result;
 use orderflow_database::{DatabaseAudit, StockItem};
@@ -33,7 +33,7 @@ pub(crate) async fn compare_stock(
     Ok(())
 }
 
-/// The row as it follows from a log that no longer tells of the SKU's place in the catalogue.
+/// The row without name, price and currency, for a log that no longer has the events about the SKU's product.
 fn without_product(item: &StockItem) -> StockItem {
     StockItem { name: None, unit_price: None, currency: None, ..item.clone() }
 }
