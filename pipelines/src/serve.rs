@@ -13,7 +13,7 @@ use crate::{
     cli::Serve,
     settings::{Configuration, PipelineFile},
     system::System,
-    telemetry::{TelemetrySettings, metrics, otlp},
+    telemetry::{TelemetrySettings, log_writer::write_line, metrics, otlp},
 };
 
 /// The longest time that sending the last spans may take at a stop.
@@ -30,7 +30,10 @@ pub async fn run(serve: Serve) -> Result<()> {
     let stop = stop_signal()?;
     let mut system = System::start(&configuration).await?;
     let (address, lifecycle) = (system.address, &configuration.lifecycle.name);
-    eprintln!("orderflow serves {lifecycle} on http://{address} from {}", configuration.data.display());
+    write_line(&format!(
+        "orderflow serves {lifecycle} on http://{address} from {}",
+        configuration.data.display()
+    ));
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"), %address, %lifecycle, data = %configuration.data.display(), "serving"
     );

@@ -194,13 +194,11 @@ fn events_next(path: &Path) -> u64 {
 
 /// How many events the processor of this partition folded at the start, according to its log line.
 fn events_folded(server: &Server, input: &str) -> u64 {
-    let plain: String = server
-        .stderr()
-        .split('\u{1b}')
-        .map(|part| part.split_once('m').map_or(part, |(_, rest)| rest))
-        .collect();
-    let line = plain.lines().find(|line| line.contains("processor recovered") && line.contains(input));
-    let line = line.unwrap_or_else(|| panic!("{input} is not said to have recovered: {plain}"));
+    let line = wait_until("the processor says that it has recovered", || {
+        let log = server.stderr();
+        let line = log.lines().find(|line| line.contains("processor recovered") && line.contains(input));
+        line.map(str::to_owned)
+    });
     let (_, number) = line.split_once("events_folded=").unwrap();
     number.split_whitespace().next().unwrap().parse().unwrap()
 }

@@ -24,7 +24,7 @@ pub(super) fn watch_log(process: &mut Process, stop: &CancellationToken) {
                 _ = every.tick() => {
                     metrics::upkeep();
                     match engine.clone().maintain(world.now()).await {
-                        Ok(()) => {}
+                        Ok(()) => tracing::debug!("retention has looked"),
                         Err(error) => tracing::warn!(%error, "the log could not be maintained"),
                     }
                 }

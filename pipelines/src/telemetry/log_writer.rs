@@ -9,7 +9,7 @@
 use std::{
     io::{self, Write},
     mem,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
     thread::JoinHandle,
     time::Duration,
 };
@@ -23,6 +23,9 @@ const BYTES_MAX: usize = 1 << 20;
 /// The number of collected bytes that are written without waiting longer.
 const BYTES_FULL: usize = 64 << 10;
 const GATHER: Duration = Duration::from_millis(100);
+
+/// The lines of this process, once it logs.
+static PROCESS: OnceLock<Arc<Shared>> = OnceLock::new();
 
 /// The writer that a `tracing` subscriber sends its lines to.
 #[derive(Clone)]
@@ -82,7 +85,21 @@ impl Shared {
 
 /// Starts the thread that writes the lines.
 pub fn start() -> io::Result<(LogWriter, LogGuard)> {
-    start_on(io::stderr())
+    let (writer, guard) = start_on(io::stderr())?;
+    // A second start in one process would only lose the order of `write_line`.
+    let _ = PROCESS.set(writer.0.clone());
+    Ok((writer, guard))
+}
+
+/// Writes a line for people at once, after all that was logged before.
+pub fn write_line(line: &str) {
+    match PROCESS.get() {
+        Some(shared) => {
+            let mut writer = LineWriter { shared, is_urgent: true };
+            writer.write_all(format!("{line}\n").as_bytes()).expect("memory takes all bytes");
+        }
+        None => eprintln!("{line}"),
+    }
 }
 
 fn start_on(output: impl Write + Send + 'static) -> io::Result<(LogWriter, LogGuard)> {

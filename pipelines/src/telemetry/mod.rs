@@ -2,7 +2,7 @@
 
 pub mod access;
 mod log_format;
-mod log_writer;
+pub mod log_writer;
 pub mod logs;
 pub mod metrics;
 pub mod otlp;
