@@ -80,22 +80,12 @@ impl SpanSender {
     /// Sends spans until `stop`, and then the spans recorded before it.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut batch = Vec::with_capacity(BATCH_MAX);
-        loop {
-            let stopped = stop.run_until_cancelled(self.gather(&mut batch)).await.is_none();
-            if stopped {
-                self.spans.close();
-            }
-            while !batch.is_empty() || stopped {
-                self.send(&batch).await;
-                batch.clear();
-                // No waiting here: these spans belong to the same second, or are the last ones.
-                if self.spans.is_empty() || self.spans.recv_many(&mut batch, BATCH_MAX).await == 0 {
-                    break;
-                }
-            }
-            if stopped {
-                return;
-            }
+        while stop.run_until_cancelled(self.gather(&mut batch)).await.is_some() {
+            self.send(&mut batch).await;
+        }
+        self.spans.close();
+        while !batch.is_empty() || self.spans.recv_many(&mut batch, BATCH_MAX).await > 0 {
+            self.send(&mut batch).await;
         }
     }
 
@@ -114,22 +104,21 @@ impl SpanSender {
         let _ = tokio::time::timeout(GATHER, more).await;
     }
 
-    async fn send(&mut self, batch: &[Span]) {
-        if batch.is_empty() {
-            return;
-        }
-        let data = batch.iter().map(|span| self.data_of(span)).collect();
-        match (self.exporter.export(data).await, self.is_away) {
-            (Ok(()), was_away) => {
-                metrics::counter!(SPANS_SENT.name).increment(batch.len() as u64);
-                if was_away {
+    /// Sends the spans of a batch and empties it.
+    async fn send(&mut self, batch: &mut Vec<Span>) {
+        let count = batch.len() as u64;
+        let data = batch.drain(..).map(|span| self.data_of(span)).collect();
+        match self.exporter.export(data).await {
+            Ok(()) => {
+                metrics::counter!(SPANS_SENT.name).increment(count);
+                if self.is_away {
                     tracing::info!("the OpenTelemetry collector takes traces again");
                 }
                 self.is_away = false;
             }
-            (Err(error), was_away) => {
-                metrics::counter!(SPANS_DROPPED.name).increment(batch.len() as u64);
-                if !was_away {
+            Err(error) => {
+                metrics::counter!(SPANS_DROPPED.name).increment(count);
+                if !self.is_away {
                     tracing::warn!(%error, "the OpenTelemetry collector does not take traces; they are dropped");
                 }
                 self.is_away = true;
@@ -137,10 +126,10 @@ impl SpanSender {
         }
     }
 
-    fn data_of(&self, span: &Span) -> SpanData {
+    fn data_of(&self, span: Span) -> SpanData {
         let id = span.id.unwrap_or_else(|| fastrand::u64(1..));
         let trace = TraceId::from(span.parent.trace_id());
-        let attributes = span.attributes.iter();
+        let attributes = span.attributes.into_iter();
         SpanData {
             span_context: SpanContext::new(
                 trace,
@@ -155,7 +144,7 @@ impl SpanSender {
             name: span.name.into(),
             start_time: system_time(span.start),
             end_time: system_time(span.end),
-            attributes: attributes.map(|(name, value)| KeyValue::new(*name, value.clone())).collect(),
+            attributes: attributes.map(|(name, value)| KeyValue::new(name, value)).collect(),
             dropped_attributes_count: 0,
             events: SpanEvents::default(),
             links: SpanLinks::default(),
