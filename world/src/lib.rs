@@ -12,4 +12,4 @@ pub mod spans;
 mod world;
 
 pub use numbering::Numbering;
-pub use world::{Instant, Task, TokioWorld, World, until};
+pub use world::{Instant, Task, TokioWorld, World, until, wall_clock};

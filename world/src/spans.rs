@@ -6,7 +6,7 @@
 
 use std::sync::OnceLock;
 
-use orderflow_schemas::{Timestamp, envelope::TraceParent};
+use orderflow_schemas::{Offset, Timestamp, TopicPartition, envelope::TraceParent};
 
 /// A completed piece of work in a trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,31 @@ pub struct Span {
     pub failed: bool,
 }
 
+impl Span {
+    /// A part of a request's work, which succeeded, about the records of a partition from an offset on.
+    pub fn of_records(
+        parent: TraceParent,
+        name: &'static str,
+        (start, end): (Timestamp, Timestamp),
+        at: TopicPartition,
+        offset: Offset,
+    ) -> Self {
+        let attributes = vec![
+            ("messaging.destination.name", at.topic.as_str().to_owned()),
+            ("messaging.destination.partition.id", at.partition.to_string()),
+            ("orderflow.offset", offset.to_string()),
+        ];
+        Self { parent, id: None, name, is_server: false, start, end, attributes, failed: false }
+    }
+
+    /// The span with one more attribute.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.attributes.push((name, value.to_string()));
+        self
+    }
+}
+
 /// Receives completed spans.
 ///
 /// *Order*: any.
@@ -46,9 +71,9 @@ pub fn install(recorder: Box<dyn SpanRecorder>) -> bool {
     RECORDER.set(recorder).is_ok()
 }
 
-/// Whether spans of this trace are recorded: there is a recorder, and the trace is sampled.
-pub fn is_recorded(traceparent: Option<&TraceParent>) -> bool {
-    RECORDER.get().is_some() && traceparent.is_some_and(TraceParent::is_sampled)
+/// The trace context, if spans of its trace are recorded: there is a recorder, and the trace is sampled.
+pub fn recorded(traceparent: Option<&TraceParent>) -> Option<&TraceParent> {
+    traceparent.filter(|traceparent| RECORDER.get().is_some() && traceparent.is_sampled())
 }
 
 /// Passes a span to the recorder. The span is dropped if there is none.

@@ -43,6 +43,12 @@ pub fn until(world: &dyn World, time: Timestamp) -> Duration {
     Duration::from_micros(u64::try_from(micros).unwrap_or(0))
 }
 
+/// The wall clock of this machine, for code at the edge that has no [`World`].
+pub fn wall_clock() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
 /// The clocks of this machine and the current tokio runtime.
 #[derive(Debug)]
 pub struct TokioWorld {
@@ -58,8 +64,7 @@ impl TokioWorld {
 
 impl World for TokioWorld {
     fn now(&self) -> Timestamp {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+        wall_clock()
     }
 
     fn instant(&self) -> Instant {

@@ -7,10 +7,7 @@
 //! *Aborted requests*: a request whose client leaves before the response is logged without a status.
 //! *Privacy*: the query and the body of a request are never logged.
 
-use std::{
-    sync::Arc,
-    time::{Instant, SystemTime},
-};
+use std::{sync::Arc, time::Instant};
 
 use axum::{
     extract::{MatchedPath, Request},
@@ -20,7 +17,10 @@ use axum::{
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use orderflow_schemas::{Timestamp, envelope::TraceParent};
 use orderflow_web::{TRACEPARENT, Trace};
-use orderflow_world::spans::{self, Span};
+use orderflow_world::{
+    spans::{self, Span},
+    wall_clock,
+};
 use uuid::Uuid;
 
 use super::{metrics::HTTP_SECONDS, request_ids::RequestIds};
@@ -37,10 +37,10 @@ pub struct RequestObserver {
     method: Method,
     uri: Uri,
     ids: Arc<RequestIds>,
-    /// The client's span, which is the parent of the request's span; only if the trace is recorded.
-    parent: Option<TraceParent>,
+    /// The client's span, which is the parent of the request's span, and when the request began; only if the trace is
+    /// recorded.
+    recorded: Option<(TraceParent, Timestamp)>,
     started: Instant,
-    started_at: Timestamp,
     is_over: bool,
 }
 
@@ -50,19 +50,20 @@ impl RequestObserver {
     pub fn begin(request: &mut Request, trace_per_mille: u32) -> Self {
         let is_sampled = trace_per_mille > fastrand::u32(0..1_000);
         let Trace(given) = Trace::of(request.headers(), is_sampled);
-        let (trace, parent) = if spans::is_recorded(Some(&given)) {
-            (TraceParent::new(given.trace_id(), fastrand::u64(1..), true), Some(given))
-        } else {
-            (given, None)
+        let (trace, recorded) = match spans::recorded(Some(&given)) {
+            Some(_) => {
+                let own = TraceParent::new(given.trace_id(), fastrand::u64(1..), true);
+                (own, Some((given, wall_clock())))
+            }
+            None => (given, None),
         };
         request.extensions_mut().insert(Trace(trace.clone()));
         Self {
             method: request.method().clone(),
             uri: request.uri().clone(),
             ids: Arc::new(RequestIds { request_id: request_id(request), trace }),
-            parent,
+            recorded,
             started: Instant::now(),
-            started_at: now(),
             is_over: false,
         }
     }
@@ -105,7 +106,7 @@ impl RequestObserver {
     }
 
     fn record_span(&self, route: &str, status: Option<StatusCode>) {
-        let Some(parent) = self.parent.clone() else { return };
+        let Some((parent, start)) = self.recorded.clone() else { return };
         let mut attributes = vec![
             ("http.request.method", self.method.to_string()),
             ("http.route", route.to_owned()),
@@ -118,8 +119,8 @@ impl RequestObserver {
             id: Some(self.ids.trace.span_id()),
             name: "answer request",
             is_server: true,
-            start: self.started_at,
-            end: now(),
+            start,
+            end: wall_clock(),
             attributes,
             failed: status.is_none_or(|status| status.is_server_error()),
         });
@@ -155,11 +156,6 @@ fn request_id(request: &Request) -> HeaderValue {
         let mut text = Uuid::encode_buffer();
         HeaderValue::from_str(Uuid::now_v7().hyphenated().encode_lower(&mut text)).expect("a UUID is ASCII")
     })
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
 /// The method as a metric label: other methods become one label, because a client can send any text.

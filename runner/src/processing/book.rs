@@ -171,9 +171,7 @@ impl<S> Book<S> {
             Arrival::Next => {}
         }
         self.sources.take(&raw.header.source, raw.header.number, raw.header.time);
-        if let Some(parent) =
-            raw.header.traceparent.as_ref().filter(|parent| spans::is_recorded(Some(parent)))
-        {
+        if let Some(parent) = spans::recorded(raw.header.traceparent.as_ref()) {
             output.traced.push(Traced { parent: parent.clone(), kind: (&*raw.kind).into(), offset });
         }
         let decision = match P::Command::decode(&raw.kind, raw.data) {

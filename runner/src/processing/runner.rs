@@ -347,23 +347,8 @@ impl<P: Processor> Runner<P> {
         }
         let (end, (input, _)) = (self.world.now(), input_and_output::<P>(self.partition));
         for Traced { parent, kind, offset } in traced {
-            let attributes = vec![
-                ("messaging.destination.name", input.topic.as_str().to_owned()),
-                ("messaging.destination.partition.id", input.partition.to_string()),
-                ("orderflow.offset", offset.to_string()),
-                ("orderflow.kind", kind.to_string()),
-            ];
-            let name = "decide command";
-            spans::record(Span {
-                parent,
-                id: None,
-                name,
-                is_server: false,
-                start,
-                end,
-                attributes,
-                failed: false,
-            });
+            let span = Span::of_records(parent, "decide command", (start, end), input, offset);
+            spans::record(span.with("orderflow.kind", kind));
         }
     }
 

@@ -368,28 +368,10 @@ impl SinkDriver {
     /// Records a span for each traced event, with the time in which its batch was applied.
     fn record_spans(&self, batch: &EventBatch, start: Timestamp) {
         for record in &batch.records {
-            let Some(parent) = &record.header.traceparent else { continue };
-            if !spans::is_recorded(Some(parent)) {
-                continue;
-            }
-            let attributes = vec![
-                ("orderflow.sink", self.sink.name().to_owned()),
-                ("messaging.destination.name", record.at.topic.as_str().to_owned()),
-                ("messaging.destination.partition.id", record.at.partition.to_string()),
-                ("orderflow.offset", record.offset.to_string()),
-                ("orderflow.kind", record.kind.to_string()),
-            ];
-            let (parent, name, end) = (parent.clone(), "apply event", self.world.now());
-            spans::record(Span {
-                parent,
-                id: None,
-                name,
-                is_server: false,
-                start,
-                end,
-                attributes,
-                failed: false,
-            });
+            let Some(parent) = spans::recorded(record.header.traceparent.as_ref()) else { continue };
+            let took = (start, self.world.now());
+            let span = Span::of_records(parent.clone(), "apply event", took, record.at, record.offset);
+            spans::record(span.with("orderflow.kind", &record.kind).with("orderflow.sink", self.sink.name()));
         }
     }
 
