@@ -152,24 +152,24 @@ impl Ingest {
         trace: Option<TraceParent>,
     ) -> Result<(AppendedCommands, Option<Decision>), Refusal> {
         self.check_running()?;
-        let (watch, waiter) = self.decisions.open(at)?;
-        let answer = self.appender(at).try_submit(command, trace, Some(watch))?;
-        let placed = self.durable(answer.await.unwrap_or(Err(Refusal::Unavailable))?).await?;
+        let (sender, waiter) = self.decisions.open(at)?;
+        let answer = self.appender(at).try_submit(command, trace, Some(sender))?;
+        let appended = self.durable(answer.await.unwrap_or(Err(Refusal::Unavailable))?).await?;
         let started = self.world.instant();
         let decision = waiter.decision(self.settings.decision_timeout()).await;
         self.decision_seconds.record(self.world.instant().saturating_sub(started));
         if decision.is_none() {
             metrics::counter!(names::DECISION_TIMEOUTS.name).increment(1);
         }
-        Ok((placed, decision))
+        Ok((appended, decision))
     }
 
     /// Waits until commands that the log has accepted are durable.
-    pub(crate) async fn durable(&self, placed: AppendedCommands) -> Result<AppendedCommands, Refusal> {
-        match self.topics.durable(placed.receipt).await {
-            Ok(()) => Ok(placed),
+    pub(crate) async fn durable(&self, appended: AppendedCommands) -> Result<AppendedCommands, Refusal> {
+        match self.topics.durable(appended.receipt).await {
+            Ok(()) => Ok(appended),
             Err(error) => {
-                error!(%error, at = %placed.at, "commands may not have become durable");
+                error!(%error, at = %appended.at, "commands may not have become durable");
                 Err(Refusal::Unavailable)
             }
         }

@@ -48,8 +48,8 @@ fn print(text: &str) -> Result<()> {
 
 fn check_pipeline(file: &std::path::Path) -> Result<()> {
     let lifecycle = PipelineFile::read(Some(file))?.lifecycle;
-    let (states, ways) = (lifecycle.states().count(), lifecycle.transitions().len());
-    print(&format!("{}: {states} states, {ways} transitions, fit to run\n", lifecycle.name))
+    let (states, transitions) = (lifecycle.states().count(), lifecycle.transitions().len());
+    print(&format!("{}: {states} states, {transitions} transitions, fit to run\n", lifecycle.name))
 }
 
 async fn run_replay(replay: Replay) -> Result<()> {

@@ -57,7 +57,7 @@ impl Appender {
         &self,
         commands: EncodedCommands,
         traceparent: Option<TraceParent>,
-        watch: Option<DecisionSender>,
+        waiter: Option<DecisionSender>,
     ) -> Result<oneshot::Receiver<SubmissionResult>, Refusal> {
         let room = match Arc::clone(&self.bytes).try_acquire_many_owned(self.bytes_of(&commands)) {
             Ok(room) => room,
@@ -65,7 +65,7 @@ impl Appender {
             Err(TryAcquireError::Closed) => return Err(Refusal::ShuttingDown),
         };
         let (answer, receiver) = oneshot::channel();
-        let submission = Submission { commands, traceparent, watch, answer, _room: room };
+        let submission = Submission { commands, traceparent, waiter, answer, _room: room };
         match self.sender.try_send(submission) {
             Ok(()) => Ok(receiver),
             Err(mpsc::error::TrySendError::Full(_)) => Err(Refusal::Overloaded),
@@ -83,7 +83,7 @@ impl Appender {
         let room = Arc::clone(&self.bytes).acquire_many_owned(self.bytes_of(&commands)).await;
         let room = room.map_err(|_| Refusal::ShuttingDown)?;
         let (answer, receiver) = oneshot::channel();
-        let submission = Submission { commands, traceparent, watch: None, answer, _room: room };
+        let submission = Submission { commands, traceparent, waiter: None, answer, _room: room };
         self.sender.send(submission).await.map_err(|_| Refusal::ShuttingDown)?;
         Ok(receiver)
     }

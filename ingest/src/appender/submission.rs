@@ -147,7 +147,7 @@ pub(super) struct Submission {
     pub commands: EncodedCommands,
     pub traceparent: Option<TraceParent>,
     /// The sender for the request that waits for the decision of the first command, if one does.
-    pub watch: Option<DecisionSender>,
+    pub waiter: Option<DecisionSender>,
     pub answer: oneshot::Sender<SubmissionResult>,
     /// The submission's share of the queue's bytes. It is returned once the append is over.
     pub _room: OwnedSemaphorePermit,

@@ -127,17 +127,17 @@ impl AppendTask {
                 AppendOutcome::Accepted(first, receipt) => self.accepted(batch, time, first, receipt),
                 // The submissions were too large together. Each alone may be small enough.
                 AppendOutcome::Refused(Refusal::TooLarge { .. }) if batch.len() > 1 => {
-                    self.unwatch(&mut batch);
+                    self.unregister_waiters(&mut batch);
                     work.extend(batch.into_iter().map(|submission| vec![submission]));
                 }
                 AppendOutcome::Refused(refusal) => {
                     warn!(%time, count, ?refusal, "an append was refused");
-                    self.unwatch(&mut batch);
+                    self.unregister_waiters(&mut batch);
                     answer_all(batch, &refusal);
                 }
                 AppendOutcome::Unknown => {
                     warn!(count, "an append was given up; its outcome is unknown");
-                    self.unwatch(&mut batch);
+                    self.unregister_waiters(&mut batch);
                     self.numbering.rename(&*self.world);
                     answer_all(batch, &Refusal::Unavailable);
                 }
@@ -155,8 +155,8 @@ impl AppendTask {
         for submission in batch {
             let mut header =
                 self.numbering.header(records.len() as u64, time, submission.traceparent.clone());
-            if let Some(watch) = submission.watch.take() {
-                self.decisions.register(&header.source, header.number, watch);
+            if let Some(waiter) = submission.waiter.take() {
+                self.decisions.register(&header.source, header.number, waiter);
             }
             for json in submission.commands.iter() {
                 envelope::encode_raw(&mut buffer, &header, submission.commands.kind(), json);
@@ -233,14 +233,14 @@ impl AppendTask {
         for submission in batch {
             let count = submission.commands.len();
             let (source, number) = (self.numbering.source().clone(), self.numbering.next());
-            let placed = AppendedCommands { at: self.at, first, count, receipt, source, number };
+            let appended = AppendedCommands { at: self.at, first, count, receipt, source, number };
             self.numbering.take(count, time);
             first = Offset(first.0 + count as u64);
             self.earliest = self.earliest.max(first);
             records += count;
-            self.record_span(submission.traceparent, time, &placed);
+            self.record_span(submission.traceparent, time, &appended);
             // The submitter may be gone. The commands are appended nevertheless.
-            let _ = submission.answer.send(Ok(placed));
+            let _ = submission.answer.send(Ok(appended));
         }
         self.commands_appended.increment(records as u64);
         self.append_records.record(records as f64);
@@ -248,31 +248,17 @@ impl AppendTask {
 
     /// Records the span of the append in the trace of the request.
     fn record_span(&self, traceparent: Option<TraceParent>, start: Timestamp, commands: &AppendedCommands) {
-        let Some(parent) = traceparent.filter(|parent| spans::is_recorded(Some(parent))) else { return };
-        let attributes = vec![
-            ("messaging.destination.name", self.at.topic.as_str().to_owned()),
-            ("messaging.destination.partition.id", self.at.partition.to_string()),
-            ("orderflow.offset", commands.first.to_string()),
-            ("messaging.batch.message_count", commands.count.to_string()),
-        ];
-        let (name, end) = ("append commands", self.world.now());
-        spans::record(Span {
-            parent,
-            id: None,
-            name,
-            is_server: false,
-            start,
-            end,
-            attributes,
-            failed: false,
-        });
+        let Some(parent) = spans::recorded(traceparent.as_ref()) else { return };
+        let took = (start, self.world.now());
+        let span = Span::of_records(parent.clone(), "append commands", took, self.at, commands.first);
+        spans::record(span.with("messaging.batch.message_count", commands.count));
     }
 
     /// Unregisters the waiters of a batch that was not appended, because other records will get its numbers.
-    fn unwatch(&self, batch: &mut [Submission]) {
+    fn unregister_waiters(&self, batch: &mut [Submission]) {
         let mut number = self.numbering.next();
         for submission in batch {
-            submission.watch = self.decisions.unregister(self.at, self.numbering.source(), number);
+            submission.waiter = self.decisions.unregister(self.at, self.numbering.source(), number);
             number += submission.commands.len() as u64;
         }
     }

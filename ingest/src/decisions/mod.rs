@@ -166,8 +166,8 @@ impl Decisions {
     }
 
     /// Registers a waiter under the source and number with which its command is about to be appended.
-    pub fn register(&self, source: &Source, number: u64, watch: DecisionSender) {
-        self.lock(watch.events).register(source, number, watch);
+    pub fn register(&self, source: &Source, number: u64, waiter: DecisionSender) {
+        self.lock(waiter.events).register(source, number, waiter);
     }
 
     /// Unregisters the waiter of a command that was not appended after all.

@@ -76,25 +76,25 @@ impl DecisionReader {
     fn observe(&self, entry: &FeedEntry) {
         let FeedEntry::Event(record) = entry else { return };
         let Some(cause) = &record.header.cause else { return };
-        let waiting = self.decisions.lock(self.at).take_command(&cause.source, cause.number);
+        let waiter = self.decisions.lock(self.at).take_command(&cause.source, cause.number);
         if self.at.topic == Topic::StockEvents {
-            self.observe_stock(record, waiting);
+            self.observe_stock(record, waiter);
         } else {
-            self.observe_order(record, waiting);
+            self.observe_order(record, waiter);
         }
     }
 
-    fn observe_stock(&self, record: &EventRecord, waiting: Option<RegisteredWaiter>) {
-        let Some(waiting) = waiting else { return };
+    fn observe_stock(&self, record: &EventRecord, waiter: Option<RegisteredWaiter>) {
+        let Some(waiter) = waiter else { return };
         let Some(Event::Stock(event)) = event_of(record) else { return };
         let replayed = matches!(event, StockEvent::Repeated(_));
         let event = DecidedEvent::Stock(Box::new(event.clone()));
-        waiting.complete(Decision { cause: record.cause, replayed, event });
+        waiter.complete(Decision { cause: record.cause, replayed, event });
     }
 
-    fn observe_order(&self, record: &EventRecord, waiting: Option<RegisteredWaiter>) {
+    fn observe_order(&self, record: &EventRecord, waiter: Option<RegisteredWaiter>) {
         let following = self.followers(record);
-        if waiting.is_none() && following.is_empty() {
+        if waiter.is_none() && following.is_empty() {
             return;
         }
         let Some(Event::Order(event)) = event_of(record) else { return };
@@ -103,16 +103,16 @@ impl DecisionReader {
             replayed,
             event: DecidedEvent::Order(Box::new(event.clone())),
         };
-        for waiting in following {
-            let replayed = waiting.replayed;
-            waiting.complete(decision(replayed));
+        for waiter in following {
+            let replayed = waiter.replayed;
+            waiter.complete(decision(replayed));
         }
-        let Some(mut waiting) = waiting else { return };
+        let Some(mut waiter) = waiter else { return };
         match verdict(event, &self.lifecycle) {
-            Verdict::Decided => waiting.complete(decision(matches!(event, OrderEvent::Repeated(_)))),
+            Verdict::Decided => waiter.complete(decision(matches!(event, OrderEvent::Repeated(_)))),
             Verdict::Follow { order, replayed } => {
-                waiting.replayed = replayed;
-                self.decisions.lock(self.at).follow(order, waiting);
+                waiter.replayed = replayed;
+                self.decisions.lock(self.at).follow(order, waiter);
             }
         }
     }

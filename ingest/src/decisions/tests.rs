@@ -88,15 +88,15 @@ async fn who_gives_up_is_forgotten_and_counts_no_more() {
     let decisions = Decisions::start(&world, &topics, &feed, &lifecycle, &settings, &stopping, &tasks);
     let source = Source::new("ingest-a").unwrap();
 
-    let (watch, waiter) = decisions.open(COMMANDS).unwrap();
+    let (sender, waiter) = decisions.open(COMMANDS).unwrap();
     assert_eq!(decisions.open(COMMANDS).err(), Some(Refusal::Overloaded));
-    decisions.register(&source, 1, watch);
+    decisions.register(&source, 1, sender);
     assert_eq!(waiter.decision(Duration::ZERO).await, None);
     assert!(decisions.unregister(COMMANDS, &source, 1).is_none());
 
     // A waiter that gave up before its command was numbered is not registered at all.
-    let (watch, waiter) = decisions.open(COMMANDS).unwrap();
+    let (sender, waiter) = decisions.open(COMMANDS).unwrap();
     drop(waiter);
-    decisions.register(&source, 2, watch);
+    decisions.register(&source, 2, sender);
     assert!(decisions.unregister(COMMANDS, &source, 2).is_none());
 }

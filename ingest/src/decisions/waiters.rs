@@ -55,11 +55,11 @@ impl Waiters {
     }
 
     /// Registers a waiter for the reply to a command. A waiter that has given up is ignored.
-    pub fn register(&mut self, source: &Source, number: u64, watch: DecisionSender) {
-        if watch.sender.is_closed() {
+    pub fn register(&mut self, source: &Source, number: u64, waiter: DecisionSender) {
+        if waiter.sender.is_closed() {
             return;
         }
-        let entry = RegisteredWaiter { id: watch.id, sender: watch.sender, replayed: false };
+        let entry = RegisteredWaiter { id: waiter.id, sender: waiter.sender, replayed: false };
         self.keys.insert(entry.id, WaitKey::Command(source.clone(), number));
         self.by_command.insert((source.clone(), number), entry);
     }

@@ -36,12 +36,12 @@ pub async fn place(
     let command = EncodedCommands::of(&OrderCommand::Place(command));
     // With a key, the order may be one that was placed before, and only the decision tells which.
     if respond_async && !keyed {
-        let placed = ingest.append(at, command, Some(trace)).await?;
-        return Ok(answers::as_preferred(answers::accepted(id, &Position::of(at, placed.first))));
+        let appended = ingest.append(at, command, Some(trace)).await?;
+        return Ok(answers::as_preferred(answers::accepted(id, &Position::of(at, appended.first))));
     }
-    let (placed, decision) = ingest.decide(at, command, Some(trace)).await?;
+    let (appended, decision) = ingest.decide(at, command, Some(trace)).await?;
     match decision {
-        None => Ok(answers::accepted(id, &Position::of(at, placed.first))),
+        None => Ok(answers::accepted(id, &Position::of(at, appended.first))),
         Some(decision) if respond_async => {
             let seen = answers::seen(at, decision.cause);
             which(decision, &seen).map(answers::as_preferred)

@@ -103,11 +103,11 @@ async fn carry_out(
 ) -> Result<Response, Problem> {
     let id = command.order_id;
     let at = ingest.partition_of_order(id);
-    let (placed, decision) = ingest
+    let (appended, decision) = ingest
         .decide(at, EncodedCommands::of(&OrderCommand::ChangeStatus(command.clone())), Some(trace))
         .await?;
     let Some(Decision { cause, event, .. }) = decision else {
-        return Ok(answers::accepted(id, &Position::of(at, placed.first)));
+        return Ok(answers::accepted(id, &Position::of(at, appended.first)));
     };
     let seen = answers::seen(at, cause);
     let DecidedEvent::Order(event) = event else { return Err(answers::unexpected("an event of stock")) };

@@ -62,10 +62,10 @@ pub async fn carry_out(
     trace: TraceParent,
 ) -> Result<Response, Problem> {
     let at = ingest.partition_of_sku(sku);
-    let (placed, decision) = ingest.decide(at, EncodedCommands::of(command), Some(trace)).await?;
+    let (appended, decision) = ingest.decide(at, EncodedCommands::of(command), Some(trace)).await?;
     let Some(Decision { cause, replayed, event }) = decision else {
         let body = json(StatusCode::ACCEPTED, &serde_json::json!({ "sku": sku }));
-        return Ok(with_position(&Position::of(at, placed.first), body));
+        return Ok(with_position(&Position::of(at, appended.first), body));
     };
     let seen = answers::seen(at, cause);
     let DecidedEvent::Stock(event) = event else { return Err(answers::unexpected("an event of an order")) };

@@ -92,12 +92,12 @@ impl<'a> Load<'a> {
 
     async fn settle_one(&mut self) -> Result<(), Refusal> {
         let Some(answer) = self.under_way.pop_front() else { return Ok(()) };
-        let placed = answer.await.unwrap_or(Err(Refusal::Unavailable))?;
-        self.accepted += placed.count as u64;
-        self.position.reach(placed.at, placed.last());
-        let later = self.last.as_ref().is_none_or(|last| last.receipt < placed.receipt);
+        let appended = answer.await.unwrap_or(Err(Refusal::Unavailable))?;
+        self.accepted += appended.count as u64;
+        self.position.reach(appended.at, appended.last());
+        let later = self.last.as_ref().is_none_or(|last| last.receipt < appended.receipt);
         if later {
-            self.last = Some(placed);
+            self.last = Some(appended);
         }
         Ok(())
     }
