@@ -4,7 +4,7 @@ use orderflow_database::DatabaseError;
 use orderflow_schemas::lists::Counted;
 use orderflow_web::{List, PageKey, Paging, Problem};
 
-use crate::store::failed;
+use crate::caught_up::failed;
 
 /// The response with the items that were read. `total` is awaited only when the request asked for a page, which shows a
 /// total.

@@ -19,9 +19,9 @@ use orderflow_web::{Id, List, ListId, Paging};
 use serde::Deserialize;
 
 use crate::{
+    caught_up::{self, CaughtUpReader},
     lists,
     state::Api,
-    store::{self, Store},
 };
 
 /// The query parameters of a list of orders.
@@ -52,9 +52,9 @@ pub async fn show(
     Id(id): Id<OrderId>,
     caller: Caller,
     headers: HeaderMap,
-    store: Store,
+    reader: CaughtUpReader,
 ) -> Result<Response, Problem> {
-    let order = find(id, &caller, &store).await?;
+    let order = find(id, &caller, &reader).await?;
     let version = order.version;
     let etag = [(header::ETAG, etag(version))];
     let is_stale = |versions: Vec<u64>| !versions.contains(&version);
@@ -74,9 +74,9 @@ pub async fn list(
     State(api): State<Api>,
     Query(query): Query<OrdersQuery>,
     caller: Caller,
-    store: Store,
+    reader: CaughtUpReader,
 ) -> Result<Json<List<Order>>, Problem> {
-    answer(&api.lifecycle, query, &caller, &store).await
+    answer(&api.lifecycle, query, &caller, &reader).await
 }
 
 /// `GET /orders/user/{id}`
@@ -85,13 +85,13 @@ pub async fn list_of_user(
     Id(id): Id<CustomerId>,
     Query(mut query): Query<OrdersQuery>,
     caller: Caller,
-    store: Store,
+    reader: CaughtUpReader,
 ) -> Result<Json<List<Order>>, Problem> {
     if query.customer_id.as_ref().is_some_and(|other| *other != id) {
         return Err(invalid("customer_id", "differs from the customer in the path"));
     }
     query.customer_id = Some(id);
-    answer(&api.lifecycle, query, &caller, &store).await
+    answer(&api.lifecycle, query, &caller, &reader).await
 }
 
 /// `GET /search/orders/{id}/history`
@@ -99,19 +99,23 @@ pub async fn history(
     Id(id): Id<OrderId>,
     Query(query): Query<PagingQuery>,
     caller: Caller,
-    store: Store,
+    reader: CaughtUpReader,
 ) -> Result<Json<List<HistoryEntry>>, Problem> {
     let list = ListId::new("history", [Some(id)]);
     let paging = Paging::new(list, query.limit, query.cursor.as_deref(), query.page)?;
-    find(id, &caller, &store).await?;
-    let read = store.0.history(id, &paging.slice()).await;
-    lists::answer(&paging, read, |entry| entry.version, store.0.count_history(id)).await.map(Json)
+    find(id, &caller, &reader).await?;
+    let read = reader.0.history(id, &paging.slice()).await;
+    lists::answer(&paging, read, |entry| entry.version, reader.0.count_history(id)).await.map(Json)
 }
 
 /// The order; 404 if there is none, 403 if the caller may not see it.
-async fn find(id: OrderId, caller: &Caller, Store(store): &Store) -> Result<Order, Problem> {
+async fn find(
+    id: OrderId,
+    caller: &Caller,
+    CaughtUpReader(reader): &CaughtUpReader,
+) -> Result<Order, Problem> {
     caller.may(Action::ReadOrder)?;
-    let order = store.order(id).await.map_err(store::failed)?;
+    let order = reader.order(id).await.map_err(caught_up::failed)?;
     let order =
         order.ok_or_else(|| Problem::not_found("order-not-found", format!("there is no order {id}")))?;
     if caller.may_on(Action::ReadOrder, &order.customer_id) {
@@ -124,13 +128,13 @@ async fn answer(
     lifecycle: &Lifecycle,
     query: OrdersQuery,
     caller: &Caller,
-    Store(store): &Store,
+    CaughtUpReader(reader): &CaughtUpReader,
 ) -> Result<Json<List<Order>>, Problem> {
     let (limit, cursor, page) = (query.limit, query.cursor.clone(), query.page);
     let filter = filter(lifecycle, query, caller)?;
     let paging = Paging::new(list_of(&filter), limit, cursor.as_deref(), page)?;
-    let read = store.orders(&filter, &paging.slice()).await;
-    lists::answer(&paging, read, |order| order.id, store.count_orders(&filter)).await.map(Json)
+    let read = reader.orders(&filter, &paging.slice()).await;
+    lists::answer(&paging, read, |order| order.id, reader.count_orders(&filter)).await.map(Json)
 }
 
 fn list_of(filter: &OrderFilter) -> ListId {

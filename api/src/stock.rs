@@ -13,9 +13,9 @@ use orderflow_web::{Id, List, ListId, Paging};
 use serde::Serialize;
 
 use crate::{
+    caught_up::{self, CaughtUpReader},
     lists,
     orders::PagingQuery,
-    store::{self, Store},
 };
 
 fn levels_of(StockItem { sku, levels, .. }: StockItem) -> StockLevels {
@@ -30,36 +30,40 @@ fn product_of(StockItem { sku, name, unit_price, currency, .. }: StockItem) -> P
 pub async fn list_levels(
     Query(query): Query<PagingQuery>,
     caller: Caller,
-    store: Store,
+    reader: CaughtUpReader,
 ) -> Result<Json<List<StockLevels>>, Problem> {
     caller.may(Action::ReadStock)?;
-    Ok(Json(list(Catalogue::All, &query, &store).await?.map(levels_of)))
+    Ok(Json(list(Catalogue::All, &query, &reader).await?.map(levels_of)))
 }
 
 /// `GET /inventory/{sku}`
 pub async fn show_levels(
     caller: Caller,
     Id(sku): Id<Sku>,
-    store: Store,
+    reader: CaughtUpReader,
 ) -> Result<Json<StockLevels>, Problem> {
     caller.may(Action::ReadStock)?;
-    find(&sku, &store).await?.map(|item| Json(levels_of(item))).ok_or_else(|| unknown(&sku))
+    find(&sku, &reader).await?.map(|item| Json(levels_of(item))).ok_or_else(|| unknown(&sku))
 }
 
 /// `GET /products`
 pub async fn list_products(
     Query(query): Query<PagingQuery>,
     caller: Caller,
-    store: Store,
+    reader: CaughtUpReader,
 ) -> Result<Json<List<Product>>, Problem> {
     caller.may(Action::ReadStock)?;
-    Ok(Json(list(Catalogue::Products, &query, &store).await?.map(product_of)))
+    Ok(Json(list(Catalogue::Products, &query, &reader).await?.map(product_of)))
 }
 
 /// `GET /products/{sku}`
-pub async fn show_product(caller: Caller, Id(sku): Id<Sku>, store: Store) -> Result<Json<Product>, Problem> {
+pub async fn show_product(
+    caller: Caller,
+    Id(sku): Id<Sku>,
+    reader: CaughtUpReader,
+) -> Result<Json<Product>, Problem> {
     caller.may(Action::ReadStock)?;
-    let item = find(&sku, &store).await?.filter(|item| item.unit_price.is_some());
+    let item = find(&sku, &reader).await?.filter(|item| item.unit_price.is_some());
     item.map(|item| Json(product_of(item))).ok_or_else(|| unknown(&sku))
 }
 
@@ -81,13 +85,13 @@ struct LineAvailability {
 pub async fn check_availability(
     caller: Caller,
     _: (NoKey, NoConditions),
-    Store(store): Store,
+    CaughtUpReader(reader): CaughtUpReader,
     orderflow_web::Json(request): orderflow_web::Json<WantedRequest>,
 ) -> Result<Json<Availability>, Problem> {
     caller.may(Action::ReadStock)?;
     let wanted = wanted(request)?;
     let skus: Vec<Sku> = wanted.iter().map(|line| line.sku.clone()).collect();
-    let stock = store.stock_of(&skus).await.map_err(store::failed)?;
+    let stock = reader.stock_of(&skus).await.map_err(caught_up::failed)?;
     Ok(Json(availability(wanted, &stock)))
 }
 
@@ -108,8 +112,8 @@ fn availability(wanted: Vec<OrderLine>, stock: &[StockItem]) -> Availability {
     Availability { available, lines: wanted.into_iter().map(line).collect() }
 }
 
-async fn find(sku: &Sku, Store(store): &Store) -> Result<Option<StockItem>, Problem> {
-    store.stock(sku).await.map_err(store::failed)
+async fn find(sku: &Sku, CaughtUpReader(reader): &CaughtUpReader) -> Result<Option<StockItem>, Problem> {
+    reader.stock(sku).await.map_err(caught_up::failed)
 }
 
 fn unknown(sku: &Sku) -> Problem {
@@ -119,13 +123,13 @@ fn unknown(sku: &Sku) -> Problem {
 async fn list(
     which: Catalogue,
     query: &PagingQuery,
-    Store(store): &Store,
+    CaughtUpReader(reader): &CaughtUpReader,
 ) -> Result<List<StockItem>, Problem> {
     let id = match which {
         Catalogue::All => ListId::new::<&str, 0>("inventory", []),
         Catalogue::Products => ListId::new::<&str, 0>("products", []),
     };
     let paging = Paging::new(id, query.limit, query.cursor.as_deref(), query.page)?;
-    let read = store.stocks(which, &paging.slice()).await;
-    lists::answer(&paging, read, |item| item.sku.clone(), store.count_stocks(which)).await
+    let read = reader.stocks(which, &paging.slice()).await;
+    lists::answer(&paging, read, |item| item.sku.clone(), reader.count_stocks(which)).await
 }

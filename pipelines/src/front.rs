@@ -19,7 +19,7 @@ use tower::Service;
 
 use crate::{
     listener::{BoundedListener, Slot},
-    telemetry::{access::RequestObserver, request_ids},
+    telemetry::{access::RequestObserver, request_context},
 };
 
 /// Makes a [`Front`] for each connection.
@@ -77,13 +77,13 @@ impl Service<Request> for Front {
         self.slot.begin();
         let slot = self.slot.clone();
         let observer = RequestObserver::begin(&mut request, self.trace_per_mille);
-        let ids = observer.ids();
+        let context = observer.context();
         if let Err(problem) = require_host(&request) {
-            let response = request_ids::sync_scope(ids, || observer.end(problem.into_response()));
+            let response = request_context::sync_scope(context, || observer.end(problem.into_response()));
             return Box::pin(ready(Ok(slot.answer(response))));
         }
         request.extensions_mut().insert(self.body_limit);
         let answer = self.router.call(request);
-        Box::pin(request_ids::scope(ids, async move { Ok(slot.answer(observer.end(answer.await?))) }))
+        Box::pin(request_context::scope(context, async move { Ok(slot.answer(observer.end(answer.await?))) }))
     }
 }

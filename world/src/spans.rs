@@ -8,6 +8,28 @@ use std::sync::OnceLock;
 
 use orderflow_schemas::{Offset, Timestamp, TopicPartition, envelope::TraceParent};
 
+/// The value of a fact about a piece of work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// A text.
+    Text(String),
+    /// A number.
+    Number(i64),
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<u64> for Value {
+    /// The number; a number beyond what an `i64` holds becomes the greatest.
+    fn from(number: u64) -> Self {
+        Self::Number(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+}
+
 /// A completed piece of work in a trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
@@ -24,7 +46,7 @@ pub struct Span {
     /// When the work ended, by the wall clock.
     pub end: Timestamp,
     /// Further facts about the work, as names and values.
-    pub attributes: Vec<(&'static str, String)>,
+    pub attributes: Vec<(&'static str, Value)>,
     /// Whether the work failed.
     pub failed: bool,
 }
@@ -39,17 +61,17 @@ impl Span {
         offset: Offset,
     ) -> Self {
         let attributes = vec![
-            ("messaging.destination.name", at.topic.as_str().to_owned()),
-            ("messaging.destination.partition.id", at.partition.to_string()),
-            ("orderflow.offset", offset.to_string()),
+            ("messaging.destination.name", at.topic.as_str().into()),
+            ("messaging.destination.partition.id", Value::Text(at.partition.to_string())),
+            ("orderflow.offset", offset.0.into()),
         ];
         Self { parent, id: None, name, is_server: false, start, end, attributes, failed: false }
     }
 
     /// The span with one more attribute.
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
-        self.attributes.push((name, value.to_string()));
+    pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.attributes.push((name, value.into()));
         self
     }
 }

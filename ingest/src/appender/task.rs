@@ -251,7 +251,7 @@ impl AppendTask {
         let Some(parent) = spans::recorded(traceparent.as_ref()) else { return };
         let took = (start, self.world.now());
         let span = Span::of_records(parent.clone(), "append commands", took, self.at, commands.first);
-        spans::record(span.with("messaging.batch.message_count", commands.count));
+        spans::record(span.with("messaging.batch.message_count", commands.count as u64));
     }
 
     /// Unregisters the waiters of a batch that was not appended, because other records will get its numbers.

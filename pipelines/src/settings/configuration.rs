@@ -16,7 +16,7 @@ pub struct Configuration {
     /// The lifecycle of orders.
     pub lifecycle: Arc<Lifecycle>,
     /// Where the database is, from the settings.
-    pub location: Location,
+    pub database_location: Location,
 }
 
 impl Configuration {
@@ -32,8 +32,8 @@ impl Configuration {
             settings.log.retention.bytes.is_none_or(|bytes| bytes >= segment_bytes),
             "log.retention.bytes must be at least log.segment_bytes, which is {segment_bytes}"
         );
-        let location = Location::of(settings.database.clone())?;
-        Ok(Self { settings, lifecycle, location })
+        let database_location = Location::of(settings.database.clone())?;
+        Ok(Self { settings, lifecycle, database_location })
     }
 }
 

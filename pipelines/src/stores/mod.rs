@@ -22,7 +22,7 @@ use crate::settings::Configuration;
 pub type EndReads = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A store that is written to.
-pub struct Store {
+pub struct OpenStore {
     /// The sink that writes to the store.
     pub sink: Box<dyn Sink>,
     /// How far the store has applied the log, for its readers.

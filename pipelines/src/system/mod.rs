@@ -35,7 +35,7 @@ use crate::{
     roles::Role,
     settings::Configuration,
     stores::{
-        EndReads, Store,
+        EndReads, OpenStore,
         database::{self, StoredOrders},
     },
     telemetry::metrics,
@@ -105,8 +105,8 @@ impl System {
         self.processors = Some(processors);
     }
 
-    fn start_sinks(&mut self, configuration: &Configuration, stores: Vec<Store>) {
-        for Store { sink, progress, end_reads } in stores {
+    fn start_sinks(&mut self, configuration: &Configuration, stores: Vec<OpenStore>) {
+        for OpenStore { sink, progress, end_reads } in stores {
             sinks::start(&mut self.process, configuration.sinks, sink, progress, &self.stop_sinks);
             self.end_reads.push(end_reads);
         }
@@ -216,7 +216,7 @@ fn open_database(
     configuration: &Configuration,
     progress: Progress,
     health: Part,
-) -> impl Future<Output = Result<(Store, Arc<dyn DatabaseReader>)>> + use<> {
+) -> impl Future<Output = Result<(OpenStore, Arc<dyn DatabaseReader>)>> + use<> {
     let configuration = configuration.clone();
     async move { database::open(&configuration, progress, health).await }
 }

@@ -2,20 +2,25 @@
 
 use axum::{Router, middleware::from_fn, response::IntoResponse};
 use orderflow_web::{Problem, Routes, insecure_no_auth};
+use tower::util::MapRequestLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::telemetry::access::note_route;
+use crate::telemetry::request_context::note_route;
 
 /// The router of these routes with its layers. Routes for callers determine the caller; health and metrics need none.
 pub(super) fn router(routes: Routes) -> Router {
     let (authenticated, open) = routes.into_routers();
+    // One layer made of two: a router copies everything inside of a layer for each request.
+    let around_all = (
+        MapRequestLayer::new(note_route),
+        CatchPanicLayer::custom(|_| Problem::internal("a handler panicked").into_response()),
+    );
     authenticated
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .layer(from_fn(insecure_no_auth))
         .merge(open.method_not_allowed_fallback(no_such_method))
-        .layer(CatchPanicLayer::custom(|_| Problem::internal("a handler panicked").into_response()))
-        .layer(from_fn(note_route))
+        .layer(around_all)
 }
 
 async fn no_such_route(uri: http::Uri) -> Problem {

@@ -9,11 +9,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use axum::{
-    extract::{MatchedPath, Request},
-    middleware::Next,
-    response::Response,
-};
+use axum::{extract::Request, response::Response};
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use orderflow_schemas::{Timestamp, envelope::TraceParent};
 use orderflow_web::{TRACEPARENT, Trace};
@@ -23,7 +19,7 @@ use orderflow_world::{
 };
 use uuid::Uuid;
 
-use super::{metrics::HTTP_SECONDS, request_ids::RequestIds};
+use super::{http_seconds, request_context::RequestContext};
 
 /// The header with the id of a request, in requests and responses.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -36,7 +32,7 @@ const TARGET: &str = "orderflow::access";
 pub struct RequestObserver {
     method: Method,
     uri: Uri,
-    ids: Arc<RequestIds>,
+    context: Arc<RequestContext>,
     /// The client's span, which is the parent of the request's span, and when the request began; only if the trace is
     /// recorded.
     recorded: Option<(TraceParent, Timestamp)>,
@@ -61,40 +57,33 @@ impl RequestObserver {
         Self {
             method: request.method().clone(),
             uri: request.uri().clone(),
-            ids: Arc::new(RequestIds { request_id: request_id(request), trace }),
+            context: RequestContext::new(request_id(request), trace),
             recorded,
             started: Instant::now(),
             is_over: false,
         }
     }
 
-    /// The ids for the log lines about the request.
-    pub fn ids(&self) -> Arc<RequestIds> {
-        self.ids.clone()
+    /// The context that the request is answered in.
+    pub fn context(&self) -> Arc<RequestContext> {
+        self.context.clone()
     }
 
     /// Records the result of the request, and adds its ids to the response.
     pub fn end(mut self, mut response: Response) -> Response {
-        let route = response.extensions_mut().remove::<MatchedPath>();
-        self.report(route.as_ref(), Some(response.status()));
-        let trace = HeaderValue::from_str(self.ids.trace.as_str()).expect("a traceparent is ASCII");
+        self.report(Some(response.status()));
+        let trace = HeaderValue::from_str(self.context.trace.as_str()).expect("a traceparent is ASCII");
         let headers = response.headers_mut();
         headers.insert(TRACEPARENT, trace);
-        headers.insert(REQUEST_ID, self.ids.request_id.clone());
+        headers.insert(REQUEST_ID, self.context.request_id.clone());
         response
     }
 
-    fn report(&mut self, route: Option<&MatchedPath>, status: Option<StatusCode>) {
+    fn report(&mut self, status: Option<StatusCode>) {
         self.is_over = true;
         let elapsed = self.started.elapsed();
-        let route = route.map_or("none", MatchedPath::as_str);
-        metrics::histogram!(
-            HTTP_SECONDS.name,
-            "method" => known_method(&self.method),
-            "route" => route.to_owned(),
-            "status" => class_of(status),
-        )
-        .record(elapsed.as_secs_f64());
+        let route = self.context.route().unwrap_or("none");
+        http_seconds::record(&self.method, route, status, elapsed);
         let (method, path, us) = (self.method.as_str(), self.uri.path(), elapsed.as_micros() as u64);
         match status {
             Some(status) => {
@@ -108,15 +97,16 @@ impl RequestObserver {
     fn record_span(&self, route: &str, status: Option<StatusCode>) {
         let Some((parent, start)) = self.recorded.clone() else { return };
         let mut attributes = vec![
-            ("http.request.method", self.method.to_string()),
-            ("http.route", route.to_owned()),
-            ("url.path", self.uri.path().to_owned()),
-            ("orderflow.request_id", self.ids.request_id().to_owned()),
+            ("http.request.method", self.method.as_str().into()),
+            ("http.route", route.into()),
+            ("url.path", self.uri.path().into()),
+            ("orderflow.request_id", self.context.request_id().into()),
         ];
-        attributes.extend(status.map(|status| ("http.response.status_code", status.as_u16().to_string())));
+        let status_code = status.map(|status| u64::from(status.as_u16()));
+        attributes.extend(status_code.map(|code| ("http.response.status_code", code.into())));
         spans::record(Span {
             parent,
-            id: Some(self.ids.trace.span_id()),
+            id: Some(self.context.trace.span_id()),
             name: "answer request",
             is_server: true,
             start,
@@ -130,19 +120,9 @@ impl RequestObserver {
 impl Drop for RequestObserver {
     fn drop(&mut self) {
         if !self.is_over {
-            self.report(None, None);
+            self.report(None);
         }
     }
-}
-
-/// Middleware that notes the matched route on the response.
-pub async fn note_route(request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let mut response = next.run(request).await;
-    if let Some(route) = route {
-        response.extensions_mut().insert(route);
-    }
-    response
 }
 
 /// The client's request id if it is safe in a log, otherwise a new one.
@@ -156,32 +136,6 @@ fn request_id(request: &Request) -> HeaderValue {
         let mut text = Uuid::encode_buffer();
         HeaderValue::from_str(Uuid::now_v7().hyphenated().encode_lower(&mut text)).expect("a UUID is ASCII")
     })
-}
-
-/// The method as a metric label: other methods become one label, because a client can send any text.
-fn known_method(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::PATCH => "PATCH",
-        Method::DELETE => "DELETE",
-        Method::HEAD => "HEAD",
-        Method::OPTIONS => "OPTIONS",
-        _ => "other",
-    }
-}
-
-/// The class of a status, as a metric label.
-fn class_of(status: Option<StatusCode>) -> &'static str {
-    match status.map(|status| status.as_u16() / 100) {
-        None => "none",
-        Some(1) => "1xx",
-        Some(2) => "2xx",
-        Some(3) => "3xx",
-        Some(4) => "4xx",
-        Some(_) => "5xx",
-    }
 }
 
 #[cfg(test)]

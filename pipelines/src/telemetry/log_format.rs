@@ -18,7 +18,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use super::request_ids::write_current;
+use super::request_context::write_current;
 
 thread_local! {
     /// The line that is being formatted; kept for its memory.

@@ -19,7 +19,7 @@ use opentelemetry_sdk::{
     trace::{SpanData, SpanEvents, SpanExporter as _, SpanLinks},
 };
 use orderflow_schemas::Timestamp;
-use orderflow_world::spans::{self, Span, SpanRecorder};
+use orderflow_world::spans::{self, Span, SpanRecorder, Value};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -144,13 +144,20 @@ impl SpanSender {
             name: span.name.into(),
             start_time: system_time(span.start),
             end_time: system_time(span.end),
-            attributes: attributes.map(|(name, value)| KeyValue::new(name, value)).collect(),
+            attributes: attributes.map(|(name, value)| KeyValue::new(name, otlp_value(value))).collect(),
             dropped_attributes_count: 0,
             events: SpanEvents::default(),
             links: SpanLinks::default(),
             status: if span.failed { Status::error("") } else { Status::Unset },
             instrumentation_scope: self.scope.clone(),
         }
+    }
+}
+
+fn otlp_value(value: Value) -> opentelemetry::Value {
+    match value {
+        Value::Text(text) => text.into(),
+        Value::Number(number) => number.into(),
     }
 }
 

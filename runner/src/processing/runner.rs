@@ -348,7 +348,7 @@ impl<P: Processor> Runner<P> {
         let (end, (input, _)) = (self.world.now(), input_and_output::<P>(self.partition));
         for Traced { parent, kind, offset } in traced {
             let span = Span::of_records(parent, "decide command", (start, end), input, offset);
-            spans::record(span.with("orderflow.kind", kind));
+            spans::record(span.with("orderflow.kind", kind.as_str()));
         }
     }
 

@@ -371,7 +371,9 @@ impl SinkDriver {
             let Some(parent) = spans::recorded(record.header.traceparent.as_ref()) else { continue };
             let took = (start, self.world.now());
             let span = Span::of_records(parent.clone(), "apply event", took, record.at, record.offset);
-            spans::record(span.with("orderflow.kind", &record.kind).with("orderflow.sink", self.sink.name()));
+            spans::record(
+                span.with("orderflow.kind", record.kind.as_str()).with("orderflow.sink", self.sink.name()),
+            );
         }
     }
 

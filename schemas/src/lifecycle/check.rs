@@ -5,11 +5,34 @@
 
 use std::{
     collections::{BTreeSet, VecDeque},
+    fmt,
     time::Duration,
 };
 
 use super::{Lifecycle, Roles, StateId, StockEffect, Transition, Trigger};
 use crate::events::Holding;
+
+/// The names of the states that a transition leaves and enters, displayed as `FROM -> TO`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransitionName {
+    /// The state that it leaves.
+    pub from: String,
+    /// The state that it enters.
+    pub to: String,
+}
+
+impl TransitionName {
+    fn of(lifecycle: &Lifecycle, transition: &Transition) -> Self {
+        let name = |id| lifecycle.state(id).name.to_string();
+        Self { from: name(transition.from), to: name(transition.to) }
+    }
+}
+
+impl fmt::Display for TransitionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} -> {}", self.from, self.to)
+    }
+}
 
 /// Why a pipeline file is refused. Each message names the part to correct.
 #[derive(Debug, thiserror::Error)]
@@ -35,27 +58,27 @@ pub enum LifecycleError {
     #[error("role `{0}` is none of customer, admin, courier, service")]
     UnknownRole(String),
     /// The `after` of a transition is not a duration.
-    #[error("transition {} -> {}: `after` is no duration such as 30m: {error}", way.0, way.1)]
+    #[error("transition {transition}: `after` is no duration such as 30m: {error}")]
     Duration {
-        /// The names of the states that the transition leaves and enters.
-        way: (String, String),
+        /// The transition.
+        transition: TransitionName,
         /// Why the text is not a duration.
         error: humantime::DurationError,
     },
     /// A transition has no trigger, or more than one.
-    #[error("transition {} -> {} needs exactly one of `by`, `on` and `after`", way.0, way.1)]
+    #[error("transition {transition} needs exactly one of `by`, `on` and `after`")]
     Trigger {
-        /// The names of the states that the transition leaves and enters.
-        way: (String, String),
+        /// The transition.
+        transition: TransitionName,
     },
     /// Two transitions from one state are on timers, on the same stock reply, or by request to the same state.
     #[error("state `{0}` has two transitions for the same trigger or to the same state")]
     Ambiguous(String),
     /// A transition is requested by callers, but lists no role.
-    #[error("transition {} -> {}: `by` names nobody", way.0, way.1)]
+    #[error("transition {transition}: `by` names nobody")]
     Nobody {
-        /// The names of the states that the transition leaves and enters.
-        way: (String, String),
+        /// The transition.
+        transition: TransitionName,
     },
     /// No path from the initial state leads to this state.
     #[error("state `{0}` cannot be reached")]
@@ -72,10 +95,10 @@ pub enum LifecycleError {
     #[error("[initial] can only have stock = \"reserve\"")]
     InitialStock,
     /// A transition ships or releases stock that is not held, or reserves it twice.
-    #[error("transition {} -> {} wants to {effect} stock, but the order's stock is {holding} there", way.0, way.1)]
+    #[error("transition {transition} wants to {effect} stock, but the order's stock is {holding} there")]
     StockEffect {
-        /// The names of the states that the transition leaves and enters.
-        way: (String, String),
+        /// The transition.
+        transition: TransitionName,
         /// The effect of the transition: `reserve`, `release` or `ship`.
         effect: &'static str,
         /// The state of the order's stock reservation at that point, in words.
@@ -83,30 +106,32 @@ pub enum LifecycleError {
     },
     /// An order can reach this final state with stock still reserved.
     #[error(
-        "state `{0}` is final, yet an order can get there with stock still reserved: release or ship it on the way"
+        "state `{0}` is final, yet an order can get there with stock still reserved: release or ship it before"
     )]
     StockKept(String),
     /// A transition on a stock reply reserves again. After a refusal, that repeats for as long as stock is short.
-    #[error("transition {} -> {} reserves again on a stock reply: that would never end while stock is short", way.0, way.1)]
+    #[error(
+        "transition {transition} reserves again on a stock reply: that would never end while stock is short"
+    )]
     ReserveOnReply {
-        /// The names of the states that the transition leaves and enters.
-        way: (String, String),
+        /// The transition.
+        transition: TransitionName,
     },
     /// The state is on a cycle of transitions that happen without a caller and without a pause.
     #[error(
-        "state `{0}` is on a circle of transitions that happen by themselves and never rest: one of them needs an `after` of at least 1s"
+        "state `{0}` is on a cycle of transitions that need no request and never pause: one of them needs an `after` of at least 1s"
     )]
-    Restless(String),
+    CycleWithoutPause(String),
     /// An order can wait for stock in this state, but has no transition for one of the replies.
     #[error(
         "state `{0}` waits for stock, so it needs a transition on = \"reserved\" and one on = \"refused\""
     )]
-    NoWayForReply(String),
+    ReplyWithoutTransition(String),
     /// A transition is triggered by a stock reply, but no order waits for one in its state.
-    #[error("transition {} -> {} is on a stock reply, but nothing was reserved on the way there", way.0, way.1)]
-    NoReplyComes {
-        /// The names of the states that the transition leaves and enters.
-        way: (String, String),
+    #[error("transition {transition} is on a stock reply, but nothing is reserved before it")]
+    ReplyNeverComes {
+        /// The transition.
+        transition: TransitionName,
     },
 }
 
@@ -123,20 +148,15 @@ type LifecyclePoint = (StateId, Holding);
 /// Refuses a lifecycle that cannot run.
 pub(super) fn check(lifecycle: &Lifecycle) -> Result<(), LifecycleError> {
     check_triggers(lifecycle)?;
-    let places = walk(lifecycle)?;
-    check_replies(lifecycle, &places)?;
+    let points = walk(lifecycle)?;
+    check_replies(lifecycle, &points)?;
     for (id, state) in lifecycle.states() {
-        if !places.iter().any(|(at, _)| *at == id) {
+        if !points.iter().any(|(state, _)| *state == id) {
             return Err(LifecycleError::Unreachable(state.name.to_string()));
         }
     }
-    check_ends(lifecycle, &places)?;
-    check_rests(lifecycle, &places)
-}
-
-fn way(lifecycle: &Lifecycle, transition: &Transition) -> (String, String) {
-    let name = |id| lifecycle.state(id).name.to_string();
-    (name(transition.from), name(transition.to))
+    check_ends(lifecycle, &points)?;
+    check_pauses(lifecycle, &points)
 }
 
 fn check_triggers(lifecycle: &Lifecycle) -> Result<(), LifecycleError> {
@@ -145,15 +165,17 @@ fn check_triggers(lifecycle: &Lifecycle) -> Result<(), LifecycleError> {
         if state.outcome.is_some() && !exits.is_empty() {
             return Err(LifecycleError::FinalHasExit(state.name.to_string()));
         }
-        for (at, exit) in exits.iter().enumerate() {
+        for (index, exit) in exits.iter().enumerate() {
             if exit.trigger == Trigger::By(Roles::default()) {
-                return Err(LifecycleError::Nobody { way: way(lifecycle, exit) });
+                return Err(LifecycleError::Nobody { transition: TransitionName::of(lifecycle, exit) });
             }
             let on_reply = matches!(exit.trigger, Trigger::Reserved | Trigger::Refused);
             if on_reply && exit.stock == Some(StockEffect::Reserve) {
-                return Err(LifecycleError::ReserveOnReply { way: way(lifecycle, exit) });
+                return Err(LifecycleError::ReserveOnReply {
+                    transition: TransitionName::of(lifecycle, exit),
+                });
             }
-            if exits[..at].iter().any(|other| collide(other, exit)) {
+            if exits[..index].iter().any(|other| collide(other, exit)) {
                 return Err(LifecycleError::Ambiguous(state.name.to_string()));
             }
         }
@@ -178,9 +200,9 @@ fn walk(lifecycle: &Lifecycle) -> Result<BTreeSet<LifecyclePoint>, LifecycleErro
     };
     let start = (lifecycle.initial, holding);
     let (mut seen, mut next) = (BTreeSet::from([start]), VecDeque::from([start]));
-    while let Some(place) = next.pop_front() {
-        for transition in lifecycle.from(place.0) {
-            if let Some(to) = step(lifecycle, place, transition)?
+    while let Some(point) = next.pop_front() {
+        for transition in lifecycle.from(point.0) {
+            if let Some(to) = step(lifecycle, point, transition)?
                 && seen.insert(to)
             {
                 next.push_back(to);
@@ -213,42 +235,46 @@ fn step(
         (Some(StockEffect::Release), before) => ("release", before),
         (Some(StockEffect::Ship), before) => ("ship", before),
     };
-    Err(LifecycleError::StockEffect { way: way(lifecycle, transition), effect, holding: describe(after) })
+    Err(LifecycleError::StockEffect {
+        transition: TransitionName::of(lifecycle, transition),
+        effect,
+        holding: describe(after),
+    })
 }
 
-fn check_replies(lifecycle: &Lifecycle, places: &BTreeSet<LifecyclePoint>) -> Result<(), LifecycleError> {
+fn check_replies(lifecycle: &Lifecycle, points: &BTreeSet<LifecyclePoint>) -> Result<(), LifecycleError> {
     for (id, state) in lifecycle.states() {
-        let waits = places.contains(&(id, Holding::Asked));
-        let ways = lifecycle.on_reply(id, true).is_some() && lifecycle.on_reply(id, false).is_some();
-        if waits && !ways {
-            return Err(LifecycleError::NoWayForReply(state.name.to_string()));
+        let waits = points.contains(&(id, Holding::Asked));
+        let is_complete = lifecycle.on_reply(id, true).is_some() && lifecycle.on_reply(id, false).is_some();
+        if waits && !is_complete {
+            return Err(LifecycleError::ReplyWithoutTransition(state.name.to_string()));
         }
         let on_reply = |exit: &&Transition| matches!(exit.trigger, Trigger::Reserved | Trigger::Refused);
         if let Some(exit) = lifecycle.from(id).find(on_reply).filter(|_| !waits) {
-            return Err(LifecycleError::NoReplyComes { way: way(lifecycle, exit) });
+            return Err(LifecycleError::ReplyNeverComes { transition: TransitionName::of(lifecycle, exit) });
         }
     }
     Ok(())
 }
 
 /// Checks that a final state can be reached from every point, and that no final state keeps stock.
-fn check_ends(lifecycle: &Lifecycle, places: &BTreeSet<LifecyclePoint>) -> Result<(), LifecycleError> {
+fn check_ends(lifecycle: &Lifecycle, points: &BTreeSet<LifecyclePoint>) -> Result<(), LifecycleError> {
     let mut ending: BTreeSet<LifecyclePoint> = BTreeSet::new();
-    for place in places {
-        let state = lifecycle.state(place.0);
-        if state.outcome.is_some() && place.1 != Holding::Nothing {
+    for point in points {
+        let state = lifecycle.state(point.0);
+        if state.outcome.is_some() && point.1 != Holding::Nothing {
             return Err(LifecycleError::StockKept(state.name.to_string()));
         }
         if state.outcome.is_some() {
-            ending.insert(*place);
+            ending.insert(*point);
         }
     }
     loop {
         let before = ending.len();
-        for place in places {
-            for transition in lifecycle.from(place.0) {
-                if step(lifecycle, *place, transition)?.is_some_and(|to| ending.contains(&to)) {
-                    ending.insert(*place);
+        for point in points {
+            for transition in lifecycle.from(point.0) {
+                if step(lifecycle, *point, transition)?.is_some_and(|to| ending.contains(&to)) {
+                    ending.insert(*point);
                 }
             }
         }
@@ -257,7 +283,7 @@ fn check_ends(lifecycle: &Lifecycle, places: &BTreeSet<LifecyclePoint>) -> Resul
         }
     }
     // Many states may lead to one dead end; the error names the dead end itself.
-    let stuck: Vec<StateId> = places.difference(&ending).map(|(id, _)| *id).collect();
+    let stuck: Vec<StateId> = points.difference(&ending).map(|(id, _)| *id).collect();
     let end = stuck.iter().find(|id| lifecycle.from(**id).next().is_none()).or(stuck.first());
     match end {
         Some(id) => Err(LifecycleError::DeadEnd(lifecycle.state(*id).name.to_string())),
@@ -266,45 +292,45 @@ fn check_ends(lifecycle: &Lifecycle, places: &BTreeSet<LifecyclePoint>) -> Resul
 }
 
 /// A timer of at least this length counts as a pause on a cycle of transitions that happen without a caller.
-const REST: Duration = Duration::from_secs(1);
+const PAUSE_MIN: Duration = Duration::from_secs(1);
 
 /// Checks that no order moves in a cycle without a caller and without a pause: it would write events as fast as the
 /// machine can.
-fn check_rests(lifecycle: &Lifecycle, places: &BTreeSet<LifecyclePoint>) -> Result<(), LifecycleError> {
-    let mut restless = places.clone();
+fn check_pauses(lifecycle: &Lifecycle, points: &BTreeSet<LifecyclePoint>) -> Result<(), LifecycleError> {
+    let mut on_cycle = points.clone();
     // A point whose successors all come to rest is not on a cycle.
     loop {
-        let before = restless.len();
-        for place in places {
-            if next_by_itself(lifecycle, *place, &restless)?.is_none() {
-                restless.remove(place);
+        let before = on_cycle.len();
+        for point in points {
+            if next_without_request(lifecycle, *point, &on_cycle)?.is_none() {
+                on_cycle.remove(point);
             }
         }
-        if restless.len() == before {
+        if on_cycle.len() == before {
             break;
         }
     }
-    let Some(mut place) = restless.first().copied() else { return Ok(()) };
+    let Some(mut point) = on_cycle.first().copied() else { return Ok(()) };
     // Every point that is left leads to another one, so following them for long enough ends on a cycle.
-    for _ in 0..restless.len() {
-        place = next_by_itself(lifecycle, place, &restless)?.unwrap_or(place);
+    for _ in 0..on_cycle.len() {
+        point = next_without_request(lifecycle, point, &on_cycle)?.unwrap_or(point);
     }
-    Err(LifecycleError::Restless(lifecycle.state(place.0).name.to_string()))
+    Err(LifecycleError::CycleWithoutPause(lifecycle.state(point.0).name.to_string()))
 }
 
-/// A point in `among` that an order moves to from `place` without a caller and without a pause.
-fn next_by_itself(
+/// A point in `among` that an order moves to from `point` without a caller and without a pause.
+fn next_without_request(
     lifecycle: &Lifecycle,
-    place: LifecyclePoint,
+    point: LifecyclePoint,
     among: &BTreeSet<LifecyclePoint>,
 ) -> Result<Option<LifecyclePoint>, LifecycleError> {
-    for transition in lifecycle.from(place.0) {
+    for transition in lifecycle.from(point.0) {
         let rests = match transition.trigger {
             Trigger::By(_) => true,
-            Trigger::After(time) => time >= REST,
+            Trigger::After(time) => time >= PAUSE_MIN,
             Trigger::Reserved | Trigger::Refused => false,
         };
-        let to = if rests { None } else { step(lifecycle, place, transition)? };
+        let to = if rests { None } else { step(lifecycle, point, transition)? };
         if let Some(to) = to.filter(|to| among.contains(to)) {
             return Ok(Some(to));
         }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Lifecycle, LifecycleError, Outcome, Roles, State, StateId, StockEffect, Transition, Trigger};
+use super::{
+    Lifecycle, LifecycleError, Outcome, Roles, State, StateId, StockEffect, Transition, TransitionName,
+    Trigger,
+};
 use crate::{ids::Status, order::Role};
 
 #[derive(Deserialize)]
@@ -114,7 +117,7 @@ fn read_transition(
     from: &str,
     entry: &TransitionEntry,
 ) -> Result<Transition, LifecycleError> {
-    let way = || (from.to_owned(), entry.to.clone());
+    let name = || TransitionName { from: from.to_owned(), to: entry.to.clone() };
     let trigger = match (&entry.by, entry.on, &entry.after) {
         (Some(names), None, None) => {
             let mut roles = Roles::default();
@@ -127,9 +130,9 @@ fn read_transition(
         (None, Some(Reply::Refused), None) => Trigger::Refused,
         (None, None, Some(duration)) => {
             let duration = humantime::parse_duration(duration);
-            Trigger::After(duration.map_err(|error| LifecycleError::Duration { way: way(), error })?)
+            Trigger::After(duration.map_err(|error| LifecycleError::Duration { transition: name(), error })?)
         }
-        _ => return Err(LifecycleError::Trigger { way: way() }),
+        _ => return Err(LifecycleError::Trigger { transition: name() }),
     };
     let (from, to) = (resolve(lifecycle, from)?, resolve(lifecycle, &entry.to)?);
     Ok(Transition { from, to, trigger, stock: entry.stock })

@@ -10,7 +10,7 @@ mod graph;
 
 use std::time::Duration;
 
-pub use check::LifecycleError;
+pub use check::{LifecycleError, TransitionName};
 
 use crate::{events::Change, ids::Status, order::Role};
 

@@ -86,10 +86,10 @@ fn what_cannot_run_is_refused_by_name() {
 
 /// A lifecycle that reserves stock, holds and releases it in a cycle, with these pauses before reserving and releasing.
 fn circle(ask: &str, release: &str) -> String {
-    let way = |(from, to, rest): (&str, &str, String)| {
+    let transition = |(from, to, rest): (&str, &str, String)| {
         format!("[[transitions]]\nfrom = [\"{from}\"]\nto = \"{to}\"\n{rest}\n")
     };
-    let ways = [
+    let transitions = [
         ("OPEN", "ASKED", format!("after = \"{ask}\"\nstock = \"reserve\"")),
         ("OPEN", "DONE", "by = [\"admin\"]".to_owned()),
         ("ASKED", "HELD", "on = \"reserved\"".to_owned()),
@@ -98,23 +98,24 @@ fn circle(ask: &str, release: &str) -> String {
     ];
     let states = "OPEN = {}\nASKED = {}\nHELD = {}\nDONE = { final = \"canceled\" }";
     let head = format!("name = \"circle\"\n[initial]\nstate = \"OPEN\"\n[states]\n{states}\n");
-    head + &ways.into_iter().map(way).collect::<String>()
+    head + &transitions.into_iter().map(transition).collect::<String>()
 }
 
 #[test]
 fn a_circle_that_never_rests_is_refused() {
     let itself = |pause: &str| {
-        let way = format!("[[transitions]]\nfrom = [\"SHIPPED\"]\nto = \"SHIPPED\"\nafter = \"{pause}\"\n");
-        TRACKING.replace("[actions]", &format!("{way}\n[actions]"))
+        let transition =
+            format!("[[transitions]]\nfrom = [\"SHIPPED\"]\nto = \"SHIPPED\"\nafter = \"{pause}\"\n");
+        TRACKING.replace("[actions]", &format!("{transition}\n[actions]"))
     };
     for pause in ["0s", "999ms"] {
-        assert!(refusal(&itself(pause)).contains("`SHIPPED` is on a circle"));
+        assert!(refusal(&itself(pause)).contains("`SHIPPED` is on a cycle"));
     }
     Lifecycle::parse(&itself("1s")).expect("it rests");
     for text in [circle("0s", "0s"), circle("999ms", "999ms"), circle("0s", "1s")] {
         // The last of them rests only while there is stock: after a refusal the cycle has no pause.
         let message = refusal(&text);
-        assert!(message.contains("never rest"), "{message}");
+        assert!(message.contains("never pause"), "{message}");
     }
     Lifecycle::parse(&circle("1s", "0s")).expect("it rests before it asks");
 }

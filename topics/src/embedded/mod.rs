@@ -38,8 +38,8 @@ mod segment;
 mod settings;
 mod shared;
 mod sync;
-mod tail;
 mod topics;
+mod torn_tail;
 mod writer;
 
 pub use allocator::Allocator;

@@ -14,7 +14,7 @@ use orderflow_sinks::Progress;
 use orderflow_verify::{DatabaseContent, StoredContent};
 
 use self::open::OpenDatabase;
-use super::{LazySink, Store};
+use super::{LazySink, OpenStore};
 use crate::settings::Configuration;
 
 pub use location::{DatabaseUrl, Location};
@@ -29,13 +29,13 @@ pub async fn open(
     configuration: &Configuration,
     progress: Progress,
     health: Part,
-) -> Result<(Store, Arc<dyn DatabaseReader>)> {
+) -> Result<(OpenStore, Arc<dyn DatabaseReader>)> {
     let opener = OpenDatabase::new(configuration);
     let sink = Box::new(LazySink::new(opener.clone(), health).await?);
     let reader = opener.reader().await?;
     let reads = reader.clone();
     let end_reads = Box::pin(async move { reads.close().await });
-    Ok((Store { sink, progress, end_reads }, reader))
+    Ok((OpenStore { sink, progress, end_reads }, reader))
 }
 
 /// The database of a stopped server; `None` if it was never created.

@@ -21,7 +21,7 @@ const FILE: &str = "orders.sqlite";
 /// The location of the database and the data directory, and the settings of the database.
 #[derive(Clone)]
 pub(super) struct OpenDatabase {
-    location: Location,
+    database_location: Location,
     data: PathBuf,
     sqlite: SqliteSettings,
     postgres: PostgresSettings,
@@ -30,7 +30,7 @@ pub(super) struct OpenDatabase {
 impl OpenDatabase {
     pub(super) fn new(configuration: &Configuration) -> Self {
         Self {
-            location: configuration.location.clone(),
+            database_location: configuration.database_location.clone(),
             data: configuration.data.clone(),
             sqlite: configuration.sqlite,
             postgres: configuration.postgres.clone(),
@@ -39,7 +39,7 @@ impl OpenDatabase {
 
     /// The reader for the API. Call it after the sink was opened or has found the database unavailable.
     pub(super) async fn reader(&self) -> Result<Arc<dyn DatabaseReader>, DatabaseError> {
-        Ok(match &self.location {
+        Ok(match &self.database_location {
             Location::DataDirectory => {
                 Arc::new(SqliteReader::open(&self.data.join(FILE), &self.sqlite).await?)
             }
@@ -51,7 +51,7 @@ impl OpenDatabase {
     /// The database of a stopped server, to compare it with the log; `None` if it was never created.
     pub(super) async fn audit(&self) -> Result<Option<Box<dyn DatabaseAudit>>, DatabaseError> {
         let file = self.data.join(FILE);
-        match &self.location {
+        match &self.database_location {
             Location::DataDirectory if !file.exists() => Ok(None),
             Location::DataDirectory => {
                 let reader = SqliteReader::open(&file, &self.sqlite).await?;
@@ -65,7 +65,7 @@ impl OpenDatabase {
     }
 
     async fn sink(&self) -> Result<Box<dyn Sink>, DatabaseError> {
-        match &self.location {
+        match &self.database_location {
             Location::DataDirectory => {
                 let sink = SqliteSink::open(&self.data.join(FILE), &self.sqlite).await?;
                 Ok(Box::new(sink))

@@ -14,9 +14,9 @@ pub const WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// The reads of the database. Extracting it waits for `Orderflow-Min-Position`: 400 if that names a partition that does
 /// not exist, 503 `not-caught-up` after [`WAIT_MAX`].
-pub struct Store(pub Arc<dyn DatabaseReader>);
+pub struct CaughtUpReader(pub Arc<dyn DatabaseReader>);
 
-impl FromRequestParts<Api> for Store {
+impl FromRequestParts<Api> for CaughtUpReader {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
