@@ -52,19 +52,20 @@ pub async fn list_topics(caller: Caller, State(api): State<Api>) -> Result<Json<
     let mut items = Vec::new();
     for topic in Topic::ALL {
         let mut partitions = Vec::new();
-        for at in partitions_of(api.topics.as_ref(), topic) {
-            partitions.push(view(api.topics.as_ref(), at).await.map_err(|error| failed(&error))?);
+        for topic_partition in partitions_of(api.topics.as_ref(), topic) {
+            partitions
+                .push(view(api.topics.as_ref(), topic_partition).await.map_err(|error| failed(&error))?);
         }
         items.push(TopicView { topic: topic.as_str(), partitions });
     }
     Ok(Json(TopicsView { items }))
 }
 
-async fn view(topics: &dyn Topics, at: TopicPartition) -> Result<PartitionView, LogError> {
-    let durable = topics.bounds(at, Visibility::Durable).await?;
-    let accepted = topics.bounds(at, Visibility::Accepted).await?;
+async fn view(topics: &dyn Topics, topic_partition: TopicPartition) -> Result<PartitionView, LogError> {
+    let durable = topics.bounds(topic_partition, Visibility::Durable).await?;
+    let accepted = topics.bounds(topic_partition, Visibility::Accepted).await?;
     let (start, end) = (durable.start, accepted.end);
-    Ok(PartitionView { partition: at.partition, start, end, durable_end: durable.end })
+    Ok(PartitionView { partition: topic_partition.partition, start, end, durable_end: durable.end })
 }
 
 /// The query parameters of a list of records.
@@ -79,7 +80,7 @@ pub struct RecordsQuery {
 /// record.
 pub async fn list_records(
     caller: Caller,
-    At(at): At,
+    At(topic_partition): At,
     Query(query): Query<RecordsQuery>,
     State(api): State<Api>,
 ) -> Result<Response, Problem> {
@@ -90,9 +91,16 @@ pub async fn list_records(
     }
     let from = match query.from {
         Some(from) => from,
-        None => api.topics.bounds(at, Visibility::Durable).await.map_err(|error| failed(&error))?.start,
+        None => {
+            api.topics
+                .bounds(topic_partition, Visibility::Durable)
+                .await
+                .map_err(|error| failed(&error))?
+                .start
+        }
     };
-    let (lines, next) = read(api.topics.as_ref(), at, from, limit).await.map_err(|error| failed(&error))?;
+    let (lines, next) =
+        read(api.topics.as_ref(), topic_partition, from, limit).await.map_err(|error| failed(&error))?;
     let headers =
         [(header::CONTENT_TYPE, "application/x-ndjson".to_owned()), (NEXT_OFFSET, next.to_string())];
     Ok((headers, lines).into_response())
@@ -100,18 +108,18 @@ pub async fn list_records(
 
 async fn read(
     topics: &dyn Topics,
-    at: TopicPartition,
+    topic_partition: TopicPartition,
     from: Offset,
     limit: u32,
 ) -> Result<(Vec<u8>, Offset), LogError> {
     let (mut lines, mut next, mut left) = (Vec::new(), from, limit as usize);
     while left > 0 && lines.len() < BYTES_MAX {
-        let chunk = topics.read(at, next, BYTES_MAX - lines.len(), Visibility::Durable).await?;
+        let chunk = topics.read(topic_partition, next, BYTES_MAX - lines.len(), Visibility::Durable).await?;
         if chunk.records.is_empty() {
             break;
         }
         for record in chunk.records.iter().take(left) {
-            push_line(&mut lines, at, next, record);
+            push_line(&mut lines, topic_partition, next, record);
             next = next.next();
             left -= 1;
         }
@@ -132,11 +140,17 @@ struct Line<'a> {
 }
 
 /// Appends the line of a record, in the form that this call and `orderflow tap` show.
-pub fn push_line(lines: &mut Vec<u8>, at: TopicPartition, offset: Offset, record: &Bytes) {
+pub fn push_line(lines: &mut Vec<u8>, topic_partition: TopicPartition, offset: Offset, record: &Bytes) {
     // A line must stay one line, so JSON that contains line breaks is shown as text.
     let value = serde_json::from_slice::<&RawValue>(record).ok().filter(|_| !record.contains(&b'\n'));
     let bytes = value.is_none().then(|| LetterBytes::of(record));
-    let line = Line { topic: at.topic.as_str(), partition: at.partition, offset, value, bytes };
+    let line = Line {
+        topic: topic_partition.topic.as_str(),
+        partition: topic_partition.partition,
+        offset,
+        value,
+        bytes,
+    };
     serde_json::to_writer(&mut *lines, &line).expect("lines have string keys and memory takes all bytes");
     lines.push(b'\n');
 }

@@ -170,7 +170,7 @@ async fn durable_appends(dir: &Path, case: Case, in_flight: usize) -> Result<Dur
         {
             log.durable(oldest).await?;
         }
-        let batch = Batch { at: AT, records: records.clone() };
+        let batch = Batch { topic_partition: AT, records: records.clone() };
         receipts.push_back(log.append(vec![batch]).await?.receipt);
     }
     for receipt in receipts {
@@ -196,7 +196,7 @@ async fn zeroed_ahead(dir: &Path, case: Case) -> Result<Duration> {
     let records = case.records();
     let started = Instant::now();
     for _ in 0..case.appends {
-        let appended = log.append(vec![Batch { at: AT, records: records.clone() }]).await?;
+        let appended = log.append(vec![Batch { topic_partition: AT, records: records.clone() }]).await?;
         steps.writer.step(1);
         log.durable(appended.receipt).await?;
     }
@@ -239,10 +239,10 @@ async fn producers(dir: &Path) -> Result<Table> {
     Ok(table)
 }
 
-async fn produce(log: Arc<EmbeddedLog>, at: TopicPartition, records: u32) -> Result<()> {
+async fn produce(log: Arc<EmbeddedLog>, topic_partition: TopicPartition, records: u32) -> Result<()> {
     let record = Bytes::from(vec![7; RECORD_BYTES]);
     for _ in 0..records {
-        let appended = log.append(vec![Batch { at, records: vec![record.clone()] }]).await?;
+        let appended = log.append(vec![Batch { topic_partition, records: vec![record.clone()] }]).await?;
         log.durable(appended.receipt).await?;
     }
     Ok(())
@@ -266,7 +266,7 @@ async fn reads(dir: &Path) -> Result<Table> {
     log.create(AT.topic, 1).await?;
     let records = vec![Bytes::from(vec![7; RECORD_BYTES]); 1_000];
     for _ in 0..RECORDS / 1_000 {
-        log.append(vec![Batch { at: AT, records: records.clone() }]).await?;
+        log.append(vec![Batch { topic_partition: AT, records: records.clone() }]).await?;
     }
     log.wait_beyond(AT, Offset(RECORDS - 1), Visibility::Durable).await?;
     let mut table = Table::new(["from", "64 KiB a read", "256 KiB", "1 MiB", "bare, 1 MiB"]);

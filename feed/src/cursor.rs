@@ -17,11 +17,11 @@ use crate::{EventRecord, FeedEntries, FeedEntry, PartitionCheckpoint, UnusableRe
 pub enum FeedError {
     /// Events are missing from the partition.
     #[error(
-        "{at} has a gap at offset {offset}: event {found} where {expected} should come; the log has lost events"
+        "{topic_partition} has a gap at offset {offset}: event {found} where {expected} should come; the log has lost events"
     )]
     Gap {
         /// The partition of events with the gap.
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         /// The offset of the record after the gap.
         offset: Offset,
         /// The event number that should have come next.
@@ -31,12 +31,12 @@ pub enum FeedError {
     },
     /// A newer program wrote the record. Skipping the record would lose it, so this program must be upgraded first.
     #[error(
-        "{at}, offset {offset}: written in envelope version {version}, this program reads up to {ENVELOPE_VERSION}; \
+        "{topic_partition}, offset {offset}: written in envelope version {version}, this program reads up to {ENVELOPE_VERSION}; \
          upgrade it"
     )]
     NewerVersion {
         /// The partition that holds the record.
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         /// The offset of the record in the partition.
         offset: Offset,
         /// The envelope version the record is written in.
@@ -70,7 +70,7 @@ impl Cursor {
 
     /// The partition that the cursor reads.
     pub fn at(&self) -> TopicPartition {
-        self.ring.at
+        self.ring.topic_partition
     }
 
     /// How far the cursor has taken the partition's entries.
@@ -86,15 +86,16 @@ impl Cursor {
 
     /// Waits until there is a durable record at the cursor's place. The future may be dropped at any time.
     pub async fn wait(&self) -> Result<(), LogError> {
-        self.ring.topics().wait_beyond(self.ring.at, self.checkpoint.next, Visibility::Durable).await
+        let Self { ring, checkpoint, .. } = self;
+        ring.topics().wait_beyond(ring.topic_partition, checkpoint.next, Visibility::Durable).await
     }
 
     /// Takes the entry at the cursor's place and moves past it. The cursor does not move if that fails.
     pub fn take(&mut self, entry: &FeedEntry) -> Result<Delivery, FeedError> {
-        let (at, offset) = (self.ring.at, self.checkpoint.next);
+        let (topic_partition, offset) = (self.ring.topic_partition, self.checkpoint.next);
         let taken = match entry {
             FeedEntry::Newer(version) => {
-                return Err(FeedError::NewerVersion { at, offset, version: *version });
+                return Err(FeedError::NewerVersion { topic_partition, offset, version: *version });
             }
             FeedEntry::Event(record) if self.is_next(record.header.number)? => {
                 self.checkpoint.cause = self.checkpoint.cause.max(Some(record.cause));
@@ -121,8 +122,8 @@ impl Cursor {
             return Ok(false);
         }
         if number > expected.saturating_add(self.checkpoint.unreadable) {
-            let (at, offset) = (self.ring.at, self.checkpoint.next);
-            return Err(FeedError::Gap { at, offset, expected, found: number });
+            let (topic_partition, offset) = (self.ring.topic_partition, self.checkpoint.next);
+            return Err(FeedError::Gap { topic_partition, offset, expected, found: number });
         }
         self.checkpoint.number = number;
         self.checkpoint.unreadable = 0;

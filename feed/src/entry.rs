@@ -30,8 +30,8 @@ pub struct UnusableRecord {
 }
 
 impl FeedEntry {
-    /// Reads the record at `offset` of the partition `at`; `source` is the only source that writes to that partition.
-    pub fn read(at: TopicPartition, source: &Source, offset: Offset, bytes: &Bytes) -> Self {
+    /// Reads the record at `offset` of the partition `topic_partition`; `source` is the only source that writes to that partition.
+    pub fn read(topic_partition: TopicPartition, source: &Source, offset: Offset, bytes: &Bytes) -> Self {
         let unusable = |reason, number| {
             Self::Unusable(Arc::new(UnusableRecord { reason, number, bytes: bytes.clone() }))
         };
@@ -45,7 +45,9 @@ impl FeedEntry {
             return unusable(reason, None);
         }
         match raw.header.cause.as_ref().map(|cause| cause.offset) {
-            Some(cause) => Self::Event(Arc::new(EventRecord::new(at, offset, cause, bytes, raw))),
+            Some(cause) => {
+                Self::Event(Arc::new(EventRecord::new(topic_partition, offset, cause, bytes, raw)))
+            }
             None => unusable("an event without a cause".into(), Some(raw.header.number)),
         }
     }

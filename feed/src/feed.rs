@@ -38,9 +38,9 @@ impl Feed {
     pub fn new(topics: &Arc<dyn Topics>, settings: FeedSettings) -> Self {
         let events = [Topic::OrdersEvents, Topic::StockEvents];
         let partitions = events.into_iter().flat_map(|topic| partitions_of(&**topics, topic));
-        let ring = |at: TopicPartition| {
-            let source = Source::processor(commands_of(at).expect("these topics hold events"));
-            (at, Arc::new(Ring::new(topics.clone(), at, source, settings)))
+        let ring = |topic_partition: TopicPartition| {
+            let source = Source::processor(commands_of(topic_partition).expect("these topics hold events"));
+            (topic_partition, Arc::new(Ring::new(topics.clone(), topic_partition, source, settings)))
         };
         Self { rings: Arc::new(partitions.map(ring).collect()) }
     }
@@ -51,23 +51,27 @@ impl Feed {
     }
 
     /// A reader of one partition that takes each event once, starting after `checkpoint`.
-    pub fn cursor(&self, at: TopicPartition, checkpoint: PartitionCheckpoint) -> Result<Cursor, LogError> {
-        Ok(Cursor::new(self.ring(at)?.clone(), checkpoint))
+    pub fn cursor(
+        &self,
+        topic_partition: TopicPartition,
+        checkpoint: PartitionCheckpoint,
+    ) -> Result<Cursor, LogError> {
+        Ok(Cursor::new(self.ring(topic_partition)?.clone(), checkpoint))
     }
 
     /// Durable entries of a partition from `from` on: at least one if there is one, none at the end. Does not check for
     /// repeats and gaps. The future may be dropped at any time.
-    pub async fn read(&self, at: TopicPartition, from: Offset) -> Result<FeedEntries, LogError> {
-        self.ring(at)?.read(from).await
+    pub async fn read(&self, topic_partition: TopicPartition, from: Offset) -> Result<FeedEntries, LogError> {
+        self.ring(topic_partition)?.read(from).await
     }
 
     /// The number of blocks and bytes that the ring of a partition holds.
     #[cfg(test)]
-    pub(crate) fn held(&self, at: TopicPartition) -> (usize, usize) {
-        self.rings[&at].held()
+    pub(crate) fn held(&self, topic_partition: TopicPartition) -> (usize, usize) {
+        self.rings[&topic_partition].held()
     }
 
-    fn ring(&self, at: TopicPartition) -> Result<&Arc<Ring>, LogError> {
-        self.rings.get(&at).ok_or(LogError::NoSuchPartition(at))
+    fn ring(&self, topic_partition: TopicPartition) -> Result<&Arc<Ring>, LogError> {
+        self.rings.get(&topic_partition).ok_or(LogError::NoSuchPartition(topic_partition))
     }
 }

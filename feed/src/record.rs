@@ -47,7 +47,7 @@ pub enum Event {
 #[derive(Debug)]
 pub struct EventRecord {
     /// The partition of events that holds the event.
-    pub at: TopicPartition,
+    pub topic_partition: TopicPartition,
     /// The offset of the event in that partition.
     pub offset: Offset,
     /// The offset of the command that the event answers.
@@ -65,7 +65,7 @@ pub struct EventRecord {
 impl EventRecord {
     /// The record in `bytes`, whose header was decoded as `raw`.
     pub(crate) fn new(
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         offset: Offset,
         cause: Offset,
         bytes: &Bytes,
@@ -73,17 +73,23 @@ impl EventRecord {
     ) -> Self {
         let data = bytes.slice_ref(raw.data.as_bytes());
         let (header, kind, bytes) = (raw.header, raw.kind.into(), bytes.clone());
-        Self { at, offset, cause, header, kind, bytes, data, event: OnceLock::new() }
+        Self { topic_partition, offset, cause, header, kind, bytes, data, event: OnceLock::new() }
     }
 
     /// An event that was not read from a log, with the bytes that it would have there.
-    pub fn of(at: TopicPartition, offset: Offset, cause: Offset, header: RecordHeader, event: Event) -> Self {
+    pub fn of(
+        topic_partition: TopicPartition,
+        offset: Offset,
+        cause: Offset,
+        header: RecordHeader,
+        event: Event,
+    ) -> Self {
         let bytes = match event.clone() {
             Event::Order(data) => Record { header, data }.encode(),
             Event::Stock(data) => Record { header, data }.encode(),
         };
         let raw = RawRecord::decode(&bytes).expect("it was just written");
-        let record = Self::new(at, offset, cause, &bytes, raw);
+        let record = Self::new(topic_partition, offset, cause, &bytes, raw);
         record.event.set(Ok(event)).expect("nobody has asked for it yet");
         record
     }
@@ -100,7 +106,7 @@ impl EventRecord {
     }
 
     fn decode(&self) -> Result<Event, DecodeError> {
-        Ok(match self.at.topic {
+        Ok(match self.topic_partition.topic {
             Topic::StockEvents => Event::Stock(StockEvent::decode(&self.kind, self.data())?),
             _ => Event::Order(OrderEvent::decode(&self.kind, self.data())?),
         })

@@ -15,7 +15,7 @@ use crate::{
 
 /// The ring of one partition, and how it reads the log.
 pub(crate) struct Ring {
-    pub(crate) at: TopicPartition,
+    pub(crate) topic_partition: TopicPartition,
     pub(crate) source: Source,
     topics: Arc<dyn Topics>,
     settings: FeedSettings,
@@ -72,11 +72,18 @@ impl Blocks {
 impl Ring {
     pub(crate) fn new(
         topics: Arc<dyn Topics>,
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         source: Source,
         settings: FeedSettings,
     ) -> Self {
-        Self { at, source, topics, settings, blocks: Mutex::default(), reading: tokio::sync::Mutex::new(()) }
+        Self {
+            topic_partition,
+            source,
+            topics,
+            settings,
+            blocks: Mutex::default(),
+            reading: tokio::sync::Mutex::new(()),
+        }
     }
 
     pub(crate) fn topics(&self) -> &dyn Topics {
@@ -108,9 +115,11 @@ impl Ring {
     }
 
     async fn load(&self, from: Offset) -> Result<Arc<Block>, LogError> {
-        let chunk = self.topics.read(self.at, from, self.settings.read_bytes, Visibility::Durable).await?;
+        let (topic_partition, bytes_max) = (self.topic_partition, self.settings.read_bytes);
+        let chunk = self.topics.read(topic_partition, from, bytes_max, Visibility::Durable).await?;
         let bytes = chunk.records.iter().map(|record| record.len()).sum();
-        let read = |(offset, bytes)| FeedEntry::read(self.at, &self.source, Offset(offset), bytes);
+        let read =
+            |(offset, bytes)| FeedEntry::read(self.topic_partition, &self.source, Offset(offset), bytes);
         let entries = (from.0..).zip(&chunk.records).map(read).collect();
         Ok(Arc::new(Block { first: from, entries, bytes }))
     }

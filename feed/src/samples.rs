@@ -14,10 +14,10 @@ pub const ORDERS: TopicPartition = TopicPartition::new(Topic::OrdersEvents, 0);
 pub const STOCK: TopicPartition = TopicPartition::new(Topic::StockEvents, 0);
 
 /// The header of event `number`, which answers the command at offset `number * 10`.
-pub fn header(at: TopicPartition, number: u64) -> RecordHeader {
+pub fn header(topic_partition: TopicPartition, number: u64) -> RecordHeader {
     let source = Source::new("clock").unwrap();
     RecordHeader {
-        source: Source::processor(commands_of(at).unwrap()),
+        source: Source::processor(commands_of(topic_partition).unwrap()),
         number,
         time: Timestamp::from_micros(7),
         cause: Some(Cause { offset: Offset(number * 10), source, number }),
@@ -27,8 +27,8 @@ pub fn header(at: TopicPartition, number: u64) -> RecordHeader {
 }
 
 /// A record as it is stored in the log.
-pub fn bytes<T: Payload>(at: TopicPartition, number: u64, data: T) -> Bytes {
-    Record { header: header(at, number), data }.encode()
+pub fn bytes<T: Payload>(topic_partition: TopicPartition, number: u64, data: T) -> Bytes {
+    Record { header: header(topic_partition, number), data }.encode()
 }
 
 /// An `order.updated` event with this version of the order.

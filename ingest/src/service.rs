@@ -54,9 +54,17 @@ impl Ingest {
         let decisions =
             Decisions::start(&world, &topics, feed, &lifecycle, &settings, &reading_over, &readers);
         let appenders = |topic| {
-            let start = |at| {
+            let start = |topic_partition| {
                 let (topics, decisions) = (Arc::clone(&topics), Arc::clone(&decisions));
-                Appender::start(at, &world, topics, decisions, &settings, stopping.clone(), &tasks)
+                Appender::start(
+                    topic_partition,
+                    &world,
+                    topics,
+                    decisions,
+                    &settings,
+                    stopping.clone(),
+                    &tasks,
+                )
             };
             partitions_of(&*topics, topic).map(start).collect()
         };
@@ -108,9 +116,9 @@ impl Ingest {
     }
 
     /// The appender of one partition of commands.
-    pub(crate) fn appender(&self, at: TopicPartition) -> &Appender {
-        let Partition(number) = at.partition;
-        &self.appenders(at.topic)[usize::from(number)]
+    pub(crate) fn appender(&self, topic_partition: TopicPartition) -> &Appender {
+        let Partition(number) = topic_partition.partition;
+        &self.appenders(topic_partition.topic)[usize::from(number)]
     }
 
     fn appenders(&self, topic: Topic) -> &[Appender] {
@@ -130,12 +138,12 @@ impl Ingest {
     /// If the log had no such partition when this service was started.
     pub async fn append(
         &self,
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         command: EncodedCommands,
         trace: Option<TraceParent>,
     ) -> Result<AppendedCommands, Refusal> {
         self.check_running()?;
-        let answer = self.appender(at).try_submit(command, trace, None)?;
+        let answer = self.appender(topic_partition).try_submit(command, trace, None)?;
         self.durable(answer.await.unwrap_or(Err(Refusal::Unavailable))?).await
     }
 
@@ -147,13 +155,13 @@ impl Ingest {
     /// If the log had no such partition when this service was started.
     pub async fn decide(
         &self,
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         command: EncodedCommands,
         trace: Option<TraceParent>,
     ) -> Result<(AppendedCommands, Option<Decision>), Refusal> {
         self.check_running()?;
-        let (sender, waiter) = self.decisions.open(at)?;
-        let answer = self.appender(at).try_submit(command, trace, Some(sender))?;
+        let (sender, waiter) = self.decisions.open(topic_partition)?;
+        let answer = self.appender(topic_partition).try_submit(command, trace, Some(sender))?;
         let appended = self.durable(answer.await.unwrap_or(Err(Refusal::Unavailable))?).await?;
         let started = self.world.instant();
         let decision = waiter.decision(self.settings.decision_timeout()).await;
@@ -169,7 +177,7 @@ impl Ingest {
         match self.topics.durable(appended.receipt).await {
             Ok(()) => Ok(appended),
             Err(error) => {
-                error!(%error, at = %appended.at, "commands may not have become durable");
+                error!(%error, topic_partition = %appended.topic_partition, "commands may not have become durable");
                 Err(Refusal::Unavailable)
             }
         }

@@ -51,10 +51,10 @@ impl Source {
         let mut items = Vec::new();
         for topic in Topic::ALL {
             let mut partitions = Vec::new();
-            for at in partitions_of(&**topics, topic) {
-                let bounds = topics.bounds(at, Visibility::Durable).await?;
+            for topic_partition in partitions_of(&**topics, topic) {
+                let bounds = topics.bounds(topic_partition, Visibility::Durable).await?;
                 partitions.push(json!({
-                    "partition": at.partition, "start": bounds.start, "end": bounds.end, "durable_end": bounds.end
+                    "partition": topic_partition.partition, "start": bounds.start, "end": bounds.end, "durable_end": bounds.end
                 }));
             }
             items.push(json!({ "topic": topic.as_str(), "partitions": partitions }));
@@ -63,19 +63,21 @@ impl Source {
     }
 
     /// A chunk of records from the offset `from` on, as JSON lines.
-    async fn read(&mut self, at: TopicPartition, from: Offset) -> Result<Bytes> {
+    async fn read(&mut self, topic_partition: TopicPartition, from: Offset) -> Result<Bytes> {
         match self {
             Self::Directory(topics) => {
-                let chunk = topics.read(at, from, 1 << 20, Visibility::Durable).await?;
+                let chunk = topics.read(topic_partition, from, 1 << 20, Visibility::Durable).await?;
                 let mut lines = Vec::new();
                 for (offset, record) in (from.0..).map(Offset).zip(&chunk.records) {
-                    orderflow_api::push_line(&mut lines, at, offset, record);
+                    orderflow_api::push_line(&mut lines, topic_partition, offset, record);
                 }
                 Ok(lines.into())
             }
             Self::Server(client) => {
-                let path =
-                    format!("/topics/{}/{}/records?from={from}&limit={RECORDS}", at.topic, at.partition);
+                let path = format!(
+                    "/topics/{}/{}/records?from={from}&limit={RECORDS}",
+                    topic_partition.topic, topic_partition.partition
+                );
                 let answer = client.send(Method::GET, &path, &[], Bytes::new()).await?.success()?;
                 Ok(answer.body)
             }
@@ -116,8 +118,8 @@ pub async fn tap(tap: Tap) -> Result<()> {
     ensure!(!next.is_empty(), "{} has no such partition", tap.topic);
     loop {
         let mut printed = false;
-        for (at, next) in &mut next {
-            let lines = source.read(*at, *next).await?;
+        for (topic_partition, next) in &mut next {
+            let lines = source.read(*topic_partition, *next).await?;
             printed |= !lines.is_empty();
             next.0 += lines.iter().filter(|byte| **byte == b'\n').count() as u64;
             io::stdout().lock().write_all(&lines)?;

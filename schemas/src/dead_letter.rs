@@ -67,11 +67,17 @@ impl LetterBytes {
 }
 
 impl DeadLetter {
-    /// A dead letter about the record at `offset` of the partition `at`, with the name of its reader.
-    pub fn new(reader: &str, at: TopicPartition, offset: Offset, reason: String, bytes: &[u8]) -> Self {
+    /// A dead letter about the record at `offset` of the partition `topic_partition`, with the name of its reader.
+    pub fn new(
+        reader: &str,
+        topic_partition: TopicPartition,
+        offset: Offset,
+        reason: String,
+        bytes: &[u8],
+    ) -> Self {
         Self {
-            topic: at.topic.as_str().into(),
-            partition: at.partition,
+            topic: topic_partition.topic.as_str().into(),
+            partition: topic_partition.partition,
             offset,
             reader: reader.into(),
             reason,
@@ -92,9 +98,10 @@ mod tests {
 
     #[test]
     fn letters_keep_the_exact_bytes() {
-        let at = TopicPartition::new(Topic::OrdersEvents, 3);
+        let topic_partition = TopicPartition::new(Topic::OrdersEvents, 3);
         for bytes in [&b"{\"half\":"[..], b"\xff\x00\xfe", b"", "Größe".as_bytes()] {
-            let letter = DeadLetter::new("sink/database", at, Offset(7), "not JSON".into(), bytes);
+            let letter =
+                DeadLetter::new("sink/database", topic_partition, Offset(7), "not JSON".into(), bytes);
             let read: DeadLetter = serde_json::from_slice(&letter.encode()).unwrap();
             assert_eq!(read, letter);
             assert_eq!(read.bytes.bytes().unwrap(), bytes);

@@ -22,24 +22,24 @@ pub struct InvalidPosition;
 
 impl Position {
     /// The position of one record.
-    pub fn of(at: TopicPartition, offset: Offset) -> Self {
-        Self(BTreeMap::from([(at, offset)]))
+    pub fn of(topic_partition: TopicPartition, offset: Offset) -> Self {
+        Self(BTreeMap::from([(topic_partition, offset)]))
     }
 
-    /// Extends this position to at least `offset` in the partition `at`.
-    pub fn reach(&mut self, at: TopicPartition, offset: Offset) {
-        let known = self.0.entry(at).or_insert(offset);
+    /// Extends this position to at least `offset` in the partition `topic_partition`.
+    pub fn reach(&mut self, topic_partition: TopicPartition, offset: Offset) {
+        let known = self.0.entry(topic_partition).or_insert(offset);
         *known = (*known).max(offset);
     }
 
     /// The partitions named, in order, each with the last offset that must have been seen.
     pub fn iter(&self) -> impl Iterator<Item = (TopicPartition, Offset)> + '_ {
-        self.0.iter().map(|(at, offset)| (*at, *offset))
+        self.0.iter().map(|(topic_partition, offset)| (*topic_partition, *offset))
     }
 
     /// The last offset that must have been seen in this partition; `None` if it is not named.
-    pub fn get(&self, at: TopicPartition) -> Option<Offset> {
-        self.0.get(&at).copied()
+    pub fn get(&self, topic_partition: TopicPartition) -> Option<Offset> {
+        self.0.get(&topic_partition).copied()
     }
 
     /// Whether the position names no partition.
@@ -49,22 +49,24 @@ impl Position {
 
     /// Whether this position is at least as far as `other` in every partition that `other` names.
     pub fn covers(&self, other: &Self) -> bool {
-        other.iter().all(|(at, offset)| self.get(at).is_some_and(|here| here >= offset))
+        other
+            .iter()
+            .all(|(topic_partition, offset)| self.get(topic_partition).is_some_and(|here| here >= offset))
     }
 }
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut topic = None;
-        for (at, offset) in self.iter() {
-            if topic == Some(at.topic) {
+        for (topic_partition, offset) in self.iter() {
+            if topic == Some(topic_partition.topic) {
                 f.write_str(",")?;
             } else {
                 let before = if topic.is_none() { "" } else { ";" };
-                write!(f, "{before}{}:", at.topic)?;
-                topic = Some(at.topic);
+                write!(f, "{before}{}:", topic_partition.topic)?;
+                topic = Some(topic_partition.topic);
             }
-            write!(f, "{}@{offset}", at.partition)?;
+            write!(f, "{}@{offset}", topic_partition.partition)?;
         }
         Ok(())
     }

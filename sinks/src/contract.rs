@@ -12,8 +12,8 @@ pub struct Checkpoint(pub BTreeMap<TopicPartition, PartitionCheckpoint>);
 
 impl Checkpoint {
     /// The checkpoint of one partition.
-    pub fn partition(&self, at: TopicPartition) -> PartitionCheckpoint {
-        self.0.get(&at).copied().unwrap_or_default()
+    pub fn partition(&self, topic_partition: TopicPartition) -> PartitionCheckpoint {
+        self.0.get(&topic_partition).copied().unwrap_or_default()
     }
 }
 
@@ -36,10 +36,10 @@ pub enum SinkError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The store can never hold this record. Without the record, the batch may be applied.
-    #[error("the event at {at}, offset {offset}, cannot be stored: {reason}")]
+    #[error("the event at {topic_partition}, offset {offset}, cannot be stored: {reason}")]
     DeadLetter {
         /// The partition of the record.
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         /// The offset of the record in that partition.
         offset: Offset,
         /// The reason why the store cannot hold the record.

@@ -23,14 +23,15 @@ pub struct Progress {
 #[error("there is no partition {0}")]
 pub struct UnknownPartition(pub TopicPartition);
 
-fn is_commands(at: TopicPartition) -> bool {
-    matches!(at.topic, Topic::OrdersCommands | Topic::StockCommands)
+fn is_commands(topic_partition: TopicPartition) -> bool {
+    matches!(topic_partition.topic, Topic::OrdersCommands | Topic::StockCommands)
 }
 
 impl Progress {
     /// The progress of a store that shows nothing yet of these partitions of events.
     pub fn new(events: impl IntoIterator<Item = TopicPartition>) -> Self {
-        let commands = events.into_iter().filter_map(commands_of).map(|at| (at, None));
+        let commands =
+            events.into_iter().filter_map(commands_of).map(|topic_partition| (topic_partition, None));
         Self { reached: Arc::new(watch::Sender::new(commands.collect())) }
     }
 
@@ -49,8 +50,10 @@ impl Progress {
     /// Checks that all partitions of commands in the position exist. Partitions of other topics are ignored.
     pub fn check(&self, position: &Position) -> Result<(), UnknownPartition> {
         let reached = self.reached.borrow();
-        match position.iter().find(|(at, _)| is_commands(*at) && !reached.contains_key(at)) {
-            Some((at, _)) => Err(UnknownPartition(at)),
+        match position.iter().find(|(topic_partition, _)| {
+            is_commands(*topic_partition) && !reached.contains_key(topic_partition)
+        }) {
+            Some((topic_partition, _)) => Err(UnknownPartition(topic_partition)),
             None => Ok(()),
         }
     }
@@ -60,8 +63,10 @@ impl Progress {
     pub async fn reach(&self, position: &Position, within: Duration) -> bool {
         let mut receiver = self.reached.subscribe();
         let wanted = |reached: &BTreeMap<TopicPartition, Option<Offset>>| {
-            let mut named = position.iter().filter(|(at, _)| is_commands(*at));
-            named.all(|(at, offset)| reached.get(&at).is_some_and(|known| *known >= Some(offset)))
+            let mut named = position.iter().filter(|(topic_partition, _)| is_commands(*topic_partition));
+            named.all(|(topic_partition, offset)| {
+                reached.get(&topic_partition).is_some_and(|known| *known >= Some(offset))
+            })
         };
         matches!(tokio::time::timeout(within, receiver.wait_for(wanted)).await, Ok(Ok(_)))
     }
@@ -69,9 +74,9 @@ impl Progress {
     /// The progress of the store as a position.
     pub fn position(&self) -> Position {
         let mut position = Position::default();
-        for (at, offset) in self.reached.borrow().iter() {
+        for (topic_partition, offset) in self.reached.borrow().iter() {
             if let Some(offset) = offset {
-                position.reach(*at, *offset);
+                position.reach(*topic_partition, *offset);
             }
         }
         position

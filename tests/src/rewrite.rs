@@ -16,7 +16,7 @@ const BATCH_RECORDS: usize = 200;
 #[derive(Debug)]
 pub struct Stored<'a> {
     /// The partition of the record.
-    pub at: TopicPartition,
+    pub topic_partition: TopicPartition,
     /// The offset of the record.
     pub offset: u64,
     /// Whether it is the last record of its partition.
@@ -28,7 +28,7 @@ pub struct Stored<'a> {
 impl Stored<'_> {
     /// Whether the record is in this topic and contains all these words.
     pub fn is(&self, topic: Topic, words: &[&str]) -> bool {
-        self.at.topic == topic && words.iter().all(|word| self.text.contains(word))
+        self.topic_partition.topic == topic && words.iter().all(|word| self.text.contains(word))
     }
 
     /// The unchanged record.
@@ -57,19 +57,19 @@ async fn copy(old: &Path, new: &Path, mut edit: impl FnMut(&Stored<'_>) -> Vec<S
         if partitions > 0 {
             new.create(topic, partitions).await.expect("a topic can be made");
         }
-        for at in partitions_of(&old, topic) {
-            let records = read(&old, at).await;
+        for topic_partition in partitions_of(&old, topic) {
+            let records = read(&old, topic_partition).await;
             let last = records.len().saturating_sub(1);
             let edited: Vec<Bytes> = (0..)
                 .zip(&records)
                 .flat_map(|(n, record)| {
                     let text = std::str::from_utf8(record).expect("records are JSON");
-                    edit(&Stored { at, offset: n as u64, last: n == last, text })
+                    edit(&Stored { topic_partition, offset: n as u64, last: n == last, text })
                 })
                 .map(Bytes::from)
                 .collect();
             for records in edited.chunks(BATCH_RECORDS) {
-                let batch = Batch { at, records: records.to_vec() };
+                let batch = Batch { topic_partition, records: records.to_vec() };
                 let appended = new.append(vec![batch]).await.expect("the new log takes it");
                 new.durable(appended.receipt).await.expect("the disk takes it");
             }
@@ -77,11 +77,14 @@ async fn copy(old: &Path, new: &Path, mut edit: impl FnMut(&Stored<'_>) -> Vec<S
     }
 }
 
-async fn read(log: &EmbeddedLog, at: TopicPartition) -> Vec<Bytes> {
+async fn read(log: &EmbeddedLog, topic_partition: TopicPartition) -> Vec<Bytes> {
     let mut records = Vec::new();
     loop {
         let from = Offset(records.len() as u64);
-        let chunk = log.read(at, from, 1 << 20, Visibility::Accepted).await.expect("the old log is whole");
+        let chunk = log
+            .read(topic_partition, from, 1 << 20, Visibility::Accepted)
+            .await
+            .expect("the old log is whole");
         if chunk.records.is_empty() {
             return records;
         }

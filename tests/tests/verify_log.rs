@@ -90,9 +90,10 @@ fn a_changed_event_is_named() {
 #[test]
 fn events_that_are_missing_or_too_many_are_named() {
     let (shop, _) = shop();
-    let middle = |record: &Stored<'_>| record.at.topic == Topic::OrdersEvents && record.offset == 3;
+    let middle =
+        |record: &Stored<'_>| record.topic_partition.topic == Topic::OrdersEvents && record.offset == 3;
     edited_once(&shop, middle, |_| Vec::new(), &["orders.events/", "events jump to number 5, expected 4"]);
-    let last = |record: &Stored<'_>| record.at.topic == Topic::OrdersEvents && record.last;
+    let last = |record: &Stored<'_>| record.topic_partition.topic == Topic::OrdersEvents && record.last;
     let number = |text: &str| {
         let (_, rest) = text.split_once("\"number\":").unwrap();
         rest.split(',').next().unwrap().parse::<u64>().unwrap()
@@ -108,7 +109,7 @@ fn events_that_are_missing_or_too_many_are_named() {
 fn a_repeat_is_fine_with_the_same_bytes_and_named_with_others() {
     let (shop, _) = shop();
     for topic in [Topic::OrdersEvents, Topic::OrdersCommands, Topic::StockCommands] {
-        let last = |record: &Stored<'_>| record.at.topic == topic && record.last;
+        let last = |record: &Stored<'_>| record.topic_partition.topic == topic && record.last;
         let stage = shop.copy();
         rewrite(&stage, |record| if last(record) { vec![record.text.into(); 2] } else { record.same() });
         stage.verify_clean();
@@ -169,7 +170,10 @@ fn shop_with_a_letter() -> Stage {
     let (shop, _) = shop();
     rewrite(&shop, |record| {
         let mut records = record.same();
-        if record.last && record.at.topic == Topic::OrdersCommands && record.at.partition.0 == 0 {
+        if record.last
+            && record.topic_partition.topic == Topic::OrdersCommands
+            && record.topic_partition.partition.0 == 0
+        {
             records.push(
                 r#"{"v":1,"type":"order.conjure","source":"ingest-x","number":1,"time":"2026-01-01T00:00:00Z","data":{}}"#
                     .into(),
@@ -189,7 +193,7 @@ fn shop_with_a_letter() -> Stage {
 #[test]
 fn a_dead_letter_that_is_missing_or_changed_is_named() {
     let shop = shop_with_a_letter();
-    let letter = |record: &Stored<'_>| record.at.topic == Topic::DeadLetters;
+    let letter = |record: &Stored<'_>| record.topic_partition.topic == Topic::DeadLetters;
     edited_once(
         &shop,
         letter,

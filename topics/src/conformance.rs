@@ -98,8 +98,8 @@ pub async fn topics_are_made_once(engine: &dyn Topics) {
 
 /// Offsets count 0, 1, 2 … in each partition.
 pub async fn offsets_count_from_zero_without_gaps(engine: &dyn Topics) {
-    for (at, first) in [(FIRST, 0), (FIRST, 3), (SECOND, 0), (FIRST, 6)] {
-        let appended = append(engine, at, numbered(first..first + 3)).await;
+    for (topic_partition, first) in [(FIRST, 0), (FIRST, 3), (SECOND, 0), (FIRST, 6)] {
+        let appended = append(engine, topic_partition, numbered(first..first + 3)).await;
         assert_eq!(appended.offsets, [Offset(first)]);
     }
     settle(engine).await;
@@ -129,7 +129,7 @@ pub async fn records_come_back_byte_for_byte(engine: &dyn Topics) {
 /// All batches of one append get contiguous offsets, including two batches for one partition, and all can be read.
 pub async fn batches_of_one_append_appear_together(engine: &dyn Topics) {
     let batches = [(FIRST, 0..2), (SECOND, 0..4), (FIRST, 2..5)]
-        .map(|(at, range)| Batch { at, records: numbered(range) });
+        .map(|(topic_partition, range)| Batch { topic_partition, records: numbered(range) });
     let appended = engine.append(batches.to_vec()).await.expect("an append of three batches");
     assert_eq!(appended.offsets, [Offset(0), Offset(0), Offset(2)]);
     engine.durable(appended.receipt).await.expect("it becomes durable");
@@ -153,14 +153,14 @@ pub async fn accepted_records_are_seen_at_once(engine: &dyn Topics) {
 pub async fn durability_is_a_prefix(engine: &dyn Topics) {
     let mut receipts = Vec::new();
     for n in 0..40 {
-        let at = if n % 2 == 0 { FIRST } else { SECOND };
-        receipts.push(append(engine, at, numbered(n..n + 1)).await.receipt);
+        let topic_partition = if n % 2 == 0 { FIRST } else { SECOND };
+        receipts.push(append(engine, topic_partition, numbered(n..n + 1)).await.receipt);
     }
     assert!(receipts.is_sorted(), "receipts follow the order of acceptance");
     let last = *receipts.last().expect("there were appends");
     engine.durable(last).await.expect("the last append becomes durable");
-    for at in [FIRST, SECOND] {
-        assert_eq!(bounds(engine, at, Visibility::Durable).await.end, Offset(20));
+    for topic_partition in [FIRST, SECOND] {
+        assert_eq!(bounds(engine, topic_partition, Visibility::Durable).await.end, Offset(20));
     }
     for receipt in receipts {
         engine.durable(receipt).await.expect("an earlier append is durable");
@@ -227,9 +227,9 @@ pub async fn reads_are_bounded_and_never_empty_before_the_end(engine: &dyn Topic
 pub async fn reading_at_and_beyond_the_end_is_empty(engine: &dyn Topics) {
     append(engine, FIRST, numbered(0..3)).await;
     settle(engine).await;
-    for (at, from, end) in [(FIRST, 3, 3), (FIRST, 100, 3), (SECOND, 0, 0), (SECOND, 5, 0)] {
+    for (topic_partition, from, end) in [(FIRST, 3, 3), (FIRST, 100, 3), (SECOND, 0, 0), (SECOND, 5, 0)] {
         for visibility in [Visibility::Accepted, Visibility::Durable] {
-            let chunk = engine.read(at, Offset(from), ANY_SIZE, visibility).await;
+            let chunk = engine.read(topic_partition, Offset(from), ANY_SIZE, visibility).await;
             let chunk = chunk.expect("reading at the end is no error");
             assert!(chunk.records.is_empty());
             assert_eq!((chunk.from, chunk.end), (Offset(from), Offset(end)));
@@ -247,10 +247,11 @@ pub async fn concurrent_appenders_keep_their_order(engine: Arc<dyn Topics>) {
             tokio::spawn(async move {
                 for n in 0..APPENDS {
                     let record = Bytes::from(format!("{who} {n}"));
-                    let at = if n % 2 == 0 { FIRST } else { SECOND };
-                    let appended = append(&*engine, at, vec![record.clone()]).await;
+                    let topic_partition = if n % 2 == 0 { FIRST } else { SECOND };
+                    let appended = append(&*engine, topic_partition, vec![record.clone()]).await;
                     engine.durable(appended.receipt).await.expect("an append becomes durable");
-                    let read = engine.read(at, appended.offsets[0], 1, Visibility::Durable).await;
+                    let read =
+                        engine.read(topic_partition, appended.offsets[0], 1, Visibility::Durable).await;
                     assert_eq!(read.expect("a durable record can be read").records, [record]);
                 }
             })
@@ -259,8 +260,8 @@ pub async fn concurrent_appenders_keep_their_order(engine: Arc<dyn Topics>) {
     for appender in appenders {
         appender.await.expect("an appender does not panic");
     }
-    for (at, parity) in [(FIRST, 0), (SECOND, 1)] {
-        let records = read_all(&*engine, at, Visibility::Durable).await;
+    for (topic_partition, parity) in [(FIRST, 0), (SECOND, 1)] {
+        let records = read_all(&*engine, topic_partition, Visibility::Durable).await;
         assert_eq!(records.len() as u64, APPENDERS * APPENDS / 2);
         for who in 0..APPENDERS {
             let prefix = format!("{who} ");
@@ -275,18 +276,19 @@ pub async fn concurrent_appenders_keep_their_order(engine: Arc<dyn Topics>) {
 
 /// Every call with a topic or partition that does not exist fails, and an append to one changes nothing.
 pub async fn unknown_partitions_are_refused(engine: &dyn Topics) {
-    for at in [TopicPartition::new(TOPIC, 2), TopicPartition::new(Topic::DeadLetters, 0)] {
-        let batches = [FIRST, at].map(|at| Batch { at, records: numbered(0..1) });
+    for topic_partition in [TopicPartition::new(TOPIC, 2), TopicPartition::new(Topic::DeadLetters, 0)] {
+        let batches = [FIRST, topic_partition]
+            .map(|topic_partition| Batch { topic_partition, records: numbered(0..1) });
         let rejected = engine.append(batches.to_vec()).await;
         assert!(
-            matches!(rejected, Err(AppendError::Rejected(AppendRejection::NoSuchPartition(p))) if p == at)
+            matches!(rejected, Err(AppendError::Rejected(AppendRejection::NoSuchPartition(p))) if p == topic_partition)
         );
-        let read = engine.read(at, Offset(0), ANY_SIZE, Visibility::Accepted).await;
-        assert!(matches!(read, Err(LogError::NoSuchPartition(p)) if p == at));
-        let bounds = engine.bounds(at, Visibility::Durable).await;
-        assert!(matches!(bounds, Err(LogError::NoSuchPartition(p)) if p == at));
-        let waited = engine.wait_beyond(at, Offset(0), Visibility::Accepted).await;
-        assert!(matches!(waited, Err(LogError::NoSuchPartition(p)) if p == at));
+        let read = engine.read(topic_partition, Offset(0), ANY_SIZE, Visibility::Accepted).await;
+        assert!(matches!(read, Err(LogError::NoSuchPartition(p)) if p == topic_partition));
+        let bounds = engine.bounds(topic_partition, Visibility::Durable).await;
+        assert!(matches!(bounds, Err(LogError::NoSuchPartition(p)) if p == topic_partition));
+        let waited = engine.wait_beyond(topic_partition, Offset(0), Visibility::Accepted).await;
+        assert!(matches!(waited, Err(LogError::NoSuchPartition(p)) if p == topic_partition));
     }
     assert_eq!(bounds(engine, FIRST, Visibility::Accepted).await, Offset(0)..Offset(0));
 }
@@ -306,7 +308,7 @@ pub async fn a_dropped_append_leaves_its_whole_batch_or_nothing(engine: &dyn Top
     for round in 0..20 {
         let batch = numbered(round * 10..round * 10 + 3);
         {
-            let append = engine.append(vec![Batch { at: FIRST, records: batch.clone() }]);
+            let append = engine.append(vec![Batch { topic_partition: FIRST, records: batch.clone() }]);
             let mut append = std::pin::pin!(append);
             let once = std::future::poll_fn(|context| {
                 std::task::Poll::Ready(append.as_mut().poll(context).is_ready())
@@ -354,7 +356,7 @@ pub async fn an_unknown_outcome_leaves_whole_batches(rig: &dyn Rig) -> bool {
             return false;
         }
         let records = numbered(round as u64 * 3..round as u64 * 3 + 3);
-        let lost = engine.append(vec![Batch { at: FIRST, records: records.clone() }]).await;
+        let lost = engine.append(vec![Batch { topic_partition: FIRST, records: records.clone() }]).await;
         assert!(matches!(lost, Err(AppendError::Unknown(_))), "{lost:?}");
         let again = append(&*engine, FIRST, records.clone()).await;
         engine.durable(again.receipt).await.expect("a repeat becomes durable");
@@ -385,7 +387,7 @@ pub async fn trimmed_records_are_named(rig: &dyn Rig) -> bool {
     for from in [0, start.0 - 1] {
         let read = engine.read(FIRST, Offset(from), ANY_SIZE, Visibility::Durable).await;
         assert!(
-            matches!(&read, Err(LogError::Trimmed { at, start: named }) if *at == FIRST && *named == start),
+            matches!(&read, Err(LogError::Trimmed { topic_partition, start: named }) if *topic_partition == FIRST && *named == start),
             "{read:?}"
         );
     }
@@ -412,7 +414,7 @@ pub async fn a_closed_log_refuses_and_wakes(rig: &dyn Rig) -> bool {
     }
     let waited = waiter.await.expect("a waiter does not panic");
     assert!(matches!(waited, Err(LogError::Unavailable(_))), "{waited:?}");
-    let refused = engine.append(vec![Batch { at: FIRST, records: numbered(3..4) }]).await;
+    let refused = engine.append(vec![Batch { topic_partition: FIRST, records: numbered(3..4) }]).await;
     assert!(matches!(refused, Err(AppendError::Rejected(AppendRejection::Closed))), "{refused:?}");
     true
 }
@@ -437,31 +439,40 @@ pub async fn reopening_gives_the_same_records(rig: &dyn Rig) {
 }
 
 /// Appends one batch; panics unless it is accepted.
-async fn append(engine: &dyn Topics, at: TopicPartition, records: Vec<Bytes>) -> Appended {
-    engine.append(vec![Batch { at, records }]).await.expect("an append is accepted")
+async fn append(engine: &dyn Topics, topic_partition: TopicPartition, records: Vec<Bytes>) -> Appended {
+    engine.append(vec![Batch { topic_partition, records }]).await.expect("an append is accepted")
 }
 
 /// Waits until everything accepted so far is durable.
 async fn settle(engine: &dyn Topics) {
-    for at in [FIRST, SECOND] {
-        let end = bounds(engine, at, Visibility::Accepted).await.end;
+    for topic_partition in [FIRST, SECOND] {
+        let end = bounds(engine, topic_partition, Visibility::Accepted).await.end;
         if end > Offset(0) {
             let last = Offset(end.0 - 1);
-            engine.wait_beyond(at, last, Visibility::Durable).await.expect("it becomes durable");
+            engine.wait_beyond(topic_partition, last, Visibility::Durable).await.expect("it becomes durable");
         }
     }
 }
 
-async fn bounds(engine: &dyn Topics, at: TopicPartition, visibility: Visibility) -> Range<Offset> {
-    engine.bounds(at, visibility).await.expect("a partition has bounds")
+async fn bounds(
+    engine: &dyn Topics,
+    topic_partition: TopicPartition,
+    visibility: Visibility,
+) -> Range<Offset> {
+    engine.bounds(topic_partition, visibility).await.expect("a partition has bounds")
 }
 
 /// Reads all records of a partition, in chunks of about 4 KiB.
-pub async fn read_all(engine: &dyn Topics, at: TopicPartition, visibility: Visibility) -> Vec<Bytes> {
-    let Range { start, end } = bounds(engine, at, visibility).await;
+pub async fn read_all(
+    engine: &dyn Topics,
+    topic_partition: TopicPartition,
+    visibility: Visibility,
+) -> Vec<Bytes> {
+    let Range { start, end } = bounds(engine, topic_partition, visibility).await;
     let (mut next, mut records) = (start, Vec::new());
     while next < end {
-        let chunk = engine.read(at, next, 4096, visibility).await.expect("stored records can be read");
+        let chunk =
+            engine.read(topic_partition, next, 4096, visibility).await.expect("stored records can be read");
         assert_eq!(chunk.from, next);
         assert!(!chunk.records.is_empty(), "there is a record at {next}");
         next = chunk.next();

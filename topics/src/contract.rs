@@ -14,7 +14,7 @@ use orderflow_schemas::{LogId, Offset, Partition, Topic, TopicPartition};
 #[derive(Clone, Debug)]
 pub struct Batch {
     /// The topic and partition that the records are appended to.
-    pub at: TopicPartition,
+    pub topic_partition: TopicPartition,
     /// The records, oldest first. At least one.
     pub records: Vec<Bytes>,
 }
@@ -118,7 +118,7 @@ impl fmt::Display for AppendRejection {
         match self {
             Self::Full(why) => write!(f, "the log is full: {why}"),
             Self::TooLarge { limit } => write!(f, "larger than the {limit} bytes one append may have"),
-            Self::NoSuchPartition(at) => write!(f, "no such partition {at}"),
+            Self::NoSuchPartition(topic_partition) => write!(f, "no such partition {topic_partition}"),
             Self::Unavailable(why) => write!(f, "the log cannot be reached: {why}"),
             Self::Refused(why) => write!(f, "the log refuses it: {why}"),
             Self::Closed => write!(f, "the log is closed"),
@@ -130,10 +130,10 @@ impl fmt::Display for AppendRejection {
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum LogError {
     /// Retention has removed the records before offset `start`.
-    #[error("records of {at} before offset {start} have been removed by retention")]
+    #[error("records of {topic_partition} before offset {start} have been removed by retention")]
     Trimmed {
         /// The partition that was read.
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         /// The first offset that is still stored.
         start: Offset,
     },
@@ -158,10 +158,10 @@ pub enum LogError {
     Damaged(Arc<str>),
     /// The log ends before an offset that was already read: it has lost records, or it is another log. Reading on would
     /// skip the records that are appended in between.
-    #[error("{at} was read up to offset {seen}, and ends at {end}: the log has lost records")]
+    #[error("{topic_partition} was read up to offset {seen}, and ends at {end}: the log has lost records")]
     WentBack {
         /// The partition that was read.
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         /// The offset up to which the partition was read before.
         seen: Offset,
         /// The offset at which the partition ends now.
@@ -225,7 +225,7 @@ pub trait Topics: Send + Sync + 'static {
     /// total. Does not wait. A read at the end of the partition or beyond it returns an empty chunk.
     async fn read(
         &self,
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         from: Offset,
         bytes_max: usize,
         visibility: Visibility,
@@ -234,14 +234,14 @@ pub trait Topics: Send + Sync + 'static {
     /// The first offset that is still stored, and the offset after the last record.
     async fn bounds(
         &self,
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         visibility: Visibility,
     ) -> Result<std::ops::Range<Offset>, LogError>;
 
     /// Waits, without polling, until the partition's end is beyond `offset`. Fails if the log fails or closes.
     async fn wait_beyond(
         &self,
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         offset: Offset,
         visibility: Visibility,
     ) -> Result<(), LogError>;
@@ -249,7 +249,7 @@ pub trait Topics: Send + Sync + 'static {
     /// Keeps the partition's records from `from` on for `reader`, a name that stays the same over restarts. A newer
     /// call for the same reader replaces the older one. Retention never removes records that a reader keeps. Engines
     /// with their own retention ignore the call.
-    fn retain_from(&self, reader: &str, at: TopicPartition, from: Offset);
+    fn retain_from(&self, reader: &str, topic_partition: TopicPartition, from: Offset);
 
     /// Whether an `append` of several batches is written completely or not at all.
     fn atomic(&self) -> bool;

@@ -75,23 +75,25 @@ impl Stored {
 }
 
 impl State {
-    fn stored(&self, at: TopicPartition) -> Result<&Stored, LogError> {
-        self.partitions.get(&at).ok_or(LogError::NoSuchPartition(at))
+    fn stored(&self, topic_partition: TopicPartition) -> Result<&Stored, LogError> {
+        self.partitions.get(&topic_partition).ok_or(LogError::NoSuchPartition(topic_partition))
     }
 
     fn check(&self, batches: &[Batch]) -> Result<(), AppendError> {
         if self.closed {
             return Err(AppendError::Rejected(AppendRejection::Closed));
         }
-        match batches.iter().find(|batch| !self.partitions.contains_key(&batch.at)) {
-            Some(batch) => Err(AppendError::Rejected(AppendRejection::NoSuchPartition(batch.at))),
+        match batches.iter().find(|batch| !self.partitions.contains_key(&batch.topic_partition)) {
+            Some(batch) => {
+                Err(AppendError::Rejected(AppendRejection::NoSuchPartition(batch.topic_partition)))
+            }
             None => Ok(()),
         }
     }
 
     fn write(&mut self, batch: Batch) -> Offset {
         let reactions = self.reaction.as_ref();
-        let Some(stored) = self.partitions.get_mut(&batch.at) else { return Offset::ZERO };
+        let Some(stored) = self.partitions.get_mut(&batch.topic_partition) else { return Offset::ZERO };
         let first = Offset(stored.start + stored.records.len() as u64);
         stored.records.extend(batch.records.iter().cloned());
         let reactions = reactions.map(|reaction| reaction(&batch, first)).unwrap_or_default();
@@ -174,8 +176,8 @@ impl MemoryTopics {
     /// # Panics
     ///
     /// If the partition does not exist, or if the log is closed.
-    pub fn put(&self, at: TopicPartition, records: impl IntoIterator<Item = Bytes>) -> Offset {
-        let batch = Batch { at, records: records.into_iter().collect() };
+    pub fn put(&self, topic_partition: TopicPartition, records: impl IntoIterator<Item = Bytes>) -> Offset {
+        let batch = Batch { topic_partition, records: records.into_iter().collect() };
         let mut state = self.state();
         state.check(std::slice::from_ref(&batch)).expect("the partition is there");
         state.appends += 1;
@@ -189,8 +191,8 @@ impl MemoryTopics {
     }
 
     /// Removes the records before `start`, as retention does.
-    pub fn trim(&self, at: TopicPartition, start: Offset) {
-        if let Some(stored) = self.state().partitions.get_mut(&at) {
+    pub fn trim(&self, topic_partition: TopicPartition, start: Offset) {
+        if let Some(stored) = self.state().partitions.get_mut(&topic_partition) {
             let removed = start.0.saturating_sub(stored.start).min(stored.records.len() as u64);
             stored.records.drain(..usize::try_from(removed).expect("records are in memory"));
             // An empty partition may begin at any offset.
@@ -202,8 +204,8 @@ impl MemoryTopics {
     }
 
     /// All records that the partition holds, oldest first, whether durable or not.
-    pub fn records(&self, at: TopicPartition) -> Vec<Bytes> {
-        self.state().partitions.get(&at).map(|stored| stored.records.clone()).unwrap_or_default()
+    pub fn records(&self, topic_partition: TopicPartition) -> Vec<Bytes> {
+        self.state().partitions.get(&topic_partition).map(|stored| stored.records.clone()).unwrap_or_default()
     }
 
     /// The batches of all appends in order, whatever the outcome. Appends to a closed log or an unknown partition are
@@ -309,17 +311,17 @@ impl Topics for MemoryTopics {
 
     async fn read(
         &self,
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         from: Offset,
         bytes_max: usize,
         visibility: Visibility,
     ) -> Result<Chunk, LogError> {
         self.check_there()?;
         let state = self.state();
-        let stored = state.stored(at)?;
+        let stored = state.stored(topic_partition)?;
         let Range { start, end } = stored.bounds(visibility);
         if from.0 < start {
-            return Err(LogError::Trimmed { at, start: Offset(start) });
+            return Err(LogError::Trimmed { topic_partition, start: Offset(start) });
         }
         let (mut records, mut bytes) = (Vec::new(), 0);
         let index = |offset: u64| usize::try_from(offset - start).expect("records are in memory");
@@ -333,24 +335,28 @@ impl Topics for MemoryTopics {
         Ok(Chunk { from, records, end: Offset(end) })
     }
 
-    async fn bounds(&self, at: TopicPartition, visibility: Visibility) -> Result<Range<Offset>, LogError> {
+    async fn bounds(
+        &self,
+        topic_partition: TopicPartition,
+        visibility: Visibility,
+    ) -> Result<Range<Offset>, LogError> {
         self.check_there()?;
-        let Range { start, end } = self.state().stored(at)?.bounds(visibility);
+        let Range { start, end } = self.state().stored(topic_partition)?.bounds(visibility);
         Ok(Offset(start)..Offset(end))
     }
 
     async fn wait_beyond(
         &self,
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         offset: Offset,
         visibility: Visibility,
     ) -> Result<(), LogError> {
         self.check_there()?;
-        self.wait(|state| Ok(state.stored(at)?.bounds(visibility).end > offset.0)).await
+        self.wait(|state| Ok(state.stored(topic_partition)?.bounds(visibility).end > offset.0)).await
     }
 
-    fn retain_from(&self, reader: &str, at: TopicPartition, from: Offset) {
-        self.state().pins.push((reader.to_owned(), at, from));
+    fn retain_from(&self, reader: &str, topic_partition: TopicPartition, from: Offset) {
+        self.state().pins.push((reader.to_owned(), topic_partition, from));
     }
 
     fn atomic(&self) -> bool {

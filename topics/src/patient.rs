@@ -83,8 +83,8 @@ impl Topics for Patient {
         self.topics.append_new(batches).await
     }
 
-    fn decided(&self, at: TopicPartition, next: Offset) {
-        self.topics.decided(at, next);
+    fn decided(&self, topic_partition: TopicPartition, next: Offset) {
+        self.topics.decided(topic_partition, next);
     }
 
     async fn durable(&self, receipt: Receipt) -> Result<(), LogError> {
@@ -93,29 +93,33 @@ impl Topics for Patient {
 
     async fn read(
         &self,
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         from: Offset,
         bytes_max: usize,
         visibility: Visibility,
     ) -> Result<Chunk, LogError> {
-        self.wait(|| self.topics.read(at, from, bytes_max, visibility)).await
+        self.wait(|| self.topics.read(topic_partition, from, bytes_max, visibility)).await
     }
 
-    async fn bounds(&self, at: TopicPartition, visibility: Visibility) -> Result<Range<Offset>, LogError> {
-        self.wait(|| self.topics.bounds(at, visibility)).await
+    async fn bounds(
+        &self,
+        topic_partition: TopicPartition,
+        visibility: Visibility,
+    ) -> Result<Range<Offset>, LogError> {
+        self.wait(|| self.topics.bounds(topic_partition, visibility)).await
     }
 
     async fn wait_beyond(
         &self,
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         offset: Offset,
         visibility: Visibility,
     ) -> Result<(), LogError> {
-        self.wait(|| self.topics.wait_beyond(at, offset, visibility)).await
+        self.wait(|| self.topics.wait_beyond(topic_partition, offset, visibility)).await
     }
 
-    fn retain_from(&self, reader: &str, at: TopicPartition, from: Offset) {
-        self.topics.retain_from(reader, at, from);
+    fn retain_from(&self, reader: &str, topic_partition: TopicPartition, from: Offset) {
+        self.topics.retain_from(reader, topic_partition, from);
     }
 
     fn atomic(&self) -> bool {

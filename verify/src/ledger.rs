@@ -39,18 +39,20 @@ enum MovementKind {
 /// Reads all events of a partition and checks their levels.
 pub(super) async fn keep_ledger(
     topics: Arc<dyn Topics>,
-    at: TopicPartition,
+    topic_partition: TopicPartition,
     checkpoint: Arc<Checkpoint>,
 ) -> Result<(Rows, Report)> {
     let (mut ledger, mut report) = (Ledger::default(), Report::default());
-    let shown = checkpoint.partition(at).next;
-    let (mut records, mut number) = (Records::new(topics, at, Offset::ZERO).await?, 0);
+    let shown = checkpoint.partition(topic_partition).next;
+    let (mut records, mut number) = (Records::new(topics, topic_partition, Offset::ZERO).await?, 0);
     ledger.trimmed = records.trimmed;
     while let Some((offset, record)) = records.next().await? {
         let record = match Record::<StockEvent>::decode(&record) {
             Ok(record) => record,
             Err(error) => {
-                report.differences.add(|| format!("{at} offset {offset}: unreadable event: {error}"));
+                report
+                    .differences
+                    .add(|| format!("{topic_partition} offset {offset}: unreadable event: {error}"));
                 continue;
             }
         };
@@ -58,7 +60,7 @@ pub(super) async fn keep_ledger(
             continue;
         }
         number = record.header.number;
-        ledger.take(at, offset, &record.data, &mut report);
+        ledger.take(topic_partition, offset, &record.data, &mut report);
         if offset < shown {
             ledger.show(offset, &record.data);
         } else {
@@ -70,26 +72,35 @@ pub(super) async fn keep_ledger(
 }
 
 impl Ledger {
-    fn take(&mut self, at: TopicPartition, offset: Offset, event: &StockEvent, report: &mut Report) {
+    fn take(
+        &mut self,
+        topic_partition: TopicPartition,
+        offset: Offset,
+        event: &StockEvent,
+        report: &mut Report,
+    ) {
         match event {
             StockEvent::Received(changed) | StockEvent::Adjusted(changed) => {
-                self.change(at, offset, changed, report);
+                self.change(topic_partition, offset, changed, report);
             }
             StockEvent::Reserved(event) => {
-                self.move_all(at, offset, &event.lines, MovementKind::Reserved, report);
+                self.move_all(topic_partition, offset, &event.lines, MovementKind::Reserved, report);
                 if self.open.insert(event.order_id, units(&event.lines)).is_some() {
-                    report
-                        .differences
-                        .add(|| format!("{at} offset {offset}: order {} is reserved twice", event.order_id));
+                    report.differences.add(|| {
+                        format!(
+                            "{topic_partition} offset {offset}: order {} is reserved twice",
+                            event.order_id
+                        )
+                    });
                 }
             }
             StockEvent::Released(event) => {
-                self.move_all(at, offset, &event.lines, MovementKind::Released, report);
-                self.resolve(at, offset, event.order_id, units(&event.lines), report);
+                self.move_all(topic_partition, offset, &event.lines, MovementKind::Released, report);
+                self.resolve(topic_partition, offset, event.order_id, units(&event.lines), report);
             }
             StockEvent::Shipped(event) => {
-                self.move_all(at, offset, &event.lines, MovementKind::Shipped, report);
-                self.resolve(at, offset, event.order_id, units(&event.lines), report);
+                self.move_all(topic_partition, offset, &event.lines, MovementKind::Shipped, report);
+                self.resolve(topic_partition, offset, event.order_id, units(&event.lines), report);
             }
             StockEvent::ProductUpdated(event) => {
                 let first = if self.trimmed { event.levels } else { Levels::default() };
@@ -99,7 +110,13 @@ impl Ledger {
         }
     }
 
-    fn change(&mut self, at: TopicPartition, offset: Offset, changed: &StockChanged, report: &mut Report) {
+    fn change(
+        &mut self,
+        topic_partition: TopicPartition,
+        offset: Offset,
+        changed: &StockChanged,
+        report: &mut Report,
+    ) {
         let before = self.levels.get(&changed.sku).copied().unwrap_or_default();
         let units = changed.delta.unsigned_abs();
         let expected = if changed.delta >= 0 {
@@ -108,12 +125,12 @@ impl Ledger {
             let available = before.available.checked_sub(units);
             available.map(|available| Levels { available, written_off: before.written_off + units, ..before })
         };
-        self.set(at, offset, &changed.sku, expected, changed.levels, report);
+        self.set(topic_partition, offset, &changed.sku, expected, changed.levels, report);
     }
 
     fn move_all(
         &mut self,
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         offset: Offset,
         lines: &[Movement],
         moved: MovementKind,
@@ -122,13 +139,13 @@ impl Ledger {
         for line in lines {
             let before = self.levels.get(&line.sku).copied().unwrap_or_default();
             let expected = after(before, u64::from(line.quantity), moved);
-            self.set(at, offset, &line.sku, expected, line.levels, report);
+            self.set(topic_partition, offset, &line.sku, expected, line.levels, report);
         }
     }
 
     fn set(
         &mut self,
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         offset: Offset,
         sku: &Sku,
         expected: Option<Levels>,
@@ -138,13 +155,20 @@ impl Ledger {
         let given = self.trimmed && !self.levels.contains_key(sku);
         if !(given || expected == Some(there)) || !there.balance() {
             report.differences.add(|| {
-                format!("{at} offset {offset}: SKU {sku} has levels {there:?}, what moved gives {expected:?}")
+                format!("{topic_partition} offset {offset}: SKU {sku} has levels {there:?}, what moved gives {expected:?}")
             });
         }
         self.levels.insert(sku.clone(), there);
     }
 
-    fn resolve(&mut self, at: TopicPartition, offset: Offset, id: OrderId, units: u64, report: &mut Report) {
+    fn resolve(
+        &mut self,
+        topic_partition: TopicPartition,
+        offset: Offset,
+        id: OrderId,
+        units: u64,
+        report: &mut Report,
+    ) {
         let open = self.open.get(&id).copied();
         if open.is_none() && self.trimmed {
             return;
@@ -155,7 +179,7 @@ impl Ledger {
             Some(left) => drop(self.open.insert(id, left)),
             None => report.differences.add(|| {
                 format!(
-                    "{at} offset {offset}: {units} units of order {id} are resolved that it does not hold"
+                    "{topic_partition} offset {offset}: {units} units of order {id} are resolved that it does not hold"
                 )
             }),
         }

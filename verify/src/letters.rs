@@ -26,19 +26,19 @@ struct LettersSeen {
 /// Checks all dead letters of the log.
 pub(super) async fn compare_letters(topics: Arc<dyn Topics>, unreadable: &Unreadable) -> Result<Report> {
     let mut report = Report::default();
-    let at = TopicPartition { topic: Topic::DeadLetters, partition: Partition(0) };
+    let topic_partition = TopicPartition { topic: Topic::DeadLetters, partition: Partition(0) };
     if topics.partitions(Topic::DeadLetters) == 0 {
         return Ok(report);
     }
-    let mut records = Records::new(topics.clone(), at, Offset::ZERO).await?;
+    let mut records = Records::new(topics.clone(), topic_partition, Offset::ZERO).await?;
     let mut seen: BTreeMap<TopicPartition, LettersSeen> = BTreeMap::new();
     while let Some((offset, record)) = records.next().await? {
         let Some((letter, about)) = read(&record) else {
-            report.differences.add(|| format!("{at} offset {offset}: unreadable letter"));
+            report.differences.add(|| format!("{topic_partition} offset {offset}: unreadable letter"));
             continue;
         };
         report.letters += 1;
-        compare_bytes(&*topics, at, offset, &letter, about, &mut report).await?;
+        compare_bytes(&*topics, topic_partition, offset, &letter, about, &mut report).await?;
         let seen = seen.entry(about).or_default();
         // A crash may have led to a repeat of the letter, which is skipped.
         if letter.reader == PROCESSOR && seen.last.is_none_or(|last| letter.offset > last) {
@@ -54,7 +54,7 @@ pub(super) async fn compare_letters(topics: Arc<dyn Topics>, unreadable: &Unread
         if there != *should {
             report.differences.add(|| {
                 let (has, should) = (there.number, should.number);
-                format!("{at} has {has} letters about {input}, of {should} commands there that cannot be read, or others")
+                format!("{topic_partition} has {has} letters about {input}, of {should} commands there that cannot be read, or others")
             });
         }
     }
@@ -70,7 +70,7 @@ fn read(record: &Bytes) -> Option<(DeadLetter, TopicPartition)> {
 /// Compares the bytes in a letter with the record at the offset that it names.
 async fn compare_bytes(
     topics: &dyn Topics,
-    at: TopicPartition,
+    topic_partition: TopicPartition,
     offset: Offset,
     letter: &DeadLetter,
     about: TopicPartition,
@@ -79,7 +79,7 @@ async fn compare_bytes(
     if about.partition.0 >= topics.partitions(about.topic) {
         report
             .differences
-            .add(|| format!("{at} offset {offset}: a letter about {about}, which is not there"));
+            .add(|| format!("{topic_partition} offset {offset}: a letter about {about}, which is not there"));
         return Ok(());
     }
     let bounds = topics.bounds(about, Visibility::Accepted).await?;
@@ -91,7 +91,7 @@ async fn compare_bytes(
     if chunk.records.first() != letter.bytes.bytes().as_ref() {
         let place = letter.offset;
         report.differences.add(|| {
-            format!("{at} offset {offset}: the letter about {about} offset {place} has not the bytes there")
+            format!("{topic_partition} offset {offset}: the letter about {about} offset {place} has not the bytes there")
         });
     }
     Ok(())

@@ -45,37 +45,41 @@ pub(super) struct Sent {
 /// Checks the numbers of every source in a partition of commands, and that processors sent the right messages to it.
 pub(super) async fn compare_messages(
     topics: Arc<dyn Topics>,
-    at: TopicPartition,
+    topic_partition: TopicPartition,
     sent: Arc<Sent>,
 ) -> Result<Report> {
-    let mut records = Records::new(topics, at, Offset::ZERO).await?;
+    let mut records = Records::new(topics, topic_partition, Offset::ZERO).await?;
     if records.trimmed {
         return Ok(Report::default());
     }
-    let mut arrivals =
-        Arrivals { at, sources: Sources::default(), repeats: Repeats::default(), report: Report::default() };
+    let mut arrivals = Arrivals {
+        topic_partition,
+        sources: Sources::default(),
+        repeats: Repeats::default(),
+        report: Report::default(),
+    };
     let mut received = SequenceDigests::new();
     while let Some((offset, record)) = records.next().await? {
         let header = match RawRecord::decode(&record) {
             Ok(RawRecord { header, .. }) => header,
             Err(error) => {
                 let differences = &mut arrivals.report.differences;
-                differences.add(|| format!("{at} offset {offset}: unreadable header: {error}"));
+                differences.add(|| format!("{topic_partition} offset {offset}: unreadable header: {error}"));
                 continue;
             }
         };
         if arrivals.take(offset, &header, &record) && !header.source.is_transient() {
-            received.entry((header.source, at)).or_default().add(&record);
+            received.entry((header.source, topic_partition)).or_default().add(&record);
         }
     }
     let mut report = arrivals.report;
-    compare(at, &sent, &received, &mut report);
+    compare(topic_partition, &sent, &received, &mut report);
     Ok(report)
 }
 
 /// The records read so far from a partition, by source.
 struct Arrivals {
-    at: TopicPartition,
+    topic_partition: TopicPartition,
     sources: Sources,
     repeats: Repeats,
     report: Report,
@@ -84,7 +88,7 @@ struct Arrivals {
 impl Arrivals {
     /// Takes a record and reports a gap or a differing repeat. Returns whether the record is new.
     fn take(&mut self, offset: Offset, header: &RecordHeader, record: &[u8]) -> bool {
-        let (at, differences) = (self.at, &mut self.report.differences);
+        let (topic_partition, differences) = (self.topic_partition, &mut self.report.differences);
         let (source, found) = (header.source.as_str(), header.number);
         match self.sources.arrival(header) {
             Arrival::Repeat => {
@@ -93,14 +97,14 @@ impl Arrivals {
                     Repeat::Forgotten => self.report.unchecked += 1,
                     Repeat::Other => differences.add(|| {
                         format!(
-                            "{at} offset {offset}: number {found} of `{source}` comes again with other bytes"
+                            "{topic_partition} offset {offset}: number {found} of `{source}` comes again with other bytes"
                         )
                     }),
                 }
                 return false;
             }
             Arrival::Gap { expected } => differences.add(|| {
-                format!("{at} offset {offset}: `{source}` jumps to number {found}, expected {expected}")
+                format!("{topic_partition} offset {offset}: `{source}` jumps to number {found}, expected {expected}")
             }),
             Arrival::Next => {}
         }
@@ -110,19 +114,19 @@ impl Arrivals {
     }
 }
 
-fn compare(at: TopicPartition, sent: &Sent, received: &SequenceDigests, report: &mut Report) {
+fn compare(topic_partition: TopicPartition, sent: &Sent, received: &SequenceDigests, report: &mut Report) {
     let to_here = |digests: &SequenceDigests| -> Vec<Source> {
-        digests.keys().filter(|(_, to)| *to == at).map(|(source, _)| source.clone()).collect()
+        digests.keys().filter(|(_, to)| *to == topic_partition).map(|(source, _)| source.clone()).collect()
     };
     let sources: BTreeSet<Source> = to_here(&sent.digests).into_iter().chain(to_here(received)).collect();
     for source in sources.into_iter().filter(|source| sent.known.contains(source)) {
-        let key = (source, at);
+        let key = (source, topic_partition);
         let digest = |digests: &SequenceDigests| digests.get(&key).copied().unwrap_or_default();
         let (there, should) = (digest(received), digest(&sent.digests));
         if there != should {
             report.differences.add(|| {
                 let (source, has, should) = (key.0.as_str(), there.number, should.number);
-                format!("{at} has {has} messages from {source}, of {should} that follow from its commands, or others")
+                format!("{topic_partition} has {has} messages from {source}, of {should} that follow from its commands, or others")
             });
         }
     }

@@ -33,7 +33,8 @@ pub(super) async fn compare_processors(subject: &Subject, report: &mut Report) -
     let commands = [Topic::OrdersCommands, Topic::StockCommands]
         .into_iter()
         .flat_map(|topic| partitions_of(&**topics, topic));
-    let jobs = commands.map(|at| compare_messages(topics.clone(), at, sent.clone()));
+    let jobs =
+        commands.map(|topic_partition| compare_messages(topics.clone(), topic_partition, sent.clone()));
     for messages in parallel::all(jobs).await? {
         report.absorb(messages);
     }
@@ -47,21 +48,33 @@ async fn decide_orders(subject: &Subject) -> Result<Vec<Decided<Orders>>> {
         stock_partitions: topics.partitions(Topic::StockCommands),
         keys_max: rules.keys_max,
     };
-    let jobs = partitions_of(&**topics, Topic::OrdersCommands)
-        .map(|at| decide_again(topics.clone(), processor.clone(), at.partition, snapshots(subject, at)));
+    let jobs = partitions_of(&**topics, Topic::OrdersCommands).map(|topic_partition| {
+        decide_again(
+            topics.clone(),
+            processor.clone(),
+            topic_partition.partition,
+            snapshots(subject, topic_partition),
+        )
+    });
     parallel::all(jobs).await
 }
 
 async fn decide_stock(subject: &Subject) -> Result<Vec<Decided<Stock>>> {
     let Subject { topics, rules, .. } = subject;
-    let processor = |at: TopicPartition| StockProcessor {
-        partition: at.partition,
+    let processor = |topic_partition: TopicPartition| StockProcessor {
+        partition: topic_partition.partition,
         order_partitions: topics.partitions(Topic::OrdersCommands),
         keys_max: rules.keys_max,
         resolved_max: rules.resolved_max,
     };
-    let jobs = partitions_of(&**topics, Topic::StockCommands)
-        .map(|at| decide_again(topics.clone(), processor(at), at.partition, snapshots(subject, at)));
+    let jobs = partitions_of(&**topics, Topic::StockCommands).map(|topic_partition| {
+        decide_again(
+            topics.clone(),
+            processor(topic_partition),
+            topic_partition.partition,
+            snapshots(subject, topic_partition),
+        )
+    });
     parallel::all(jobs).await
 }
 

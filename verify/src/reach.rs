@@ -22,13 +22,13 @@ impl Reach {
     pub(super) async fn of(topics: &dyn Topics, topic: Topic, checkpoint: &Checkpoint) -> Result<Self> {
         let partitions = topics.partitions(topic);
         let (mut trimmed, mut ahead) = (BTreeSet::new(), BTreeSet::new());
-        for at in partitions_of(topics, topic) {
-            let bounds = topics.bounds(at, Visibility::Accepted).await?;
+        for topic_partition in partitions_of(topics, topic) {
+            let bounds = topics.bounds(topic_partition, Visibility::Accepted).await?;
             if bounds.start > Offset::ZERO {
-                trimmed.insert(at.partition);
+                trimmed.insert(topic_partition.partition);
             }
-            if checkpoint.partition(at).next > bounds.end {
-                ahead.insert(at.partition);
+            if checkpoint.partition(topic_partition).next > bounds.end {
+                ahead.insert(topic_partition.partition);
             }
         }
         Ok(Self { topic, partitions, trimmed, ahead })

@@ -12,7 +12,7 @@ const READ_BYTES: usize = 1 << 20;
 /// The records of a partition, in the order of their offsets.
 pub(super) struct Records {
     topics: Arc<dyn Topics>,
-    at: TopicPartition,
+    topic_partition: TopicPartition,
     next: Offset,
     /// Whether retention has removed the partition's beginning.
     pub(super) trimmed: bool,
@@ -21,16 +21,21 @@ pub(super) struct Records {
 
 impl Records {
     /// Reads from the offset `from` on, or from the first record that is left.
-    pub(super) async fn new(topics: Arc<dyn Topics>, at: TopicPartition, from: Offset) -> Result<Self> {
-        let start = topics.bounds(at, Visibility::Accepted).await?.start;
+    pub(super) async fn new(
+        topics: Arc<dyn Topics>,
+        topic_partition: TopicPartition,
+        from: Offset,
+    ) -> Result<Self> {
+        let start = topics.bounds(topic_partition, Visibility::Accepted).await?.start;
         let trimmed = start > Offset::ZERO;
-        Ok(Self { topics, at, next: from.max(start), trimmed, chunk: VecDeque::new() })
+        Ok(Self { topics, topic_partition, next: from.max(start), trimmed, chunk: VecDeque::new() })
     }
 
     /// The next record and its offset; `None` at the end.
     pub(super) async fn next(&mut self) -> Result<Option<(Offset, Bytes)>> {
         if self.chunk.is_empty() {
-            let chunk = self.topics.read(self.at, self.next, READ_BYTES, Visibility::Accepted).await?;
+            let chunk =
+                self.topics.read(self.topic_partition, self.next, READ_BYTES, Visibility::Accepted).await?;
             self.chunk = chunk.records.into();
         }
         let Some(record) = self.chunk.pop_front() else { return Ok(None) };

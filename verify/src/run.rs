@@ -122,7 +122,7 @@ async fn read_stock(
     report: &mut Report,
 ) -> Result<Rows> {
     let jobs = partitions_of(&**topics, Topic::StockEvents)
-        .map(|at| keep_ledger(topics.clone(), at, checkpoint.clone()));
+        .map(|topic_partition| keep_ledger(topics.clone(), topic_partition, checkpoint.clone()));
     let mut all = Rows::new();
     for (rows, found) in parallel::all(jobs).await? {
         all.extend(rows);
@@ -138,8 +138,9 @@ async fn sort_orders(
     report: &mut Report,
 ) -> Result<Sorted> {
     let sorter: SharedSorter = Arc::new(Mutex::new(Sorter::new(&resources.scratch, resources.sort_bytes)));
-    let jobs = partitions_of(&**topics, Topic::OrdersEvents)
-        .map(|at| read_changes(topics.clone(), at, checkpoint.clone(), sorter.clone()));
+    let jobs = partitions_of(&**topics, Topic::OrdersEvents).map(|topic_partition| {
+        read_changes(topics.clone(), topic_partition, checkpoint.clone(), sorter.clone())
+    });
     for found in parallel::all(jobs).await? {
         report.absorb(found);
     }

@@ -77,9 +77,9 @@ impl KeptSnapshots {
     /// Takes note that the next event is at `offset`. A snapshot that continues after that offset would lose the
     /// event.
     pub(super) fn pass(&mut self, offset: Offset, report: &mut Report) {
-        let Some((resumes, at)) = self.resumes.take() else { return };
+        let Some((resumes, topic_partition)) = self.resumes.take() else { return };
         if resumes > offset {
-            let path = self.snapshots.location(at);
+            let path = self.snapshots.location(topic_partition);
             report.differences.add(|| {
                 format!("damaged snapshot {path}: it goes on at event offset {resumes}, past the event at {offset}")
             });

@@ -24,7 +24,7 @@ pub(super) struct WrittenEvent {
 
 /// The events of a partition without repeats. Repeats are compared with the events they repeat.
 pub(super) struct Written {
-    at: TopicPartition,
+    topic_partition: TopicPartition,
     records: Records,
     repeats: Repeats,
     /// The number of the last event that was returned.
@@ -36,16 +36,16 @@ pub(super) struct Written {
 }
 
 impl Written {
-    /// Reads the events of `at` from the offset `next` on. `number` is the number of the last event before that
+    /// Reads the events of `topic_partition` from the offset `next` on. `number` is the number of the last event before that
     /// offset.
     pub(super) async fn new(
         topics: Arc<dyn Topics>,
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         next: Offset,
         number: u64,
     ) -> Result<Self> {
-        let records = Records::new(topics, at, next).await?;
-        Ok(Self { at, records, repeats: Repeats::default(), number, next, ended: false })
+        let records = Records::new(topics, topic_partition, next).await?;
+        Ok(Self { topic_partition, records, repeats: Repeats::default(), number, next, ended: false })
     }
 
     /// The next event; `None` at the end.
@@ -64,10 +64,12 @@ impl Written {
                 Repeat::Same => {}
                 Repeat::Forgotten => report.unchecked += 1,
                 Repeat::Other => {
-                    let (at, number) = (self.at, header.number);
-                    report
-                        .differences
-                        .add(|| format!("{at} offset {offset}: event {number} comes again with other bytes"));
+                    let (topic_partition, number) = (self.topic_partition, header.number);
+                    report.differences.add(|| {
+                        format!(
+                            "{topic_partition} offset {offset}: event {number} comes again with other bytes"
+                        )
+                    });
                 }
             }
         }

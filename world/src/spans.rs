@@ -57,12 +57,12 @@ impl Span {
         parent: TraceParent,
         name: &'static str,
         (start, end): (Timestamp, Timestamp),
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         offset: Offset,
     ) -> Self {
         let attributes = vec![
-            ("messaging.destination.name", at.topic.as_str().into()),
-            ("messaging.destination.partition.id", Value::Text(at.partition.to_string())),
+            ("messaging.destination.name", topic_partition.topic.as_str().into()),
+            ("messaging.destination.partition.id", Value::Text(topic_partition.partition.to_string())),
             ("orderflow.offset", offset.0.into()),
         ];
         Self { parent, id: None, name, is_server: false, start, end, attributes, failed: false }

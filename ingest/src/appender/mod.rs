@@ -35,7 +35,7 @@ pub struct Appender {
 impl Appender {
     /// Starts the task of one partition. Once `stopping` is cancelled, the task appends what was submitted and ends.
     pub fn start(
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         world: &Arc<dyn World>,
         topics: Arc<dyn Topics>,
         decisions: Arc<Decisions>,
@@ -46,7 +46,8 @@ impl Appender {
         let (sender, receiver) = mpsc::channel(settings.queue_requests_max.max(1));
         let bytes_max =
             u32::try_from(settings.queue_bytes_max).unwrap_or(u32::MAX >> 4).clamp(1, u32::MAX >> 4);
-        let task = AppendTask::new(at, world.clone(), topics, decisions, receiver, settings, stopping);
+        let task =
+            AppendTask::new(topic_partition, world.clone(), topics, decisions, receiver, settings, stopping);
         world.spawn(Box::pin(tasks.track_future(task.run())));
         Self { sender, bytes: Arc::new(Semaphore::new(bytes_max as usize)), bytes_max }
     }

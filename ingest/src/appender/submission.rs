@@ -70,7 +70,7 @@ impl EncodedCommands {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppendedCommands {
     /// The partition that the commands are in.
-    pub at: TopicPartition,
+    pub topic_partition: TopicPartition,
     /// The offset of the first command.
     pub first: Offset,
     /// The number of commands. Their offsets are contiguous.
@@ -132,7 +132,9 @@ impl From<Refusal> for Problem {
                 Self::unavailable("log-unavailable", "the log cannot be reached; nothing was written", 1)
             }
             Refusal::Refused(why) => Self::internal(format_args!("the log refused an append: {why}")),
-            Refusal::NoSuchPartition(at) => Self::internal(format_args!("the log has no partition {at}")),
+            Refusal::NoSuchPartition(topic_partition) => {
+                Self::internal(format_args!("the log has no partition {topic_partition}"))
+            }
         };
         metrics::counter!(crate::metrics::REFUSALS.name, "type" => problem.slug().to_owned()).increment(1);
         problem

@@ -29,7 +29,7 @@ const FIRST_COPY_BYTES: usize = 256 << 10;
 const ENVELOPE_BYTES: usize = 256;
 
 pub(super) struct AppendTask {
-    at: TopicPartition,
+    topic_partition: TopicPartition,
     world: Arc<dyn World>,
     topics: Arc<dyn Topics>,
     decisions: Arc<Decisions>,
@@ -58,7 +58,7 @@ enum AppendOutcome {
 
 impl AppendTask {
     pub fn new(
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         world: Arc<dyn World>,
         topics: Arc<dyn Topics>,
         decisions: Arc<Decisions>,
@@ -67,7 +67,7 @@ impl AppendTask {
         stopping: CancellationToken,
     ) -> Self {
         Self {
-            at,
+            topic_partition,
             topics,
             decisions,
             receiver,
@@ -79,16 +79,16 @@ impl AppendTask {
             retry_max: Duration::from_millis(settings.append_retry_ms_max),
             pause_max: Duration::from_millis(settings.append_pause_ms_max),
             stopping,
-            commands_appended: metrics::counter!(names::COMMANDS.name, "topic" => at.topic.as_str()),
+            commands_appended: metrics::counter!(names::COMMANDS.name, "topic" => topic_partition.topic.as_str()),
             append_records: metrics::histogram!(names::APPEND_RECORDS.name),
         }
     }
 
-    #[instrument(name = "append", skip_all, fields(at = %self.at))]
+    #[instrument(name = "append", skip_all, fields(topic_partition = %self.topic_partition))]
     pub async fn run(mut self) {
         // No command is appended before the events are being read, or its decision could be missed.
-        self.decisions.ready(self.at).await;
-        let bounds = self.topics.bounds(self.at, Visibility::Accepted).await;
+        self.decisions.ready(self.topic_partition).await;
+        let bounds = self.topics.bounds(self.topic_partition, Visibility::Accepted).await;
         self.earliest = bounds.map(|bounds| bounds.end).unwrap_or_default();
         while let Some(batch) = self.gather().await {
             self.append_all(batch).await;
@@ -173,7 +173,7 @@ impl AppendTask {
         let mut pause = self.pause_max / 100;
         let mut unsure = false;
         loop {
-            let batch = Batch { at: self.at, records: records.clone() };
+            let batch = Batch { topic_partition: self.topic_partition, records: records.clone() };
             match self.topics.append_new(vec![batch]).await {
                 Ok(appended) => {
                     let found = appended.offsets.first().copied().expect("one batch has one first offset");
@@ -207,7 +207,7 @@ impl AppendTask {
     async fn first_copy(&self, records: &[Bytes], found: Offset) -> Option<Offset> {
         let mut from = self.earliest;
         while from < found {
-            match self.topics.read(self.at, from, FIRST_COPY_BYTES, Visibility::Accepted).await {
+            match self.topics.read(self.topic_partition, from, FIRST_COPY_BYTES, Visibility::Accepted).await {
                 Ok(chunk) => {
                     let copy = chunk.records.iter().position(|record| records.first() == Some(record));
                     if let Some(index) = copy {
@@ -233,7 +233,14 @@ impl AppendTask {
         for submission in batch {
             let count = submission.commands.len();
             let (source, number) = (self.numbering.source().clone(), self.numbering.next());
-            let appended = AppendedCommands { at: self.at, first, count, receipt, source, number };
+            let appended = AppendedCommands {
+                topic_partition: self.topic_partition,
+                first,
+                count,
+                receipt,
+                source,
+                number,
+            };
             self.numbering.take(count, time);
             first = Offset(first.0 + count as u64);
             self.earliest = self.earliest.max(first);
@@ -250,7 +257,8 @@ impl AppendTask {
     fn record_span(&self, traceparent: Option<TraceParent>, start: Timestamp, commands: &AppendedCommands) {
         let Some(parent) = spans::recorded(traceparent.as_ref()) else { return };
         let took = (start, self.world.now());
-        let span = Span::of_records(parent.clone(), "append commands", took, self.at, commands.first);
+        let span =
+            Span::of_records(parent.clone(), "append commands", took, self.topic_partition, commands.first);
         spans::record(span.with("messaging.batch.message_count", commands.count as u64));
     }
 
@@ -258,7 +266,8 @@ impl AppendTask {
     fn unregister_waiters(&self, batch: &mut [Submission]) {
         let mut number = self.numbering.next();
         for submission in batch {
-            submission.waiter = self.decisions.unregister(self.at, self.numbering.source(), number);
+            submission.waiter =
+                self.decisions.unregister(self.topic_partition, self.numbering.source(), number);
             number += submission.commands.len() as u64;
         }
     }
@@ -268,7 +277,7 @@ fn refusal(rejection: AppendRejection) -> Refusal {
     match rejection {
         AppendRejection::Full(_) => Refusal::Full,
         AppendRejection::TooLarge { limit } => Refusal::TooLarge { limit },
-        AppendRejection::NoSuchPartition(at) => Refusal::NoSuchPartition(at),
+        AppendRejection::NoSuchPartition(topic_partition) => Refusal::NoSuchPartition(topic_partition),
         AppendRejection::Closed => Refusal::Unavailable,
         AppendRejection::Unavailable(_) => Refusal::Away,
         AppendRejection::Refused(why) => Refusal::Refused(why),

@@ -132,10 +132,11 @@ impl Decisions {
             waiters_gauge: metrics::gauge!(names::WAITERS.name),
         });
         for topic in [Topic::OrdersEvents, Topic::StockEvents] {
-            for at in orderflow_topics::partitions_of(&**topics, topic) {
+            for topic_partition in orderflow_topics::partitions_of(&**topics, topic) {
                 let (topics, decisions) = (Arc::clone(topics), Arc::clone(&decisions));
                 let lifecycle = Arc::clone(lifecycle);
-                let reader = DecisionReader { at, topics, feed: feed.clone(), decisions, lifecycle };
+                let reader =
+                    DecisionReader { topic_partition, topics, feed: feed.clone(), decisions, lifecycle };
                 world.spawn(Box::pin(tasks.track_future(reader.run(stopping.clone()))));
             }
         }

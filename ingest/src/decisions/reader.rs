@@ -15,7 +15,7 @@ use super::{
 };
 
 pub(super) struct DecisionReader {
-    pub at: TopicPartition,
+    pub topic_partition: TopicPartition,
     pub topics: Arc<dyn Topics>,
     pub feed: Feed,
     pub decisions: Arc<Decisions>,
@@ -25,11 +25,11 @@ pub(super) struct DecisionReader {
 impl DecisionReader {
     /// Reads until it is stopped or the log fails. The requests that are still waiting then learn that no decision will
     /// come.
-    #[instrument(name = "decisions", skip_all, fields(at = %self.at))]
+    #[instrument(name = "decisions", skip_all, fields(topic_partition = %self.topic_partition))]
     pub async fn run(self, stopping: CancellationToken) {
         let read = async {
             let mut from = self.end().await?;
-            self.decisions.watched(self.at).ready.cancel();
+            self.decisions.watched(self.topic_partition).ready.cancel();
             loop {
                 from = self.step(from).await?;
             }
@@ -41,26 +41,26 @@ impl DecisionReader {
                 error!(%error, "decisions cannot be read any more");
             }
         }
-        self.decisions.watched(self.at).ready.cancel();
-        self.decisions.lock(self.at).clear();
+        self.decisions.watched(self.topic_partition).ready.cancel();
+        self.decisions.lock(self.topic_partition).clear();
     }
 
     async fn end(&self) -> Result<Offset, LogError> {
-        Ok(self.topics.bounds(self.at, Visibility::Durable).await?.end)
+        Ok(self.topics.bounds(self.topic_partition, Visibility::Durable).await?.end)
     }
 
     /// Waits for events at or beyond `from`, handles them, and returns the offset to continue from.
     async fn step(&self, from: Offset) -> Result<Offset, LogError> {
-        self.topics.wait_beyond(self.at, from, Visibility::Durable).await?;
-        if self.decisions.lock(self.at).is_empty() {
+        self.topics.wait_beyond(self.topic_partition, from, Visibility::Durable).await?;
+        if self.decisions.lock(self.topic_partition).is_empty() {
             let end = self.end().await?;
             // The command of a waiter that registers after this check has not been appended yet. Its decision is
             // therefore beyond the end that was read.
-            if self.decisions.lock(self.at).is_empty() {
+            if self.decisions.lock(self.topic_partition).is_empty() {
                 return Ok(end);
             }
         }
-        match self.feed.read(self.at, from).await {
+        match self.feed.read(self.topic_partition, from).await {
             Ok(entries) => {
                 for entry in entries.iter() {
                     self.observe(entry);
@@ -76,8 +76,8 @@ impl DecisionReader {
     fn observe(&self, entry: &FeedEntry) {
         let FeedEntry::Event(record) = entry else { return };
         let Some(cause) = &record.header.cause else { return };
-        let waiter = self.decisions.lock(self.at).take_command(&cause.source, cause.number);
-        if self.at.topic == Topic::StockEvents {
+        let waiter = self.decisions.lock(self.topic_partition).take_command(&cause.source, cause.number);
+        if self.topic_partition.topic == Topic::StockEvents {
             self.observe_stock(record, waiter);
         } else {
             self.observe_order(record, waiter);
@@ -112,7 +112,7 @@ impl DecisionReader {
             Verdict::Decided => waiter.complete(decision(matches!(event, OrderEvent::Repeated(_)))),
             Verdict::Follow { order, replayed } => {
                 waiter.replayed = replayed;
-                self.decisions.lock(self.at).follow(order, waiter);
+                self.decisions.lock(self.topic_partition).follow(order, waiter);
             }
         }
     }
@@ -121,11 +121,11 @@ impl DecisionReader {
     fn followers(&self, record: &EventRecord) -> Vec<RegisteredWaiter> {
         let change = Change::ALL.into_iter().find(|change| change.kind() == record.kind);
         let changes = change.is_some_and(|change| change != Change::Created);
-        if !changes || !self.decisions.lock(self.at).follow_orders() {
+        if !changes || !self.decisions.lock(self.topic_partition).follow_orders() {
             return Vec::new();
         }
         order_of(record.data())
-            .map(|order| self.decisions.lock(self.at).take_order(order))
+            .map(|order| self.decisions.lock(self.topic_partition).take_order(order))
             .unwrap_or_default()
     }
 }

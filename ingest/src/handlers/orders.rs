@@ -32,22 +32,25 @@ pub async fn place(
     let owner = Owner::of(&caller)?;
     let command = validate::place(request, key, &owner, &caller, Uuid::now_v7())?;
     let (id, keyed) = (command.order_id, command.idempotency.is_some());
-    let at = ingest.partition_of_order(id);
+    let topic_partition = ingest.partition_of_order(id);
     let command = EncodedCommands::of(&OrderCommand::Place(command));
     // With a key, the order may be one that was placed before, and only the decision tells which.
     if respond_async && !keyed {
-        let appended = ingest.append(at, command, Some(trace)).await?;
-        return Ok(answers::as_preferred(answers::accepted(id, &Position::of(at, appended.first))));
+        let appended = ingest.append(topic_partition, command, Some(trace)).await?;
+        return Ok(answers::as_preferred(answers::accepted(
+            id,
+            &Position::of(topic_partition, appended.first),
+        )));
     }
-    let (appended, decision) = ingest.decide(at, command, Some(trace)).await?;
+    let (appended, decision) = ingest.decide(topic_partition, command, Some(trace)).await?;
     match decision {
-        None => Ok(answers::accepted(id, &Position::of(at, appended.first))),
+        None => Ok(answers::accepted(id, &Position::of(topic_partition, appended.first))),
         Some(decision) if respond_async => {
-            let seen = answers::seen(at, decision.cause);
+            let seen = answers::seen(topic_partition, decision.cause);
             which(decision, &seen).map(answers::as_preferred)
         }
         Some(Decision { cause, replayed, event }) => {
-            answer(&ingest, event, replayed, &answers::seen(at, cause)).await
+            answer(&ingest, event, replayed, &answers::seen(topic_partition, cause)).await
         }
     }
 }

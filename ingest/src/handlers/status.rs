@@ -102,14 +102,18 @@ async fn carry_out(
     trace: TraceParent,
 ) -> Result<Response, Problem> {
     let id = command.order_id;
-    let at = ingest.partition_of_order(id);
+    let topic_partition = ingest.partition_of_order(id);
     let (appended, decision) = ingest
-        .decide(at, EncodedCommands::of(&OrderCommand::ChangeStatus(command.clone())), Some(trace))
+        .decide(
+            topic_partition,
+            EncodedCommands::of(&OrderCommand::ChangeStatus(command.clone())),
+            Some(trace),
+        )
         .await?;
     let Some(Decision { cause, event, .. }) = decision else {
-        return Ok(answers::accepted(id, &Position::of(at, appended.first)));
+        return Ok(answers::accepted(id, &Position::of(topic_partition, appended.first)));
     };
-    let seen = answers::seen(at, cause);
+    let seen = answers::seen(topic_partition, cause);
     let DecidedEvent::Order(event) = event else { return Err(answers::unexpected("an event of stock")) };
     match *event {
         OrderEvent::Changed(_, event) => Ok(answers::changed(&event.order, &seen)),

@@ -61,13 +61,14 @@ pub async fn carry_out(
     command: &StockCommand,
     trace: TraceParent,
 ) -> Result<Response, Problem> {
-    let at = ingest.partition_of_sku(sku);
-    let (appended, decision) = ingest.decide(at, EncodedCommands::of(command), Some(trace)).await?;
+    let topic_partition = ingest.partition_of_sku(sku);
+    let (appended, decision) =
+        ingest.decide(topic_partition, EncodedCommands::of(command), Some(trace)).await?;
     let Some(Decision { cause, replayed, event }) = decision else {
         let body = json(StatusCode::ACCEPTED, &serde_json::json!({ "sku": sku }));
-        return Ok(with_position(&Position::of(at, appended.first), body));
+        return Ok(with_position(&Position::of(topic_partition, appended.first), body));
     };
-    let seen = answers::seen(at, cause);
+    let seen = answers::seen(topic_partition, cause);
     let DecidedEvent::Stock(event) = event else { return Err(answers::unexpected("an event of an order")) };
     let mut response = answer(*event, &seen)?;
     if replayed {

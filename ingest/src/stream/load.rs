@@ -84,8 +84,8 @@ impl<'a> Load<'a> {
         if self.under_way.len() >= self.ingest.settings.stream_appends_max.max(1) {
             self.settle_one().await?;
         }
-        let at = TopicPartition { topic: self.topic, partition };
-        let answer = self.ingest.appender(at).submit(group, Some(self.trace.clone())).await?;
+        let topic_partition = TopicPartition { topic: self.topic, partition };
+        let answer = self.ingest.appender(topic_partition).submit(group, Some(self.trace.clone())).await?;
         self.under_way.push_back(answer);
         Ok(())
     }
@@ -94,7 +94,7 @@ impl<'a> Load<'a> {
         let Some(answer) = self.under_way.pop_front() else { return Ok(()) };
         let appended = answer.await.unwrap_or(Err(Refusal::Unavailable))?;
         self.accepted += appended.count as u64;
-        self.position.reach(appended.at, appended.last());
+        self.position.reach(appended.topic_partition, appended.last());
         let later = self.last.as_ref().is_none_or(|last| last.receipt < appended.receipt);
         if later {
             self.last = Some(appended);

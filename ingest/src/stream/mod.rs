@@ -61,8 +61,8 @@ pub async fn orders(
             return Err(Problem::invalid(vec![FieldError::new("/idempotency_key", "is missing")]));
         }
         let command = validate::place(request, derived, &Owner::Named, &caller, Uuid::now_v7())?;
-        let at = ingest.partition_of_order(command.order_id);
-        Ok((at.partition, OrderCommand::Place(command)))
+        let topic_partition = ingest.partition_of_order(command.order_id);
+        Ok((topic_partition.partition, OrderCommand::Place(command)))
     };
     take(&ingest, Topic::OrdersCommands, trace, request, read).await
 }
@@ -82,8 +82,8 @@ pub async fn receipts(
         let line = body::parse::<ReceiptLine>(line)?;
         let derived = key.as_ref().map(|key| fingerprint::key_of_line(key, number));
         let command = validate::receive_line(line, derived, &caller)?;
-        let at = ingest.partition_of_sku(&command.sku);
-        Ok((at.partition, StockCommand::Receive(command)))
+        let topic_partition = ingest.partition_of_sku(&command.sku);
+        Ok((topic_partition.partition, StockCommand::Receive(command)))
     };
     take(&ingest, Topic::StockCommands, trace, request, read).await
 }
@@ -100,8 +100,8 @@ pub async fn products(
     caller.may(Action::KeepStock)?;
     let read = |_, line: &[u8]| {
         let command = validate::product_line(body::parse::<ProductLine>(line)?, &caller)?;
-        let at = ingest.partition_of_sku(&command.sku);
-        Ok((at.partition, StockCommand::SetProduct(command)))
+        let topic_partition = ingest.partition_of_sku(&command.sku);
+        Ok((topic_partition.partition, StockCommand::SetProduct(command)))
     };
     take(&ingest, Topic::StockCommands, trace, request, read).await
 }

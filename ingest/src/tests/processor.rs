@@ -26,20 +26,26 @@ pub struct Processor {
 impl Processor {
     /// The events of commands. Topics of events lead to none.
     pub fn decide_all(&mut self, commands: &Batch, first: Offset) -> Vec<Batch> {
-        if !matches!(commands.at.topic, Topic::OrdersCommands | Topic::StockCommands) {
+        if !matches!(commands.topic_partition.topic, Topic::OrdersCommands | Topic::StockCommands) {
             return Vec::new();
         }
         let decided = (first.0..).zip(&commands.records);
-        let decided = decided.flat_map(|(offset, record)| self.decide(commands.at, Offset(offset), record));
-        decided.map(|(at, record)| Batch { at, records: vec![record] }).collect()
+        let decided = decided
+            .flat_map(|(offset, record)| self.decide(commands.topic_partition, Offset(offset), record));
+        decided.map(|(topic_partition, record)| Batch { topic_partition, records: vec![record] }).collect()
     }
 
     /// The events of a command, each with its partition.
-    fn decide(&mut self, at: TopicPartition, offset: Offset, record: &[u8]) -> Vec<(TopicPartition, Bytes)> {
+    fn decide(
+        &mut self,
+        topic_partition: TopicPartition,
+        offset: Offset,
+        record: &[u8],
+    ) -> Vec<(TopicPartition, Bytes)> {
         let raw = RawRecord::decode(record).unwrap();
         let cause = Cause { offset, source: raw.header.source.clone(), number: raw.header.number };
-        let partition = at.partition;
-        if at.topic == Topic::StockCommands {
+        let partition = topic_partition.partition;
+        if topic_partition.topic == Topic::StockCommands {
             let to = TopicPartition { topic: Topic::StockEvents, partition };
             let command = StockCommand::decode(&raw.kind, raw.data).unwrap();
             return vec![(to, event(to, &raw.header, cause, stock(command)))];
@@ -107,8 +113,13 @@ impl Processor {
     }
 }
 
-fn event<T: Payload>(at: TopicPartition, command: &RecordHeader, cause: Cause, data: T) -> Bytes {
-    let source = Source::processor(commands_of(at).unwrap());
+fn event<T: Payload>(
+    topic_partition: TopicPartition,
+    command: &RecordHeader,
+    cause: Cause,
+    data: T,
+) -> Bytes {
+    let source = Source::processor(commands_of(topic_partition).unwrap());
     let header = RecordHeader { source, number: 1, cause: Some(cause), ..command.clone() };
     Record { header, data }.encode()
 }

@@ -43,8 +43,8 @@ impl Processors {
         let (recovering, recovered) = mpsc::channel(1);
         let snapshots = LocalSnapshots::new(&configuration.data);
         let mut start = Start { process, configuration, snapshots, stop, recovering };
-        for at in &assignment.0 {
-            start.runner_of(*at);
+        for topic_partition in &assignment.0 {
+            start.runner_of(*topic_partition);
         }
         Self { recovered, health }
     }

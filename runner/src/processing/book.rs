@@ -71,10 +71,10 @@ impl Output {
 #[derive(Debug, thiserror::Error)]
 pub enum BookError {
     /// Records of a source are missing.
-    #[error("{at} offset {offset}: `{source}` jumps to number {found}, expected {expected}", source = .from.as_str())]
+    #[error("{topic_partition} offset {offset}: `{source}` jumps to number {found}, expected {expected}", source = .from.as_str())]
     Gap {
         /// The partition with the gap.
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         /// The offset of the record after the gap.
         offset: Offset,
         /// The source that numbered the record.
@@ -85,30 +85,30 @@ pub enum BookError {
         found: u64,
     },
     /// A command has no readable header, so it is unknown whether it may be skipped.
-    #[error("{at} offset {offset}: unreadable header: {error}")]
+    #[error("{topic_partition} offset {offset}: unreadable header: {error}")]
     Header {
         /// The partition of the command.
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         /// The offset of the command.
         offset: Offset,
         /// Why the header cannot be read.
         error: DecodeError,
     },
     /// An event in the log cannot be read back.
-    #[error("{at} offset {offset}: unreadable event: {error}")]
+    #[error("{topic_partition} offset {offset}: unreadable event: {error}")]
     Event {
         /// The partition of the event.
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         /// The offset of the event.
         offset: Offset,
         /// Why the event cannot be read.
         error: DecodeError,
     },
     /// An event does not name the command that it answers.
-    #[error("{at} offset {offset}: an event without a cause")]
+    #[error("{topic_partition} offset {offset}: an event without a cause")]
     NoCause {
         /// The partition of the event.
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         /// The offset of the event.
         offset: Offset,
     },
@@ -159,14 +159,15 @@ impl<S> Book<S> {
         bytes: &Bytes,
         output: &mut Output,
     ) -> Result<(), BookError> {
-        let (at, _) = input_and_output::<P>(partition);
-        let raw = RawRecord::decode(bytes).map_err(|error| BookError::Header { at, offset, error })?;
+        let (topic_partition, _) = input_and_output::<P>(partition);
+        let raw =
+            RawRecord::decode(bytes).map_err(|error| BookError::Header { topic_partition, offset, error })?;
         self.input_next = offset.next();
         match self.sources.arrival(&raw.header) {
             Arrival::Repeat => return Ok(()),
             Arrival::Gap { expected } => {
                 let RecordHeader { source, number: found, .. } = raw.header;
-                return Err(BookError::Gap { at, offset, from: source, expected, found });
+                return Err(BookError::Gap { topic_partition, offset, from: source, expected, found });
             }
             Arrival::Next => {}
         }
@@ -182,21 +183,21 @@ impl<S> Book<S> {
                 Decision::event(processor.unreadable(unreadable(&raw.kind, &error)))
             }
         };
-        self.carry_out(processor, at, offset, raw.header, decision, output);
+        self.carry_out(processor, topic_partition, offset, raw.header, decision, output);
         Ok(())
     }
 
     fn carry_out<P: Processor<State = S>>(
         &mut self,
         processor: &P,
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         offset: Offset,
         command_header: RecordHeader,
         decision: Decision<P::Event, P::Message>,
         output: &mut Output,
     ) {
         assert!(!decision.events.is_empty(), "every command leads to an event");
-        let source = Source::processor(at);
+        let source = Source::processor(topic_partition);
         let mut header = RecordHeader {
             source,
             number: 0,
@@ -250,9 +251,9 @@ impl<S> Book<S> {
         offset: Offset,
         bytes: &[u8],
     ) -> Result<(), BookError> {
-        let (_, at) = input_and_output::<P>(partition);
+        let (_, topic_partition) = input_and_output::<P>(partition);
         let event: Record<P::Event> =
-            Record::decode(bytes).map_err(|error| BookError::Event { at, offset, error })?;
+            Record::decode(bytes).map_err(|error| BookError::Event { topic_partition, offset, error })?;
         let header = event.header;
         self.events_next = offset.next();
         if header.number <= self.event_number {
@@ -260,9 +261,15 @@ impl<S> Book<S> {
         }
         let expected = self.event_number + 1;
         if header.number != expected {
-            return Err(BookError::Gap { at, offset, from: header.source, expected, found: header.number });
+            return Err(BookError::Gap {
+                topic_partition,
+                offset,
+                from: header.source,
+                expected,
+                found: header.number,
+            });
         }
-        let Some(cause) = header.cause else { return Err(BookError::NoCause { at, offset }) };
+        let Some(cause) = header.cause else { return Err(BookError::NoCause { topic_partition, offset }) };
         self.event_number = header.number;
         self.input_next = cause.offset.next();
         self.sources.take(&cause.source, cause.number, header.time);

@@ -27,11 +27,11 @@ pub enum RecoveryError {
     Snapshot(#[from] SnapshotError),
     /// The log ends before the point at which the snapshot was taken. It is another log, or an older copy of this one.
     #[error(
-        "the snapshot goes to offset {next} of {at}, but the log ends at {end}: they do not belong together"
+        "the snapshot goes to offset {next} of {topic_partition}, but the log ends at {end}: they do not belong together"
     )]
     Ahead {
         /// The partition that ends too early.
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         /// The offset that the restored book would read next.
         next: Offset,
         /// The offset at which the log ends.
@@ -39,11 +39,11 @@ pub enum RecoveryError {
     },
     /// Retention has removed records that no readable snapshot covers, so the state at the log's beginning is unknown.
     #[error(
-        "no snapshot that can be read goes on from offset {start} of {at}, before which retention has removed the log"
+        "no snapshot that can be read goes on from offset {start} of {topic_partition}, before which retention has removed the log"
     )]
     NoBeginning {
         /// The partition whose older records were removed.
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         /// The first offset that is still stored.
         start: Offset,
     },
@@ -75,10 +75,10 @@ pub async fn recover<P: Processor>(
     let mut book = snapshot.unwrap_or_else(|| Book::new(message_partitions));
     let snapshot_at = book.input_next;
     let (input, events) = input_and_output::<P>(partition);
-    for (at, next) in [(input, book.input_next), (events, book.events_next)] {
-        let start = topics.bounds(at, Visibility::Accepted).await?.start;
+    for (topic_partition, next) in [(input, book.input_next), (events, book.events_next)] {
+        let start = topics.bounds(topic_partition, Visibility::Accepted).await?.start;
         if next < start {
-            return Err(RecoveryError::NoBeginning { at, start });
+            return Err(RecoveryError::NoBeginning { topic_partition, start });
         }
     }
     let mut events_folded = 0;
@@ -92,10 +92,10 @@ pub async fn recover<P: Processor>(
             events_folded += 1;
         }
     }
-    for (at, next) in [(input, book.input_next), (events, book.events_next)] {
-        let end = topics.bounds(at, Visibility::Accepted).await?.end;
+    for (topic_partition, next) in [(input, book.input_next), (events, book.events_next)] {
+        let end = topics.bounds(topic_partition, Visibility::Accepted).await?.end;
         if next > end {
-            return Err(RecoveryError::Ahead { at, next, end });
+            return Err(RecoveryError::Ahead { topic_partition, next, end });
         }
     }
     match processor.incompatibility(&book.state) {

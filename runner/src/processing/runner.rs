@@ -218,7 +218,10 @@ impl<P: Processor> Runner<P> {
         let mut batches: Vec<Batch> = Vec::new();
         for (partition, records) in (0..).map(Partition).zip(output.messages) {
             if !records.is_empty() {
-                batches.push(Batch { at: TopicPartition { topic: P::MESSAGES, partition }, records });
+                batches.push(Batch {
+                    topic_partition: TopicPartition { topic: P::MESSAGES, partition },
+                    records,
+                });
             }
         }
         if !output.unreadable.is_empty() {
@@ -228,12 +231,12 @@ impl<P: Processor> Runner<P> {
                 tracing::warn!(%input, %offset, why, "command cannot be read; it goes to the dead letters");
                 DeadLetter::new("processor", input, *offset, why.clone(), bytes).encode()
             });
-            let at = TopicPartition::new(Topic::DeadLetters, 0);
-            batches.push(Batch { at, records: letters.collect() });
+            let topic_partition = TopicPartition::new(Topic::DeadLetters, 0);
+            batches.push(Batch { topic_partition, records: letters.collect() });
         }
         let vouching = !output.events.is_empty();
         if vouching {
-            batches.push(Batch { at: events, records: output.events });
+            batches.push(Batch { topic_partition: events, records: output.events });
         }
         let count = batches.last().map_or(0, |batch| batch.records.len() as u64);
         // If a snapshot already covers everything in the log, giving way would gain nothing.
@@ -330,7 +333,7 @@ impl<P: Processor> Runner<P> {
     async fn tick(&mut self, stop: &CancellationToken) -> Result<(), RunnerError> {
         let (input, _) = input_and_output::<P>(self.partition);
         let record: Bytes = self.ticks.next(&*self.world);
-        let tick = vec![Batch { at: input, records: vec![record] }];
+        let tick = vec![Batch { topic_partition: input, records: vec![record] }];
         let persisted = self.persist(tick, true, stop).await;
         // A tick that finds no space is due again, and then the same one is appended.
         if let Persisted::Appended(appended) = persisted.map_err(|error| RunnerError::Append(input, error))? {

@@ -127,9 +127,9 @@ impl<P: Processor> SnapshotWriter<P> {
         self.storing = Some(storing);
         self.world.spawn(Box::pin(async move {
             // A snapshot of records that a power cut could still lose would be ahead of its own log.
-            for (at, next) in [(input, book.input_next), (events, book.events_next)] {
+            for (topic_partition, next) in [(input, book.input_next), (events, book.events_next)] {
                 let Some(last) = next.0.checked_sub(1) else { continue };
-                if topics.wait_beyond(at, Offset(last), Visibility::Durable).await.is_err() {
+                if topics.wait_beyond(topic_partition, Offset(last), Visibility::Durable).await.is_err() {
                     return;
                 }
             }

@@ -163,10 +163,10 @@ async fn what_was_decided_is_not_decided_again_under_new_rules() {
         include_str!("../../../pipelines/order-tracking.toml"),
         include_str!("../../../pipelines/order-tracking.toml").replace("7days", "1s"),
     );
-    topics.append(vec![Batch { at: COMMANDS, records: vec![place(1)] }]).await.unwrap();
+    topics.append(vec![Batch { topic_partition: COMMANDS, records: vec![place(1)] }]).await.unwrap();
     let before = run(&topics, data.path(), &[old], 1).await;
     std::fs::remove_dir_all(data.path().join("0")).unwrap();
-    topics.append(vec![Batch { at: COMMANDS, records: vec![place(2)] }]).await.unwrap();
+    topics.append(vec![Batch { topic_partition: COMMANDS, records: vec![place(2)] }]).await.unwrap();
     let after = run(&topics, data.path(), &[&new], 2).await;
     assert_eq!(after[..1], before[..]);
     assert_eq!(after.len(), 2, "the first order was not decided again");
@@ -177,7 +177,7 @@ async fn two_runners_of_one_partition_write_the_same_records_under_the_same_numb
     let data = tempfile::tempdir().unwrap();
     let topics = log(data.path()).await;
     let commands = (1..=50).map(place).collect();
-    topics.append(vec![Batch { at: COMMANDS, records: commands }]).await.unwrap();
+    topics.append(vec![Batch { topic_partition: COMMANDS, records: commands }]).await.unwrap();
     let lifecycle = include_str!("../../../pipelines/order-tracking.toml");
     let written = run(&topics, data.path(), &[lifecycle, lifecycle], 50).await;
     let mut by_number = std::collections::BTreeMap::new();
@@ -209,7 +209,12 @@ async fn while_the_log_is_full_a_snapshot_lets_it_forget_what_is_decided() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert_eq!(log.bounds(EVENTS, Visibility::Accepted).await.unwrap().end, Offset(3), "it is full still");
-    let held = || log.pins().into_iter().rfind(|(_, at, _)| *at == COMMANDS).map(|(.., from)| from);
+    let held = || {
+        log.pins()
+            .into_iter()
+            .rfind(|(_, topic_partition, _)| *topic_partition == COMMANDS)
+            .map(|(.., from)| from)
+    };
     while held() != Some(Offset(3)) {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

@@ -91,13 +91,13 @@ pub enum SinkDriverError {
     },
     /// The log ends before the sink's checkpoint.
     #[error(
-        "sink {sink} has applied {at} up to offset {next}, but the log ends at {end}: they do not belong together"
+        "sink {sink} has applied {topic_partition} up to offset {next}, but the log ends at {end}: they do not belong together"
     )]
     Ahead {
         /// The name of the sink that stopped.
         sink: &'static str,
         /// The partition that ends too early.
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         /// The offset that the sink would read next, according to its checkpoint.
         next: Offset,
         /// The offset at which the durable part of the log ends.
@@ -219,12 +219,12 @@ impl SinkDriver {
     /// Refuses a checkpoint beyond the end of the log: it belongs to another log, or to a later state of this one.
     async fn check(&mut self, checkpoint: &Checkpoint) -> Result<(), SinkDriverError> {
         let sink = self.sink.name();
-        for at in &self.inputs {
-            let bounds = self.topics.bounds(*at, Visibility::Durable).await;
+        for topic_partition in &self.inputs {
+            let bounds = self.topics.bounds(*topic_partition, Visibility::Durable).await;
             let end = bounds.map_err(|source| SinkDriverError::Read { sink, source })?.end;
-            let next = checkpoint.partition(*at).next;
+            let next = checkpoint.partition(*topic_partition).next;
             if next > end {
-                return Err(SinkDriverError::Ahead { sink, at: *at, next, end });
+                return Err(SinkDriverError::Ahead { sink, topic_partition: *topic_partition, next, end });
             }
         }
         Ok(())
@@ -370,7 +370,8 @@ impl SinkDriver {
         for record in &batch.records {
             let Some(parent) = spans::recorded(record.header.traceparent.as_ref()) else { continue };
             let took = (start, self.world.now());
-            let span = Span::of_records(parent.clone(), "apply event", took, record.at, record.offset);
+            let span =
+                Span::of_records(parent.clone(), "apply event", took, record.topic_partition, record.offset);
             spans::record(
                 span.with("orderflow.kind", record.kind.as_str()).with("orderflow.sink", self.sink.name()),
             );
@@ -388,7 +389,7 @@ impl SinkDriver {
         while !letters.is_empty() {
             let some = letters.len().min(LETTERS_PER_APPEND);
             let records: Vec<Bytes> = letters[..some].iter().map(DeadLetter::encode).collect();
-            let batch = Batch { at: TopicPartition::new(Topic::DeadLetters, 0), records };
+            let batch = Batch { topic_partition: TopicPartition::new(Topic::DeadLetters, 0), records };
             match append_durably(self.topics.as_ref(), batch).await {
                 Ok(()) => {
                     for DeadLetter { topic, partition, offset, reason, .. } in letters.drain(..some) {
@@ -410,19 +411,27 @@ impl SinkDriver {
     /// Removes the record that the sink cannot store from the batch, and returns its dead letter. `None` if the error
     /// is not about a record of the batch.
     fn reject(&self, batch: &mut EventBatch, error: &SinkError) -> Option<DeadLetter> {
-        let SinkError::DeadLetter { at, offset, reason } = error else { return None };
-        let is_it = |record: &Arc<EventRecord>| record.at == *at && record.offset == *offset;
+        let SinkError::DeadLetter { topic_partition, offset, reason } = error else { return None };
+        let is_it = |record: &Arc<EventRecord>| {
+            record.topic_partition == *topic_partition && record.offset == *offset
+        };
         let index = batch.records.iter().position(is_it)?;
         let record = batch.records.remove(index);
-        Some(DeadLetter::new(&reader_name(&*self.sink), *at, *offset, reason.clone(), &record.bytes))
+        Some(DeadLetter::new(
+            &reader_name(&*self.sink),
+            *topic_partition,
+            *offset,
+            reason.clone(),
+            &record.bytes,
+        ))
     }
 
     /// Sets the gauge of the sink's lag. It is also called while the store is unavailable and nothing is applied.
     async fn report_lag(&mut self) {
         let mut lag = 0;
-        for at in &self.inputs {
-            let Ok(bounds) = self.topics.bounds(*at, Visibility::Durable).await else { return };
-            lag += bounds.end.0.saturating_sub(self.applied.partition(*at).next.0);
+        for topic_partition in &self.inputs {
+            let Ok(bounds) = self.topics.bounds(*topic_partition, Visibility::Durable).await else { return };
+            lag += bounds.end.0.saturating_sub(self.applied.partition(*topic_partition).next.0);
         }
         self.metrics.lag_records.set(lag as f64);
     }

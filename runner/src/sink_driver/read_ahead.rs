@@ -36,8 +36,10 @@ impl ReadBatch {
             if self.is_full(settings) {
                 break;
             }
-            let (at, offset) = (cursor.at(), cursor.checkpoint().next);
-            let letter = |reason: &str, bytes| DeadLetter::new(reader, at, offset, reason.to_owned(), bytes);
+            let (topic_partition, offset) = (cursor.at(), cursor.checkpoint().next);
+            let letter = |reason: &str, bytes| {
+                DeadLetter::new(reader, topic_partition, offset, reason.to_owned(), bytes)
+            };
             match cursor.take(entry)? {
                 Delivery::Repeat => {}
                 Delivery::Event(record) => match record.event() {
@@ -65,7 +67,9 @@ pub(super) struct ReadAhead {
 impl ReadAhead {
     pub(super) fn new(driver: &SinkDriver, checkpoint: &Checkpoint) -> Result<Self, SinkDriverError> {
         let sink = driver.sink.name();
-        let cursor = |at: &TopicPartition| driver.feed.cursor(*at, checkpoint.partition(*at));
+        let cursor = |topic_partition: &TopicPartition| {
+            driver.feed.cursor(*topic_partition, checkpoint.partition(*topic_partition))
+        };
         let cursors = driver.inputs.iter().map(cursor).collect::<Result<_, _>>();
         let cursors = cursors.map_err(|source| SinkDriverError::Read { sink, source })?;
         Ok(Self { cursors, settings: driver.settings, sink, reader: reader_name(&*driver.sink) })

@@ -151,7 +151,11 @@ impl Run {
     /// The offset from which the log keeps the events for the sink.
     fn held(&self) -> Offset {
         let holds = self.log.pins();
-        holds.iter().rev().find(|(_, at, _)| *at == EVENTS).map_or(Offset::ZERO, |(.., from)| *from)
+        holds
+            .iter()
+            .rev()
+            .find(|(_, topic_partition, _)| *topic_partition == EVENTS)
+            .map_or(Offset::ZERO, |(.., from)| *from)
     }
 
     async fn drive(&self) -> Result<(), SinkDriverError> {
@@ -210,7 +214,8 @@ async fn events_are_applied_once_in_bounded_batches_and_new_ones_are_waited_for(
     let stored = run.sink.0.lock().unwrap();
     assert!(stored.batches.iter().all(|records| *records <= 4), "{:?}", stored.batches);
     assert_eq!(stored.checkpoint.partition(EVENTS).next, Offset(13));
-    let held: Vec<_> = run.log.pins().into_iter().filter(|(_, at, _)| *at == EVENTS).collect();
+    let held: Vec<_> =
+        run.log.pins().into_iter().filter(|(_, topic_partition, _)| *topic_partition == EVENTS).collect();
     assert_eq!(held.first().unwrap(), &("sink/memory".to_owned(), EVENTS, Offset(0)));
     assert_eq!(held.last().unwrap(), &("sink/memory".to_owned(), EVENTS, Offset(13)));
 }
@@ -229,10 +234,12 @@ async fn it_goes_on_where_the_checkpoint_of_the_sink_is() {
 async fn a_gap_stops_and_says_where() {
     let run = Run::over([1, 2, 3, 4, 5, 7].map(event));
     let error = run.drive().await.unwrap_err();
-    let SinkDriverError::Events { source: FeedError::Gap { at, expected, found, .. }, .. } = &error else {
+    let SinkDriverError::Events { source: FeedError::Gap { topic_partition, expected, found, .. }, .. } =
+        &error
+    else {
         panic!("{error}")
     };
-    assert_eq!((*at, *expected, *found), (EVENTS, 6, 7));
+    assert_eq!((*topic_partition, *expected, *found), (EVENTS, 6, 7));
     assert_eq!(run.numbers(), [1, 2, 3, 4, 5], "what was read before the gap is applied");
 }
 
@@ -264,7 +271,8 @@ async fn stopping_ends_the_pause_of_a_store_that_is_away() {
 async fn what_cannot_be_read_or_stored_is_a_dead_letter_before_the_checkpoint_passes_it() {
     let run = Run::over([event(1), Bytes::from_static(b"\xff"), event(2), event(3)]);
     run.log.fail((0..3).map(|_| Fault::Rejected(AppendRejection::Full("no room".into()))));
-    let unstorable = SinkError::DeadLetter { at: EVENTS, offset: Offset(2), reason: "too large".into() };
+    let unstorable =
+        SinkError::DeadLetter { topic_partition: EVENTS, offset: Offset(2), reason: "too large".into() };
     run.sink.0.lock().unwrap().faults.push(unstorable);
     run.until(3).await.unwrap();
     assert_eq!(run.numbers(), [1, 3]);

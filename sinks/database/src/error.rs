@@ -64,12 +64,12 @@ pub enum DatabaseError {
     NoTables,
     /// Committed rows are gone: a standby took over without them, or a backup was restored.
     #[error(
-        "the database has lost what it had committed: {at} was at offset {committed} and is at {found}; restarted, \
+        "the database has lost what it had committed: {topic_partition} was at offset {committed} and is at {found}; restarted, \
          this program goes on from there"
     )]
     WentBack {
         /// The partition of events whose checkpoint went back.
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         /// The offset that was committed, to read from next.
         committed: Offset,
         /// The offset in the checkpoint that was found.

@@ -102,7 +102,7 @@ impl Rows {
 
 fn event_of(record: &EventRecord) -> Result<&Event, SinkError> {
     record.event().map_err(|reason| SinkError::DeadLetter {
-        at: record.at,
+        topic_partition: record.topic_partition,
         offset: record.offset,
         reason: reason.to_owned(),
     })
@@ -200,7 +200,7 @@ fn storable(record: &EventRecord, number: u64) -> Result<(), SinkError> {
         return Ok(());
     }
     let reason = format!("{number} is larger than a database can hold");
-    Err(SinkError::DeadLetter { at: record.at, offset: record.offset, reason })
+    Err(SinkError::DeadLetter { topic_partition: record.topic_partition, offset: record.offset, reason })
 }
 
 #[cfg(test)]

@@ -33,8 +33,8 @@ fn a_sku_keeps_its_name_when_only_its_levels_move() {
 fn a_number_that_no_column_holds_is_a_dead_letter() {
     let (batch, _) = batch((0, vec![]), (5, vec![reserved("A", 1), reserved("B", u64::MAX)]));
     let error = Rows::of(&batch).unwrap_err();
-    let SinkError::DeadLetter { at, offset, .. } = error else { panic!("{error}") };
-    assert_eq!((at, offset), (STOCK, Offset(6)));
+    let SinkError::DeadLetter { topic_partition, offset, .. } = error else { panic!("{error}") };
+    assert_eq!((topic_partition, offset), (STOCK, Offset(6)));
 }
 
 #[test]

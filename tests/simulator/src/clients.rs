@@ -22,15 +22,17 @@ const SKUS: usize = 5;
 /// A request that a client has sent.
 #[derive(Clone, Debug)]
 struct Request {
-    at: TopicPartition,
+    topic_partition: TopicPartition,
     command: Command,
 }
 
 /// Checks that the acknowledged command is durable at the offset in the answer, and that the decision in the answer
 /// is a durable event.
 fn check_acknowledged(command: &Command, answer: &Answer, truth: &Truth) -> Checked {
-    let Answer::Acknowledged { at, offset, source, number, decision } = answer else { return Ok(()) };
-    let record = usize::try_from(offset.0).ok().and_then(|offset| truth.of(*at).get(offset));
+    let Answer::Acknowledged { topic_partition, offset, source, number, decision } = answer else {
+        return Ok(());
+    };
+    let record = usize::try_from(offset.0).ok().and_then(|offset| truth.of(*topic_partition).get(offset));
     let raw = record.and_then(|record| RawRecord::decode(record).ok());
     let is_it = raw.is_some_and(|raw| {
         raw.header.source == *source
@@ -39,11 +41,12 @@ fn check_acknowledged(command: &Command, answer: &Answer, truth: &Truth) -> Chec
             && raw.data.as_bytes() == command.json()
     });
     if !is_it {
-        return broken(format!("{at} offset {offset}: acknowledged, and not durable"));
+        return broken(format!("{topic_partition} offset {offset}: acknowledged, and not durable"));
     }
     let Some(decision) = decision else { return Ok(()) };
-    let topic = if at.topic == Topic::StockCommands { Topic::StockEvents } else { Topic::OrdersEvents };
-    let events = truth.of(TopicPartition { topic, partition: at.partition });
+    let topic =
+        if topic_partition.topic == Topic::StockCommands { Topic::StockEvents } else { Topic::OrdersEvents };
+    let events = truth.of(TopicPartition { topic, partition: topic_partition.partition });
     let is_decided = |bytes: &Bytes| {
         let Ok(raw) = RawRecord::decode(bytes) else { return false };
         let answers = raw.header.cause.as_ref().is_some_and(|cause| cause.offset == decision.cause);
@@ -60,7 +63,7 @@ fn check_acknowledged(command: &Command, answer: &Answer, truth: &Truth) -> Chec
     if events.iter().rev().any(is_decided) {
         return Ok(());
     }
-    broken(format!("{at} offset {offset}: the client was told a decision that is not durable"))
+    broken(format!("{topic_partition} offset {offset}: the client was told a decision that is not durable"))
 }
 
 /// All clients of a run, with their requests and answers.
@@ -105,7 +108,7 @@ impl Clients {
         };
         self.requests += 1;
         self.waiting.insert(self.requests, request.clone());
-        (self.requests, request.at, request.command)
+        (self.requests, request.topic_partition, request.command)
     }
 
     /// The process has ended: the waiting requests get no answer any more.
@@ -157,7 +160,7 @@ impl Clients {
             14..17 => self.receive(),
             17 => self.adjust(),
             18 => self.price(),
-            _ => Request { at: self.any_input(), command: Command::Garbage },
+            _ => Request { topic_partition: self.any_input(), command: Command::Garbage },
         }
     }
 
@@ -206,11 +209,11 @@ impl Clients {
             idempotency,
             by,
         };
-        let at = TopicPartition {
+        let topic_partition = TopicPartition {
             topic: Topic::OrdersCommands,
             partition: order_id.partition(self.order_partitions),
         };
-        Request { at, command: Command::Order(OrderCommand::Place(place)) }
+        Request { topic_partition, command: Command::Order(OrderCommand::Place(place)) }
     }
 
     fn change(&mut self, orders: &Orders) -> Request {
@@ -228,11 +231,11 @@ impl Clients {
         let role = [Role::Admin, Role::Service, Role::Courier, Role::Customer][self.rng.usize(..4)];
         let by = Actor { role, subject: order.customer_id.as_str().into() };
         let change = ChangeStatus { order_id, status, if_match, reason: Some("so it is".into()), by };
-        let at = TopicPartition {
+        let topic_partition = TopicPartition {
             topic: Topic::OrdersCommands,
             partition: order_id.partition(self.order_partitions),
         };
-        Request { at, command: Command::Order(OrderCommand::ChangeStatus(change)) }
+        Request { topic_partition, command: Command::Order(OrderCommand::ChangeStatus(change)) }
     }
 
     fn receive(&mut self) -> Request {
@@ -263,7 +266,7 @@ impl Clients {
     fn stock(&self, sku: Sku, command: StockCommand) -> Request {
         let partition = RoutingHash::of(sku.as_str()).partition(self.stock_partitions);
         Request {
-            at: TopicPartition { topic: Topic::StockCommands, partition },
+            topic_partition: TopicPartition { topic: Topic::StockCommands, partition },
             command: Command::Stock(command),
         }
     }

@@ -61,7 +61,7 @@ pub enum Answer {
     /// The command is durable. The fields tell where it is and how it was numbered.
     Acknowledged {
         /// The partition of the command.
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         /// The offset of the command; of one copy if it was appended twice.
         offset: Offset,
         /// The source that numbered the command.
@@ -116,7 +116,7 @@ pub fn start(
 /// A task that sends a request. With `waits`, the client waits for the decision.
 pub fn request(
     ingest: Arc<Ingest>,
-    at: TopicPartition,
+    topic_partition: TopicPartition,
     (request, command): (RequestId, Command),
     waits: bool,
     answers: Answers,
@@ -124,12 +124,12 @@ pub fn request(
     Box::pin(async move {
         let commands = command.commands();
         let taken = match waits {
-            true => ingest.decide(at, commands, None).await,
-            false => ingest.append(at, commands, None).await.map(|placed| (placed, None)),
+            true => ingest.decide(topic_partition, commands, None).await,
+            false => ingest.append(topic_partition, commands, None).await.map(|placed| (placed, None)),
         };
         let answer = match taken {
             Ok((placed, decision)) => Answer::Acknowledged {
-                at,
+                topic_partition,
                 offset: placed.first,
                 source: placed.source,
                 number: placed.number,

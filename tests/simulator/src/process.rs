@@ -110,7 +110,9 @@ pub fn partitions(plan: &Plan) -> Vec<TopicPartition> {
 
 /// The partitions of commands.
 pub fn inputs(plan: &Plan) -> impl Iterator<Item = TopicPartition> {
-    partitions(plan).into_iter().filter(|at| matches!(at.topic, Topic::OrdersCommands | Topic::StockCommands))
+    partitions(plan).into_iter().filter(|topic_partition| {
+        matches!(topic_partition.topic, Topic::OrdersCommands | Topic::StockCommands)
+    })
 }
 
 /// Opens the log and creates its topics.
@@ -125,13 +127,13 @@ pub fn open(parts: &Parts<'_>, bounded: bool) -> Result<(EmbeddedLog, Steps), Op
 
 /// Creates the topics; an error is a description of the failure.
 pub fn create_topics(log: &EmbeddedLog, plan: &Plan) -> Result<(), String> {
-    for at in partitions(plan) {
-        let count = match at.topic {
+    for topic_partition in partitions(plan) {
+        let count = match topic_partition.topic {
             Topic::OrdersCommands | Topic::OrdersEvents => plan.order_partitions,
             Topic::StockCommands | Topic::StockEvents => plan.stock_partitions,
             Topic::DeadLetters => 1,
         };
-        at_once(log.create(at.topic, count)).map_err(|error| error.to_string())?;
+        at_once(log.create(topic_partition.topic, count)).map_err(|error| error.to_string())?;
     }
     Ok(())
 }
@@ -164,21 +166,26 @@ impl Process {
             stop: CancellationToken::new(),
             mount: parts.mount.clone(),
         };
-        for at in inputs(parts.plan) {
-            process.start_runner(&mut parts, at);
+        for topic_partition in inputs(parts.plan) {
+            process.start_runner(&mut parts, topic_partition);
         }
         process
     }
 
     /// Starts a further runner of this partition of commands.
-    pub fn start_runner(&mut self, parts: &mut Parts<'_>, at: TopicPartition) {
+    pub fn start_runner(&mut self, parts: &mut Parts<'_>, topic_partition: TopicPartition) {
         self.last_runner += 1;
-        self.runners.insert(self.last_runner, at);
+        self.runners.insert(self.last_runner, topic_partition);
         let group = Group::Runner(self.last_runner);
-        if at.topic == Topic::OrdersCommands {
-            self.spawn_runner(parts, group, parts.rules.orders(parts.plan), at.partition);
+        if topic_partition.topic == Topic::OrdersCommands {
+            self.spawn_runner(parts, group, parts.rules.orders(parts.plan), topic_partition.partition);
         } else {
-            self.spawn_runner(parts, group, parts.rules.stock(parts.plan, at.partition), at.partition);
+            self.spawn_runner(
+                parts,
+                group,
+                parts.rules.stock(parts.plan, topic_partition.partition),
+                topic_partition.partition,
+            );
         }
     }
 
@@ -231,30 +238,33 @@ impl Process {
 
     /// Crashes one runner, selected by a number, and starts another in its place. Returns its partition.
     pub fn replace_runner(&mut self, parts: &mut Parts<'_>, chosen: usize) -> Option<TopicPartition> {
-        let (id, at) =
-            self.runners.iter().nth(chosen % self.runners.len().max(1)).map(|(id, at)| (*id, *at))?;
+        let (id, topic_partition) = self
+            .runners
+            .iter()
+            .nth(chosen % self.runners.len().max(1))
+            .map(|(id, topic_partition)| (*id, *topic_partition))?;
         parts.executor.crash(Group::Runner(id));
         self.runners.remove(&id);
         // The partition may still have another runner. This one is then a second runner, which must do no harm.
-        self.start_runner(parts, at);
-        Some(at)
+        self.start_runner(parts, topic_partition);
+        Some(topic_partition)
     }
 
     /// Whether a partition has more than one runner.
-    pub fn has_many_runners(&self, at: TopicPartition) -> bool {
-        self.runners.values().filter(|input| input.partition == at.partition).count() > 1
+    pub fn has_many_runners(&self, topic_partition: TopicPartition) -> bool {
+        self.runners.values().filter(|input| input.partition == topic_partition.partition).count() > 1
     }
 
     /// Sends a client's request. With `waits`, the client waits for the decision.
     pub fn ask(
         &self,
         executor: &mut Executor,
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         request: (RequestId, Command),
         waits: bool,
         answers: &Answers,
     ) {
-        let task = ingest::request(self.ingest.clone(), at, request, waits, answers.clone());
+        let task = ingest::request(self.ingest.clone(), topic_partition, request, waits, answers.clone());
         executor.spawn(Group::Ingest, task);
     }
 

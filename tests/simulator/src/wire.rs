@@ -100,12 +100,12 @@ impl Wire {
     }
 
     /// Loses this record: from now on, all records after it have the offset before theirs.
-    pub fn lose(&self, at: TopicPartition, offset: Offset) {
-        self.lock().lost = Some((at, offset));
+    pub fn lose(&self, topic_partition: TopicPartition, offset: Offset) {
+        self.lock().lost = Some((topic_partition, offset));
     }
 
-    fn lost(&self, at: TopicPartition) -> Option<Offset> {
-        self.lock().lost.filter(|(lost, _)| *lost == at).map(|(_, offset)| offset)
+    fn lost(&self, topic_partition: TopicPartition) -> Option<Offset> {
+        self.lock().lost.filter(|(lost, _)| *lost == topic_partition).map(|(_, offset)| offset)
     }
 
     /// The first record that was served and differs from the durable one, if there is one.
@@ -187,12 +187,14 @@ impl Wire {
     /// All batches but the last in random order, those of one partition in their own order, and then the last one.
     fn in_some_order(&self, mut batches: Vec<(usize, Batch)>) -> Vec<(usize, Batch)> {
         let Some(last) = batches.pop() else { return batches };
-        let mut places: Vec<_> = batches.iter().map(|(_, batch)| batch.at).collect();
+        let mut places: Vec<_> = batches.iter().map(|(_, batch)| batch.topic_partition).collect();
         self.lock().rng.shuffle(&mut places);
         let mut ordered = Vec::with_capacity(batches.len() + 1);
-        for at in places {
-            let next =
-                batches.iter().position(|(_, batch)| batch.at == at).expect("each place has its batch");
+        for topic_partition in places {
+            let next = batches
+                .iter()
+                .position(|(_, batch)| batch.topic_partition == topic_partition)
+                .expect("each place has its batch");
             ordered.push(batches.remove(next));
         }
         ordered.push(last);
@@ -239,8 +241,8 @@ impl Topics for Wire {
         self.send(batches, true).await
     }
 
-    fn decided(&self, at: TopicPartition, next: Offset) {
-        self.log.decided(at, next);
+    fn decided(&self, topic_partition: TopicPartition, next: Offset) {
+        self.log.decided(topic_partition, next);
     }
 
     async fn durable(&self, receipt: Receipt) -> Result<(), LogError> {
@@ -250,15 +252,15 @@ impl Topics for Wire {
 
     async fn read(
         &self,
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         from: Offset,
         bytes_max: usize,
         visibility: Visibility,
     ) -> Result<Chunk, LogError> {
         self.delay().await;
-        let lost = self.lost(at);
+        let lost = self.lost(topic_partition);
         let moved = if lost.is_some_and(|lost| from >= lost) { from.next() } else { from };
-        let mut chunk = self.log.read(at, moved, bytes_max, visibility).await?;
+        let mut chunk = self.log.read(topic_partition, moved, bytes_max, visibility).await?;
         if chunk.records.len() > 1 && self.chance(|faults| faults.short_read) {
             chunk.records.truncate(self.lock().rng.usize(1..chunk.records.len()));
         }
@@ -271,7 +273,7 @@ impl Topics for Wire {
             return Ok(chunk);
         }
         let truth = self.truth.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(violation) = truth.served(at, &chunk) {
+        if let Err(violation) = truth.served(topic_partition, &chunk) {
             self.lock().violation.get_or_insert(violation);
         }
         Ok(chunk)
@@ -279,11 +281,11 @@ impl Topics for Wire {
 
     async fn bounds(
         &self,
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         visibility: Visibility,
     ) -> Result<std::ops::Range<Offset>, LogError> {
-        let mut bounds = self.log.bounds(at, visibility).await?;
-        if let Some(lost) = self.lost(at) {
+        let mut bounds = self.log.bounds(topic_partition, visibility).await?;
+        if let Some(lost) = self.lost(topic_partition) {
             bounds.end = before(bounds.end, lost);
         }
         Ok(bounds)
@@ -291,16 +293,16 @@ impl Topics for Wire {
 
     async fn wait_beyond(
         &self,
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         offset: Offset,
         visibility: Visibility,
     ) -> Result<(), LogError> {
-        let lost = self.lost(at).is_some_and(|lost| offset >= lost);
-        self.log.wait_beyond(at, if lost { offset.next() } else { offset }, visibility).await
+        let lost = self.lost(topic_partition).is_some_and(|lost| offset >= lost);
+        self.log.wait_beyond(topic_partition, if lost { offset.next() } else { offset }, visibility).await
     }
 
-    fn retain_from(&self, reader: &str, at: TopicPartition, from: Offset) {
-        self.log.retain_from(reader, at, from);
+    fn retain_from(&self, reader: &str, topic_partition: TopicPartition, from: Offset) {
+        self.log.retain_from(reader, topic_partition, from);
     }
 
     fn atomic(&self) -> bool {

@@ -48,7 +48,7 @@ impl Encoded {
         let mut body = Vec::with_capacity(bodies_bytes);
         let mut parts = Vec::with_capacity(batches.len());
         for batch in batches {
-            let partition = find(batch).ok_or(AppendRejection::NoSuchPartition(batch.at))?;
+            let partition = find(batch).ok_or(AppendRejection::NoSuchPartition(batch.topic_partition))?;
             let start = body.len();
             frame::write_records(&mut body, &batch.records);
             let count = as_u32(batch.records.len());

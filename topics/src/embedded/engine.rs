@@ -214,9 +214,9 @@ fn share(
     if catalog.partitions_total() > settings.partitions_max() {
         return Err(OpenError::Settings("segment_bytes is too small for so many partitions".to_owned()));
     }
-    for (at, _) in recovered.ends.iter() {
-        if at.partition.0 >= catalog.partitions(at.topic) {
-            let why = format!("the log has records of {at}, which it does not list");
+    for (topic_partition, _) in recovered.ends.iter() {
+        if topic_partition.partition.0 >= catalog.partitions(topic_partition.topic) {
+            let why = format!("the log has records of {topic_partition}, which it does not list");
             return Err(OpenError::Damaged { file: dir.join("topics.json"), position: 0, why });
         }
     }
@@ -229,13 +229,16 @@ fn share(
     for topic in Topic::ALL {
         let partitions = catalog.partitions(topic);
         if partitions > 0 {
-            shared.add_topic(topic, partitions, |at| {
-                (recovered.starts.get(at)..recovered.ends.get(at), PartitionIndex::default())
+            shared.add_topic(topic, partitions, |topic_partition| {
+                (
+                    recovered.starts.get(topic_partition)..recovered.ends.get(topic_partition),
+                    PartitionIndex::default(),
+                )
             });
         }
     }
     for entry in &recovered.entries {
-        let partition = shared.partition(entry.at).expect("all recovered partitions are listed");
+        let partition = shared.partition(entry.topic_partition).expect("all recovered partitions are listed");
         partition.with_index(|index| index.push(entry.offset, entry.lsn));
     }
     Ok(shared)

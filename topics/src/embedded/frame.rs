@@ -106,7 +106,7 @@ pub(super) fn is_intact(frame: &[u8]) -> bool {
 /// A run of records of one partition within a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Section {
-    pub(super) at: TopicPartition,
+    pub(super) topic_partition: TopicPartition,
     /// The offset of the first record.
     pub(super) base: u64,
     pub(super) count: u32,
@@ -122,9 +122,15 @@ impl Section {
 }
 
 /// Appends a section to a frame's payload.
-pub(super) fn write_section(buffer: &mut Vec<u8>, at: TopicPartition, base: u64, count: u32, body: &[u8]) {
-    buffer.extend_from_slice(&at.topic.id().to_le_bytes());
-    buffer.extend_from_slice(&at.partition.0.to_le_bytes());
+pub(super) fn write_section(
+    buffer: &mut Vec<u8>,
+    topic_partition: TopicPartition,
+    base: u64,
+    count: u32,
+    body: &[u8],
+) {
+    buffer.extend_from_slice(&topic_partition.topic.id().to_le_bytes());
+    buffer.extend_from_slice(&topic_partition.partition.0.to_le_bytes());
     buffer.extend_from_slice(&base.to_le_bytes());
     buffer.extend_from_slice(&count.to_le_bytes());
     buffer.extend_from_slice(&as_u32(body.len()).to_le_bytes());
@@ -146,14 +152,14 @@ pub(super) fn sections(payload: &[u8]) -> impl Iterator<Item = Option<Section>> 
 }
 
 fn read_section(fields: &mut Fields<'_>) -> Option<Section> {
-    let at = read_partition(fields)?;
+    let topic_partition = read_partition(fields)?;
     let base = fields.u64()?;
     let count = fields.u32()?;
     let length = as_usize(fields.u32()?);
     let start = fields.taken();
     fields.bytes(length)?;
     base.checked_add(u64::from(count))?;
-    Some(Section { at, base, count, body: start..start + length })
+    Some(Section { topic_partition, base, count, body: start..start + length })
 }
 
 /// Reads a topic id and a partition number. `None` if bytes are missing or this version does not know the topic.
@@ -206,8 +212,8 @@ mod tests {
         for (partition, base, records) in batches {
             let mut body = Vec::new();
             write_records(&mut body, records);
-            let at = TopicPartition::new(Topic::StockEvents, *partition);
-            write_section(&mut payload, at, *base, as_u32(records.len()), &body);
+            let topic_partition = TopicPartition::new(Topic::StockEvents, *partition);
+            write_section(&mut payload, topic_partition, *base, as_u32(records.len()), &body);
         }
         let header = FrameHeader {
             kind: FrameKind::Records,
@@ -246,16 +252,16 @@ mod tests {
                 let mut records = Vec::new();
                 read_records(&payload.slice(section.body.clone()), 0, |_| true, &mut records).unwrap();
                 prop_assert_eq!(section.end(), section.base + records.len() as u64);
-                read.push((section.at.partition.0, section.base, records));
+                read.push((section.topic_partition.partition.0, section.base, records));
             }
             prop_assert_eq!(read, batches);
         }
 
         #[test]
-        fn a_changed_bit_is_noticed(batches in batches(), at in any::<prop::sample::Index>(), bit in 0..8u8) {
+        fn a_changed_bit_is_noticed(batches in batches(), topic_partition in any::<prop::sample::Index>(), bit in 0..8u8) {
             let mut frame = frame(64, &batches);
             let length = HEADER_BYTES + as_usize(FrameHeader::read(&frame, 64).unwrap().length);
-            frame[at.index(length)] ^= 1 << bit;
+            frame[topic_partition.index(length)] ^= 1 << bit;
             let noticed = match FrameHeader::read(&frame, 64) {
                 None => true,
                 Some(header) => {

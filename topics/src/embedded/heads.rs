@@ -18,18 +18,18 @@ pub(super) const HEAD_BYTES: usize = 12;
 pub(super) struct Heads(BTreeMap<TopicPartition, u64>);
 
 impl Heads {
-    pub(super) fn get(&self, at: TopicPartition) -> u64 {
-        self.0.get(&at).copied().unwrap_or(0)
+    pub(super) fn get(&self, topic_partition: TopicPartition) -> u64 {
+        self.0.get(&topic_partition).copied().unwrap_or(0)
     }
 
-    pub(super) fn set(&mut self, at: TopicPartition, offset: u64) {
+    pub(super) fn set(&mut self, topic_partition: TopicPartition, offset: u64) {
         if offset > 0 {
-            self.0.insert(at, offset);
+            self.0.insert(topic_partition, offset);
         }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (TopicPartition, u64)> {
-        self.0.iter().map(|(at, offset)| (*at, *offset))
+        self.0.iter().map(|(topic_partition, offset)| (*topic_partition, *offset))
     }
 
     pub(super) fn len(&self) -> usize {
@@ -37,9 +37,9 @@ impl Heads {
     }
 
     pub(super) fn write(&self, buffer: &mut Vec<u8>) {
-        for (at, offset) in self.iter() {
-            buffer.extend_from_slice(&at.topic.id().to_le_bytes());
-            buffer.extend_from_slice(&at.partition.0.to_le_bytes());
+        for (topic_partition, offset) in self.iter() {
+            buffer.extend_from_slice(&topic_partition.topic.id().to_le_bytes());
+            buffer.extend_from_slice(&topic_partition.partition.0.to_le_bytes());
             buffer.extend_from_slice(&offset.to_le_bytes());
         }
     }
@@ -49,8 +49,8 @@ impl Heads {
         let mut fields = Fields::new(bytes);
         let mut heads = Self::default();
         while !fields.is_empty() {
-            let at = frame::read_partition(&mut fields)?;
-            heads.set(at, fields.u64()?);
+            let topic_partition = frame::read_partition(&mut fields)?;
+            heads.set(topic_partition, fields.u64()?);
         }
         Some(heads)
     }

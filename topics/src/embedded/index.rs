@@ -25,7 +25,7 @@ const CURSORS: usize = 4;
 /// frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct IndexEntry {
-    pub(super) at: TopicPartition,
+    pub(super) topic_partition: TopicPartition,
     pub(super) offset: u64,
     pub(super) lsn: u64,
 }
@@ -45,11 +45,11 @@ impl SegmentIndex {
 
     /// Adds the entry if the partition's last entry is at least one stride away. Returns the entry if it was added.
     pub(super) fn note(&mut self, entry: IndexEntry) -> Option<IndexEntry> {
-        let newest = self.newest.get(&entry.at);
+        let newest = self.newest.get(&entry.topic_partition);
         if newest.is_some_and(|newest| entry.lsn - newest < self.stride) {
             return None;
         }
-        self.newest.insert(entry.at, entry.lsn);
+        self.newest.insert(entry.topic_partition, entry.lsn);
         self.entries.push(entry);
         Some(entry)
     }
@@ -93,8 +93,8 @@ impl SealedIndex {
         self.heads.write(&mut file);
         self.ends.write(&mut file);
         for entry in &self.entries {
-            file.extend_from_slice(&entry.at.topic.id().to_le_bytes());
-            file.extend_from_slice(&entry.at.partition.0.to_le_bytes());
+            file.extend_from_slice(&entry.topic_partition.topic.id().to_le_bytes());
+            file.extend_from_slice(&entry.topic_partition.partition.0.to_le_bytes());
             file.extend_from_slice(&entry.offset.to_le_bytes());
             file.extend_from_slice(&entry.lsn.to_le_bytes());
         }
@@ -117,8 +117,8 @@ impl SealedIndex {
         let mut fields = Fields::new(fields.bytes(entries.checked_mul(ENTRY_BYTES)?)?);
         let mut entries = Vec::with_capacity(entries);
         while !fields.is_empty() {
-            let at = frame::read_partition(&mut fields)?;
-            entries.push(IndexEntry { at, offset: fields.u64()?, lsn: fields.u64()? });
+            let topic_partition = frame::read_partition(&mut fields)?;
+            entries.push(IndexEntry { topic_partition, offset: fields.u64()?, lsn: fields.u64()? });
         }
         Some(Self { base, end, time_ms, heads, ends, entries })
     }
@@ -187,16 +187,16 @@ mod tests {
             (base, end, time_ms) in any::<(u64, u64, u64)>(),
             (heads, ends) in (heads(), heads()),
             entries in prop::collection::vec((partition(), any::<u64>(), any::<u64>()), 0..20),
-            at in any::<prop::sample::Index>(),
+            topic_partition in any::<prop::sample::Index>(),
         ) {
-            let entries = entries.into_iter().map(|(at, offset, lsn)| IndexEntry { at, offset, lsn }).collect();
+            let entries = entries.into_iter().map(|(topic_partition, offset, lsn)| IndexEntry { topic_partition, offset, lsn }).collect();
             let index = SealedIndex { base, end, time_ms, heads, ends, entries };
             let mut file = index.write();
             prop_assert_eq!(SealedIndex::read(&file), Some(index));
-            let at = at.index(file.len());
-            file[at] ^= 1;
+            let topic_partition = topic_partition.index(file.len());
+            file[topic_partition] ^= 1;
             prop_assert_eq!(SealedIndex::read(&file), None);
-            file.truncate(at);
+            file.truncate(topic_partition);
             prop_assert_eq!(SealedIndex::read(&file), None);
         }
     }

@@ -17,7 +17,7 @@ use crate::Visibility;
 /// The in-memory state of one partition.
 #[derive(Debug)]
 pub(super) struct PartitionLog {
-    pub(super) at: TopicPartition,
+    pub(super) topic_partition: TopicPartition,
     start: AtomicU64,
     accepted: End,
     durable: End,
@@ -53,9 +53,13 @@ impl End {
 }
 
 impl PartitionLog {
-    pub(super) fn new(at: TopicPartition, bounds: std::ops::Range<u64>, index: PartitionIndex) -> Self {
+    pub(super) fn new(
+        topic_partition: TopicPartition,
+        bounds: std::ops::Range<u64>,
+        index: PartitionIndex,
+    ) -> Self {
         Self {
-            at,
+            topic_partition,
             start: AtomicU64::new(bounds.start),
             accepted: End::new(bounds.end),
             durable: End::new(bounds.end),

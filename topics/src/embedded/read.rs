@@ -78,12 +78,12 @@ impl Shared {
     /// Implements [`crate::Topics::read`].
     pub(super) async fn read(
         self: &Arc<Self>,
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         from: Offset,
         bytes_max: usize,
         visibility: Visibility,
     ) -> Result<Chunk, LogError> {
-        let partition = self.partition(at).ok_or(LogError::NoSuchPartition(at))?;
+        let partition = self.partition(topic_partition).ok_or(LogError::NoSuchPartition(topic_partition))?;
         self.check_readable(visibility)?;
         let end = partition.end(visibility);
         check_start(partition, from.0)?;
@@ -125,7 +125,8 @@ impl Shared {
     }
 
     fn collect(&self, partition: &PartitionLog, wanted: Wanted) -> Result<Vec<Bytes>, LogError> {
-        let missing = || damaged(format!("record {} of {} is not in the log", wanted.from, partition.at));
+        let missing =
+            || damaged(format!("record {} of {} is not in the log", wanted.from, partition.topic_partition));
         let mut lsn = partition.with_index(|index| index.find(wanted.from)).ok_or_else(missing)?;
         let mut collected = Collected::new(wanted);
         while !collected.is_done() {
@@ -134,7 +135,7 @@ impl Shared {
             if lsn >= self.durable() {
                 return Err(missing());
             }
-            let stopped = self.collect_segment(&segment, lsn, partition.at, &mut collected);
+            let stopped = self.collect_segment(&segment, lsn, partition.topic_partition, &mut collected);
             // Records before the error are intact and are returned; the next read meets the error.
             match stopped {
                 Err(_) if !collected.records.is_empty() => break,
@@ -150,7 +151,7 @@ impl Shared {
         &self,
         segment: &Segment,
         lsn: u64,
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         collected: &mut Collected,
     ) -> Result<u64, LogError> {
         let broken = |error: io::Error| {
@@ -171,7 +172,7 @@ impl Shared {
                 ScanStep::End => return Ok(segment.limit()),
                 ScanStep::Invalid(why) => return Err(place(why)),
                 ScanStep::Frame(frame) => {
-                    take_frame(&frame, at, collected).map_err(place)?;
+                    take_frame(&frame, topic_partition, collected).map_err(place)?;
                     if collected.is_done() {
                         return Ok(start);
                     }
@@ -189,7 +190,7 @@ fn damaged(what: String) -> LogError {
 fn check_start(partition: &PartitionLog, from: u64) -> Result<(), LogError> {
     let start = partition.start();
     if from < start {
-        return Err(LogError::Trimmed { at: partition.at, start: Offset(start) });
+        return Err(LogError::Trimmed { topic_partition: partition.topic_partition, start: Offset(start) });
     }
     Ok(())
 }
@@ -207,13 +208,20 @@ fn read_cached(partition: &PartitionLog, wanted: Wanted) -> Option<Vec<Bytes>> {
 }
 
 /// Takes the wanted records of the partition out of a frame.
-fn take_frame(frame: &Frame, at: TopicPartition, collected: &mut Collected) -> Result<(), &'static str> {
+fn take_frame(
+    frame: &Frame,
+    topic_partition: TopicPartition,
+    collected: &mut Collected,
+) -> Result<(), &'static str> {
     if frame.header.kind != FrameKind::Records {
         return Ok(());
     }
     for section in frame::sections(&frame.payload) {
         let section: Section = section.ok_or("the frame is malformed")?;
-        if section.at != at || section.end() <= collected.next() || collected.is_done() {
+        if section.topic_partition != topic_partition
+            || section.end() <= collected.next()
+            || collected.is_done()
+        {
             continue;
         }
         if section.base > collected.next() {

@@ -253,8 +253,10 @@ impl Recovery<'_> {
         let report = &mut recovered.report;
         report.segments = recovered.segments.len();
         report.indexes_rebuilt = recovered.rebuilt.len();
-        for (at, end) in recovered.ends.iter() {
-            report.partitions.insert(at, Offset(recovered.starts.get(at))..Offset(end));
+        for (topic_partition, end) in recovered.ends.iter() {
+            report
+                .partitions
+                .insert(topic_partition, Offset(recovered.starts.get(topic_partition))..Offset(end));
         }
     }
 }

@@ -74,11 +74,15 @@ impl Replay {
     fn add_records(&mut self, frame: &Frame) -> Result<(), &'static str> {
         for section in frame::sections(&frame.payload) {
             let section = section.ok_or("a malformed frame, or a topic that this version does not know")?;
-            if section.base != self.ends.get(section.at) {
+            if section.base != self.ends.get(section.topic_partition) {
                 return Err("offsets are not contiguous");
             }
-            self.ends.set(section.at, section.end());
-            self.index.note(IndexEntry { at: section.at, offset: section.base, lsn: frame.header.lsn });
+            self.ends.set(section.topic_partition, section.end());
+            self.index.note(IndexEntry {
+                topic_partition: section.topic_partition,
+                offset: section.base,
+                lsn: frame.header.lsn,
+            });
         }
         Ok(())
     }

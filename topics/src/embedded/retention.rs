@@ -24,8 +24,8 @@ use crate::metrics as names;
 pub(super) struct RetentionPins(HashMap<TopicPartition, BTreeMap<Arc<str>, Offset>>);
 
 impl RetentionPins {
-    pub(super) fn retain_from(&mut self, reader: &str, at: TopicPartition, from: Offset) {
-        let holders = self.0.entry(at).or_default();
+    pub(super) fn retain_from(&mut self, reader: &str, topic_partition: TopicPartition, from: Offset) {
+        let holders = self.0.entry(topic_partition).or_default();
         match holders.get_mut(reader) {
             Some(held) => *held = from,
             None => {
@@ -36,9 +36,11 @@ impl RetentionPins {
 
     /// Whether no reader needs the records between the heads `removed` and `kept`, which would be removed.
     fn allow(&self, removed: &Heads, kept: &Heads) -> bool {
-        kept.iter()
-            .filter(|(at, end)| removed.get(*at) < *end)
-            .all(|(at, end)| self.0.get(&at).is_none_or(|holders| holders.values().all(|from| from.0 >= end)))
+        kept.iter().filter(|(topic_partition, end)| removed.get(*topic_partition) < *end).all(
+            |(topic_partition, end)| {
+                self.0.get(&topic_partition).is_none_or(|holders| holders.values().all(|from| from.0 >= end))
+            },
+        )
     }
 }
 
@@ -102,7 +104,7 @@ impl Shared {
 
     fn forget(&self, segment: &Segment, kept: &Heads) {
         for partition in self.all_partitions() {
-            partition.trim(kept.get(partition.at), segment.limit());
+            partition.trim(kept.get(partition.topic_partition), segment.limit());
         }
         let mut segments = self.segments.write().expect("no thread panics with the segments locked");
         segments.remove(&segment.base);

@@ -149,7 +149,7 @@ impl Shared {
 
     /// Counts the commands of an append that was just accepted. Called under the admission lock.
     pub(super) fn note_undecided(&self, append: &Encoded) {
-        for part in append.parts.iter().filter(|part| holds_commands(part.partition.at.topic)) {
+        for part in append.parts.iter().filter(|part| holds_commands(part.partition.topic_partition.topic)) {
             let bytes = part.body.len() as u64;
             let end = part.partition.end(Visibility::Accepted);
             // Added to the total first, so that commands decided at once are not subtracted before they are added.
@@ -159,8 +159,8 @@ impl Shared {
     }
 
     /// Notes that the commands of the partition before `next` are decided.
-    pub(super) fn decided(&self, at: TopicPartition, next: u64) {
-        let Some(partition) = self.partition(at) else { return };
+    pub(super) fn decided(&self, topic_partition: TopicPartition, next: u64) {
+        let Some(partition) = self.partition(topic_partition) else { return };
         let bytes = partition.with_undecided(|undecided| undecided.decide(next));
         self.undecided.fetch_sub(bytes, SeqCst);
     }
@@ -206,8 +206,8 @@ impl Shared {
         self.topics[usize::from(topic.id())].get().map_or(&[], Vec::as_slice)
     }
 
-    pub(super) fn partition(&self, at: TopicPartition) -> Option<&Arc<PartitionLog>> {
-        self.partitions(at.topic).get(usize::from(at.partition.0))
+    pub(super) fn partition(&self, topic_partition: TopicPartition) -> Option<&Arc<PartitionLog>> {
+        self.partitions(topic_partition.topic).get(usize::from(topic_partition.partition.0))
     }
 
     pub(super) fn all_partitions(&self) -> impl Iterator<Item = &Arc<PartitionLog>> {
@@ -222,9 +222,9 @@ impl Shared {
         mut stored: impl FnMut(TopicPartition) -> (std::ops::Range<u64>, PartitionIndex),
     ) {
         let logs = (0..partitions).map(|n| {
-            let at = TopicPartition::new(topic, n);
-            let (bounds, index) = stored(at);
-            Arc::new(PartitionLog::new(at, bounds, index))
+            let topic_partition = TopicPartition::new(topic, n);
+            let (bounds, index) = stored(topic_partition);
+            Arc::new(PartitionLog::new(topic_partition, bounds, index))
         });
         let added = self.topics[usize::from(topic.id())].set(logs.collect());
         assert!(added.is_ok(), "a topic is made once");
@@ -232,7 +232,7 @@ impl Shared {
 
     /// The next offset of every partition, with everything that was accepted.
     pub(super) fn heads(&self) -> Heads {
-        self.all_partitions().map(|log| (log.at, log.end(Visibility::Accepted))).collect()
+        self.all_partitions().map(|log| (log.topic_partition, log.end(Visibility::Accepted))).collect()
     }
 
     /// The segment that contains this LSN, or else the first one after it.

@@ -45,8 +45,8 @@ impl Topics for EmbeddedLog {
         self.shared.append_batches(batches, Purpose::New).await
     }
 
-    fn decided(&self, at: TopicPartition, next: Offset) {
-        self.shared.decided(at, next.0);
+    fn decided(&self, topic_partition: TopicPartition, next: Offset) {
+        self.shared.decided(topic_partition, next.0);
     }
 
     async fn durable(&self, receipt: Receipt) -> Result<(), LogError> {
@@ -66,30 +66,32 @@ impl Topics for EmbeddedLog {
 
     async fn read(
         &self,
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         from: Offset,
         bytes_max: usize,
         visibility: Visibility,
     ) -> Result<Chunk, LogError> {
-        self.shared.read(at, from, bytes_max, visibility).await
+        self.shared.read(topic_partition, from, bytes_max, visibility).await
     }
 
     async fn bounds(
         &self,
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         visibility: Visibility,
     ) -> Result<std::ops::Range<Offset>, LogError> {
-        let partition = self.shared.partition(at).ok_or(LogError::NoSuchPartition(at))?;
+        let partition =
+            self.shared.partition(topic_partition).ok_or(LogError::NoSuchPartition(topic_partition))?;
         Ok(Offset(partition.start())..Offset(partition.end(visibility)))
     }
 
     async fn wait_beyond(
         &self,
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         offset: Offset,
         visibility: Visibility,
     ) -> Result<(), LogError> {
-        let partition = self.shared.partition(at).ok_or(LogError::NoSuchPartition(at))?;
+        let partition =
+            self.shared.partition(topic_partition).ok_or(LogError::NoSuchPartition(topic_partition))?;
         loop {
             let mut moved = pin!(partition.waiters(visibility).notified());
             moved.as_mut().enable();
@@ -103,8 +105,8 @@ impl Topics for EmbeddedLog {
         }
     }
 
-    fn retain_from(&self, reader: &str, at: TopicPartition, from: Offset) {
-        lock(&self.shared.pins).retain_from(reader, at, from);
+    fn retain_from(&self, reader: &str, topic_partition: TopicPartition, from: Offset) {
+        lock(&self.shared.pins).retain_from(reader, topic_partition, from);
     }
 
     fn atomic(&self) -> bool {
@@ -131,7 +133,7 @@ impl Shared {
         }
         let mut catalog = Catalog::new(self.id.clone());
         for log in self.all_partitions() {
-            catalog.set(log.at.topic, log.at.partition.0 + 1);
+            catalog.set(log.topic_partition.topic, log.topic_partition.partition.0 + 1);
         }
         catalog.set(topic, partitions);
         if catalog.partitions_total() > self.settings.partitions_max() {
@@ -146,7 +148,7 @@ impl Shared {
 
     /// Encodes the batches and appends them.
     async fn append_batches(&self, batches: Vec<Batch>, purpose: Purpose) -> Result<Appended, AppendError> {
-        let append = Encoded::new(&batches, &self.settings, |batch| self.partition(batch.at))
+        let append = Encoded::new(&batches, &self.settings, |batch| self.partition(batch.topic_partition))
             .map_err(AppendError::Rejected)?;
         drop(batches);
         self.append(&append, purpose).await.map_err(AppendError::Rejected)

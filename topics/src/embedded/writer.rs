@@ -160,8 +160,8 @@ impl Writer {
             FramePayload::Close => {}
             FramePayload::Records(sections) => {
                 for section in sections {
-                    let at = section.partition.at;
-                    frame::write_section(buffer, at, section.base, section.count, &section.body);
+                    let topic_partition = section.partition.topic_partition;
+                    frame::write_section(buffer, topic_partition, section.base, section.count, &section.body);
                 }
             }
         });
@@ -179,7 +179,11 @@ impl Writer {
             let FramePayload::Records(sections) = &frame.payload else { continue };
             for section in sections {
                 let partition = &section.partition;
-                let entry = IndexEntry { at: partition.at, offset: section.base, lsn: frame.lsn };
+                let entry = IndexEntry {
+                    topic_partition: partition.topic_partition,
+                    offset: section.base,
+                    lsn: frame.lsn,
+                };
                 if self.index.note(entry).is_some() {
                     partition.with_index(|index| index.push(entry.offset, entry.lsn));
                 }

@@ -12,8 +12,8 @@ use crate::support::*;
 const COMMANDS: TopicPartition = TopicPartition::new(Topic::OrdersCommands, 0);
 const EVENTS: TopicPartition = TopicPartition::new(Topic::OrdersEvents, 0);
 
-fn batch(at: TopicPartition, bytes: usize) -> Vec<Batch> {
-    vec![Batch { at, records: vec![Bytes::from(vec![1; bytes])] }]
+fn batch(topic_partition: TopicPartition, bytes: usize) -> Vec<Batch> {
+    vec![Batch { topic_partition, records: vec![Bytes::from(vec![1; bytes])] }]
 }
 
 /// Appends new commands of 100 bytes until one is refused; returns how many were accepted.
@@ -66,8 +66,8 @@ async fn what_is_decided_gives_its_room_back_and_retention_the_rest() {
         log.decided(COMMANDS, Offset(taken));
     }
     assert!(rounds > 1, "{rounds}");
-    for at in [COMMANDS, EVENTS] {
-        log.retain_from("all", at, Offset(10_000));
+    for topic_partition in [COMMANDS, EVENTS] {
+        log.retain_from("all", topic_partition, Offset(10_000));
     }
     let last = log.append(batch(EVENTS, 500)).await.unwrap();
     log.durable(last.receipt).await.unwrap();

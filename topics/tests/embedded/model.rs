@@ -83,17 +83,17 @@ impl Run {
 
     fn append(&mut self, counts: [usize; 2]) {
         let mut batches = Vec::new();
-        for (at, count) in PARTITIONS.into_iter().zip(counts) {
+        for (topic_partition, count) in PARTITIONS.into_iter().zip(counts) {
             let records =
                 (0..count).map(|n| Bytes::from(vec![b'a' + (self.count % 26) as u8; 20 + 90 * n])).collect();
             self.count += 1;
-            batches.push(Batch { at, records });
+            batches.push(Batch { topic_partition, records });
         }
         batches.retain(|batch| !batch.records.is_empty());
         // Pending or full: the append was not accepted.
         if let Some(Ok(_)) = poll_once(self.log.append(batches.clone())) {
             for batch in batches {
-                self.accepted[usize::from(batch.at.partition.0)].extend(batch.records);
+                self.accepted[usize::from(batch.topic_partition.partition.0)].extend(batch.records);
             }
             self.appends.push(self.accepted.each_ref().map(Vec::len));
         }
@@ -119,8 +119,9 @@ impl Run {
 
     async fn ends(&self, visibility: Visibility) -> [usize; 2] {
         let mut ends = [0; 2];
-        for (at, end) in PARTITIONS.into_iter().zip(&mut ends) {
-            *end = usize::try_from(self.log.bounds(at, visibility).await.unwrap().end.0).unwrap();
+        for (topic_partition, end) in PARTITIONS.into_iter().zip(&mut ends) {
+            *end =
+                usize::try_from(self.log.bounds(topic_partition, visibility).await.unwrap().end.0).unwrap();
         }
         ends
     }
@@ -128,8 +129,9 @@ impl Run {
     async fn check(&self) {
         let durable = self.ends(Visibility::Durable).await;
         for visibility in [Visibility::Accepted, Visibility::Durable] {
-            for (n, at) in PARTITIONS.into_iter().enumerate() {
-                let records = orderflow_topics::conformance::read_all(&self.log, at, visibility).await;
+            for (n, topic_partition) in PARTITIONS.into_iter().enumerate() {
+                let records =
+                    orderflow_topics::conformance::read_all(&self.log, topic_partition, visibility).await;
                 let expected = match visibility {
                     Visibility::Accepted => &self.accepted[n][..],
                     Visibility::Durable => &self.accepted[n][..durable[n]],
@@ -171,13 +173,13 @@ proptest! {
             for (partition, size, count) in &sizes {
                 let batch: Vec<_> = records(std::iter::repeat_n(*size, *count));
                 run_steps(&mut run.steps);
-                run.log.append(vec![Batch { at: PARTITIONS[*partition], records: batch.clone() }]).await.unwrap();
+                run.log.append(vec![Batch { topic_partition: PARTITIONS[*partition], records: batch.clone() }]).await.unwrap();
                 run.accepted[*partition].extend(batch);
             }
             run_steps(&mut run.steps);
-            for (at, expected) in PARTITIONS.into_iter().zip(&run.accepted) {
+            for (topic_partition, expected) in PARTITIONS.into_iter().zip(&run.accepted) {
                 for from in 0..=expected.len() {
-                    let chunk = run.log.read(at, Offset(from as u64), bytes_max, Visibility::Durable).await.unwrap();
+                    let chunk = run.log.read(topic_partition, Offset(from as u64), bytes_max, Visibility::Durable).await.unwrap();
                     assert_eq!(chunk.records[..], expected[from..from + chunk.records.len()]);
                     assert!(from == expected.len() || !chunk.records.is_empty());
                     let bytes: usize = chunk.records.iter().map(Bytes::len).sum();

@@ -44,7 +44,10 @@ fn is_damaged(opened: &Result<(EmbeddedLog, OpenReport), OpenError>) -> bool {
 
 /// The positions of the frames in a segment, found by their magic number.
 fn frames(segment: &[u8]) -> Vec<usize> {
-    (0..segment.len()).step_by(8).filter(|at| segment[*at..].starts_with(b"OFL1")).collect()
+    (0..segment.len())
+        .step_by(8)
+        .filter(|topic_partition| segment[*topic_partition..].starts_with(b"OFL1"))
+        .collect()
 }
 
 #[tokio::test]
@@ -104,19 +107,19 @@ async fn a_log_truncated_anywhere_in_its_last_group_keeps_a_prefix() {
 async fn damage_in_front_of_durable_frames_is_an_error_and_changes_nothing() {
     let (files, _) = crashed_after(4).await;
     let starts = frames(&files[FIRST_SEGMENT]);
-    for at in starts[0]..starts[0] + 40 {
-        check_damage(&files, at);
+    for topic_partition in starts[0]..starts[0] + 40 {
+        check_damage(&files, topic_partition);
     }
-    for at in starts[1]..starts[1] + 164 {
-        check_damage(&files, at);
+    for topic_partition in starts[1]..starts[1] + 164 {
+        check_damage(&files, topic_partition);
     }
 }
 
-fn check_damage(files: &BTreeMap<String, Vec<u8>>, at: usize) {
+fn check_damage(files: &BTreeMap<String, Vec<u8>>, topic_partition: usize) {
     let mut damaged = files.clone();
-    damaged.get_mut(FIRST_SEGMENT).unwrap()[at] ^= 0x10;
+    damaged.get_mut(FIRST_SEGMENT).unwrap()[topic_partition] ^= 0x10;
     let (dir, opened) = reopen(&damaged);
-    assert!(is_damaged(&opened), "byte {at}: {opened:?}");
+    assert!(is_damaged(&opened), "byte {topic_partition}: {opened:?}");
     assert_eq!(crate::support::files(dir.path())[FIRST_SEGMENT], damaged[FIRST_SEGMENT]);
 }
 

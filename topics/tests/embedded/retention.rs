@@ -36,7 +36,9 @@ async fn the_oldest_segments_go_by_size_and_readers_are_told() {
     let from = start(&log).await;
     assert!(from > 0);
     let trimmed = log.read(FIRST, Offset(from - 1), 100, Visibility::Durable).await.unwrap_err();
-    assert!(matches!(trimmed, LogError::Trimmed { at, start } if at == FIRST && start == Offset(from)));
+    assert!(
+        matches!(trimmed, LogError::Trimmed { topic_partition, start } if topic_partition == FIRST && start == Offset(from))
+    );
     let kept = &all[usize::try_from(from).unwrap()..];
     assert_eq!(read_all(&log, FIRST).await, kept);
     drop(log);

@@ -47,30 +47,35 @@ pub fn records(sizes: impl IntoIterator<Item = usize>) -> Vec<Bytes> {
 
 pub async fn try_append(
     log: &EmbeddedLog,
-    at: TopicPartition,
+    topic_partition: TopicPartition,
     records: Vec<Bytes>,
 ) -> Result<Appended, AppendError> {
-    log.append(vec![Batch { at, records }]).await
+    log.append(vec![Batch { topic_partition, records }]).await
 }
 
 /// Appends records and waits until they are durable.
-pub async fn append(log: &EmbeddedLog, at: TopicPartition, records: Vec<Bytes>) -> Appended {
-    let appended = try_append(log, at, records).await.unwrap();
+pub async fn append(log: &EmbeddedLog, topic_partition: TopicPartition, records: Vec<Bytes>) -> Appended {
+    let appended = try_append(log, topic_partition, records).await.unwrap();
     log.durable(appended.receipt).await.unwrap();
     appended
 }
 
 /// `count` durable appends of one record of `size` bytes each. Returns the records.
-pub async fn fill(log: &EmbeddedLog, at: TopicPartition, count: usize, size: usize) -> Vec<Bytes> {
+pub async fn fill(
+    log: &EmbeddedLog,
+    topic_partition: TopicPartition,
+    count: usize,
+    size: usize,
+) -> Vec<Bytes> {
     let all = records(std::iter::repeat_n(size, count));
     for record in &all {
-        append(log, at, vec![record.clone()]).await;
+        append(log, topic_partition, vec![record.clone()]).await;
     }
     all
 }
 
-pub async fn read_all(log: &EmbeddedLog, at: TopicPartition) -> Vec<Bytes> {
-    conformance::read_all(log, at, Visibility::Durable).await
+pub async fn read_all(log: &EmbeddedLog, topic_partition: TopicPartition) -> Vec<Bytes> {
+    conformance::read_all(log, topic_partition, Visibility::Durable).await
 }
 
 /// Runs the steps until nothing is left to do.

@@ -26,8 +26,15 @@ pub(crate) async fn compare_checkpoint(
     differences: &mut Differences,
 ) -> Result<()> {
     for topic in [Topic::OrdersEvents, Topic::StockEvents] {
-        for at in partitions_of(topics, topic) {
-            compare_partition(name, topics, at, checkpoint.partition(at), differences).await?;
+        for topic_partition in partitions_of(topics, topic) {
+            compare_partition(
+                name,
+                topics,
+                topic_partition,
+                checkpoint.partition(topic_partition),
+                differences,
+            )
+            .await?;
         }
     }
     Ok(())
@@ -36,16 +43,16 @@ pub(crate) async fn compare_checkpoint(
 async fn compare_partition(
     name: &str,
     topics: &dyn Topics,
-    at: TopicPartition,
+    topic_partition: TopicPartition,
     progress: PartitionCheckpoint,
     differences: &mut Differences,
 ) -> Result<()> {
-    let bounds = topics.bounds(at, Visibility::Accepted).await?;
+    let bounds = topics.bounds(topic_partition, Visibility::Accepted).await?;
     if progress.next > bounds.end {
         let (next, end) = (progress.next, bounds.end);
         differences.add(|| {
             format!(
-                "the {name}'s checkpoint of {at} is {next}, beyond the log's end {end}: the {name} is ahead of \
+                "the {name}'s checkpoint of {topic_partition} is {next}, beyond the log's end {end}: the {name} is ahead of \
                  the log, which has lost events, or was copied before the {name} and not after it"
             )
         });
@@ -55,17 +62,19 @@ async fn compare_partition(
         let (next, start) = (progress.next, bounds.start);
         differences.add(|| {
             format!(
-                "the {name}'s checkpoint of {at} is {next}, but the log begins at {start}: events are missing"
+                "the {name}'s checkpoint of {topic_partition} is {next}, but the log begins at {start}: events are missing"
             )
         });
         return Ok(());
     }
     if progress.unreadable == 0
-        && let Some(number) = number_before(topics, at, bounds.start, progress).await?
+        && let Some(number) = number_before(topics, topic_partition, bounds.start, progress).await?
         && number != progress.number
     {
         let had = progress.number;
-        differences.add(|| format!("the {name}'s checkpoint of {at} has number {had}, the log has {number}"));
+        differences.add(|| {
+            format!("the {name}'s checkpoint of {topic_partition} has number {had}, the log has {number}")
+        });
     }
     Ok(())
 }
@@ -75,13 +84,13 @@ async fn compare_partition(
 /// check reports.
 async fn number_before(
     topics: &dyn Topics,
-    at: TopicPartition,
+    topic_partition: TopicPartition,
     start: Offset,
     progress: PartitionCheckpoint,
 ) -> Result<Option<u64>> {
     let mut last = None;
     for offset in (start.0..progress.next.0).rev().take(REPEATS_MAX) {
-        let chunk = topics.read(at, Offset(offset), 1, Visibility::Accepted).await?;
+        let chunk = topics.read(topic_partition, Offset(offset), 1, Visibility::Accepted).await?;
         let Some(record) = chunk.records.first() else { break };
         let Ok(RawRecord { header: RecordHeader { number, .. }, .. }) = RawRecord::decode(record) else {
             break;

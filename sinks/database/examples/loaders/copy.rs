@@ -123,8 +123,8 @@ fn stock(rows: &Rows) -> Outcome<String> {
 
 fn checkpoint_rows(checkpoint: &Checkpoint) -> Outcome<String> {
     let mut out = String::new();
-    for (at, progress) in &checkpoint.0 {
-        let (topic, partition) = (at.topic.as_str(), at.partition.0);
+    for (topic_partition, progress) in &checkpoint.0 {
+        let (topic, partition) = (topic_partition.topic.as_str(), topic_partition.partition.0);
         let (next, number_, unreadable) = (progress.next.0, progress.number, progress.unreadable);
         let cause = number(progress.cause.map(|cause| cause.0));
         writeln!(out, "{topic}\t{partition}\t{next}\t{number_}\t{unreadable}\t{cause}")?;

@@ -104,7 +104,7 @@ pub fn batches(events: &[Arc<EventRecord>], size: usize) -> Vec<(EventBatch, Che
             let next = record.offset.next();
             let partition =
                 PartitionCheckpoint { next, number: next.0, unreadable: 0, cause: Some(record.cause) };
-            checkpoint.0.insert(record.at, partition);
+            checkpoint.0.insert(record.topic_partition, partition);
         }
         (EventBatch { records: records.to_vec() }, checkpoint)
     };

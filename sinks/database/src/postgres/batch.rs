@@ -118,8 +118,8 @@ fn bind_stock(statement: Statement, rows: &[StockItem]) -> Statement {
 fn bind_checkpoint(statement: Statement, checkpoint: &Checkpoint) -> Statement {
     let rows = &checkpoint.0.iter().collect::<Vec<_>>();
     statement
-        .bind(column(rows, |(at, _)| at.topic.as_str()))
-        .bind(column(rows, |(at, _)| i64::from(at.partition.0)))
+        .bind(column(rows, |(topic_partition, _)| topic_partition.topic.as_str()))
+        .bind(column(rows, |(topic_partition, _)| i64::from(topic_partition.partition.0)))
         .bind(column(rows, |(_, progress)| integer(progress.next.0)))
         .bind(column(rows, |(_, progress)| integer(progress.number)))
         .bind(column(rows, |(_, progress)| integer(progress.unreadable)))

@@ -64,8 +64,8 @@ impl PostgresSink {
         let written = within(limit, batch::write(&mut connection, rows, checkpoint)).await;
         written.map_err(DatabaseError::query("write a batch"))?;
         self.connection = Some(connection);
-        for (at, progress) in &checkpoint.0 {
-            let committed = self.committed.0.entry(*at).or_default();
+        for (topic_partition, progress) in &checkpoint.0 {
+            let committed = self.committed.0.entry(*topic_partition).or_default();
             if progress.next >= committed.next {
                 *committed = *progress;
             }
@@ -128,10 +128,14 @@ async fn read_checkpoint(
 /// server: a standby that took over without the last commits, or a restored backup. Continuing there would leave out
 /// the rows of these commits permanently.
 fn check_not_behind(committed: &Checkpoint, found: &Checkpoint) -> Result<(), DatabaseError> {
-    for (at, progress) in &committed.0 {
-        let found = found.partition(*at).next;
+    for (topic_partition, progress) in &committed.0 {
+        let found = found.partition(*topic_partition).next;
         if found < progress.next {
-            return Err(DatabaseError::WentBack { at: *at, committed: progress.next, found });
+            return Err(DatabaseError::WentBack {
+                topic_partition: *topic_partition,
+                committed: progress.next,
+                found,
+            });
         }
     }
     Ok(())

@@ -230,12 +230,12 @@ fn bind_stock<'r>(item: &'r StockItem, statement: Statement<'r>) -> Statement<'r
 }
 
 fn bind_partition<'r>(
-    (at, progress): &'r (&TopicPartition, &PartitionCheckpoint),
+    (topic_partition, progress): &'r (&TopicPartition, &PartitionCheckpoint),
     statement: Statement<'r>,
 ) -> Statement<'r> {
     statement
-        .bind(at.topic.as_str())
-        .bind(i64::from(at.partition.0))
+        .bind(topic_partition.topic.as_str())
+        .bind(i64::from(topic_partition.partition.0))
         .bind(integer(progress.next.0))
         .bind(integer(progress.number))
         .bind(integer(progress.unreadable))

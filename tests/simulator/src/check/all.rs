@@ -30,7 +30,8 @@ impl Checks {
     pub fn new(plan: &Plan, rules: &Rules, partitions: &[TopicPartition]) -> Self {
         let orders = (0..plan.order_partitions).map(Partition);
         let stock = (0..plan.stock_partitions).map(Partition);
-        let numbered = partitions.iter().filter(|at| at.topic != Topic::DeadLetters);
+        let numbered =
+            partitions.iter().filter(|topic_partition| topic_partition.topic != Topic::DeadLetters);
         Self {
             order_decisions: orders
                 .map(|partition| Decisions::new(rules.orders(plan), partition, plan.stock_partitions))
@@ -41,7 +42,9 @@ impl Checks {
                     Decisions::new(rules.stock(plan, partition), partition, plan.order_partitions)
                 })
                 .collect(),
-            numbers: numbered.map(|at| (*at, Numbers::new(*at))).collect(),
+            numbers: numbered
+                .map(|topic_partition| (*topic_partition, Numbers::new(*topic_partition)))
+                .collect(),
             ledgers: stock.map(|_| Ledger::default()).collect(),
             orders: Orders::new(&rules.lifecycle),
             store: Store::default(),
@@ -55,8 +58,8 @@ impl Checks {
 
     /// Checks the records that have become durable since the last call.
     pub fn check(&mut self, truth: &Truth) -> Checked {
-        for (at, numbers) in &mut self.numbers {
-            numbers.check(truth.of(*at))?;
+        for (topic_partition, numbers) in &mut self.numbers {
+            numbers.check(truth.of(*topic_partition))?;
         }
         let (orders, store) = (&mut self.orders, &mut self.store);
         for decisions in &mut self.order_decisions {
@@ -78,7 +81,7 @@ impl Checks {
 
     /// Checks the content of the store.
     pub fn check_store(&mut self, rows: &Content, truth: &Truth) -> Checked {
-        self.store.check(rows, |at| truth.of(at).len() as u64)
+        self.store.check(rows, |topic_partition| truth.of(topic_partition).len() as u64)
     }
 
     /// Whether every durable command is decided and the store has shown all events.
@@ -94,9 +97,9 @@ impl Checks {
     }
 
     /// Whether an event answers the command at this offset.
-    pub fn answers(&self, at: TopicPartition, offset: Offset) -> bool {
-        let index = usize::from(at.partition.0);
-        if at.topic == Topic::OrdersCommands {
+    pub fn answers(&self, topic_partition: TopicPartition, offset: Offset) -> bool {
+        let index = usize::from(topic_partition.partition.0);
+        if topic_partition.topic == Topic::OrdersCommands {
             self.order_decisions.get(index).is_some_and(|decisions| decisions.answers(offset))
         } else {
             self.stock_decisions.get(index).is_some_and(|decisions| decisions.answers(offset))
@@ -116,20 +119,25 @@ impl Checks {
             }
         }
         for answer in acknowledged {
-            let Answer::Acknowledged { at, source, number, offset, .. } = answer else { continue };
-            let index = usize::from(at.partition.0);
-            let decided = if at.topic == Topic::OrdersCommands {
+            let Answer::Acknowledged { topic_partition, source, number, offset, .. } = answer else {
+                continue;
+            };
+            let index = usize::from(topic_partition.partition.0);
+            let decided = if topic_partition.topic == Topic::OrdersCommands {
                 self.order_decisions.get(index).map_or(0, |decisions| decisions.decided(source))
             } else {
                 self.stock_decisions.get(index).map_or(0, |decisions| decisions.decided(source))
             };
-            if !self.answers(*at, *offset) {
+            if !self.answers(*topic_partition, *offset) {
                 return broken(format!(
-                    "{at} offset {offset} was acknowledged, and no store ever reaches it"
+                    "{topic_partition} offset {offset} was acknowledged, and no store ever reaches it"
                 ));
             }
             if decided < *number {
-                return broken(format!("{at}: number {number} of {} has no decision", source.as_str()));
+                return broken(format!(
+                    "{topic_partition}: number {number} of {} has no decision",
+                    source.as_str()
+                ));
             }
         }
         self.check_messages()?;
@@ -141,15 +149,15 @@ impl Checks {
         for decisions in &self.order_decisions {
             let (input, _) = decisions.input_and_output();
             for to in (0..self.stock_decisions.len()).filter_map(|n| u16::try_from(n).ok()) {
-                let at = TopicPartition::new(Topic::StockCommands, to);
-                self.compare_messages(input, at, decisions.messages(at.partition))?;
+                let topic_partition = TopicPartition::new(Topic::StockCommands, to);
+                self.compare_messages(input, topic_partition, decisions.messages(topic_partition.partition))?;
             }
         }
         for decisions in &self.stock_decisions {
             let (input, _) = decisions.input_and_output();
             for to in (0..self.order_decisions.len()).filter_map(|n| u16::try_from(n).ok()) {
-                let at = TopicPartition::new(Topic::OrdersCommands, to);
-                self.compare_messages(input, at, decisions.messages(at.partition))?;
+                let topic_partition = TopicPartition::new(Topic::OrdersCommands, to);
+                self.compare_messages(input, topic_partition, decisions.messages(topic_partition.partition))?;
             }
         }
         Ok(())
@@ -158,13 +166,16 @@ impl Checks {
     fn compare_messages(
         &self,
         from: TopicPartition,
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         expected: &[bytes::Bytes],
     ) -> Checked {
-        let there = self.numbers.get(&at).map_or(&[][..], |numbers| numbers.of(&Source::processor(from)));
+        let there = self
+            .numbers
+            .get(&topic_partition)
+            .map_or(&[][..], |numbers| numbers.of(&Source::processor(from)));
         if there != expected {
             return broken(format!(
-                "{at} has {} messages of {from}, {} follow from its commands, or others",
+                "{topic_partition} has {} messages of {from}, {} follow from its commands, or others",
                 there.len(),
                 expected.len()
             ));

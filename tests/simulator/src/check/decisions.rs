@@ -92,18 +92,18 @@ impl<P: Processor> Decisions<P> {
         events: &[Bytes],
         mut take: impl FnMut(Offset, Offset, &P::Event) -> Checked,
     ) -> Checked {
-        let (_, at) = self.input_and_output();
+        let (_, topic_partition) = self.input_and_output();
         for (offset, bytes) in events.iter().enumerate().skip(self.seen) {
             let event: Record<P::Event> = match Record::decode(bytes) {
                 Ok(event) => event,
-                Err(error) => return broken(format!("{at} offset {offset}: {error}")),
+                Err(error) => return broken(format!("{topic_partition} offset {offset}: {error}")),
             };
             if event.header.number <= self.number {
                 continue;
             }
             self.number = event.header.number;
             let Some(cause) = event.header.cause else {
-                return broken(format!("{at} offset {offset}: an event without a cause"));
+                return broken(format!("{topic_partition} offset {offset}: an event without a cause"));
             };
             if self.expected.is_empty() {
                 self.decide_up_to(cause.offset, commands)?;
@@ -114,7 +114,7 @@ impl<P: Processor> Decisions<P> {
                 let there = String::from_utf8_lossy(bytes);
                 let again = again.unwrap_or_else(|| "nothing".into());
                 return broken(format!(
-                    "{at} offset {offset}: {there} is there, deciding again gives {again}"
+                    "{topic_partition} offset {offset}: {there} is there, deciding again gives {again}"
                 ));
             }
             self.answered.insert(cause.offset);
@@ -127,11 +127,13 @@ impl<P: Processor> Decisions<P> {
 
     /// Decides all commands up to the one at `last`. Commands before `last` may only be repeats.
     fn decide_up_to(&mut self, last: Offset, commands: &[Bytes]) -> Checked {
-        let (at, _) = self.input_and_output();
+        let (topic_partition, _) = self.input_and_output();
         while self.book.input_next <= last {
             let offset = self.book.input_next;
             let Some(command) = usize::try_from(offset.0).ok().and_then(|index| commands.get(index)) else {
-                return broken(format!("{at} offset {offset}: an event is durable, its command is not"));
+                return broken(format!(
+                    "{topic_partition} offset {offset}: an event is durable, its command is not"
+                ));
             };
             let Some((_, rules)) = self.rules.range(..=offset).next_back() else {
                 return broken("there are no rules");
@@ -141,7 +143,10 @@ impl<P: Processor> Decisions<P> {
                 return broken(error.to_string());
             }
             if offset < last && !output.events.is_empty() {
-                return broken(format!("{at} offset {offset}: {} has no decision", named(command)));
+                return broken(format!(
+                    "{topic_partition} offset {offset}: {} has no decision",
+                    named(command)
+                ));
             }
             self.expected.extend(output.events);
             for (messages, more) in self.messages.iter_mut().zip(output.messages) {

@@ -10,22 +10,25 @@ use super::{Checked, broken};
 /// The records of each source in one partition, in the order of their numbers.
 #[derive(Debug)]
 pub struct Numbers {
-    at: TopicPartition,
+    topic_partition: TopicPartition,
     seen: usize,
     sources: BTreeMap<Source, Vec<Bytes>>,
 }
 
 impl Numbers {
     /// The numbers of an empty partition.
-    pub fn new(at: TopicPartition) -> Self {
-        Self { at, seen: 0, sources: BTreeMap::new() }
+    pub fn new(topic_partition: TopicPartition) -> Self {
+        Self { topic_partition, seen: 0, sources: BTreeMap::new() }
     }
 
     /// Checks the new ones of all durable records.
     pub fn check(&mut self, records: &[Bytes]) -> Checked {
         for (offset, record) in records.iter().enumerate().skip(self.seen) {
             let Ok(RawRecord { header, .. }) = RawRecord::decode(record) else {
-                return broken(format!("{} offset {offset}: a record without a readable header", self.at));
+                return broken(format!(
+                    "{} offset {offset}: a record without a readable header",
+                    self.topic_partition
+                ));
             };
             let from = self.sources.entry(header.source.clone()).or_default();
             let index = usize::try_from(header.number).unwrap_or(0);
@@ -34,7 +37,7 @@ impl Numbers {
                 Some(_) => {
                     return broken(format!(
                         "{} offset {offset}: number {index} of {} comes again as another record",
-                        self.at,
+                        self.topic_partition,
                         header.source.as_str()
                     ));
                 }
@@ -42,7 +45,7 @@ impl Numbers {
                 None => {
                     return broken(format!(
                         "{} offset {offset}: {} jumps from number {} to {index}",
-                        self.at,
+                        self.topic_partition,
                         header.source.as_str(),
                         from.len()
                     ));

@@ -42,41 +42,56 @@ pub struct Store {
 
 impl Store {
     /// Adds a durable event of an order.
-    pub fn note_order(&mut self, at: TopicPartition, offset: Offset, cause: Offset, event: &OrderEvent) {
+    pub fn note_order(
+        &mut self,
+        topic_partition: TopicPartition,
+        offset: Offset,
+        cause: Offset,
+        event: &OrderEvent,
+    ) {
         let event = match event {
             OrderEvent::Changed(change, event) => Noted::Order(*change, event.clone()),
             _ => Noted::Nothing,
         };
-        self.pending.entry(at).or_default().push_back(Pending { offset, cause, event });
+        self.pending.entry(topic_partition).or_default().push_back(Pending { offset, cause, event });
     }
 
     /// Adds a durable event of stock.
-    pub fn note_stock(&mut self, at: TopicPartition, offset: Offset, cause: Offset, event: &StockEvent) {
+    pub fn note_stock(
+        &mut self,
+        topic_partition: TopicPartition,
+        offset: Offset,
+        cause: Offset,
+        event: &StockEvent,
+    ) {
         let event = Noted::Stock(event.clone());
-        self.pending.entry(at).or_default().push_back(Pending { offset, cause, event });
+        self.pending.entry(topic_partition).or_default().push_back(Pending { offset, cause, event });
     }
 
     /// Compares the content of the store. `ends` returns the durable end of each partition.
     pub fn check(&mut self, rows: &Content, ends: impl Fn(TopicPartition) -> u64) -> Checked {
-        for (at, progress) in &rows.checkpoint.0 {
-            let before = self.shown.insert(*at, progress.next).unwrap_or_default();
+        for (topic_partition, progress) in &rows.checkpoint.0 {
+            let before = self.shown.insert(*topic_partition, progress.next).unwrap_or_default();
             if progress.next < before {
                 return broken(format!(
-                    "the store was at offset {before} of {at} and is at {}",
+                    "the store was at offset {before} of {topic_partition} and is at {}",
                     progress.next
                 ));
             }
-            if progress.next.0 > ends(*at) {
+            if progress.next.0 > ends(*topic_partition) {
                 return broken(format!(
-                    "the store shows {at} up to {}, durable is {}",
+                    "the store shows {topic_partition} up to {}, durable is {}",
                     progress.next,
-                    ends(*at)
+                    ends(*topic_partition)
                 ));
             }
-            self.show_up_to(*at, progress.next);
-            let cause = self.causes.get(at).copied();
+            self.show_up_to(*topic_partition, progress.next);
+            let cause = self.causes.get(topic_partition).copied();
             if progress.cause != cause {
-                return broken(format!("the store is at cause {:?} of {at}, not {cause:?}", progress.cause));
+                return broken(format!(
+                    "the store is at cause {:?} of {topic_partition}, not {cause:?}",
+                    progress.cause
+                ));
             }
         }
         same("orders", &rows.orders, self.orders.values())?;
@@ -89,11 +104,13 @@ impl Store {
         self.pending.values().all(VecDeque::is_empty)
     }
 
-    fn show_up_to(&mut self, at: TopicPartition, next: Offset) {
-        while let Some(first) =
-            self.pending.get_mut(&at).and_then(|pending| pending.pop_front_if(|first| first.offset < next))
+    fn show_up_to(&mut self, topic_partition: TopicPartition, next: Offset) {
+        while let Some(first) = self
+            .pending
+            .get_mut(&topic_partition)
+            .and_then(|pending| pending.pop_front_if(|first| first.offset < next))
         {
-            let cause = self.causes.entry(at).or_default();
+            let cause = self.causes.entry(topic_partition).or_default();
             *cause = (*cause).max(first.cause);
             match first.event {
                 Noted::Order(change, event) => self.show_order(change, &event, first.cause),

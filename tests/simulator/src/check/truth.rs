@@ -21,8 +21,8 @@ pub struct Truth {
 
 impl Truth {
     /// The durable records of a partition, from its first.
-    pub fn of(&self, at: TopicPartition) -> &[Bytes] {
-        self.records.get(&at).map_or(&[], Vec::as_slice)
+    pub fn of(&self, topic_partition: TopicPartition) -> &[Bytes] {
+        self.records.get(&topic_partition).map_or(&[], Vec::as_slice)
     }
 
     /// The number of all records.
@@ -32,16 +32,22 @@ impl Truth {
 
     /// Adds the records that have become durable.
     pub fn observe(&mut self, topics: &dyn Topics, partitions: &[TopicPartition]) -> Checked {
-        for &at in partitions {
-            let end = bounds(topics, at)?.end.0;
-            let known = self.records.entry(at).or_default();
+        for &topic_partition in partitions {
+            let end = bounds(topics, topic_partition)?.end.0;
+            let known = self.records.entry(topic_partition).or_default();
             if end < known.len() as u64 {
-                return broken(format!("{at}: {} records were durable, {end} are left", known.len()));
+                return broken(format!(
+                    "{topic_partition}: {} records were durable, {end} are left",
+                    known.len()
+                ));
             }
             while (known.len() as u64) < end {
-                let chunk = read(topics, at, Offset(known.len() as u64))?;
+                let chunk = read(topics, topic_partition, Offset(known.len() as u64))?;
                 if chunk.records.is_empty() {
-                    return broken(format!("{at} offset {}: durable, but nothing can be read", known.len()));
+                    return broken(format!(
+                        "{topic_partition} offset {}: durable, but nothing can be read",
+                        known.len()
+                    ));
                 }
                 known.extend(chunk.records);
             }
@@ -51,20 +57,20 @@ impl Truth {
 
     /// Reads everything stored again and compares it. Call it after the log was opened.
     pub fn compare(&self, topics: &dyn Topics, partitions: &[TopicPartition]) -> Checked {
-        for &at in partitions {
-            let bounds = bounds(topics, at)?;
-            let known = self.of(at);
+        for &topic_partition in partitions {
+            let bounds = bounds(topics, topic_partition)?;
+            let known = self.of(topic_partition);
             if bounds.end.0 < known.len() as u64 {
                 return broken(format!(
-                    "{at}: {} records were durable, {} are left",
+                    "{topic_partition}: {} records were durable, {} are left",
                     known.len(),
                     bounds.end
                 ));
             }
             let mut next = bounds.start;
             while next.0 < known.len() as u64 {
-                let chunk = read(topics, at, next)?;
-                self.served(at, &chunk)?;
+                let chunk = read(topics, topic_partition, next)?;
+                self.served(topic_partition, &chunk)?;
                 next = chunk.next();
             }
         }
@@ -72,28 +78,30 @@ impl Truth {
     }
 
     /// Checks the records that a reader was served.
-    pub fn served(&self, at: TopicPartition, chunk: &Chunk) -> Checked {
-        let known = self.of(at);
+    pub fn served(&self, topic_partition: TopicPartition, chunk: &Chunk) -> Checked {
+        let known = self.of(topic_partition);
         for (offset, record) in (chunk.from.0..).zip(&chunk.records) {
             let there = usize::try_from(offset).ok().and_then(|offset| known.get(offset));
             if there.is_some_and(|there| there != record) {
-                return broken(format!("{at} offset {offset}: another record is served than was durable"));
+                return broken(format!(
+                    "{topic_partition} offset {offset}: another record is served than was durable"
+                ));
             }
         }
         Ok(())
     }
 }
 
-fn bounds(topics: &dyn Topics, at: TopicPartition) -> Checked<std::ops::Range<Offset>> {
-    match at_once(topics.bounds(at, Visibility::Durable)) {
+fn bounds(topics: &dyn Topics, topic_partition: TopicPartition) -> Checked<std::ops::Range<Offset>> {
+    match at_once(topics.bounds(topic_partition, Visibility::Durable)) {
         Ok(bounds) => Ok(bounds),
-        Err(error) => broken(format!("{at}: {error}")),
+        Err(error) => broken(format!("{topic_partition}: {error}")),
     }
 }
 
-fn read(topics: &dyn Topics, at: TopicPartition, from: Offset) -> Checked<Chunk> {
-    match at_once(topics.read(at, from, READ_BYTES, Visibility::Durable)) {
+fn read(topics: &dyn Topics, topic_partition: TopicPartition, from: Offset) -> Checked<Chunk> {
+    match at_once(topics.read(topic_partition, from, READ_BYTES, Visibility::Durable)) {
         Ok(chunk) => Ok(chunk),
-        Err(error) => broken(format!("{at} offset {from}: {error}")),
+        Err(error) => broken(format!("{topic_partition} offset {from}: {error}")),
     }
 }

@@ -144,8 +144,8 @@ impl Simulation {
             LogError::Damaged(_) => self.flipped.is_some(),
             LogError::Unavailable(_) => self.troubled,
             // A second runner may be so late that the log has removed the records it would read.
-            LogError::Trimmed { at, .. } => {
-                self.process.as_ref().is_some_and(|process| process.has_many_runners(*at))
+            LogError::Trimmed { topic_partition, .. } => {
+                self.process.as_ref().is_some_and(|process| process.has_many_runners(*topic_partition))
             }
             _ => false,
         }

@@ -26,8 +26,8 @@ impl Simulation {
     /// Removes a record from a complete log, starts the process without snapshots and with an empty store, and waits
     /// until every reader of that partition has reported the loss.
     pub(super) fn lose_a_record(&mut self) -> Checked {
-        let Some((at, offset)) = self.choose_record() else { return Ok(()) };
-        self.note(format!("the log loses {at} offset {offset}"));
+        let Some((topic_partition, offset)) = self.choose_record() else { return Ok(()) };
+        self.note(format!("the log loses {topic_partition} offset {offset}"));
         self.kill();
         for (path, _) in self.disk.files() {
             if path.extension().is_some_and(|extension| extension == "snap")
@@ -37,8 +37,8 @@ impl Simulation {
             }
         }
         self.database = Database::at(&self.disk, &self.world, "again.sqlite", 0.0, 0);
-        self.start_over((at, offset))?;
-        let (mut sink, mut runner) = (!is_events(at), false);
+        self.start_over((topic_partition, offset))?;
+        let (mut sink, mut runner) = (!is_events(topic_partition), false);
         for _ in 0..STEPS_MAX {
             if sink && runner {
                 return Ok(());
@@ -51,7 +51,7 @@ impl Simulation {
                 self.world.advance_to(next.max(orderflow_world::World::instant(&self.world)));
             }
             while let Some(failure) = self.process.as_ref().and_then(Process::failure) {
-                let names = failure.to_string().contains(&at.to_string());
+                let names = failure.to_string().contains(&topic_partition.to_string());
                 match failure {
                     Failure::Sink(_) => sink |= names,
                     Failure::Runner(_) => runner |= names,
@@ -59,10 +59,10 @@ impl Simulation {
             }
         }
         let who = if sink { "its runner" } else { "the sink" };
-        broken(format!("{at} has lost offset {offset}, and {who} has not noticed"))
+        broken(format!("{topic_partition} has lost offset {offset}, and {who} has not noticed"))
     }
 
-    fn start_over(&mut self, (at, offset): (TopicPartition, Offset)) -> Checked {
+    fn start_over(&mut self, (topic_partition, offset): (TopicPartition, Offset)) -> Checked {
         self.mount = self.disk.mount();
         let Ok((log, steps)) = process::open(&self.parts().0, false) else {
             return broken("the log cannot be opened though all is well");
@@ -73,7 +73,7 @@ impl Simulation {
         let (seed, truth) = (self.rng.u64(..), self.truth.clone());
         let process = Process::start(self.parts().0, (log, steps), &truth, seed);
         process.wire.heal();
-        process.wire.lose(at, offset);
+        process.wire.lose(topic_partition, offset);
         process.start_sink(&mut self.parts().0, sink);
         self.process = Some(process);
         Ok(())
@@ -84,29 +84,34 @@ impl Simulation {
     /// log no longer has.
     fn choose_record(&mut self) -> Option<(TopicPartition, Offset)> {
         let log = &self.process.as_ref()?.log;
-        let begins =
-            |at: &TopicPartition| at_once(log.bounds(*at, Visibility::Durable)).map(|bounds| bounds.start);
-        if !self.partitions.iter().all(|at| begins(at).is_ok_and(|start| start == Offset::ZERO)) {
+        let begins = |topic_partition: &TopicPartition| {
+            at_once(log.bounds(*topic_partition, Visibility::Durable)).map(|bounds| bounds.start)
+        };
+        if !self
+            .partitions
+            .iter()
+            .all(|topic_partition| begins(topic_partition).is_ok_and(|start| start == Offset::ZERO))
+        {
             return None;
         }
-        let at = self.partitions[self.rng.usize(..self.partitions.len())];
-        if at.topic == Topic::DeadLetters {
+        let topic_partition = self.partitions[self.rng.usize(..self.partitions.len())];
+        if topic_partition.topic == Topic::DeadLetters {
             return None;
         }
         let truth = lock(&self.truth);
-        let records = truth.of(at);
+        let records = truth.of(topic_partition);
         let last = Offset((records.len() as u64).checked_sub(1)?);
-        if !is_events(at) && !self.checks.answers(at, last) {
+        if !is_events(topic_partition) && !self.checks.answers(topic_partition, last) {
             return None;
         }
         let candidates = candidates(records);
         let chosen = (!candidates.is_empty()).then(|| candidates[self.rng.usize(..candidates.len())])?;
-        Some((at, Offset(chosen as u64)))
+        Some((topic_partition, Offset(chosen as u64)))
     }
 }
 
-fn is_events(at: TopicPartition) -> bool {
-    matches!(at.topic, Topic::OrdersEvents | Topic::StockEvents)
+fn is_events(topic_partition: TopicPartition) -> bool {
+    matches!(topic_partition.topic, Topic::OrdersEvents | Topic::StockEvents)
 }
 
 fn candidates(records: &[Bytes]) -> Vec<usize> {

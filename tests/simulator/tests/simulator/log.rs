@@ -91,7 +91,8 @@ impl Run {
             .map(|n| Bytes::from([&n.to_le_bytes()[..], &vec![n as u8; size]].concat()))
             .collect();
         self.appended += count;
-        let appended = poll_once(self.log.append(vec![Batch { at: AT, records: records.clone() }]));
+        let appended =
+            poll_once(self.log.append(vec![Batch { topic_partition: AT, records: records.clone() }]));
         if let Some(Ok(_)) = appended {
             self.accepted.extend(records);
         }

@@ -61,12 +61,12 @@ fn product(n: u64) -> Event {
     }))
 }
 
-fn record(at: TopicPartition, n: u64, event: Event) -> Arc<EventRecord> {
+fn record(topic_partition: TopicPartition, n: u64, event: Event) -> Arc<EventRecord> {
     let (offset, number, source) = (Offset(n), n + 1, Source::new("clock").unwrap());
     let cause = Some(Cause { offset, source: source.clone(), number });
     let time = Timestamp::from_micros(7);
     let header = RecordHeader { source, number, time, cause, sent: Vec::new(), traceparent: None };
-    EventRecord::of(at, offset, offset, header, event).into()
+    EventRecord::of(topic_partition, offset, offset, header, event).into()
 }
 
 fn partition(next: u64) -> PartitionCheckpoint {
