@@ -15,8 +15,8 @@ pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
 /// The state that the handlers share. Clones are cheap.
 #[derive(Clone)]
 pub struct Api {
-    /// The reads of the database. Handlers use it through [`crate::caught_up::CaughtUpReader`], which waits for the position they
-    /// must see.
+    /// The reads of the database. Handlers use it through [`crate::caught_up::CaughtUpReader`], which waits for the
+    /// position they must see.
     pub database: Arc<dyn DatabaseReader>,
     /// The progress of the database sink: the last command of each partition that the database shows.
     pub progress: Progress,

@@ -30,7 +30,7 @@ pub struct UnusableRecord {
 }
 
 impl FeedEntry {
-    /// Reads the record at `offset` of the partition `topic_partition`; `source` is the only source that writes to that partition.
+    /// Reads the record at `offset` of the partition; `source` is the only source that writes to that partition.
     pub fn read(topic_partition: TopicPartition, source: &Source, offset: Offset, bytes: &Bytes) -> Self {
         let unusable = |reason, number| {
             Self::Unusable(Arc::new(UnusableRecord { reason, number, bytes: bytes.clone() }))

@@ -52,7 +52,7 @@ pub enum Command {
     /// Print the records of a topic as JSON lines
     Tap(Tap),
     /// Print topics and partitions with their offsets
-    Topics(Place),
+    Topics(LogSource),
     /// Check and draw pipeline files
     #[command(subcommand)]
     Pipeline(Pipeline),
@@ -178,7 +178,7 @@ pub struct Simulate {
 
 /// A running server, or the data directory of a stopped one.
 #[derive(Args, Debug)]
-pub struct Place {
+pub struct LogSource {
     /// A running server
     #[arg(long, env = "ORDERFLOW_URL", value_name = "URL", conflicts_with = "data")]
     pub url: Option<String>,
@@ -203,7 +203,7 @@ pub struct Tap {
     pub follow: bool,
     /// The log to read.
     #[command(flatten)]
-    pub place: Place,
+    pub source: LogSource,
 }
 
 /// `orderflow pipeline`

@@ -30,7 +30,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Verify(verify) => run_verify(verify).await,
         Command::Simulate(args) => simulate::run(&args),
         Command::Tap(tap) => look::tap(tap).await,
-        Command::Topics(place) => look::topics(place).await,
+        Command::Topics(source) => look::topics(source).await,
         Command::Pipeline(Pipeline::Check { file }) => check_pipeline(&file),
         Command::Pipeline(Pipeline::Graph { file }) => {
             print(&PipelineFile::read(Some(&file))?.lifecycle.mermaid())

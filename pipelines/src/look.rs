@@ -16,7 +16,7 @@ use orderflow_topics::{Topics, Visibility, partitions_of};
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{From, Place, Tap},
+    cli::{From, LogSource, Tap},
     load::client::{Client, Target},
     log,
 };
@@ -33,11 +33,11 @@ enum Source {
 }
 
 impl Source {
-    fn open(place: Place) -> Result<Self> {
-        if let Some(url) = place.url {
+    fn open(source: LogSource) -> Result<Self> {
+        if let Some(url) = source.url {
             return Ok(Self::Server(Client::new(&Target::parse(&url)?, "admin", "tap")));
         }
-        let data = place.data.unwrap_or_else(|| PathBuf::from("data"));
+        let data = source.data.unwrap_or_else(|| PathBuf::from("data"));
         let topics = log::open_stopped(&data).context("if a server runs there, name it with --url")?;
         Ok(Self::Directory(topics))
     }
@@ -53,9 +53,10 @@ impl Source {
             let mut partitions = Vec::new();
             for topic_partition in partitions_of(&**topics, topic) {
                 let bounds = topics.bounds(topic_partition, Visibility::Durable).await?;
-                partitions.push(json!({
-                    "partition": topic_partition.partition, "start": bounds.start, "end": bounds.end, "durable_end": bounds.end
-                }));
+                let (partition, start, end) = (topic_partition.partition, bounds.start, bounds.end);
+                partitions.push(
+                    json!({ "partition": partition, "start": start, "end": end, "durable_end": end }),
+                );
             }
             items.push(json!({ "topic": topic.as_str(), "partitions": partitions }));
         }
@@ -102,8 +103,8 @@ fn partitions(listed: &Value, topic: Topic) -> Vec<(u16, u64, u64)> {
 /// Prints the records of a topic.
 pub async fn tap(tap: Tap) -> Result<()> {
     let follow = tap.follow;
-    ensure!(!follow || tap.place.url.is_some(), "--follow needs a running server: name it with --url");
-    let mut source = Source::open(tap.place)?;
+    ensure!(!follow || tap.source.url.is_some(), "--follow needs a running server: name it with --url");
+    let mut source = Source::open(tap.source)?;
     let listed = source.topics().await?;
     let mut next: Vec<(TopicPartition, Offset)> = Vec::new();
     for (partition, start, end) in partitions(&listed, tap.topic) {
@@ -133,8 +134,8 @@ pub async fn tap(tap: Tap) -> Result<()> {
 }
 
 /// Prints the topics and partitions with their offsets.
-pub async fn topics(place: Place) -> Result<()> {
-    let listed = Source::open(place)?.topics().await?;
+pub async fn topics(source: LogSource) -> Result<()> {
+    let listed = Source::open(source)?.topics().await?;
     let mut out = io::stdout().lock();
     writeln!(out, "{:<16} {:>9} {:>12} {:>12}", "topic", "partition", "start", "end")?;
     for topic in Topic::ALL {

@@ -36,7 +36,7 @@ pub(super) struct Written {
 }
 
 impl Written {
-    /// Reads the events of `topic_partition` from the offset `next` on. `number` is the number of the last event before that
+    /// Reads the events of a partition from the offset `next` on. `number` is the number of the last event before that
     /// offset.
     pub(super) async fn new(
         topics: Arc<dyn Topics>,

@@ -258,10 +258,10 @@ mod tests {
         }
 
         #[test]
-        fn a_changed_bit_is_noticed(batches in batches(), topic_partition in any::<prop::sample::Index>(), bit in 0..8u8) {
+        fn a_changed_bit_is_noticed(batches in batches(), place in any::<prop::sample::Index>(), bit in 0..8u8) {
             let mut frame = frame(64, &batches);
             let length = HEADER_BYTES + as_usize(FrameHeader::read(&frame, 64).unwrap().length);
-            frame[topic_partition.index(length)] ^= 1 << bit;
+            frame[place.index(length)] ^= 1 << bit;
             let noticed = match FrameHeader::read(&frame, 64) {
                 None => true,
                 Some(header) => {

@@ -187,16 +187,17 @@ mod tests {
             (base, end, time_ms) in any::<(u64, u64, u64)>(),
             (heads, ends) in (heads(), heads()),
             entries in prop::collection::vec((partition(), any::<u64>(), any::<u64>()), 0..20),
-            topic_partition in any::<prop::sample::Index>(),
+            place in any::<prop::sample::Index>(),
         ) {
-            let entries = entries.into_iter().map(|(topic_partition, offset, lsn)| IndexEntry { topic_partition, offset, lsn }).collect();
+            let entry = |(topic_partition, offset, lsn)| IndexEntry { topic_partition, offset, lsn };
+            let entries = entries.into_iter().map(entry).collect();
             let index = SealedIndex { base, end, time_ms, heads, ends, entries };
             let mut file = index.write();
             prop_assert_eq!(SealedIndex::read(&file), Some(index));
-            let topic_partition = topic_partition.index(file.len());
-            file[topic_partition] ^= 1;
+            let place = place.index(file.len());
+            file[place] ^= 1;
             prop_assert_eq!(SealedIndex::read(&file), None);
-            file.truncate(topic_partition);
+            file.truncate(place);
             prop_assert_eq!(SealedIndex::read(&file), None);
         }
     }
