@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     envelope::{DecodeError, Payload},
+    hex::write_hex,
     ids::{CustomerId, IdempotencyKey, OrderId, Sku, Status},
     money::{Amount, Currency},
     order::{Actor, Failure, OrderLine},
@@ -21,7 +22,9 @@ pub struct Fingerprint(pub u128);
 impl Serialize for Fingerprint {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
-            serializer.collect_str(&format_args!("{:032x}", self.0))
+            let mut digits = [0; 32];
+            write_hex(&mut digits, self.0);
+            serializer.serialize_str(str::from_utf8(&digits).expect("hex is ASCII"))
         } else {
             serializer.serialize_u128(self.0)
         }

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize, de};
 use serde_json::value::RawValue;
 
 use crate::{
+    hex::write_hex,
     time::Timestamp,
     topic::{Offset, Partition},
 };
@@ -127,8 +128,11 @@ impl TraceParent {
 
     /// The context of this span in this trace.
     pub fn new(trace_id: u128, span_id: u64, is_sampled: bool) -> Self {
-        let flags = u8::from(is_sampled);
-        Self(compact_str::format_compact!("00-{trace_id:032x}-{span_id:016x}-{flags:02x}"))
+        let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+        write_hex(&mut text[3..35], trace_id);
+        write_hex(&mut text[36..52], span_id.into());
+        text[54] += u8::from(is_sampled);
+        Self(str::from_utf8(&text).expect("only ASCII was written").into())
     }
 
     /// The text of the header.

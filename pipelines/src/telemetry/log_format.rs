@@ -5,6 +5,7 @@ use std::{
     fmt::{self, Write},
 };
 
+use orderflow_world::wall_clock;
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
@@ -13,7 +14,6 @@ use tracing_subscriber::{
     fmt::{
         FmtContext, FormatEvent, FormatFields, FormattedFields,
         format::{Format, Json, Writer},
-        time::{FormatTime, SystemTime},
     },
     registry::LookupSpan,
 };
@@ -43,7 +43,7 @@ where
     ) -> fmt::Result {
         LINE.with_borrow_mut(|line| {
             line.clear();
-            SystemTime.format_time(&mut Writer::new(line))?;
+            write!(line, "{}", wall_clock())?;
             let metadata = event.metadata();
             line.push(' ');
             line.push_str(metadata.level().as_str());
@@ -91,6 +91,11 @@ impl Visit for TextFields<'_> {
         } else {
             write!(self.0, "{value:?}").expect("memory takes all text");
         }
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.push_name(field);
+        self.0.push_str(itoa::Buffer::new().format(value));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
