@@ -11,7 +11,7 @@ use http::{HeaderMap, StatusCode, header};
 use orderflow_database::{HistoryEntry, OrderFilter};
 use orderflow_schemas::{CustomerId, IdempotencyKey, Lifecycle, Order, OrderId, Status, Timestamp};
 use orderflow_web::{
-    Action, Caller, Problem, Query, Scope,
+    Action, Caller, Problem, Query, Reach,
     etag::{Tags, etag},
     query::invalid,
 };
@@ -108,7 +108,7 @@ pub async fn history(
     lists::answer(&paging, read, |entry| entry.version, reader.0.count_history(id)).await.map(Json)
 }
 
-/// The order; 404 if there is none, 403 if the caller may not see it.
+/// The order; 404 if there is none, or if it belongs to somebody else whose orders the caller may not see.
 async fn find(
     id: OrderId,
     caller: &Caller,
@@ -116,12 +116,8 @@ async fn find(
 ) -> Result<Order, Problem> {
     caller.may(Action::ReadOrder)?;
     let order = reader.order(id).await.map_err(caught_up::failed)?;
-    let order =
-        order.ok_or_else(|| Problem::not_found("order-not-found", format!("there is no order {id}")))?;
-    if caller.may_on(Action::ReadOrder, &order.customer_id) {
-        return Ok(order);
-    }
-    Err(Problem::forbidden("the order belongs to another customer"))
+    let visible = order.filter(|order| caller.may_on(Action::ReadOrder, &order.customer_id));
+    visible.ok_or_else(|| Problem::not_found("order-not-found", format!("there is no order {id}")))
 }
 
 async fn answer(
@@ -155,7 +151,7 @@ fn list_of(filter: &OrderFilter) -> ListId {
 /// The filter that the query asks for. The filter of a customer is always narrowed to their own orders.
 fn filter(lifecycle: &Lifecycle, query: OrdersQuery, caller: &Caller) -> Result<OrderFilter, Problem> {
     let OrdersQuery { status, mut customer_id, from, to, idempotency_key, .. } = query;
-    if caller.may(Action::ListOrders)? == Scope::Own {
+    if caller.may(Action::ListOrders)? == Reach::Own {
         let own = caller.customer()?;
         if customer_id.as_ref().is_some_and(|other| *other != own) {
             return Err(Problem::forbidden("customers see only their own orders"));

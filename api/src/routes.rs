@@ -3,13 +3,22 @@
 use http::Method;
 use orderflow_web::{
     Action::{ListOrders, ReadLog, ReadOrder, ReadStock},
-    Routes,
+    Route, Routes,
 };
 
 use crate::{health, orders, records, state::Api, stock};
 
 /// The routes of the read API. A middleware around the routes that need a caller puts the caller into their requests.
 pub fn routes(state: Api) -> Routes {
+    unbound().with_state(state)
+}
+
+/// The declarations of these routes.
+pub fn declared() -> Vec<Route> {
+    unbound().declared().to_vec()
+}
+
+fn unbound() -> Routes<Api> {
     Routes::new()
         .route(Method::GET, "/orders", ListOrders, orders::list)
         .route(Method::GET, "/orders/{id}", ReadOrder, orders::show)
@@ -28,5 +37,4 @@ pub fn routes(state: Api) -> Routes {
         .open(Method::GET, "/health/live", health::live)
         .open(Method::GET, "/health/ready", health::ready)
         .open(Method::GET, "/metrics", health::metrics)
-        .with_state(state)
 }

@@ -24,6 +24,6 @@ mod validate;
 pub use appender::{AppendedCommands, EncodedCommands, Refusal};
 pub use decisions::{DecidedEvent, Decision};
 pub use lookup::{LookupError, OrderLookup};
-pub use routes::routes;
+pub use routes::{declared, routes};
 pub use service::Ingest;
 pub use settings::IngestSettings;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::Method;
 use orderflow_web::{
     Action::{KeepStock, MoveOrder, PlaceOrder, PlaceOrders},
-    Routes,
+    Route, Routes,
 };
 
 use crate::{
@@ -18,6 +18,15 @@ use crate::{
 
 /// The routes of the write API, with `ingest` as their state.
 pub fn routes(ingest: Arc<Ingest>) -> Routes {
+    unbound().with_state(ingest)
+}
+
+/// The declarations of these routes.
+pub fn declared() -> Vec<Route> {
+    unbound().declared().to_vec()
+}
+
+fn unbound() -> Routes<Arc<Ingest>> {
     Routes::new()
         .route(Method::POST, "/orders", PlaceOrder, orders::place)
         .route(Method::POST, "/orders/batch", PlaceOrders, stream::orders)
@@ -32,5 +41,4 @@ pub fn routes(ingest: Arc<Ingest>) -> Routes {
         .route(Method::POST, "/products/batch", KeepStock, stream::products)
         .route(Method::PUT, "/products/batch", KeepStock, products::set)
         .route(Method::PUT, "/products/{sku}", KeepStock, products::set)
-        .with_state(ingest)
 }

@@ -53,6 +53,12 @@ pub enum Command {
     Tap(Tap),
     /// Print topics and partitions with their offsets
     Topics(LogSource),
+    /// Add, list and remove machine clients, which use the API with an id and a secret
+    #[command(subcommand)]
+    Clients(Clients),
+    /// Change the keys that sign access tokens
+    #[command(subcommand)]
+    Keys(Keys),
     /// Check and draw pipeline files
     #[command(subcommand)]
     Pipeline(Pipeline),
@@ -204,6 +210,65 @@ pub struct Tap {
     /// The log to read.
     #[command(flatten)]
     pub source: LogSource,
+}
+
+/// The store of accounts.
+#[derive(Args, Debug)]
+pub struct AccountsStore {
+    /// The data directory, with accounts.sqlite
+    #[arg(long, env = "ORDERFLOW_DATA", default_value = "data", value_name = "DIR")]
+    pub data: PathBuf,
+    /// The database whose schema `accounts` it is: postgres://USER:PASSWORD@HOST/DATABASE [default: the file in the
+    /// data directory]
+    #[arg(long, env = "ORDERFLOW_DATABASE", value_name = "URL", hide_env_values = true)]
+    pub database: Option<DatabaseUrl>,
+}
+
+/// `orderflow clients`
+#[derive(Debug, Subcommand)]
+pub enum Clients {
+    /// Add a client and print it as JSON, with its secret, which is shown only now
+    Add {
+        /// What the client is
+        name: String,
+        /// service, courier or analyst
+        #[arg(long)]
+        role: String,
+        /// The scopes that it may ask for, with spaces between [default: all that its role can use]
+        #[arg(long, value_name = "SCOPES")]
+        scopes: Option<String>,
+        /// The requests a second that it may send [default: the bound of the server's settings]
+        #[arg(long, value_name = "N")]
+        requests_per_second: Option<i64>,
+        /// The store.
+        #[command(flatten)]
+        store: AccountsStore,
+    },
+    /// Print all clients as JSON lines, the newest first
+    List {
+        /// The store.
+        #[command(flatten)]
+        store: AccountsStore,
+    },
+    /// Remove a client; its tokens are refused within seconds
+    Remove {
+        /// The id of the client
+        id: uuid::Uuid,
+        /// The store.
+        #[command(flatten)]
+        store: AccountsStore,
+    },
+}
+
+/// `orderflow keys`
+#[derive(Debug, Subcommand)]
+pub enum Keys {
+    /// Add a key, which signs all tokens from a minute later on; nobody is logged out
+    Rotate {
+        /// The store.
+        #[command(flatten)]
+        store: AccountsStore,
+    },
 }
 
 /// `orderflow pipeline`

@@ -7,6 +7,7 @@ use clap::CommandFactory;
 use orderflow_verify::Resources;
 
 use crate::{
+    accounts,
     cli::{Bench, Cli, Command, Pipeline, Rate, Replay, Verify},
     demo,
     load::{
@@ -31,6 +32,8 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Simulate(args) => simulate::run(&args),
         Command::Tap(tap) => look::tap(tap).await,
         Command::Topics(source) => look::topics(source).await,
+        Command::Clients(command) => accounts::clients::clients(command).await,
+        Command::Keys(command) => accounts::clients::keys(command).await,
         Command::Pipeline(Pipeline::Check { file }) => check_pipeline(&file),
         Command::Pipeline(Pipeline::Graph { file }) => {
             print(&PipelineFile::read(Some(&file))?.lifecycle.mermaid())

@@ -2,6 +2,7 @@
 //!
 //! This is the only crate that depends on all others.
 
+mod accounts;
 mod background;
 pub mod cli;
 mod commands;

@@ -54,9 +54,8 @@ impl Source {
             for topic_partition in partitions_of(&**topics, topic) {
                 let bounds = topics.bounds(topic_partition, Visibility::Durable).await?;
                 let (partition, start, end) = (topic_partition.partition, bounds.start, bounds.end);
-                partitions.push(
-                    json!({ "partition": partition, "start": start, "end": end, "durable_end": end }),
-                );
+                partitions
+                    .push(json!({ "partition": partition, "start": start, "end": end, "durable_end": end }));
             }
             items.push(json!({ "topic": topic.as_str(), "partitions": partitions }));
         }

@@ -1,8 +1,12 @@
 //! `orderflow serve`: runs until a signal stops it or a part of it fails.
 
-use std::time::Duration;
+use std::{
+    env::{self, VarError},
+    time::Duration,
+};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use orderflow_accounts::FirstAdmin;
 use tokio::{
     signal::unix::{SignalKind, signal},
     task::JoinSet,
@@ -12,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cli::Serve,
     settings::{Configuration, PipelineFile},
-    system::System,
+    system::{Access, System},
     telemetry::{TelemetrySettings, log_writer::write_line, metrics, otlp},
 };
 
@@ -23,12 +27,12 @@ const SEND_REST_WITHIN: Duration = Duration::from_secs(10);
 pub async fn run(serve: Serve) -> Result<()> {
     let pipeline = PipelineFile::read(serve.pipeline.as_deref())?;
     let configuration = Configuration::new(pipeline.settings(serve.settings)?, pipeline.lifecycle)?;
-    check_access(serve.insecure_no_auth, &configuration)?;
+    let access = access(serve.insecure_no_auth, &configuration)?;
     metrics::install();
     let traces = Traces::start(&configuration.telemetry)?;
     // From here on, a signal leads to an orderly stop. A signal during the start takes effect after the start.
     let stop = stop_signal()?;
-    let mut system = System::start(&configuration).await?;
+    let mut system = System::start(&configuration, access).await?;
     let (address, lifecycle) = (system.address, &configuration.lifecycle.name);
     write_line(&format!(
         "orderflow serves {lifecycle} on http://{address} from {}",
@@ -69,19 +73,25 @@ impl Traces {
     }
 }
 
-/// Returns an error unless only this machine can connect: there are no accounts yet, so callers state their own
-/// identity.
-fn check_access(insecure_no_auth: bool, configuration: &Configuration) -> Result<()> {
-    ensure!(
-        insecure_no_auth,
-        "this version has no accounts: add --insecure-no-auth to take the caller from headers, on loopback only"
-    );
+/// The environment variables with the first admin.
+const ADMIN_EMAIL: &str = "ORDERFLOW_ADMIN_EMAIL";
+const ADMIN_PASSWORD: &str = "ORDERFLOW_ADMIN_PASSWORD";
+
+/// How callers are determined. Headers are trusted only if nobody but this machine can connect.
+fn access(insecure_no_auth: bool, configuration: &Configuration) -> Result<Access> {
+    if !insecure_no_auth {
+        return match (env::var(ADMIN_EMAIL), env::var(ADMIN_PASSWORD)) {
+            (Ok(email), Ok(password)) => Ok(Access::Tokens(Some(FirstAdmin { email, password }))),
+            (Err(VarError::NotPresent), Err(VarError::NotPresent)) => Ok(Access::Tokens(None)),
+            _ => bail!("{ADMIN_EMAIL} and {ADMIN_PASSWORD} belong together, as texts in UTF-8"),
+        };
+    }
     ensure!(
         configuration.listen.ip().is_loopback(),
         "--insecure-no-auth trusts every caller, so it listens on loopback only; {} is not",
         configuration.listen
     );
-    Ok(())
+    Ok(Access::TrustedHeaders)
 }
 
 /// A future that completes when the process is asked to stop, by Ctrl-C or SIGTERM. Signals are caught from this call

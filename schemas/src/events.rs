@@ -108,7 +108,7 @@ pub enum RejectionCode {
     OrderExists,
     /// The lifecycle has no transition from the order's state to the requested one, or the order waits for stock.
     IllegalTransition,
-    /// The caller's role may not make this transition, or the order belongs to another customer.
+    /// The caller's role may not make this transition.
     Forbidden,
     /// The order has none of the versions that the command requires.
     StaleVersion,

@@ -42,6 +42,10 @@ impl Answer {
         let headers = lines.map(header).collect::<Option<Vec<_>>>()?;
         let mut answer = Self { status, headers, body: Vec::new() };
         let body = &bytes[end + 4..];
+        // These have no body and no length: RFC 9112, section 6.3.
+        if matches!(status, 204 | 304) {
+            return Some(answer);
+        }
         answer.body = match answer.header("content-length") {
             Some(length) => body.get(..length.parse().ok()?)?.to_vec(),
             None => unchunk(body)?,

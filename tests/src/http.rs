@@ -28,6 +28,12 @@ impl Client {
         Self { address, headers: Vec::new(), patient: false }
     }
 
+    /// The same caller at another address, such as that of a server that was started again.
+    #[must_use]
+    pub fn moved_to(&self, address: SocketAddr) -> Self {
+        Self { address, ..self.clone() }
+    }
+
     /// The same caller with this header, which replaces an earlier value.
     #[must_use]
     pub fn with(&self, name: &str, value: impl ToString) -> Self {

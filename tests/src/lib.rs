@@ -22,6 +22,7 @@ mod shop;
 mod shopper;
 mod stage;
 mod tmpfs;
+mod tokens;
 mod trimmed;
 mod wait;
 
@@ -41,5 +42,6 @@ pub use shop::{NOTHING, batch_line, change, find, levels, order, path_of, supply
 pub use shopper::{Shopper, open_shop};
 pub use stage::{Server, Stage};
 pub use tmpfs::Tmpfs;
+pub use tokens::TokenMaker;
 pub use trimmed::{bounds, forgetful, order_until_trimmed};
 pub use wait::wait_until;

@@ -119,7 +119,17 @@ impl Stage {
     /// Starts a server with these additional arguments and waits until it serves.
     #[track_caller]
     pub fn serve_with(&self, more: &[&str]) -> Server {
-        let mut running = self.start(&[&["--insecure-no-auth"], more].concat());
+        Self::wait(self.start(&[&["--insecure-no-auth"], more].concat()))
+    }
+
+    /// Starts a server that asks for tokens, and waits until it serves.
+    #[track_caller]
+    pub fn serve_with_accounts(&self) -> Server {
+        Self::wait(self.start(&[]))
+    }
+
+    #[track_caller]
+    fn wait(mut running: Running) -> Server {
         let address = wait_until("the server says where it serves", || {
             let alive = running.is_alive();
             let said = running.stderr();
@@ -186,6 +196,11 @@ impl Server {
     /// A client in this role, with this name.
     pub fn client(&self, role: &str, subject: &str) -> Client {
         Client::new(self.address).with("x-orderflow-role", role).with("x-orderflow-subject", subject)
+    }
+
+    /// A client with this access token.
+    pub fn bearer(&self, token: &str) -> Client {
+        Client::new(self.address).with("authorization", format!("Bearer {token}"))
     }
 
     /// A client in the role `admin`.

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod access;
+mod accounts;
 mod arrows;
 mod bad_input;
 mod batches;

@@ -87,7 +87,7 @@ fn customers_see_only_their_own() {
     own.get("/orders/user/customer-3").is_problem(403, "forbidden");
     own.get(&format!("/orders/{}", ids(&seen)[0])).is(200);
     let foreign = admin.list("/orders?customer_id=customer-3", 1);
-    own.get(&format!("/orders/{}", ids(&foreign)[0])).is_problem(403, "forbidden");
+    own.get(&format!("/orders/{}", ids(&foreign)[0])).is_problem(404, "order-not-found");
     assert_eq!(own.list("/orders?idempotency_key=k3", 10), Vec::<Value>::new());
     assert_eq!(server.customer("nobody").list("/orders", 10), Vec::<Value>::new());
 }

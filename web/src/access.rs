@@ -1,10 +1,13 @@
-//! Access control: one table of actions, roles and ownership.
+//! Access control: one table of actions, roles, ownership and scopes. A caller may perform an action if both the role
+//! and the scopes of the token allow it.
 //!
 //! A route is declared with its action ([`crate::Routes`]), and its handler checks the action ([`crate::Caller::may`])
 //! before it does anything else. A test of each API sends every role through every route and compares the responses
 //! with the table.
 
 use orderflow_schemas::Role;
+
+use crate::scopes::Scope;
 
 /// An action that a caller may be allowed to perform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,27 +28,35 @@ pub enum Action {
     KeepStock,
     /// Read the log itself.
     ReadLog,
+    /// See and change the own account.
+    OwnAccount,
+    /// Ask whether a token is valid.
+    InspectToken,
+    /// See, make, change and erase the accounts of people.
+    ManageUsers,
+    /// See, add and remove machine clients.
+    ManageClients,
 }
 
-/// The objects on which an action may be performed.
+/// The objects on which a role may perform an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
+pub enum Reach {
     /// Objects that belong to the caller.
     Own,
     /// Objects of every owner.
     All,
 }
 
-/// The roles that clients can have, in the order of the columns of [`Action::scopes`].
+/// The roles that clients can have, in the order of the columns of [`Action::reaches`].
 pub const ROLES: [Role; 5] = [Role::Customer, Role::Admin, Role::Courier, Role::Service, Role::Analyst];
 
-const ALL: Option<Scope> = Some(Scope::All);
-const OWN: Option<Scope> = Some(Scope::Own);
-const NO: Option<Scope> = None;
+const ALL: Option<Reach> = Some(Reach::All);
+const OWN: Option<Reach> = Some(Reach::Own);
+const NO: Option<Reach> = None;
 
 impl Action {
     /// Every action.
-    pub const EVERY: [Self; 8] = [
+    pub const EVERY: [Self; 12] = [
         Self::PlaceOrder,
         Self::PlaceOrders,
         Self::MoveOrder,
@@ -54,10 +65,14 @@ impl Action {
         Self::ReadStock,
         Self::KeepStock,
         Self::ReadLog,
+        Self::OwnAccount,
+        Self::InspectToken,
+        Self::ManageUsers,
+        Self::ManageClients,
     ];
 
-    /// The table: the scope of this action for each role, in the order of [`ROLES`].
-    const fn scopes(self) -> [Option<Scope>; 5] {
+    /// The table: the reach of this action for each role, in the order of [`ROLES`].
+    const fn reaches(self) -> [Option<Reach>; 5] {
         match self {
             //                   customer, admin, courier, service, analyst
             Self::PlaceOrder => [OWN, ALL, NO, ALL, NO],
@@ -68,18 +83,35 @@ impl Action {
             Self::ReadStock => [ALL, ALL, ALL, ALL, ALL],
             Self::KeepStock => [NO, ALL, NO, ALL, NO],
             Self::ReadLog => [NO, ALL, NO, NO, NO],
+            Self::OwnAccount => [ALL, ALL, ALL, ALL, ALL],
+            Self::InspectToken => [NO, ALL, NO, ALL, NO],
+            Self::ManageUsers => [NO, ALL, NO, NO, NO],
+            Self::ManageClients => [NO, ALL, NO, NO, NO],
         }
     }
 
-    /// The scope of this action for a role; `None` if the role may not perform it.
-    pub fn scope(self, role: Role) -> Option<Scope> {
+    /// The scope that a token must have for this action; `None` if any token will do.
+    pub const fn scope(self) -> Option<Scope> {
+        match self {
+            Self::PlaceOrder | Self::MoveOrder => Some(Scope::OrdersWrite),
+            Self::PlaceOrders => Some(Scope::OrdersBatch),
+            Self::ReadOrder | Self::ListOrders => Some(Scope::OrdersRead),
+            Self::ReadStock => Some(Scope::StockRead),
+            Self::KeepStock => Some(Scope::StockWrite),
+            Self::ReadLog => Some(Scope::TopicsRead),
+            Self::OwnAccount | Self::InspectToken | Self::ManageUsers | Self::ManageClients => None,
+        }
+    }
+
+    /// The reach of this action for a role; `None` if the role may not perform it.
+    pub fn reach(self, role: Role) -> Option<Reach> {
         let column = ROLES.iter().position(|known| *known == role)?;
-        self.scopes()[column]
+        self.reaches()[column]
     }
 
     /// The roles that may perform this action, at least on their own objects.
     pub fn roles(self) -> impl Iterator<Item = Role> {
-        ROLES.into_iter().filter(move |role| self.scope(*role).is_some())
+        ROLES.into_iter().filter(move |role| self.reach(*role).is_some())
     }
 }
 
@@ -90,8 +122,8 @@ mod tests {
     #[test]
     fn admins_may_do_everything_and_the_pipeline_itself_is_no_caller() {
         for action in Action::EVERY {
-            assert_eq!(action.scope(Role::Admin), Some(Scope::All), "{action:?}");
-            assert_eq!(action.scope(Role::System), None, "{action:?}");
+            assert_eq!(action.reach(Role::Admin), Some(Reach::All), "{action:?}");
+            assert_eq!(action.reach(Role::System), None, "{action:?}");
         }
     }
 
@@ -99,7 +131,7 @@ mod tests {
     fn only_customers_own_orders() {
         for action in Action::EVERY {
             for role in ROLES {
-                let own = action.scope(role) == Some(Scope::Own);
+                let own = action.reach(role) == Some(Reach::Own);
                 assert!(!own || role == Role::Customer, "{action:?} {role:?}");
             }
         }

@@ -4,6 +4,8 @@
 //! Every error that a client sees is a [`Problem`] with a stable slug. Nothing here reads a log or a database.
 
 pub mod access;
+mod address;
+pub mod authenticate;
 pub mod body;
 pub mod caller;
 pub mod coding;
@@ -23,12 +25,15 @@ mod preconditions;
 mod problem;
 pub mod query;
 mod routes;
+pub mod scopes;
 pub mod trace;
 mod views;
 
-pub use access::{Action, Scope};
+pub use access::{Action, Reach};
+pub use address::ClientAddress;
+pub use authenticate::{AuthenticateLayer, Authenticator, TrustedHeaders};
 pub use body::{BodyLimit, Json, OptionalJson};
-pub use caller::{Caller, insecure_no_auth};
+pub use caller::Caller;
 pub use coding::Coding;
 pub use ids::{At, Id};
 pub use json::json;
@@ -42,5 +47,6 @@ pub use preconditions::{
 pub use problem::{FieldError, Problem};
 pub use query::Query;
 pub use routes::{Route, Routes};
+pub use scopes::{Scope, Scopes};
 pub use trace::{TRACEPARENT, Trace};
 pub use views::{Product, StockLevels};

@@ -54,6 +54,16 @@ impl PageKey for Sku {
     }
 }
 
+impl PageKey for uuid::Uuid {
+    fn bytes(&self) -> Vec<u8> {
+        self.as_bytes().to_vec()
+    }
+
+    fn of(bytes: &[u8]) -> Option<Self> {
+        Self::from_slice(bytes).ok()
+    }
+}
+
 impl PageKey for u64 {
     fn bytes(&self) -> Vec<u8> {
         self.to_be_bytes().to_vec()

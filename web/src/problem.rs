@@ -3,7 +3,7 @@
 //! A problem is built where the failure is understood, and rendered in one place, by [`IntoResponse`]. A 5xx contains
 //! nothing internal: [`Problem::internal`] writes the cause to the program's log instead.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use axum::{
     body::Body,
@@ -12,6 +12,8 @@ use axum::{
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+
+use crate::Scope;
 
 /// The error of one field of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -76,9 +78,26 @@ impl Problem {
             .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"orderflow\""))
     }
 
+    /// 401 `invalid-token`: the token is not valid, or not any more, with the challenge of RFC 6750, section 3.1.
+    pub fn invalid_token(detail: impl Into<String>) -> Self {
+        let challenge = "Bearer realm=\"orderflow\", error=\"invalid_token\"";
+        Self::new(StatusCode::UNAUTHORIZED, "invalid-token", detail)
+            .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+    }
+
     /// 403 `forbidden`: the caller may not do this.
     pub fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+    }
+
+    /// 403 `insufficient-scope`: the caller's token lacks this scope, with the challenge of RFC 6750, section 3.1.
+    pub fn insufficient_scope(scope: Scope) -> Self {
+        let name = scope.as_str();
+        let challenge = format!("Bearer realm=\"orderflow\", error=\"insufficient_scope\", scope=\"{name}\"");
+        let challenge = HeaderValue::try_from(challenge).expect("scopes are ASCII");
+        let detail = format!("this needs a token with the scope {name}");
+        Self::new(StatusCode::FORBIDDEN, "insufficient-scope", detail)
+            .with_header(header::WWW_AUTHENTICATE, challenge)
     }
 
     /// 404: the object does not exist, or not for this caller.
@@ -94,6 +113,18 @@ impl Problem {
     /// 413: the request is larger than the server accepts.
     pub fn too_large(slug: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, slug, detail)
+    }
+
+    /// 429 with `Retry-After`, in whole seconds.
+    pub fn too_many_requests(
+        slug: impl Into<Cow<'static, str>>,
+        detail: impl Into<String>,
+        retry_after: Duration,
+    ) -> Self {
+        let seconds = retry_after.as_millis().div_ceil(1_000).max(1);
+        let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
+        Self::new(StatusCode::TOO_MANY_REQUESTS, slug, detail)
+            .with_header(header::RETRY_AFTER, HeaderValue::from(seconds))
     }
 
     /// 503 with `Retry-After`: the request may succeed after `retry_after_s` seconds.

@@ -42,7 +42,7 @@ async fn each_route_is_open_to_the_roles_of_its_action_and_to_no_other() {
             let refused = answer.header("content-type") == "application/problem+json"
                 && answer.problem() == (403, "forbidden")
                 && answer.body["detail"].as_str().is_some_and(|detail| detail.contains("may not do this"));
-            assert_eq!(!refused, action.scope(role).is_some(), "{call} as {role:?}: {answer:?}");
+            assert_eq!(!refused, action.reach(role).is_some(), "{call} as {role:?}: {answer:?}");
             assert_ne!(answer.status.as_u16(), 400, "{call} is well-formed: {answer:?}");
         }
     }

@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use axum::{Extension, Router, body::Body, middleware::from_fn};
+use axum::{Extension, Router, body::Body};
 use http::{HeaderMap, Request, StatusCode};
 use orderflow_feed::Feed;
 use orderflow_schemas::{Lifecycle, Order, OrderId, Position, Topic};
 use orderflow_topics::{Batch, Topics, memory::MemoryTopics, partitions_of};
-use orderflow_web::{BodyLimit, insecure_no_auth};
+use orderflow_web::{AuthenticateLayer, BodyLimit, TrustedHeaders};
 use serde_json::Value;
 use tower::ServiceExt;
 
@@ -76,7 +76,8 @@ impl Stage {
             settings,
         ));
         let (router, _) = routes(ingest.clone()).into_routers();
-        let router = router.layer(from_fn(insecure_no_auth)).layer(Extension(BodyLimit(1_000)));
+        let router =
+            router.layer(AuthenticateLayer::new(Arc::new(TrustedHeaders))).layer(Extension(BodyLimit(1_000)));
         Self { topics, store, ingest, router }
     }
 

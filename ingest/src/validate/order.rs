@@ -7,7 +7,7 @@ use orderflow_schemas::{
     limits::{CHANNEL_CHARS_MAX, NOTES_CHARS_MAX},
 };
 use orderflow_web::{
-    Action, Caller, Problem, Scope,
+    Action, Caller, Problem, Reach,
     fields::FieldErrors,
     order_lines::{check_total, lines, merge},
 };
@@ -28,8 +28,8 @@ impl Owner {
     /// The customers that this caller may place orders for; 403 if there are none.
     pub fn of(caller: &Caller) -> Result<Self, Problem> {
         match caller.may(Action::PlaceOrder)? {
-            Scope::All => Ok(Self::Named),
-            Scope::Own => caller.customer().map(Self::Only),
+            Reach::All => Ok(Self::Named),
+            Reach::Own => caller.customer().map(Self::Only),
         }
     }
 

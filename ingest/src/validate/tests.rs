@@ -10,7 +10,7 @@ use super::*;
 use crate::requests::{AdjustmentRequest, OrderRequest, StatusRequest};
 
 fn caller(role: Role) -> Caller {
-    Caller { role, subject: "c-1".into() }
+    Caller::new(role, "c-1")
 }
 
 fn placed(json: &str, role: Role, key: Option<&str>) -> Result<PlaceOrder, Problem> {

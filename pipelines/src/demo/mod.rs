@@ -18,7 +18,7 @@ use crate::{
     load::client::Target,
     serve,
     settings::{Configuration, PipelineFile, Settings},
-    system::System,
+    system::{Access, System},
     telemetry::metrics,
     verify::verify,
 };
@@ -36,7 +36,7 @@ pub async fn run(demo: Demo) -> Result<()> {
     let configuration = Configuration::new(settings, PipelineFile::read(None)?.lifecycle)?;
     metrics::install();
     let stopped = serve::stop_signal()?;
-    let mut system = System::start(&configuration).await?;
+    let mut system = System::start(&configuration, Access::TrustedHeaders).await?;
     introduce(&system, &configuration);
     let counts = Arc::new(Counts::default());
     let ended = trade(&mut system, &demo, &counts, stopped).await;

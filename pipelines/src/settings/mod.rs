@@ -17,6 +17,7 @@ mod reference;
 use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::{Result, anyhow};
+use orderflow_accounts::AccountsSettings;
 use orderflow_database::{postgres::PostgresSettings, sqlite::SqliteSettings};
 use orderflow_feed::FeedSettings;
 use orderflow_ingest::IngestSettings;
@@ -79,6 +80,8 @@ pub struct Settings {
     pub sqlite: SqliteSettings,
     /// Postgres.
     pub postgres: PostgresSettings,
+    /// Accounts and tokens.
+    pub accounts: AccountsSettings,
     /// Traces.
     pub telemetry: TelemetrySettings,
 }
@@ -103,6 +106,7 @@ impl Default for Settings {
             sinks: SinkDriverSettings::default(),
             sqlite: SqliteSettings::default(),
             postgres: PostgresSettings::default(),
+            accounts: AccountsSettings::default(),
             telemetry: TelemetrySettings::default(),
         }
     }

@@ -7,6 +7,8 @@
 //! *Failure*: if a part fails, the whole system stops. Its work so far is in the log, and a restart continues from
 //! there.
 
+#[cfg(test)]
+mod access_table;
 mod process;
 mod processors;
 mod serving;
@@ -16,11 +18,12 @@ mod watch;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
+use orderflow_accounts::{Accounts, FirstAdmin, StoreWatch};
 use orderflow_api::{Api, Part};
 use orderflow_database::DatabaseReader;
 use orderflow_ingest::Ingest;
 use orderflow_sinks::Progress;
-use orderflow_web::{BodyLimit, Routes};
+use orderflow_web::{Authenticator, BodyLimit, Routes, TrustedHeaders};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +33,7 @@ use self::{
     watch::watch_log,
 };
 use crate::{
+    accounts,
     front::FrontDoor,
     listener::BoundedListener,
     roles::Role,
@@ -43,6 +47,15 @@ use crate::{
 
 /// How long open connections may stay open after the server has begun to stop.
 const DRAIN_WITHIN: Duration = Duration::from_secs(10);
+
+/// How callers are determined.
+#[derive(Clone, Debug)]
+pub enum Access {
+    /// By access tokens. The first admin is made if the store of accounts never had one.
+    Tokens(Option<FirstAdmin>),
+    /// By headers that are trusted; for a loopback address only.
+    TrustedHeaders,
+}
 
 /// A running system.
 pub struct System {
@@ -60,7 +73,7 @@ pub struct System {
 
 impl System {
     /// Starts the roles of this process. Returns when the server answers requests and the processors have recovered.
-    pub async fn start(configuration: &Configuration) -> Result<Self> {
+    pub async fn start(configuration: &Configuration, access: Access) -> Result<Self> {
         let process = Process::open(configuration).await?;
         let progress = Progress::new(process.feed.partitions());
         let opening = open_database(configuration, progress.clone(), process.health.part(database::NAME));
@@ -78,6 +91,14 @@ impl System {
             stop_sinks: CancellationToken::new(),
         };
         let mut routes = Routes::new();
+        let authenticator: Arc<dyn Authenticator> = match access {
+            Access::TrustedHeaders => Arc::new(TrustedHeaders),
+            Access::Tokens(first_admin) => {
+                let accounts = system.start_accounts(configuration, first_admin).await?;
+                routes = routes.merge(orderflow_accounts::routes(accounts.clone()));
+                accounts.authenticator().clone()
+            }
+        };
         for role in configuration.roles.iter() {
             match role {
                 Role::Processors => system.start_processors(configuration),
@@ -92,7 +113,7 @@ impl System {
             }
         }
         watch_log(&mut system.process, &system.stop_sinks);
-        system.listen(configuration, routes).await?;
+        system.listen(configuration, routes, authenticator).await?;
         system.wait_recovered().await?;
         system.process.ready();
         Ok(system)
@@ -136,11 +157,36 @@ impl System {
         })
     }
 
-    async fn listen(&mut self, configuration: &Configuration, routes: Routes) -> Result<()> {
+    /// Opens the store of accounts, and goes on reading it in the background.
+    async fn start_accounts(
+        &mut self,
+        configuration: &Configuration,
+        first_admin: Option<FirstAdmin>,
+    ) -> Result<Arc<Accounts>> {
+        let health = accounts::AccountsHealth(self.process.health.part("accounts"));
+        let world = self.process.world.clone();
+        let (accounts, is_loaded) = accounts::open(configuration, world, first_admin).await?;
+        health.reached(is_loaded);
+        let (keeping, stop) = (accounts.clone(), self.stop_sinks.clone());
+        let keep_up = async move {
+            keeping.keep_up(is_loaded, &health, stop).await?;
+            keeping.close().await;
+            Ok("accounts")
+        };
+        self.process.parts.spawn_on(keep_up, self.process.background.handle());
+        Ok(accounts)
+    }
+
+    async fn listen(
+        &mut self,
+        configuration: &Configuration,
+        routes: Routes,
+        authenticator: Arc<dyn Authenticator>,
+    ) -> Result<()> {
         let listener = TcpListener::bind(configuration.listen).await;
         let listener = listener.with_context(|| format!("cannot listen on {}", configuration.listen))?;
         self.address = listener.local_addr()?;
-        let router = serving::router(routes);
+        let router = serving::router(routes, authenticator);
         let front = FrontDoor::new(
             router,
             BodyLimit(configuration.body_bytes_max),

@@ -1,14 +1,17 @@
 //! The routes of a server, and the layers around them.
 
-use axum::{Router, middleware::from_fn, response::IntoResponse};
-use orderflow_web::{Problem, Routes, insecure_no_auth};
+use std::sync::Arc;
+
+use axum::{Router, response::IntoResponse};
+use orderflow_web::{AuthenticateLayer, Authenticator, Problem, Routes};
 use tower::util::MapRequestLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::telemetry::request_context::note_route;
 
-/// The router of these routes with its layers. Routes for callers determine the caller; health and metrics need none.
-pub(super) fn router(routes: Routes) -> Router {
+/// The router of these routes with its layers. Routes for callers determine the caller by the authenticator; health and
+/// metrics need none.
+pub(super) fn router(routes: Routes, authenticator: Arc<dyn Authenticator>) -> Router {
     let (authenticated, open) = routes.into_routers();
     // One layer made of two: a router copies everything inside of a layer for each request.
     let around_all = (
@@ -18,7 +21,7 @@ pub(super) fn router(routes: Routes) -> Router {
     authenticated
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
-        .layer(from_fn(insecure_no_auth))
+        .layer(AuthenticateLayer::new(authenticator))
         .merge(open.method_not_allowed_fallback(no_such_method))
         .layer(around_all)
 }

@@ -44,6 +44,7 @@ pub fn all() -> impl Iterator<Item = &'static Metric> {
         orderflow_topics::metrics::METRICS,
         orderflow_runner::metrics::METRICS,
         orderflow_database::metrics::METRICS,
+        orderflow_accounts::metrics::METRICS,
     ];
     crates.into_iter().flatten()
 }

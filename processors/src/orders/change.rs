@@ -45,13 +45,14 @@ impl OrderProcessor {
     ) -> Result<(Cow<'a, Active>, &'a Transition), Box<CommandRejected>> {
         let refuse =
             |code, detail: &str| Box::new(rejected("order.change_status", change.order_id, code, detail));
-        let Some(active) = state.find(change.order_id) else {
+        let role = change.by.role;
+        let is_visible =
+            |order: &Order| role != Role::Customer || change.by.subject == order.customer_id.as_str();
+        // Another's order is refused like one that does not exist.
+        let Some(active) = state.find(change.order_id).filter(|active| is_visible(&active.order)) else {
             return Err(refuse(RejectionCode::UnknownOrder, "there is no active order with this id"));
         };
-        let (order, role) = (&active.order, change.by.role);
-        if role == Role::Customer && change.by.subject != order.customer_id.as_str() {
-            return Err(refuse(RejectionCode::Forbidden, "the order belongs to another customer"));
-        }
+        let order = &active.order;
         if change.is_stale(order.version) {
             let refusal = refuse(RejectionCode::StaleVersion, "the order has changed since");
             return Err(Box::new(CommandRejected { version: Some(order.version), ..*refusal }));

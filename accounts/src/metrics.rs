@@ -1,0 +1,25 @@
+//! The metrics of this crate.
+
+use orderflow_world::metric::Metric;
+
+/// Entries of the list of revocations in memory.
+pub const REVOCATIONS: Metric = Metric::gauge(
+    "orderflow_accounts_revocations",
+    &[],
+    "revoked tokens and accounts that this process refuses",
+);
+/// When the list of revocations was read last.
+pub const REVOCATIONS_AGE: Metric = Metric::gauge(
+    "orderflow_accounts_read_timestamp_seconds",
+    &[],
+    "when the store of accounts was last read, in seconds since 1970",
+);
+/// Attempts to log in and to authenticate.
+pub const LOGINS: Metric = Metric::counter(
+    "orderflow_accounts_logins_total",
+    &["outcome"],
+    "log-ins of people and requests of clients for tokens, by `ok` and `refused`",
+);
+
+/// The metrics of this crate.
+pub const METRICS: &[Metric] = &[REVOCATIONS, REVOCATIONS_AGE, LOGINS];

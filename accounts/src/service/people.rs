@@ -1,0 +1,441 @@
+//! People: registering, looking, changing, disabling.
+
+use std::time::Duration;
+
+use orderflow_schemas::{
+    Role, Timestamp,
+    lists::{Counted, Slice, Start},
+};
+use orderflow_web::{ClientAddress, FieldError, Problem};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{Accounts, digest, random};
+use crate::{
+    names::{Email, check_name, username_key},
+    passwords::{Password, WeakPassword},
+    store::{Row, StoreError, sql},
+};
+
+/// A person's account, as the person and admins see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Person {
+    /// The id: the customer id of the person's orders.
+    pub id: Uuid,
+    /// The email address.
+    pub email: String,
+    /// The username, if the person has one.
+    pub username: Option<String>,
+    /// The name.
+    pub name: String,
+    /// The role.
+    #[serde(serialize_with = "role_name")]
+    pub role: Role,
+    /// Whether the person cannot log in.
+    pub disabled: bool,
+    /// When the account was made.
+    pub created_at: Timestamp,
+    /// When the person last logged in.
+    pub last_login: Option<Timestamp>,
+}
+
+fn role_name<S: serde::Serializer>(role: &Role, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(role.as_str())
+}
+
+/// A person to register.
+#[derive(Debug)]
+pub struct NewPerson {
+    /// The email address.
+    pub email: String,
+    /// The username.
+    pub username: Option<String>,
+    /// The name.
+    pub name: String,
+    /// The password.
+    pub password: String,
+    /// The role.
+    pub role: Role,
+}
+
+/// What changes in a person's account; `None` stays.
+#[derive(Debug, Default)]
+pub struct PersonChange {
+    /// The email address.
+    pub email: Option<String>,
+    /// The username.
+    pub username: Option<String>,
+    /// The name.
+    pub name: Option<String>,
+    /// The role.
+    pub role: Option<Role>,
+    /// Whether the person cannot log in.
+    pub disabled: Option<bool>,
+}
+
+/// Which people a list shows.
+#[derive(Debug, Default)]
+pub struct PersonFilter {
+    /// A part of the name, email address or username, in any case.
+    pub text: Option<String>,
+    /// The role.
+    pub role: Option<Role>,
+}
+
+pub(super) fn person(row: &Row) -> Result<Person, StoreError> {
+    let role = Role::of_client(&row.text("role")?).ok_or(StoreError::Damaged("role"))?;
+    Ok(Person {
+        id: row.parse("id")?,
+        email: row.text("email")?,
+        username: row.optional_text("username")?,
+        name: row.text("name")?,
+        role,
+        disabled: row.number("disabled")? != 0,
+        created_at: Timestamp::from_micros(row.number("created_at")?),
+        last_login: row.optional_number("last_login")?.map(Timestamp::from_micros),
+    })
+}
+
+/// The fields of a person that were checked.
+struct Checked {
+    email: Option<Email>,
+    username: Option<(String, String)>,
+    name: Option<String>,
+}
+
+fn check(email: Option<String>, username: Option<String>, name: Option<String>) -> Result<Checked, Problem> {
+    let mut errors = Vec::new();
+    let mut note = |pointer: &str, detail: String| errors.push(FieldError::new(pointer, detail));
+    let email =
+        email.and_then(|email| Email::parse(&email).map_err(|error| note("/email", error.to_string())).ok());
+    let username = username.and_then(|username| match username_key(&username) {
+        Ok(key) => Some((username, key)),
+        Err(error) => {
+            note("/username", error.to_string());
+            None
+        }
+    });
+    if let Some(Err(error)) = name.as_deref().map(check_name) {
+        note("/name", error.to_string());
+    }
+    if errors.is_empty() { Ok(Checked { email, username, name }) } else { Err(Problem::invalid(errors)) }
+}
+
+/// The text that searches look into.
+fn search_key(name: &str, email: &str, username: &str) -> String {
+    format!("{name}\n{email}\n{username}").to_lowercase()
+}
+
+pub(super) fn weak(pointer: &str, weak: &WeakPassword) -> Problem {
+    Problem::invalid(vec![FieldError::new(pointer, weak.to_string())])
+}
+
+/// 409: another account has the email address or the username. Whoever registers learns this; see `docs/SECURITY.md`.
+fn taken() -> Problem {
+    Problem::conflict("account-exists", "another account has this email address or username")
+}
+
+impl Accounts {
+    /// Makes an account. `actor` is who makes it; a person who registers has no account yet.
+    pub async fn add_person(&self, new: NewPerson, actor: Option<&str>) -> Result<Person, Problem> {
+        let NewPerson { email, username, name, password, role } = new;
+        let typed = Password::typed(&password).ok_or_else(|| weak("/password", &WeakPassword::Length))?;
+        let Checked { email: Some(email), username, name: Some(name) } =
+            check(Some(email), username, Some(name))?
+        else {
+            return Err(Problem::internal("a field that was given is not there"));
+        };
+        let (username, username_key) = username.unzip();
+        let words =
+            [Some(&email.text), username.as_ref(), Some(&name)].into_iter().flatten().cloned().collect();
+        let hash = self.hasher.hash(typed, words).await?.map_err(|error| weak("/password", &error))?;
+        let id = Uuid::now_v7().to_string();
+        let search = search_key(&name, &email.text, username.as_deref().unwrap_or_default());
+        let insert = sql!(
+            "INSERT INTO users (id, email, email_key, username, username_key, name, search_key, role, password_hash, \
+             disabled, generation, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 1, $10) \
+             ON CONFLICT DO NOTHING \
+             RETURNING id, email, username, name, role, disabled, created_at, last_login",
+            id.as_str(),
+            email.text,
+            email.key,
+            username,
+            username_key,
+            name,
+            search,
+            role.as_str(),
+            hash,
+            self.now().as_micros(),
+        );
+        let audit = self.audit(
+            actor.unwrap_or(&id),
+            "create",
+            &id,
+            &["email", "username", "name", "role", "password"],
+        );
+        let rows = self.store.transact(insert, vec![audit]).await?;
+        Ok(person(rows.first().ok_or_else(taken)?)?)
+    }
+
+    /// A person; 404 if there is none.
+    pub async fn person(&self, id: Uuid) -> Result<Person, Problem> {
+        let rows = self.store.fetch(sql!(
+            "SELECT id, email, username, name, role, disabled, created_at, last_login FROM users WHERE id = $1",
+            id.to_string(),
+        ));
+        let rows = rows.await?;
+        Ok(person(rows.first().ok_or_else(|| no_such_person(id))?)?)
+    }
+
+    /// People, the newest first.
+    pub async fn people(&self, filter: &PersonFilter, slice: &Slice<Uuid>) -> Result<Vec<Person>, Problem> {
+        let (after, skip) = match &slice.start {
+            Start::First => (None, 0),
+            Start::After(id) => (Some(id.to_string()), 0),
+            Start::Skip(count) => (None, i64::try_from(*count).unwrap_or(i64::MAX)),
+        };
+        let rows = self.store.fetch(sql!(
+            "SELECT id, email, username, name, role, disabled, created_at, last_login FROM users \
+             WHERE ($1 IS NULL OR role = $1) AND ($2 IS NULL OR search_key LIKE $2 ESCAPE '\\') \
+             AND ($3 IS NULL OR id < $3) ORDER BY id DESC LIMIT $4 OFFSET $5",
+            filter.role.map(|role| role.as_str().to_owned()),
+            filter.text.as_deref().map(pattern),
+            after,
+            i64::from(slice.limit),
+            skip,
+        ));
+        Ok(rows.await?.iter().map(person).collect::<Result<_, _>>()?)
+    }
+
+    /// How many people a list shows.
+    pub async fn count_people(&self, filter: &PersonFilter) -> Result<Counted, Problem> {
+        let rows = self.store.fetch(sql!(
+            "SELECT count(*) AS n FROM users \
+             WHERE ($1 IS NULL OR role = $1) AND ($2 IS NULL OR search_key LIKE $2 ESCAPE '\\')",
+            filter.role.map(|role| role.as_str().to_owned()),
+            filter.text.as_deref().map(pattern),
+        ));
+        let count = rows.await?.first().map_or(Ok(0), |row| row.number("n"))?;
+        Ok(Counted { count: count.unsigned_abs(), is_exact: true })
+    }
+
+    /// Changes a person's account. Another role, and disabling, end the person's sessions and tokens. 409 if no admin
+    /// who can log in would be left.
+    pub async fn change_person(
+        &self,
+        id: Uuid,
+        change: PersonChange,
+        actor: &str,
+    ) -> Result<Person, Problem> {
+        let before = self.person(id).await?;
+        let PersonChange { email, username, name, role, disabled } = change;
+        let Checked { email, username, name } = check(email, username, name)?;
+        let mut fields = Vec::new();
+        for (field, is_given) in [
+            ("email", email.is_some()),
+            ("username", username.is_some()),
+            ("name", name.is_some()),
+            ("role", role.is_some()),
+            ("disabled", disabled.is_some()),
+        ] {
+            fields.extend(is_given.then_some(field));
+        }
+        if fields.is_empty() {
+            return Ok(before);
+        }
+        let takes_away =
+            role.is_some_and(|role| role != before.role) || disabled.is_some_and(|is| is != before.disabled);
+        let (username, username_key) = username.unzip();
+        let search = search_key(
+            name.as_ref().unwrap_or(&before.name),
+            email.as_ref().map_or(&before.email, |email| &email.text),
+            username.as_ref().or(before.username.as_ref()).map_or("", String::as_str),
+        );
+        let key = id.to_string();
+        let (email, email_key) = email.map(|email| (email.text, email.key)).unzip();
+        let update = sql!(
+            "UPDATE users SET email = COALESCE($2, email), email_key = COALESCE($3, email_key), \
+             username = COALESCE($4, username), username_key = COALESCE($5, username_key), \
+             name = COALESCE($6, name), search_key = $7, role = COALESCE($8, role), \
+             disabled = COALESCE($9, disabled), generation = generation + $10 \
+             WHERE id = $1 AND ((COALESCE($8, role) = 'admin' AND COALESCE($9, disabled) = 0) \
+             OR NOT (role = 'admin' AND disabled = 0) \
+             OR EXISTS (SELECT 1 FROM users AS other WHERE other.role = 'admin' AND other.disabled = 0 AND other.id <> $1)) \
+             RETURNING id, email, username, name, role, disabled, created_at, last_login, generation",
+            key.as_str(),
+            email,
+            email_key,
+            username,
+            username_key,
+            name,
+            search,
+            role.map(|role| role.as_str().to_owned()),
+            disabled.map(i64::from),
+            i64::from(takes_away),
+        );
+        let mut then = vec![self.audit(actor, "change", &key, &fields)];
+        if takes_away {
+            then.push(sql!("DELETE FROM sessions WHERE user_id = $1", key.as_str()));
+            then.push(self.revocation_of_person(&key));
+        }
+        let changed = match self.store.transact(update, then).await {
+            Err(StoreError::Conflict(_)) => return Err(taken()),
+            changed => changed?,
+        };
+        let Some(row) = changed.first() else {
+            // The person was there a moment ago.
+            self.person(id).await?;
+            return Err(last_admin());
+        };
+        if takes_away {
+            self.revoke_account(&key, row.number("generation")?);
+        }
+        Ok(person(row)?)
+    }
+
+    /// Changes a password. All sessions and tokens of the person end. The current password is asked for, with the same
+    /// limits as a log-in.
+    pub async fn change_password(
+        &self,
+        id: Uuid,
+        current: &str,
+        new: &str,
+        address: ClientAddress,
+    ) -> Result<(), Problem> {
+        let typed = Password::typed(new).ok_or_else(|| weak("/new_password", &WeakPassword::Length))?;
+        let key = id.to_string();
+        let attempt = self.attempts.begin(&key, address).await?;
+        let rows =
+            self.store.fetch(sql!("SELECT password_hash FROM users WHERE id = $1", key.as_str())).await;
+        let rows = match rows {
+            Ok(rows) => rows,
+            Err(error) => {
+                attempt.did_not_happen();
+                return Err(error.into());
+            }
+        };
+        let stored = rows.first().map(|row| row.text("password_hash")).transpose()?;
+        if !self.hasher.verify(Password::typed(current), stored.clone()).await? {
+            return Err(Problem::invalid(vec![FieldError::new(
+                "/current_password",
+                "is not the current password",
+            )]));
+        }
+        attempt.succeeded();
+        self.set_password(&key, stored.as_deref(), typed, "/new_password", &key).await
+    }
+
+    /// Sets a password, if the stored hash is still `before`. All sessions and tokens of the person end.
+    async fn set_password(
+        &self,
+        id: &str,
+        before: Option<&str>,
+        password: Password,
+        pointer: &str,
+        actor: &str,
+    ) -> Result<(), Problem> {
+        let rows =
+            self.store.fetch(sql!("SELECT email, username, name FROM users WHERE id = $1", id)).await?;
+        let mut words = Vec::new();
+        if let Some(row) = rows.first() {
+            words.extend([row.text("email")?, row.text("name")?]);
+            words.extend(row.optional_text("username")?);
+        }
+        let hash = self.hasher.hash(password, words).await?.map_err(|error| weak(pointer, &error))?;
+        let update = sql!(
+            "UPDATE users SET password_hash = $2, generation = generation + 1 \
+             WHERE id = $1 AND ($3 IS NULL OR password_hash = $3) RETURNING generation",
+            id,
+            hash,
+            before.map(str::to_owned),
+        );
+        let then = vec![
+            sql!("DELETE FROM sessions WHERE user_id = $1", id),
+            sql!("DELETE FROM resets WHERE user_id = $1", id),
+            self.revocation_of_person(id),
+            self.audit(actor, "change", id, &["password"]),
+        ];
+        let changed = self.store.transact(update, then).await?;
+        let row = changed.first().ok_or_else(|| {
+            Problem::conflict("password-changed", "the password was changed by another request meanwhile")
+        })?;
+        self.revoke_account(id, row.number("generation")?);
+        Ok(())
+    }
+
+    /// Makes a one-time code with which a person who has forgotten the password sets a new one. A further code replaces
+    /// it. Returns the code, which is not stored, and how long it is valid.
+    pub async fn reset_password(&self, id: Uuid, actor: &str) -> Result<(String, Duration), Problem> {
+        use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+        let valid = Duration::from_secs(self.settings.reset_code_s);
+        let code = URL_SAFE_NO_PAD.encode(random::<32>());
+        let key = id.to_string();
+        let insert = sql!(
+            "INSERT INTO resets (user_id, code_hash, expires_at) SELECT id, $2, $3 FROM users WHERE id = $1 \
+             ON CONFLICT (user_id) DO UPDATE SET code_hash = excluded.code_hash, expires_at = excluded.expires_at \
+             RETURNING user_id",
+            key.as_str(),
+            digest(&code),
+            self.now().plus(valid).as_micros(),
+        );
+        let audit = self.audit(actor, "reset", &key, &["password"]);
+        let made = self.store.transact(insert, vec![audit]).await?;
+        if made.is_empty() { Err(no_such_person(id)) } else { Ok((code, valid)) }
+    }
+
+    /// Sets a new password with a one-time code.
+    pub async fn redeem_reset(&self, code: &str, new: &str, address: ClientAddress) -> Result<(), Problem> {
+        let typed = Password::typed(new).ok_or_else(|| weak("/password", &WeakPassword::Length))?;
+        let invalid = || Problem::bad_request("invalid-code", "the code is not valid, or not any more");
+        // All codes together are one account to the limits: a code cannot be guessed anyway.
+        let attempt = self.attempts.begin("reset codes", address).await?;
+        let now = self.now().as_micros();
+        // The code is used up whether the password is accepted or not; a weak one is found before.
+        let found = self.store.fetch(sql!(
+            "SELECT user_id FROM resets WHERE code_hash = $1 AND expires_at > $2",
+            digest(code),
+            now,
+        ));
+        let rows = match found.await {
+            Ok(rows) => rows,
+            Err(error) => {
+                attempt.did_not_happen();
+                return Err(error.into());
+            }
+        };
+        let Some(row) = rows.first() else { return Err(invalid()) };
+        attempt.succeeded();
+        let id = row.text("user_id")?;
+        let used = sql!(
+            "DELETE FROM resets WHERE code_hash = $1 AND expires_at > $2 RETURNING user_id",
+            digest(code),
+            now
+        );
+        if self.store.transact(used, vec![]).await?.is_empty() {
+            return Err(invalid());
+        }
+        self.set_password(&id, None, typed, "/password", &id).await
+    }
+}
+
+/// A pattern of LIKE that finds the text anywhere.
+fn pattern(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for letter in text.to_lowercase().chars() {
+        if matches!(letter, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(letter);
+    }
+    pattern.push('%');
+    pattern
+}
+
+pub(super) fn no_such_person(id: Uuid) -> Problem {
+    Problem::not_found("user-not-found", format!("there is no user {id}"))
+}
+
+pub(super) fn last_admin() -> Problem {
+    Problem::conflict("last-admin", "no admin who can log in would be left")
+}

@@ -1,0 +1,117 @@
+//! Accounts in a SQLite file.
+//!
+//! *Durability*: WAL with `synchronous=FULL`. *Erasure*: `secure_delete` overwrites deleted rows, and [`Store::scrub`]
+//! moves the WAL into the file and empties it. *Several processes* may use the file: the server, and commands.
+
+use std::{path::Path, sync::LazyLock, time::Duration};
+
+use async_trait::async_trait;
+use sqlx::{
+    Column, ConnectOptions, Row as _, Sqlite as Driver, SqlitePool, TypeInfo, ValueRef,
+    migrate::Migrator,
+    sqlite::{
+        SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
+        SqliteSynchronous,
+    },
+};
+
+use super::{Row, Statement, Store, StoreError, Value, migrator};
+
+const STEPS: [(&str, &str); 1] = [("accounts", include_str!("migrations/sqlite_0001.sql"))];
+
+static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| migrator(&STEPS));
+
+/// Connections to the file.
+const CONNECTIONS: u32 = 4;
+/// How long a statement waits for a connection, or for another process that writes.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// The file with the accounts.
+#[derive(Debug)]
+pub struct Sqlite {
+    pool: SqlitePool,
+}
+
+impl Sqlite {
+    /// The store in the file at this path, which is created by the migration.
+    pub fn new(path: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(WAIT_MAX)
+            .foreign_keys(true)
+            .pragma("secure_delete", "on")
+            .pragma("cache_size", "-1024")
+            .disable_statement_logging();
+        let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(WAIT_MAX);
+        Ok(Self { pool: pool.connect_lazy_with(options) })
+    }
+}
+
+fn query(statement: Statement) -> sqlx::query::Query<'static, Driver, SqliteArguments> {
+    let mut query = sqlx::query(statement.text);
+    for value in statement.values {
+        query = match value {
+            Value::Text(text) => query.bind(text),
+            Value::Number(number) => query.bind(number),
+            Value::Bytes(bytes) => query.bind(bytes),
+        };
+    }
+    query
+}
+
+fn row(row: &SqliteRow) -> Result<Row, StoreError> {
+    let mut columns = Vec::with_capacity(row.len());
+    for (number, column) in row.columns().iter().enumerate() {
+        let raw = row.try_get_raw(number)?;
+        let value = match (raw.is_null(), raw.type_info().name()) {
+            (true, _) => Value::Text(None),
+            (false, "INTEGER") => Value::Number(row.try_get(number)?),
+            (false, "BLOB") => Value::Bytes(row.try_get(number)?),
+            (false, _) => Value::Text(row.try_get(number)?),
+        };
+        columns.push((column.name().to_owned(), value));
+    }
+    Ok(Row::new(columns))
+}
+
+#[async_trait]
+impl Store for Sqlite {
+    async fn migrate(&self) -> Result<(), StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        let done = MIGRATIONS.run_direct(None, &mut *connection, false).await;
+        done.map_err(|error| StoreError::Migrate(Box::new(error)))
+    }
+
+    async fn fetch(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
+        let rows = query(statement).fetch_all(&self.pool).await?;
+        rows.iter().map(row).collect()
+    }
+
+    async fn transact(&self, first: Statement, then: Vec<Statement>) -> Result<Vec<Row>, StoreError> {
+        // IMMEDIATE waits for other writers at the beginning. A transaction that becomes a writer later cannot wait.
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let rows = query(first).fetch_all(&mut *transaction).await?;
+        let rows: Vec<Row> = rows.iter().map(row).collect::<Result<_, _>>()?;
+        if rows.is_empty() {
+            transaction.rollback().await?;
+            return Ok(rows);
+        }
+        for statement in then {
+            query(statement).execute(&mut *transaction).await?;
+        }
+        transaction.commit().await?;
+        Ok(rows)
+    }
+
+    async fn scrub(&self) -> Result<(), StoreError> {
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    async fn close(&self) {
+        self.pool.close().await;
+    }
+}

@@ -1,0 +1,35 @@
+//! The table of routes, roles and scopes in `docs/ACCESS.md`.
+
+use std::fmt::Write;
+
+use orderflow_schemas::Role;
+use orderflow_web::{
+    Reach, Route,
+    access::{Action, ROLES},
+};
+
+use crate::reference::compare;
+
+fn cells(action: Action) -> String {
+    let reach = |role: Role| match action.reach(role) {
+        None => "–",
+        Some(Reach::Own) => "own",
+        Some(Reach::All) => "all",
+    };
+    let scope = action.scope().map_or("–".to_owned(), |scope| format!("`{}`", scope.as_str()));
+    format!("{} | {scope}", ROLES.map(reach).join(" | "))
+}
+
+#[test]
+fn the_documents_have_the_access_table() {
+    let declared = [orderflow_ingest::declared(), orderflow_api::declared(), orderflow_accounts::declared()];
+    let mut routes: Vec<Route> = declared.into_iter().flatten().collect();
+    routes.sort_by_key(|route| (route.path, route.method.to_string()));
+    let roles = ROLES.map(Role::as_str).join(" | ");
+    let mut table = format!("\n| route | {roles} | scope |\n|---|---|---|---|---|---|---|\n");
+    for Route { method, path, action } in routes {
+        let cells = action.map_or("open | open | open | open | open | –".to_owned(), cells);
+        writeln!(table, "| `{method} {path}` | {cells} |").unwrap();
+    }
+    compare("docs/ACCESS.md", "routes", &(table + "\n"));
+}
