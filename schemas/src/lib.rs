@@ -8,6 +8,7 @@ mod dead_letter;
 pub mod envelope;
 pub mod events;
 pub mod hash;
+mod idempotency;
 pub mod ids;
 pub mod json_schemas;
 pub mod lifecycle;
