@@ -73,7 +73,7 @@ fn events() -> Vec<Event> {
             from: None,
             holding: Default::default(),
             due: None,
-            fingerprint: None,
+            key: None,
             reason: None,
             by: Actor::SYSTEM,
         };
@@ -81,9 +81,10 @@ fn events() -> Vec<Event> {
     });
     let (currency, unit_price) = ("EUR".parse().unwrap(), Amount(5));
     let sku = "A".parse().unwrap();
-    let apple = ProductUpdated { sku, name: "Apple".into(), unit_price, currency, levels, by: by.clone() };
+    let apple =
+        ProductUpdated { sku, name: "Apple".into(), unit_price, currency, levels, key: None, by: by.clone() };
     let sku = "B".parse().unwrap();
-    let nameless = StockChanged { sku, delta: 7, reason: None, levels, idempotency: None, by };
+    let nameless = StockChanged { sku, delta: 7, reason: None, levels, key: None, by };
     let stock = [StockEvent::ProductUpdated(apple), StockEvent::Received(nameless)];
     orders.chain(stock.into_iter().map(Event::Stock)).collect()
 }

@@ -1,8 +1,8 @@
 //! How many commands a second one core decides and folds: without log and encoding, with decoded input.
 //!
 //! The orders have one line, either over 10,000 SKUs or all for one hot SKU. Each measurement starts with no orders
-//! and ends with 100,000 active orders, so the growth of the state is part of the cost. An idempotency key costs two
-//! digests. The allocator is that of the binary. Time is this thread's processor time, so that other work on the
+//! and ends with 100,000 active orders, so the growth of the state is part of the cost. An idempotency key costs one
+//! digest. The allocator is that of the binary. Time is this thread's processor time, so that other work on the
 //! machine matters little.
 
 use std::{hint::black_box, sync::Arc, time::Duration};
@@ -37,10 +37,19 @@ impl Shop {
     fn new(skus: u32, keyed: bool) -> Self {
         let lifecycle = Lifecycle::parse(include_str!("../../pipelines/order-tracking.toml"));
         let lifecycle = Arc::new(lifecycle.expect("the shipped lifecycle is sound"));
-        let orders = OrderProcessor { lifecycle, stock_partitions: 1, keys_max: 1_000_000 };
+        let orders = OrderProcessor {
+            lifecycle,
+            stock_partitions: 1,
+            keys_max: 1_000_000,
+            change_keys_max: 1_000_000,
+        };
         let partition = Partition(0);
-        let stock =
-            StockProcessor { partition, order_partitions: 1, keys_max: 1_000_000, resolved_max: 1_000_000 };
+        let stock = StockProcessor {
+            partition,
+            order_partitions: 1,
+            change_keys_max: 1_000_000,
+            resolved_max: 1_000_000,
+        };
         let mut shelves = Stock::default();
         for number in 0..skus {
             for command in stocking(sku(number)) {
@@ -137,6 +146,7 @@ fn stocking(sku: Sku) -> [StockCommand; 2] {
         name: "thing".into(),
         unit_price: Amount(999),
         currency,
+        idempotency: None,
         by: by.clone(),
     };
     let receipt = ReceiveStock { sku, quantity: 1_000_000, idempotency: None, by };

@@ -35,12 +35,9 @@ pub fn placed(placed: &Order, replayed: bool, seen: &Position, lifecycle: &Lifec
         Some(code) => refused(placed, code).into_response(),
         None => order(StatusCode::CREATED, placed),
     };
-    let headers = response.headers_mut();
-    headers.insert(header::LOCATION, location(placed.id));
-    if replayed {
-        headers.insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
-    }
-    with_position(seen, response)
+    response.headers_mut().insert(header::LOCATION, location(placed.id));
+    let response = with_position(seen, response);
+    if replayed { as_replayed(response) } else { response }
 }
 
 /// Why stock refused the order. `None` if it did not fail. An order that a person rejected later has no such reason.
@@ -91,6 +88,12 @@ pub fn accepted(order: OrderId, seen: &Position) -> Response {
     with_position(seen, response)
 }
 
+/// Adds `Idempotent-Replayed`: the request repeats an earlier one under the same key.
+pub fn as_replayed(mut response: Response) -> Response {
+    response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+    response
+}
+
 /// Adds `Preference-Applied`: the client asked not to wait, and the server did as asked.
 pub fn as_preferred(mut response: Response) -> Response {
     response.headers_mut().insert(PREFERENCE_APPLIED, HeaderValue::from_static("respond-async"));
@@ -102,7 +105,13 @@ pub fn seen(commands: TopicPartition, cause: Offset) -> Position {
     Position::of(commands, cause)
 }
 
-/// The problem for a command that the processor rejected.
+/// 404: the order does not exist, or not for this caller.
+pub fn not_found(seen: &Position) -> Problem {
+    Problem::not_found("order-not-found", "there is no order with this id")
+        .with_header(position::POSITION, position::header_value(seen))
+}
+
+/// The problem for a command that the processor rejected, now or when it came first under its key.
 pub fn rejected(rejected: CommandRejected, seen: &Position) -> Problem {
     let slug = slug(rejected.code);
     let status = match rejected.code {
@@ -115,6 +124,9 @@ pub fn rejected(rejected: CommandRejected, seen: &Position) -> Problem {
     };
     let mut problem = Problem::new(status, slug, rejected.detail)
         .with_header(position::POSITION, position::header_value(seen));
+    if rejected.repeated {
+        problem = problem.with_header(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+    }
     if let Some(allowed) = rejected.allowed {
         problem = problem.with_member("allowed", allowed);
     }

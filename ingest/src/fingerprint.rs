@@ -4,7 +4,9 @@
 //! length, and each optional field by whether it is present. Two different requests therefore never have the same
 //! bytes.
 
-use orderflow_schemas::{Amount, Currency, IdempotencyKey, OrderLine, Sku, Timestamp, commands::Fingerprint};
+use orderflow_schemas::{
+    Amount, Currency, IdempotencyKey, OrderLine, Sku, Status, Timestamp, commands::Fingerprint,
+};
 
 /// The bytes to digest.
 struct Content(Vec<u8>);
@@ -89,5 +91,30 @@ pub fn of_adjustment(sku: &Sku, delta: i64, reason: &str) -> Fingerprint {
     content.text(sku.as_str());
     content.signed(delta);
     content.text(reason);
+    content.digest()
+}
+
+/// The digest of a request to move an order to the state that the body names.
+pub fn of_status(status: &Status, reason: Option<&str>) -> Fingerprint {
+    let mut content = Content::of(b's');
+    content.text(status.as_str());
+    content.optional(reason, Content::text);
+    content.digest()
+}
+
+/// The digest of a request to perform an action on an order.
+pub fn of_action(reason: Option<&str>) -> Fingerprint {
+    let mut content = Content::of(b'c');
+    content.optional(reason, Content::text);
+    content.digest()
+}
+
+/// The digest of a request to put a product into the catalogue.
+pub fn of_product(sku: &Sku, name: &str, Amount(unit_price): Amount, currency: Currency) -> Fingerprint {
+    let mut content = Content::of(b'p');
+    content.text(sku.as_str());
+    content.text(name);
+    content.number(unit_price);
+    content.text(currency.as_str());
     content.digest()
 }

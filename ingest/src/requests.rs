@@ -100,4 +100,6 @@ pub struct ProductLine {
     pub unit_price: Whole,
     /// The currency of the price: an ISO 4217 code such as `EUR`.
     pub currency: CompactString,
+    /// The idempotency key of this line, which makes a repeat harmless.
+    pub idempotency_key: Option<CompactString>,
 }

@@ -162,9 +162,12 @@ pub struct Verify {
     /// The pipeline file the log was written under [default: order-tracking]
     #[arg(long, env = "ORDERFLOW_PIPELINE", value_name = "FILE")]
     pub pipeline: Option<PathBuf>,
-    /// The most idempotency keys that a partition remembered [default: 1000000]
+    /// The most idempotency keys of placed orders that a partition remembered [default: 1000000]
     #[arg(long, env = "ORDERFLOW_KEYS_MAX", value_name = "N")]
     pub keys_max: Option<usize>,
+    /// The most idempotency keys of all other writes that a partition remembered [default: 1000000]
+    #[arg(long, env = "ORDERFLOW_CHANGE_KEYS_MAX", value_name = "N")]
+    pub change_keys_max: Option<usize>,
     /// A folder for temporary files, about 100 bytes for each change of an order [default: that of the system]
     #[arg(long, value_name = "DIR")]
     pub scratch: Option<PathBuf>,

@@ -86,12 +86,13 @@ async fn run_bench(args: Bench) -> Result<()> {
 }
 
 async fn run_verify(args: Verify) -> Result<()> {
-    let Verify { data, database, keys_max, .. } = args;
+    let Verify { data, database, keys_max, change_keys_max, .. } = args;
     let pipeline = PipelineFile::read(args.pipeline.as_deref())?;
     let mut settings = pipeline.settings(Overrides::default())?;
     settings.data = data;
     settings.database = database.or(settings.database);
     settings.keys_max = keys_max.unwrap_or(settings.keys_max);
+    settings.change_keys_max = change_keys_max.unwrap_or(settings.change_keys_max);
     let configuration = Configuration::new(settings, pipeline.lifecycle)?;
     let Resources { scratch, sort_bytes } = Resources::default();
     let resources = Resources {

@@ -15,6 +15,7 @@ pub async fn verify(configuration: &Configuration, resources: &Resources) -> Res
     let rules = Rules {
         lifecycle: configuration.lifecycle.clone(),
         keys_max: configuration.keys_max,
+        change_keys_max: configuration.change_keys_max,
         resolved_max: RESOLVED_MAX,
     };
     let snapshots = LocalSnapshots::new(&configuration.data);

@@ -43,17 +43,29 @@ pub const RESERVATIONS: Metric = Metric::gauge(
     OF_PARTITION,
     "reservations that are neither shipped nor released",
 );
-/// Idempotency keys that are remembered, by partition.
+/// Idempotency keys of placed orders that are remembered, by partition.
 pub const IDEMPOTENCY_KEYS: Metric = Metric::gauge(
     "orderflow_processor_idempotency_keys",
     OF_PARTITION,
-    "idempotency keys that are remembered",
+    "idempotency keys of placed orders that are remembered",
 );
-/// Idempotency keys that were forgotten before their 24 hours, since the log began, by partition.
+/// Idempotency keys of placed orders that were forgotten before their 24 hours, since the log began, by partition.
 pub const KEYS_CROWDED_OUT: Metric = Metric::gauge(
     "orderflow_processor_idempotency_keys_crowded_out",
     OF_PARTITION,
-    "idempotency keys forgotten before their 24 hours, since the log began",
+    "idempotency keys of placed orders forgotten before their 24 hours, since the log began",
+);
+/// Idempotency keys of all other writes that are remembered, by partition.
+pub const CHANGE_KEYS: Metric = Metric::gauge(
+    "orderflow_processor_change_keys",
+    OF_PARTITION,
+    "idempotency keys of all other writes that are remembered",
+);
+/// Idempotency keys of all other writes that were forgotten before their 24 hours, since the log began, by partition.
+pub const CHANGE_KEYS_CROWDED_OUT: Metric = Metric::gauge(
+    "orderflow_processor_change_keys_crowded_out",
+    OF_PARTITION,
+    "idempotency keys of all other writes forgotten before their 24 hours, since the log began",
 );
 /// Events that the sink's checkpoint has passed, dead letters included.
 pub const APPLIED_RECORDS: Metric =
@@ -91,6 +103,8 @@ pub const METRICS: &[Metric] = &[
     RESERVATIONS,
     IDEMPOTENCY_KEYS,
     KEYS_CROWDED_OUT,
+    CHANGE_KEYS,
+    CHANGE_KEYS_CROWDED_OUT,
     APPLIED_RECORDS,
     SINK_DEAD_LETTERS,
     RETRIES,

@@ -4,62 +4,15 @@ use compact_str::CompactString;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use crate::idempotency::{ChangeKey, Fingerprint, Idempotency};
 use crate::{
     envelope::{DecodeError, Payload},
-    hex::write_hex,
-    ids::{CustomerId, IdempotencyKey, OrderId, Sku, Status},
+    ids::{CustomerId, OrderId, Sku, Status},
     money::{Amount, Currency},
     order::{Actor, Failure, OrderLine},
     time::Timestamp,
     topic::Partition,
 };
-
-/// A digest of a request's content: 128 bits of BLAKE3. It tells a repeat of a request from another request under the
-/// same key.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
-pub struct Fingerprint(pub u128);
-
-impl Serialize for Fingerprint {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            let mut digits = [0; 32];
-            write_hex(&mut digits, self.0);
-            serializer.serialize_str(str::from_utf8(&digits).expect("hex is ASCII"))
-        } else {
-            serializer.serialize_u128(self.0)
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Fingerprint {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        if !deserializer.is_human_readable() {
-            return u128::deserialize(deserializer).map(Self);
-        }
-        let text = CompactString::deserialize(deserializer)?;
-        u128::from_str_radix(&text, 16).map(Self).map_err(serde::de::Error::custom)
-    }
-}
-
-impl JsonSchema for Fingerprint {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Fingerprint".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "pattern": "^[0-9a-f]{32}$" })
-    }
-}
-
-/// The idempotency key of a request and the digest of the request's content.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Idempotency {
-    /// The key, unique within its customer or SKU.
-    pub key: IdempotencyKey,
-    /// The digest of the request that came with the key.
-    pub fingerprint: Fingerprint,
-}
 
 /// Place a new order for a customer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -107,6 +60,9 @@ pub struct ChangeStatus {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schemars(with = "Option<String>")]
     pub reason: Option<CompactString>,
+    /// The idempotency key and the digest of the request. A repeat of the request under the same key changes nothing.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub idempotency: Option<ChangeKey>,
     /// The actor that made the request.
     pub by: Actor,
 }
@@ -190,7 +146,7 @@ pub struct ReceiveStock {
     pub quantity: u32,
     /// The idempotency key and the digest of the request. A repeat of the request under the same key changes nothing.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub idempotency: Option<Idempotency>,
+    pub idempotency: Option<ChangeKey>,
     /// The actor that made the request.
     pub by: Actor,
 }
@@ -208,7 +164,7 @@ pub struct AdjustStock {
     pub reason: CompactString,
     /// The idempotency key and the digest of the request. A repeat of the request under the same key changes nothing.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub idempotency: Option<Idempotency>,
+    pub idempotency: Option<ChangeKey>,
     /// The actor that made the request.
     pub by: Actor,
 }
@@ -226,6 +182,9 @@ pub struct SetProduct {
     pub unit_price: Amount,
     /// The currency of the price.
     pub currency: Currency,
+    /// The idempotency key and the digest of the request. A repeat of the request under the same key changes nothing.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub idempotency: Option<ChangeKey>,
     /// The actor that made the request.
     pub by: Actor,
 }

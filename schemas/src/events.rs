@@ -6,8 +6,9 @@ use compact_str::CompactString;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use crate::idempotency::{KeyDigest, UsedKey};
 use crate::{
-    commands::{Fingerprint, Idempotency, ReleaseReason, StockReply},
+    commands::{ReleaseReason, StockReply},
     envelope::{DecodeError, Payload},
     ids::{OrderId, Sku, Status},
     money::{Amount, Currency},
@@ -31,9 +32,9 @@ pub struct OrderChanged {
     /// When a timer of the lifecycle moves the order, unless it changes before. Absent: no timer runs.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub due: Option<Timestamp>,
-    /// The digest of the request; only on `order.created`, and only if the request had an idempotency key.
+    /// The idempotency key that is remembered from now on, if the request had one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub fingerprint: Option<Fingerprint>,
+    pub key: Option<UsedKey>,
     /// Why the order changed: the caller's words or alias, or the pipeline's reason, such as `expired` or a failure
     /// code.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -98,7 +99,8 @@ impl Change {
     }
 }
 
-/// Why a command was refused. The names are stable and are the `type` of the problem that a client gets.
+/// Why a command was refused. The names are stable and are the `type` of the problem that a client gets. Snapshots
+/// have the numbers of the variants, so a new variant goes to the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RejectionCode {
@@ -152,18 +154,26 @@ pub struct CommandRejected {
     /// The states the caller may move the order to; only with `illegal-transition`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub allowed: Option<Vec<Status>>,
-    /// The order's current version; only with `stale-version`.
+    /// The order's current version; with `stale-version`. If the key of a change was used before, with any code, and
+    /// absent then if the order is in a final state.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub version: Option<u64>,
+    /// The idempotency key that is remembered together with this rejection. A rejection of a caller who may not make
+    /// the request, or of a request about an unknown order, is not remembered.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub key: Option<UsedKey>,
+    /// Whether the request was rejected because the first request under its idempotency key was.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub repeated: bool,
 }
 
-/// An order was placed again under the same idempotency key; nothing changed.
+/// A request about an order was repeated under the same idempotency key; nothing changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OrderRepeated {
     /// The order id in the repeated command.
     pub requested: OrderId,
-    /// The id of the order that was placed first.
+    /// The id of the order that the first request has placed or changed.
     pub order_id: OrderId,
     /// The order as it is now; absent once it has reached a final state.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -268,11 +278,24 @@ pub struct StockChanged {
     pub reason: Option<CompactString>,
     /// The SKU's levels after the change.
     pub levels: Levels,
-    /// The idempotency key and the digest of the request.
+    /// The idempotency key that is remembered from now on, if the request had one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub idempotency: Option<Idempotency>,
+    pub key: Option<UsedKey>,
     /// The actor that made the request.
     pub by: Actor,
+}
+
+/// The entry of a SKU in the catalogue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CatalogueEntry {
+    /// The name of the product.
+    #[schemars(with = "String")]
+    pub name: CompactString,
+    /// The price of one unit in minor units.
+    pub unit_price: Amount,
+    /// The currency of the price.
+    pub currency: Currency,
 }
 
 /// A product was put into the catalogue, or its name and price were replaced.
@@ -290,6 +313,9 @@ pub struct ProductUpdated {
     pub currency: Currency,
     /// The SKU's levels, unchanged.
     pub levels: Levels,
+    /// The idempotency key that is remembered from now on, if the request had one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub key: Option<UsedKey>,
     /// The actor that made the request.
     pub by: Actor,
 }
@@ -350,14 +376,17 @@ pub struct StockShipped {
     pub lines: Vec<Movement>,
 }
 
-/// A receipt or adjustment was requested again under the same idempotency key; nothing changed.
+/// A request about a SKU was repeated under the same idempotency key; nothing changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StockRepeated {
-    /// The SKU of the receipt or adjustment.
+    /// The SKU of the request.
     pub sku: Sku,
     /// The SKU's levels right after the first request.
     pub levels: Levels,
+    /// The SKU's entry in the catalogue as it is now; only if the request was a `product.set`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub product: Option<CatalogueEntry>,
 }
 
 /// An event of the stock processor.

@@ -9,6 +9,7 @@ pub mod envelope;
 pub mod events;
 pub mod hash;
 mod hex;
+mod idempotency;
 pub mod ids;
 pub mod json_schemas;
 pub mod lifecycle;

@@ -41,6 +41,37 @@ fn idempotency() -> impl Strategy<Value = Idempotency> {
     (name(), any::<u128>()).prop_map(|(key, bits)| Idempotency { key, fingerprint: Fingerprint(bits) })
 }
 
+fn change_key() -> impl Strategy<Value = ChangeKey> {
+    (name(), text(), any::<u128>()).prop_map(|(key, call, bits)| ChangeKey {
+        key,
+        call,
+        fingerprint: Fingerprint(bits),
+    })
+}
+
+fn used_key() -> impl Strategy<Value = UsedKey> {
+    any::<(u128, u128)>().prop_map(|(digest, fingerprint)| UsedKey {
+        digest: KeyDigest(digest),
+        fingerprint: Fingerprint(fingerprint),
+    })
+}
+
+fn rejected() -> impl Strategy<Value = CommandRejected> {
+    (option::of(order_id()), option::of(used_key()), any::<bool>(), option::of(any::<u64>())).prop_map(
+        |(order_id, key, repeated, version)| CommandRejected {
+            command: "order.change_status".into(),
+            code: RejectionCode::IllegalTransition,
+            detail: "no".to_owned(),
+            order_id,
+            sku: None,
+            allowed: None,
+            version,
+            key,
+            repeated,
+        },
+    )
+}
+
 fn failure() -> impl Strategy<Value = Failure> {
     (name(), any::<u32>(), any::<u64>(), option::of(currency())).prop_map(
         |(sku, requested, available, currency)| Failure {
@@ -89,11 +120,24 @@ fn order() -> impl Strategy<Value = Order> {
 fn order_command() -> impl Strategy<Value = OrderCommand> {
     prop_oneof![
         place().prop_map(OrderCommand::Place),
-        (order_id(), name(), option::of(vec(any::<u64>(), 0..3)), option::of(text()), actor()).prop_map(
-            |(order_id, status, if_match, reason, by)| {
-                OrderCommand::ChangeStatus(ChangeStatus { order_id, status, if_match, reason, by })
-            }
-        ),
+        (
+            order_id(),
+            name(),
+            option::of(vec(any::<u64>(), 0..3)),
+            option::of(text()),
+            option::of(change_key()),
+            actor()
+        )
+            .prop_map(|(order_id, status, if_match, reason, idempotency, by)| {
+                OrderCommand::ChangeStatus(ChangeStatus {
+                    order_id,
+                    status,
+                    if_match,
+                    reason,
+                    idempotency,
+                    by,
+                })
+            }),
         (order_id(), vec(failure(), 0..3)).prop_map(|(order_id, failures)| OrderCommand::StockReply(
             StockReply { order_id, partition: Partition(3), outcome: ReservationOutcome::Refused(failures) }
         )),
@@ -104,9 +148,8 @@ fn order_command() -> impl Strategy<Value = OrderCommand> {
 fn order_event() -> impl Strategy<Value = OrderEvent> {
     let change = prop::sample::select(&Change::ALL[..]);
     prop_oneof![
-        (change, order(), option::of(name()), option::of(text()), actor()).prop_map(
-            |(change, order, from, reason, by)| {
-                let fingerprint = reason.as_ref().map(|_| Fingerprint(7));
+        (change, order(), option::of(name()), option::of(text()), option::of(used_key()), actor()).prop_map(
+            |(change, order, from, reason, key, by)| {
                 OrderEvent::Changed(
                     change,
                     OrderChanged {
@@ -114,7 +157,7 @@ fn order_event() -> impl Strategy<Value = OrderEvent> {
                         from,
                         holding: Holding::Asked,
                         due: None,
-                        fingerprint,
+                        key,
                         reason,
                         by,
                     },
@@ -128,6 +171,7 @@ fn order_event() -> impl Strategy<Value = OrderEvent> {
         (order_id(), order_id(), option::of(order())).prop_map(|(requested, order_id, order)| {
             OrderEvent::Repeated(OrderRepeated { requested, order_id, order: order.map(Arc::new) })
         }),
+        rejected().prop_map(OrderEvent::Rejected),
         Just(OrderEvent::Ticked(Ticked {})),
     ]
 }
@@ -147,16 +191,20 @@ fn stock_event() -> impl Strategy<Value = StockEvent> {
     let movements =
         vec(movement.prop_map(|(sku, quantity, levels)| Movement { sku, quantity, levels }), 0..4);
     prop_oneof![
-        (name(), any::<i64>(), levels(), option::of(idempotency()), actor()).prop_map(
-            |(sku, delta, levels, idempotency, by)| {
-                StockEvent::Adjusted(StockChanged { sku, delta, reason: None, levels, idempotency, by })
+        (name(), any::<i64>(), levels(), option::of(used_key()), actor()).prop_map(
+            |(sku, delta, levels, key, by)| {
+                StockEvent::Adjusted(StockChanged { sku, delta, reason: None, levels, key, by })
             }
         ),
         (order_id(), movements).prop_map(|(order_id, lines)| {
             let reason = ReleaseReason::Expired;
             StockEvent::Released(StockReleased { order_id, reason, lines })
         }),
-        (name(), levels()).prop_map(|(sku, levels)| StockEvent::Repeated(StockRepeated { sku, levels })),
+        (name(), levels(), option::of((text(), currency()))).prop_map(|(sku, levels, product)| {
+            let product =
+                product.map(|(name, currency)| CatalogueEntry { name, unit_price: Amount(5), currency });
+            StockEvent::Repeated(StockRepeated { sku, levels, product })
+        }),
     ]
 }
 
@@ -165,7 +213,7 @@ fn stock_command() -> impl Strategy<Value = StockCommand> {
         (order_id(), currency(), lines()).prop_map(|(order_id, currency, lines)| {
             StockCommand::Reserve(Reserve { order_id, currency, prices: Prices::Set, lines })
         }),
-        (name(), any::<u32>(), option::of(idempotency()), actor()).prop_map(
+        (name(), any::<u32>(), option::of(change_key()), actor()).prop_map(
             |(sku, quantity, idempotency, by)| {
                 StockCommand::Receive(ReceiveStock { sku, quantity, idempotency, by })
             }

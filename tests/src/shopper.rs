@@ -242,7 +242,7 @@ impl Shopper {
             _ => return self.read(),
         };
         let operation = Operation::Change { order: mine.id, to: to.to_owned() };
-        Some(Request { key: None, operation, hasty: false })
+        Some(self.keyed(operation, false))
     }
 
     fn look(&mut self, sku: &str) -> Option<Request> {

@@ -39,7 +39,8 @@ fn tell(stage: &Stage) -> Value {
     supply(&server.admin(), "tea", 100, 1_000);
     supply(&server.admin(), "jam", 250, 3);
     let path = path_of(&server.customer("ann").post("/orders", &order(&[("tea", 2), ("jam", 1)])).is(201));
-    change(&server.admin(), &path, "ACCEPTED").is(200);
+    change(&server.admin().with("idempotency-key", "c1"), &path, "ACCEPTED").is(200);
+    change(&server.admin().with("idempotency-key", "c2"), &path, "DELIVERED").is(409);
     // The snapshots then have idempotency keys, orders with a due time, and a resolved reservation.
     let lines: String = (0..10).map(|n| batch_line(&format!("early{n}"), &format!("c{n}"), "tea")).collect();
     let answer = server.admin().post_lines("/orders/batch", lines.as_bytes()).is(202);

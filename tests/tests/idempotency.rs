@@ -1,6 +1,6 @@
 //! A repeat under the same idempotency key gets the same answer, and has no second effect.
 
-use orderflow_tests::{Answer, Client, Stage, change, order, path_of, supply, wait_levels};
+use orderflow_tests::{Answer, Client, Server, Stage, change, order, path_of, supply, wait_levels};
 use serde_json::json;
 
 #[track_caller]
@@ -150,4 +150,88 @@ fn placed_again_without_waiting_it_is_still_the_first_order() {
     assert_eq!(again.json()["id"], first.json()["id"]);
     assert_eq!(again.header("idempotent-replayed"), Some("true"));
     ann.post("/orders", &order(&[("tea", 2)])).is_problem(422, "idempotency-key-reused");
+}
+
+#[test]
+fn changes_of_an_order_are_made_once_a_key_also_after_kills() {
+    let stage = Stage::new().with("snapshot_every", 3);
+    let server = stage.serve();
+    supply(&server.admin(), "tea", 1299, 10);
+    let path = path_of(&server.customer("ann").post("/orders", &order(&[("tea", 2)])).is(201));
+    let (cancel, nothing) = (format!("{path}/cancel"), json!({}));
+    let admin = |server: &Server, key| under(&server.admin(), key);
+    let accepted = first(change(&admin(&server, "k1"), &path, "ACCEPTED"), 200);
+    first(change(&admin(&server, "k2"), &path, "DELIVERED"), 409).is_problem(409, "illegal-transition");
+    let stale = |server: &Server| change(&admin(server, "k3").with("if-match", "\"1\""), &path, "PREPARED");
+    first(stale(&server), 412).is_problem(412, "stale-version");
+    server.kill();
+
+    let server = stage.serve();
+    let again = is_replayed(change(&admin(&server, "k1"), &path, "ACCEPTED"), 200);
+    assert_eq!((again.json(), again.header("etag")), (accepted.json(), accepted.header("etag")));
+    change(&admin(&server, "k1"), &path, "PREPARED").is_problem(422, "idempotency-key-reused");
+    is_replayed(change(&admin(&server, "k2"), &path, "DELIVERED"), 409).is_problem(409, "illegal-transition");
+    is_replayed(stale(&server), 412).is_problem(412, "stale-version");
+    let canceled = first(under(&server.customer("ann"), "k1").post(&cancel, &nothing), 200);
+    server.kill();
+
+    let server = stage.serve();
+    let ann = under(&server.customer("ann"), "k1");
+    let again = is_replayed(ann.post(&cancel, &nothing), 200);
+    assert_eq!((again.json(), again.header("etag")), (canceled.json(), canceled.header("etag")));
+    let again = is_replayed(change(&admin(&server, "k1"), &path, "ACCEPTED"), 200);
+    assert_eq!(again.json(), canceled.json(), "the order as it is now");
+    let again = is_replayed(change(&admin(&server, "k2"), &path, "DELIVERED"), 409);
+    let problem = again.is_problem(409, "illegal-transition");
+    assert_eq!((&problem["allowed"], &problem["version"]), (&json!([]), &canceled.json()["version"]));
+    first(ann.delete(&path), 409).is_problem(409, "illegal-transition");
+    first(under(&server.customer("bob"), "k1").post(&cancel, &nothing), 404);
+    wait_levels(&ann, "tea", [10, 10, 0, 0, 0]);
+    let history = server.admin().list(&format!("/search{path}/history"), 10);
+    assert_eq!(history.len(), 4, "created, reserved, accepted, canceled: {history:?}");
+    server.stop();
+    stage.verify_clean();
+}
+
+#[test]
+fn a_product_is_set_once_a_key_and_shown_as_it_is_now() {
+    let stage = Stage::new();
+    let server = stage.serve();
+    let product = |price| json!({ "name": "Tea", "unit_price": price, "currency": "EUR" });
+    let k1 = under(&server.admin(), "k1");
+    first(k1.put("/products/tea", &product(1)), 200);
+    server.admin().put("/products/tea", &product(2)).is(200);
+    let batch = |key| {
+        let line = product(3).to_string().replacen('{', "{\"sku\":\"tea\",", 1);
+        under(&server.admin(), key).post_lines("/products/batch", line.as_bytes()).is(202)
+    };
+    batch("b1");
+    server.admin().put("/products/tea", &product(4)).is(200);
+    batch("b1");
+    server.kill();
+
+    let server = stage.serve();
+    let k1 = under(&server.admin(), "k1");
+    let again = is_replayed(k1.put("/products/tea", &product(1)), 200);
+    assert_eq!(again.json(), json!({ "sku": "tea", "name": "Tea", "unit_price": 4, "currency": "EUR" }));
+    k1.put("/products/tea", &product(2)).is_problem(422, "idempotency-key-reused");
+    under(&server.customer("ann"), "k1").put("/products/tea", &product(1)).is_problem(403, "forbidden");
+    first(under(&server.client("service", "admin"), "k1").put("/products/tea", &product(5)), 200);
+    server.stop();
+    stage.verify_clean();
+}
+
+#[test]
+fn a_refused_correction_is_refused_again() {
+    let stage = Stage::new();
+    let server = stage.serve();
+    let (admin, loss) = (server.admin(), json!({ "delta": -2, "reason": "mice" }));
+    first(under(&admin, "k").post("/inventory/tea/adjustments", &loss), 409)
+        .is_problem(409, "negative-stock");
+    admin.post("/inventory/tea/receipts", &json!({ "quantity": 5 })).is(200);
+    is_replayed(under(&admin, "k").post("/inventory/tea/adjustments", &loss), 409);
+    wait_levels(&admin, "tea", [5, 5, 0, 0, 0]);
+    first(under(&admin, "l").post("/inventory/tea/adjustments", &loss), 200);
+    server.stop();
+    stage.verify_clean();
 }

@@ -36,6 +36,7 @@ fn settings_that_make_no_sense_are_refused_by_name() {
         ("log_bytes_max", "5000000", 1, "bytes_max"),
         ("log_bytes_max", "0", 1, "bytes_max"),
         ("keys_max", "0", 1, "keys_max"),
+        ("change_keys_max", "0", 1, "change_keys_max"),
         ("snapshot_every", "0", 1, "snapshot_every"),
         ("decision_within_s", "0", 1, "decision_within_s"),
         ("connections_max", "0", 1, "connections_max"),

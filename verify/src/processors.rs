@@ -47,6 +47,7 @@ async fn decide_orders(subject: &Subject) -> Result<Vec<Decided<Orders>>> {
         lifecycle: rules.lifecycle.clone(),
         stock_partitions: topics.partitions(Topic::StockCommands),
         keys_max: rules.keys_max,
+        change_keys_max: rules.change_keys_max,
     };
     let jobs = partitions_of(&**topics, Topic::OrdersCommands).map(|topic_partition| {
         decide_again(
@@ -64,7 +65,7 @@ async fn decide_stock(subject: &Subject) -> Result<Vec<Decided<Stock>>> {
     let processor = |topic_partition: TopicPartition| StockProcessor {
         partition: topic_partition.partition,
         order_partitions: topics.partitions(Topic::OrdersCommands),
-        keys_max: rules.keys_max,
+        change_keys_max: rules.change_keys_max,
         resolved_max: rules.resolved_max,
     };
     let jobs = partitions_of(&**topics, Topic::StockCommands).map(|topic_partition| {

@@ -56,8 +56,10 @@ pub struct Subject {
 pub struct Rules {
     /// The states of orders and the transitions between them.
     pub lifecycle: Arc<Lifecycle>,
-    /// How many idempotency keys a partition remembers.
+    /// How many idempotency keys of placed orders a partition remembers.
     pub keys_max: usize,
+    /// How many idempotency keys of changes a partition remembers.
+    pub change_keys_max: usize,
     /// How many resolved reservations a partition of stock remembers.
     pub resolved_max: usize,
 }

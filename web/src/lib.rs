@@ -42,7 +42,8 @@ pub use paging::{List, ListId, PageKey, Paging};
 pub use path::PathPart;
 pub use position::{MinPosition, with_position};
 pub use preconditions::{
-    IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, IfMatch, Key, NoConditions, NoKey, PREFERENCE_APPLIED, RespondAsync,
+    CallKey, IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, IfMatch, Key, NoConditions, NoKey, PREFERENCE_APPLIED,
+    RespondAsync,
 };
 pub use problem::{FieldError, Problem};
 pub use query::Query;

@@ -1,9 +1,13 @@
 //! The preconditions in a write's headers: `Idempotency-Key`, `Prefer`, `If-Match`. A key or a condition that a call
 //! cannot honour is refused and never silently ignored.
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, MatchedPath};
+use compact_str::{CompactString, format_compact};
 use http::{HeaderName, header, request::Parts};
-use orderflow_schemas::IdempotencyKey;
+use orderflow_schemas::{
+    IdempotencyKey,
+    commands::{ChangeKey, Fingerprint},
+};
 
 use crate::{Problem, etag::Tags, headers};
 
@@ -30,6 +34,33 @@ impl<S: Send + Sync> FromRequestParts<S> for Key {
             Problem::bad_request("invalid-idempotency-key", detail)
         };
         key.map(IdempotencyKey::new).transpose().map(Self).map_err(invalid)
+    }
+}
+
+/// The value of `Idempotency-Key`, and the call that it came with, which is part of the key's scope.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CallKey {
+    /// The key, if the request has one.
+    pub key: Option<IdempotencyKey>,
+    /// The method of the request and the path of its route, such as `PATCH /orders/{id}/status`.
+    pub call: CompactString,
+}
+
+impl CallKey {
+    /// The key of a change with this content.
+    pub fn of_change(self, fingerprint: impl FnOnce() -> Fingerprint) -> Option<ChangeKey> {
+        let Self { key, call } = self;
+        key.map(|key| ChangeKey { key, call, fingerprint: fingerprint() })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for CallKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Key(key) = Key::from_request_parts(parts, state).await?;
+        let path = parts.extensions.get::<MatchedPath>().map_or(parts.uri.path(), MatchedPath::as_str);
+        Ok(Self { key, call: format_compact!("{} {path}", parts.method) })
     }
 }
 

@@ -56,6 +56,7 @@ fn commands(count: usize) -> EncodedCommands {
             status: Status::new("ACCEPTED").unwrap(),
             if_match: None,
             reason: None,
+            idempotency: None,
             by: orderflow_schemas::Actor::SYSTEM,
         }));
     }

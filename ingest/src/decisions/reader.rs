@@ -87,7 +87,11 @@ impl DecisionReader {
     fn observe_stock(&self, record: &EventRecord, waiter: Option<RegisteredWaiter>) {
         let Some(waiter) = waiter else { return };
         let Some(Event::Stock(event)) = event_of(record) else { return };
-        let replayed = matches!(event, StockEvent::Repeated(_));
+        let replayed = match event {
+            StockEvent::Repeated(_) => true,
+            StockEvent::Rejected(rejected) => rejected.repeated,
+            _ => false,
+        };
         let event = DecidedEvent::Stock(Box::new(event.clone()));
         waiter.complete(Decision { cause: record.cause, replayed, event });
     }
@@ -109,7 +113,7 @@ impl DecisionReader {
         }
         let Some(mut waiter) = waiter else { return };
         match verdict(event, &self.lifecycle) {
-            Verdict::Decided => waiter.complete(decision(matches!(event, OrderEvent::Repeated(_)))),
+            Verdict::Decided => waiter.complete(decision(is_repeat(event))),
             Verdict::Follow { order, replayed } => {
                 waiter.replayed = replayed;
                 self.decisions.lock(self.topic_partition).follow(order, waiter);
@@ -127,6 +131,14 @@ impl DecisionReader {
         order_of(record.data())
             .map(|order| self.decisions.lock(self.topic_partition).take_order(order))
             .unwrap_or_default()
+    }
+}
+
+fn is_repeat(event: &OrderEvent) -> bool {
+    match event {
+        OrderEvent::Repeated(_) => true,
+        OrderEvent::Rejected(rejected) => rejected.repeated,
+        _ => false,
     }
 }
 

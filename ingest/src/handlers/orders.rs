@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
-use http::HeaderValue;
 use orderflow_schemas::{OrderCommand, OrderEvent, OrderId, Payload, Position, events::OrderRepeated};
-use orderflow_web::{Caller, IDEMPOTENT_REPLAYED, Json, Key, NoConditions, Problem, RespondAsync, Trace};
+use orderflow_web::{Caller, Json, Key, NoConditions, Problem, RespondAsync, Trace};
 use tracing::{instrument, warn};
 use uuid::Uuid;
 
@@ -101,7 +100,5 @@ async fn repeated(ingest: &Ingest, event: OrderRepeated, seen: &Position) -> Res
 
 /// 202: the order was placed before, and only its id is known now.
 fn elsewhere(id: OrderId, seen: &Position) -> Response {
-    let mut response = answers::accepted(id, seen);
-    response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
-    response
+    answers::as_replayed(answers::accepted(id, seen))
 }

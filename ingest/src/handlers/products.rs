@@ -4,25 +4,25 @@ use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
 use orderflow_schemas::{Sku, StockCommand};
-use orderflow_web::{Action, Caller, Json, NoConditions, NoKey, PathPart, Problem, Trace};
+use orderflow_web::{Action, CallKey, Caller, Json, NoConditions, PathPart, Problem, Trace};
 use tracing::instrument;
 
 use super::stock::carry_out;
 use crate::{requests::ProductRequest, service::Ingest, validate};
 
-/// Puts a product into the catalogue. Putting the same product again changes nothing, so the call takes no idempotency
-/// key.
+/// Puts a product into the catalogue.
 #[instrument(level = "debug", skip_all)]
 pub async fn set(
     State(ingest): State<Arc<Ingest>>,
     caller: Caller,
     path: PathPart,
     Trace(trace): Trace,
-    _: (NoKey, NoConditions),
+    key: CallKey,
+    _: NoConditions,
     Json(request): Json<ProductRequest>,
 ) -> Result<Response, Problem> {
     caller.may(Action::KeepStock)?;
     let sku: Sku = path.parse()?;
-    let command = validate::set_product(sku.clone(), request, &caller)?;
+    let command = validate::set_product(sku.clone(), request, key, &caller)?;
     carry_out(&ingest, &sku, &StockCommand::SetProduct(command), trace).await
 }

@@ -12,7 +12,7 @@ use orderflow_schemas::{
     envelope::TraceParent,
     events::{CommandRejected, RejectionCode},
 };
-use orderflow_web::{Action, Caller, Id, IfMatch, Json, NoKey, OptionalJson, PathPart, Problem, Trace};
+use orderflow_web::{Action, CallKey, Caller, Id, IfMatch, Json, OptionalJson, PathPart, Problem, Trace};
 use tracing::{instrument, warn};
 
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
     decisions::{DecidedEvent, Decision},
     requests::{ActionRequest, StatusRequest},
     service::Ingest,
-    validate,
+    validate::{self, ChangeHeaders},
 };
 
 /// Moves an order to the state that the body names.
@@ -32,12 +32,13 @@ pub async fn change(
     path: PathPart,
     Trace(trace): Trace,
     IfMatch(if_match): IfMatch,
-    _: NoKey,
+    key: CallKey,
     Json(request): Json<StatusRequest>,
 ) -> Result<Response, Problem> {
     caller.may(Action::MoveOrder)?;
     let id: OrderId = path.parse()?;
-    let command = validate::change_status(id, request, if_match, &caller, &ingest.lifecycle)?;
+    let headers = ChangeHeaders { if_match, key };
+    let command = validate::change_status(id, request, headers, &caller, &ingest.lifecycle)?;
     carry_out(&ingest, command, &caller, trace).await
 }
 
@@ -65,7 +66,7 @@ pub struct ActionCall {
     id: OrderId,
     caller: Caller,
     trace: TraceParent,
-    if_match: Option<Vec<u64>>,
+    headers: ChangeHeaders,
     request: ActionRequest,
 }
 
@@ -78,19 +79,19 @@ impl FromRequest<Arc<Ingest>> for ActionCall {
         caller.may(Action::MoveOrder)?;
         let Id(id) = Id::from_request_parts(&mut parts, state).await?;
         let Trace(trace) = Trace::from_request_parts(&mut parts, state).await?;
-        NoKey::from_request_parts(&mut parts, state).await?;
+        let key = CallKey::from_request_parts(&mut parts, state).await?;
         let IfMatch(if_match) = IfMatch::from_request_parts(&mut parts, state).await?;
         let request = Request::from_parts(parts, body);
         let OptionalJson(request) = OptionalJson::from_request(request, state).await?;
         let (ingest, request) = (Arc::clone(state), request.unwrap_or_default());
-        Ok(Self { ingest, id, caller, trace, if_match, request })
+        Ok(Self { ingest, id, caller, trace, headers: ChangeHeaders { if_match, key }, request })
     }
 }
 
 impl ActionCall {
     async fn perform(self, action: &str) -> Result<Response, Problem> {
-        let Self { ingest, id, caller, trace, if_match, request } = self;
-        let command = validate::perform(id, action, request, if_match, &caller, &ingest.lifecycle)?;
+        let Self { ingest, id, caller, trace, headers, request } = self;
+        let command = validate::perform(id, action, request, headers, &caller, &ingest.lifecycle)?;
         carry_out(&ingest, command, &caller, trace).await
     }
 }
@@ -117,38 +118,57 @@ async fn carry_out(
     let DecidedEvent::Order(event) = event else { return Err(answers::unexpected("an event of stock")) };
     match *event {
         OrderEvent::Changed(_, event) => Ok(answers::changed(&event.order, &seen)),
-        OrderEvent::Rejected(event) if event.code == RejectionCode::UnknownOrder => {
-            Err(forgotten(ingest, &command, event, caller, &seen).await)
+        OrderEvent::Repeated(event) => {
+            let order = match event.order {
+                Some(order) => order,
+                None => Arc::new(finished(ingest, id, caller, &seen).await?),
+            };
+            Ok(answers::as_replayed(answers::changed(&order, &seen)))
         }
-        OrderEvent::Rejected(event) => Err(answers::rejected(event, &seen)),
+        OrderEvent::Rejected(event) => Err(refused(ingest, &command, event, caller, &seen).await),
         other => Err(answers::unexpected(other.kind())),
     }
 }
 
-/// The problem for a change of an order that the processor does not know: the order is finished, or it never existed.
-async fn forgotten(
+/// The problem for a change that the processor rejected. It does not know an order that is finished: the store does.
+async fn refused(
     ingest: &Ingest,
     change: &ChangeStatus,
     rejected: CommandRejected,
     caller: &Caller,
     seen: &Position,
 ) -> Problem {
-    match ingest.lookup.order(change.order_id, seen).await {
-        Ok(Some(order)) if caller.may_on(Action::MoveOrder, &order.customer_id) => {
-            answers::rejected(over(&order, change, rejected), seen)
-        }
-        Ok(_) => answers::rejected(rejected, seen),
+    let is_unknown = rejected.code == RejectionCode::UnknownOrder;
+    let is_known_key = rejected.repeated || rejected.code == RejectionCode::IdempotencyKeyReused;
+    // The rejection of a key that was used before has the version of the order, unless the order is finished.
+    let is_finished = is_known_key && rejected.version.is_none();
+    if !is_unknown && !is_finished {
+        return answers::rejected(rejected, seen);
+    }
+    match finished(ingest, change.order_id, caller, seen).await {
+        Ok(order) if is_unknown => answers::rejected(over(&order, change, rejected), seen),
+        Ok(order) => answers::rejected(over_again(&order, rejected), seen),
+        Err(problem) => problem,
+    }
+}
+
+/// An order that the processor no longer knows, from the store. 404 if there is none, or none that the caller may move.
+async fn finished(ingest: &Ingest, id: OrderId, caller: &Caller, seen: &Position) -> Result<Order, Problem> {
+    match ingest.lookup.order(id, seen).await {
+        Ok(Some(order)) if caller.may_on(Action::MoveOrder, &order.customer_id) => Ok(order),
+        Ok(_) => Err(answers::not_found(seen)),
         Err(error) => {
-            warn!(%error, "a change of an order that is over cannot be explained");
-            Problem::unavailable(
+            warn!(%error, "a change of an order that is over cannot be answered");
+            Err(Problem::unavailable(
                 "store-unavailable",
                 "the order is not active, and the store cannot be read",
                 1,
-            )
+            ))
         }
     }
 }
 
+/// The rejection of a change of a finished order.
 fn over(order: &Order, change: &ChangeStatus, rejected: CommandRejected) -> CommandRejected {
     let stale = change.is_stale(order.version);
     let code = if stale { RejectionCode::StaleVersion } else { RejectionCode::IllegalTransition };
@@ -158,4 +178,10 @@ fn over(order: &Order, change: &ChangeStatus, rejected: CommandRejected) -> Comm
     };
     let allowed = (!stale).then(Vec::new);
     CommandRejected { code, detail, allowed, version: Some(order.version), ..rejected }
+}
+
+/// The rejection of a change whose first attempt was rejected, now that the order is finished.
+fn over_again(order: &Order, rejected: CommandRejected) -> CommandRejected {
+    let allowed = (rejected.code == RejectionCode::IllegalTransition).then(Vec::new);
+    CommandRejected { allowed, version: Some(order.version), ..rejected }
 }

@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
-use http::{HeaderValue, StatusCode};
-use orderflow_schemas::{Payload, Position, Sku, StockCommand, StockEvent, envelope::TraceParent};
+use http::StatusCode;
+use orderflow_schemas::{
+    Payload, Position, Sku, StockCommand, StockEvent,
+    envelope::TraceParent,
+    events::{CatalogueEntry, ProductUpdated, StockRepeated},
+};
 use orderflow_web::{
-    Action, Caller, IDEMPOTENT_REPLAYED, Json, Key, NoConditions, PathPart, Problem, Product, StockLevels,
-    Trace, json, with_position,
+    Action, CallKey, Caller, Json, NoConditions, PathPart, Problem, Product, StockLevels, Trace, json,
+    with_position,
 };
 use tracing::instrument;
 
@@ -27,7 +31,7 @@ pub async fn receive(
     caller: Caller,
     path: PathPart,
     Trace(trace): Trace,
-    Key(key): Key,
+    key: CallKey,
     _: NoConditions,
     Json(request): Json<ReceiptRequest>,
 ) -> Result<Response, Problem> {
@@ -44,7 +48,7 @@ pub async fn adjust(
     caller: Caller,
     path: PathPart,
     Trace(trace): Trace,
-    Key(key): Key,
+    key: CallKey,
     _: NoConditions,
     Json(request): Json<AdjustmentRequest>,
 ) -> Result<Response, Problem> {
@@ -70,28 +74,30 @@ pub async fn carry_out(
     };
     let seen = answers::seen(topic_partition, cause);
     let DecidedEvent::Stock(event) = event else { return Err(answers::unexpected("an event of an order")) };
-    let mut response = answer(*event, &seen)?;
-    if replayed {
-        response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
-    }
-    Ok(with_position(&seen, response))
+    let response = with_position(&seen, answer(*event, &seen)?);
+    Ok(if replayed { answers::as_replayed(response) } else { response })
 }
 
 fn answer(event: StockEvent, seen: &Position) -> Result<Response, Problem> {
     let (sku, levels) = match event {
         StockEvent::Received(event) | StockEvent::Adjusted(event) => (event.sku, event.levels),
-        StockEvent::Repeated(event) => (event.sku, event.levels),
+        StockEvent::Repeated(StockRepeated { sku, levels, product: None }) => (sku, levels),
+        StockEvent::Repeated(StockRepeated { sku, product: Some(product), .. }) => {
+            return Ok(shown(sku, product));
+        }
         StockEvent::ProductUpdated(event) => {
-            let product = Product {
-                sku: event.sku,
-                name: Some(event.name),
-                unit_price: Some(event.unit_price),
-                currency: Some(event.currency),
-            };
-            return Ok(json(StatusCode::OK, &product));
+            let ProductUpdated { sku, name, unit_price, currency, .. } = event;
+            return Ok(shown(sku, CatalogueEntry { name, unit_price, currency }));
         }
         StockEvent::Rejected(event) => return Err(answers::rejected(event, seen)),
         other => return Err(answers::unexpected(other.kind())),
     };
     Ok(json(StatusCode::OK, &StockLevels { sku, levels }))
+}
+
+/// 200 with the product.
+fn shown(sku: Sku, product: CatalogueEntry) -> Response {
+    let CatalogueEntry { name, unit_price, currency } = product;
+    let (name, unit_price, currency) = (Some(name), Some(unit_price), Some(currency));
+    json(StatusCode::OK, &Product { sku, name, unit_price, currency })
 }

@@ -20,8 +20,8 @@ use futures_util::StreamExt;
 use http::StatusCode;
 use orderflow_schemas::{OrderCommand, Partition, Payload, StockCommand, Topic, envelope::TraceParent};
 use orderflow_web::{
-    Action, Caller, Coding, FieldError, Key, NoConditions, NoKey, Problem, Trace, body, json as json_answer,
-    with_position,
+    Action, CallKey, Caller, Coding, FieldError, Key, NoConditions, Problem, Trace, body,
+    json as json_answer, with_position,
 };
 use serde_json::json;
 use tracing::instrument;
@@ -73,15 +73,14 @@ pub async fn receipts(
     State(ingest): State<Arc<Ingest>>,
     caller: Caller,
     Trace(trace): Trace,
-    Key(key): Key,
+    key: CallKey,
     _: NoConditions,
     request: Request,
 ) -> Result<Response, Problem> {
     caller.may(Action::KeepStock)?;
     let read = |number, line: &[u8]| {
         let line = body::parse::<ReceiptLine>(line)?;
-        let derived = key.as_ref().map(|key| fingerprint::key_of_line(key, number));
-        let command = validate::receive_line(line, derived, &caller)?;
+        let command = validate::receive_line(line, key_of_line(&key, number), &caller)?;
         let topic_partition = ingest.partition_of_sku(&command.sku);
         Ok((topic_partition.partition, StockCommand::Receive(command)))
     };
@@ -94,16 +93,24 @@ pub async fn products(
     State(ingest): State<Arc<Ingest>>,
     caller: Caller,
     Trace(trace): Trace,
-    _: (NoKey, NoConditions),
+    key: CallKey,
+    _: NoConditions,
     request: Request,
 ) -> Result<Response, Problem> {
     caller.may(Action::KeepStock)?;
-    let read = |_, line: &[u8]| {
-        let command = validate::product_line(body::parse::<ProductLine>(line)?, &caller)?;
+    let read = |number, line: &[u8]| {
+        let line = body::parse::<ProductLine>(line)?;
+        let command = validate::product_line(line, key_of_line(&key, number), &caller)?;
         let topic_partition = ingest.partition_of_sku(&command.sku);
         Ok((topic_partition.partition, StockCommand::SetProduct(command)))
     };
     take(&ingest, Topic::StockCommands, trace, request, read).await
+}
+
+/// The key of a line without a key of its own, if the request has a key.
+fn key_of_line(request: &CallKey, line: u64) -> CallKey {
+    let key = request.key.as_ref().map(|key| fingerprint::key_of_line(key, line));
+    CallKey { key, call: request.call.clone() }
 }
 
 /// Takes a stream of commands. `read` turns a line and its number into a command and the partition it goes to.

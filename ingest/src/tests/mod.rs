@@ -1,6 +1,7 @@
 //! The routes over an in-memory log and a processor of a few lines.
 
 mod access;
+mod change_keys;
 mod edges;
 mod orders;
 mod processor;

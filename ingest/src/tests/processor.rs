@@ -5,10 +5,13 @@ use std::{collections::HashMap, sync::Arc};
 use bytes::Bytes;
 use orderflow_feed::commands_of;
 use orderflow_schemas::{
-    Amount, Cause, Levels, Offset, Order, OrderCommand, OrderEvent, OrderId, Payload, RawRecord, Record,
-    RecordHeader, Source, Status, StockCommand, StockEvent, Topic, TopicPartition,
-    commands::{ChangeStatus, PlaceOrder},
-    events::{Change, CommandRejected, OrderChanged, OrderRepeated, RejectionCode, StockChanged},
+    Actor, Amount, Cause, Levels, Offset, Order, OrderCommand, OrderEvent, OrderId, Payload, RawRecord,
+    Record, RecordHeader, Source, Status, StockCommand, StockEvent, Topic, TopicPartition,
+    commands::{ChangeKey, ChangeStatus, Fingerprint, PlaceOrder},
+    events::{
+        CatalogueEntry, Change, CommandRejected, OrderChanged, OrderRepeated, ProductUpdated, RejectionCode,
+        StockChanged, StockRepeated,
+    },
     order::{Failure, FailureCode},
 };
 use orderflow_topics::Batch;
@@ -21,6 +24,13 @@ pub const SHORT_FROM: u32 = 100;
 pub struct Processor {
     orders: HashMap<OrderId, Arc<Order>>,
     keys: HashMap<String, (OrderId, u128)>,
+    /// The keys of changes, with the digest of the request, and the code if it was rejected.
+    change_keys: HashMap<String, (Fingerprint, Option<RejectionCode>)>,
+}
+
+/// The name of a key of a change: its scope and its text.
+fn scoped(by: &Actor, key: &ChangeKey, object: &str) -> String {
+    [by.role.as_str(), &by.subject, &key.call, object, key.key.as_str()].join(" ")
 }
 
 impl Processor {
@@ -48,7 +58,7 @@ impl Processor {
         if topic_partition.topic == Topic::StockCommands {
             let to = TopicPartition { topic: Topic::StockEvents, partition };
             let command = StockCommand::decode(&raw.kind, raw.data).unwrap();
-            return vec![(to, event(to, &raw.header, cause, stock(command)))];
+            return vec![(to, event(to, &raw.header, cause, self.stock(command)))];
         }
         let to = TopicPartition { topic: Topic::OrdersEvents, partition };
         let events = match OrderCommand::decode(&raw.kind, raw.data).unwrap() {
@@ -98,6 +108,33 @@ impl Processor {
     }
 
     fn change(&mut self, command: ChangeStatus) -> OrderEvent {
+        let key = command.idempotency.as_ref();
+        let key = key.map(|key| (scoped(&command.by, key, &command.order_id.to_string()), key.fingerprint));
+        if let Some((key, fingerprint)) = &key
+            && let Some((first, code)) = self.change_keys.get(key)
+        {
+            let (order_id, order) = (command.order_id, self.orders.get(&command.order_id).cloned());
+            let version = order.as_ref().map(|order| order.version);
+            return match code {
+                _ if first != fingerprint => {
+                    rejected("order.change_status", RejectionCode::IdempotencyKeyReused, version)
+                }
+                Some(code) => again(rejected("order.change_status", *code, version)),
+                None => OrderEvent::Repeated(OrderRepeated { requested: order_id, order_id, order }),
+            };
+        }
+        let event = self.change_first(command);
+        let outcome = match &event {
+            OrderEvent::Rejected(rejected) => Some(rejected.code),
+            _ => None,
+        };
+        if let Some((key, fingerprint)) = key.filter(|_| outcome != Some(RejectionCode::UnknownOrder)) {
+            self.change_keys.insert(key, (fingerprint, outcome));
+        }
+        event
+    }
+
+    fn change_first(&mut self, command: ChangeStatus) -> OrderEvent {
         let Some(known) = self.orders.get(&command.order_id) else {
             return rejected("order.change_status", RejectionCode::UnknownOrder, None);
         };
@@ -108,8 +145,32 @@ impl Processor {
             return rejected("order.change_status", RejectionCode::IllegalTransition, Some(known.version));
         }
         let next = Order { version: known.version + 1, status: command.status, ..Order::clone(known) };
+        if next.status.as_str() == "CANCELED" {
+            self.orders.remove(&next.id);
+            return changed(Change::Canceled, next);
+        }
         self.orders.insert(next.id, Arc::new(next.clone()));
         changed(Change::Updated, next)
+    }
+
+    fn stock(&mut self, command: StockCommand) -> StockEvent {
+        let StockCommand::SetProduct(product) = &command else { return stock(command) };
+        let Some(key) = &product.idempotency else { return stock(command) };
+        let (name, fingerprint) = (scoped(&product.by, key, product.sku.as_str()), key.fingerprint);
+        match self.change_keys.get(&name) {
+            None => {
+                self.change_keys.insert(name, (fingerprint, None));
+                stock(command)
+            }
+            Some((first, _)) if *first == fingerprint => {
+                let (sku, unit_price, currency) = (product.sku.clone(), product.unit_price, product.currency);
+                let product = Some(CatalogueEntry { name: product.name.clone(), unit_price, currency });
+                StockEvent::Repeated(StockRepeated { sku, levels: Levels::default(), product })
+            }
+            Some(_) => {
+                StockEvent::Rejected(refusal("product.set", RejectionCode::IdempotencyKeyReused, None))
+            }
+        }
     }
 }
 
@@ -125,16 +186,30 @@ fn event<T: Payload>(
 }
 
 fn changed(change: Change, order: Order) -> OrderEvent {
-    let by = orderflow_schemas::Actor::SYSTEM;
+    let by = Actor::SYSTEM;
     let (order, holding) = (Arc::new(order), Default::default());
-    let event = OrderChanged { order, from: None, holding, due: None, fingerprint: None, reason: None, by };
+    let event = OrderChanged { order, from: None, holding, due: None, key: None, reason: None, by };
     OrderEvent::Changed(change, event)
 }
 
 fn rejected(command: &str, code: RejectionCode, version: Option<u64>) -> OrderEvent {
+    OrderEvent::Rejected(refusal(command, code, version))
+}
+
+/// The rejection, now of a repeat.
+fn again(event: OrderEvent) -> OrderEvent {
+    match event {
+        OrderEvent::Rejected(rejected) => {
+            OrderEvent::Rejected(CommandRejected { repeated: true, ..rejected })
+        }
+        other => other,
+    }
+}
+
+fn refusal(command: &str, code: RejectionCode, version: Option<u64>) -> CommandRejected {
     let allowed = (code == RejectionCode::IllegalTransition).then(|| vec![Status::new("ACCEPTED").unwrap()]);
     let (command, detail) = (command.into(), "no".to_owned());
-    OrderEvent::Rejected(CommandRejected {
+    CommandRejected {
         command,
         code,
         detail,
@@ -142,7 +217,9 @@ fn rejected(command: &str, code: RejectionCode, version: Option<u64>) -> OrderEv
         sku: None,
         allowed,
         version,
-    })
+        key: None,
+        repeated: false,
+    }
 }
 
 fn short(line: &orderflow_schemas::OrderLine) -> Failure {
@@ -184,25 +261,18 @@ fn stock(command: StockCommand) -> StockEvent {
             levels: levels(command.quantity.into()),
             sku: command.sku,
             reason: None,
-            idempotency: None,
+            key: None,
             by: command.by,
         }),
-        StockCommand::SetProduct(command) => {
-            StockEvent::ProductUpdated(orderflow_schemas::events::ProductUpdated {
-                sku: command.sku,
-                name: command.name,
-                unit_price: command.unit_price,
-                currency: command.currency,
-                levels: levels(0),
-                by: command.by,
-            })
-        }
-        _ => {
-            let OrderEvent::Rejected(rejected) = rejected("stock.adjust", RejectionCode::NegativeStock, None)
-            else {
-                unreachable!()
-            };
-            StockEvent::Rejected(rejected)
-        }
+        StockCommand::SetProduct(command) => StockEvent::ProductUpdated(ProductUpdated {
+            sku: command.sku,
+            name: command.name,
+            unit_price: command.unit_price,
+            currency: command.currency,
+            levels: levels(0),
+            key: None,
+            by: command.by,
+        }),
+        _ => StockEvent::Rejected(refusal("stock.adjust", RejectionCode::NegativeStock, None)),
     }
 }

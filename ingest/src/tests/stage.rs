@@ -15,14 +15,18 @@ use tower::ServiceExt;
 use super::processor::Processor;
 use crate::{Ingest, IngestSettings, LookupError, OrderLookup, routes};
 
-/// A store of at most one order.
+/// A store of at most one order. It cannot be read while the order has the version 0.
 #[derive(Default)]
 pub struct Store(pub Mutex<Option<Order>>);
 
 #[async_trait]
 impl OrderLookup for Store {
     async fn order(&self, id: OrderId, _: &Position) -> Result<Option<Order>, LookupError> {
-        Ok(self.0.lock().unwrap().clone().filter(|order| order.id == id))
+        let order = self.0.lock().unwrap().clone();
+        if order.as_ref().is_some_and(|order| order.version == 0) {
+            return Err(LookupError("it is away".into()));
+        }
+        Ok(order.filter(|order| order.id == id))
     }
 }
 

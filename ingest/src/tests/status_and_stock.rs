@@ -34,6 +34,7 @@ async fn an_order_is_moved_by_status_and_by_action() {
     );
     let canceled = stage.call(&format!("DELETE /orders/{id}"), &[], "").await;
     assert_eq!((canceled.status.as_u16(), &canceled.body["status"]), (200, &json!("CANCELED")));
+    let id = placed(&stage).await.id;
     let rejected = stage.json(&format!("POST /orders/{id}/reject"), &[], r#"{"reason":"no"}"#).await;
     assert_eq!(rejected.status.as_u16(), 200);
 }

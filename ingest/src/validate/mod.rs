@@ -8,7 +8,7 @@ mod status;
 mod stock;
 
 pub use order::{Owner, place};
-pub use status::{change_status, perform};
+pub use status::{ChangeHeaders, change_status, perform};
 pub use stock::{adjust, product_line, receive, receive_line, set_product};
 
 #[cfg(test)]

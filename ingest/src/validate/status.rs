@@ -2,15 +2,27 @@
 
 use compact_str::CompactString;
 use orderflow_schemas::{Lifecycle, OrderId, Status, commands::ChangeStatus, limits::REASON_CHARS_MAX};
-use orderflow_web::{Caller, FieldError, Problem, fields::FieldErrors};
+use orderflow_web::{CallKey, Caller, FieldError, Problem, fields::FieldErrors};
 
-use crate::requests::{ActionRequest, StatusRequest};
+use crate::{
+    fingerprint,
+    requests::{ActionRequest, StatusRequest},
+};
+
+/// The headers that a request to move an order may have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChangeHeaders {
+    /// The versions that the order must have one of; `None` if any version is acceptable.
+    pub if_match: Option<Vec<u64>>,
+    /// The idempotency key and the call. A repeat may have another `If-Match`, since that is not part of the body.
+    pub key: CallKey,
+}
 
 /// The command that moves an order to the state that the request names.
 pub fn change_status(
     order_id: OrderId,
     request: StatusRequest,
-    if_match: Option<Vec<u64>>,
+    headers: ChangeHeaders,
     caller: &Caller,
     lifecycle: &Lifecycle,
 ) -> Result<ChangeStatus, Problem> {
@@ -21,7 +33,9 @@ pub fn change_status(
     if lifecycle.resolve(status.as_str(), caller.role).is_none() {
         return Err(unknown_status(&status, lifecycle));
     }
-    Ok(ChangeStatus { order_id, status, if_match, reason, by: caller.actor() })
+    let ChangeHeaders { if_match, key } = headers;
+    let idempotency = key.of_change(|| fingerprint::of_status(&status, reason.as_deref()));
+    Ok(ChangeStatus { order_id, status, if_match, reason, idempotency, by: caller.actor() })
 }
 
 /// The command behind an action such as `cancel`; 409 if the lifecycle has no such action.
@@ -29,7 +43,7 @@ pub fn perform(
     order_id: OrderId,
     action: &str,
     request: ActionRequest,
-    if_match: Option<Vec<u64>>,
+    headers: ChangeHeaders,
     caller: &Caller,
     lifecycle: &Lifecycle,
 ) -> Result<ChangeStatus, Problem> {
@@ -42,7 +56,10 @@ pub fn perform(
     if !errors.is_empty() {
         return Err(errors.into_problem());
     }
-    Ok(ChangeStatus { order_id, status: status.clone(), if_match, reason, by: caller.actor() })
+    let ChangeHeaders { if_match, key } = headers;
+    let idempotency = key.of_change(|| fingerprint::of_action(reason.as_deref()));
+    let status = status.clone();
+    Ok(ChangeStatus { order_id, status, if_match, reason, idempotency, by: caller.actor() })
 }
 
 fn unknown_status(status: &Status, lifecycle: &Lifecycle) -> Problem {

@@ -3,10 +3,10 @@
 use compact_str::CompactString;
 use orderflow_schemas::{
     IdempotencyKey, Sku,
-    commands::{AdjustStock, Idempotency, ReceiveStock, SetProduct},
+    commands::{AdjustStock, ReceiveStock, SetProduct},
     limits::{PRODUCT_NAME_CHARS_MAX, REASON_CHARS_MAX, RECEIPT_MAX},
 };
-use orderflow_web::{Caller, Problem, fields::FieldErrors};
+use orderflow_web::{CallKey, Caller, Problem, fields::FieldErrors};
 
 use crate::{
     fingerprint,
@@ -17,7 +17,7 @@ use crate::{
 pub fn receive(
     sku: Sku,
     request: &ReceiptRequest,
-    key: Option<IdempotencyKey>,
+    key: CallKey,
     caller: &Caller,
 ) -> Result<ReceiveStock, Problem> {
     let range = 1..=i64::from(RECEIPT_MAX);
@@ -26,8 +26,7 @@ pub fn receive(
         errors.add("/quantity", format_args!("must be an integer from 1 to {RECEIPT_MAX}"));
         return Err(errors.into_problem());
     };
-    let fingerprint = fingerprint::of_receipt(&sku, quantity);
-    let idempotency = key.map(|key| Idempotency { key, fingerprint });
+    let idempotency = key.of_change(|| fingerprint::of_receipt(&sku, quantity));
     Ok(ReceiveStock { sku, quantity, idempotency, by: caller.actor() })
 }
 
@@ -35,7 +34,7 @@ pub fn receive(
 pub fn adjust(
     sku: Sku,
     request: AdjustmentRequest,
-    key: Option<IdempotencyKey>,
+    key: CallKey,
     caller: &Caller,
 ) -> Result<AdjustStock, Problem> {
     let mut errors = FieldErrors::default();
@@ -50,13 +49,17 @@ pub fn adjust(
     let (Some(delta), Some(reason), true) = (delta, reason, errors.is_empty()) else {
         return Err(errors.into_problem());
     };
-    let fingerprint = fingerprint::of_adjustment(&sku, delta, &reason);
-    let idempotency = key.map(|key| Idempotency { key, fingerprint });
+    let idempotency = key.of_change(|| fingerprint::of_adjustment(&sku, delta, &reason));
     Ok(AdjustStock { sku, delta, reason, idempotency, by: caller.actor() })
 }
 
 /// The command that puts a product into the catalogue.
-pub fn set_product(sku: Sku, request: ProductRequest, caller: &Caller) -> Result<SetProduct, Problem> {
+pub fn set_product(
+    sku: Sku,
+    request: ProductRequest,
+    key: CallKey,
+    caller: &Caller,
+) -> Result<SetProduct, Problem> {
     let mut errors = FieldErrors::default();
     let name = errors.not_empty("/name", request.name);
     let name = errors.text("/name", name, PRODUCT_NAME_CHARS_MAX);
@@ -67,31 +70,37 @@ pub fn set_product(sku: Sku, request: ProductRequest, caller: &Caller) -> Result
     else {
         return Err(errors.into_problem());
     };
-    Ok(SetProduct { sku, name, unit_price, currency, by: caller.actor() })
+    let idempotency = key.of_change(|| fingerprint::of_product(&sku, &name, unit_price, currency));
+    Ok(SetProduct { sku, name, unit_price, currency, idempotency, by: caller.actor() })
 }
 
-/// The command of a line of `POST /inventory/batch`. Its key is the line's own, or `derived` if the line has none.
-pub fn receive_line(
-    line: ReceiptLine,
-    derived: Option<IdempotencyKey>,
-    caller: &Caller,
-) -> Result<ReceiveStock, Problem> {
+/// The command of a line of `POST /inventory/batch`. Its key is the line's own, or that of `derived` if the line has
+/// none.
+pub fn receive_line(line: ReceiptLine, derived: CallKey, caller: &Caller) -> Result<ReceiveStock, Problem> {
     let sku = line_sku(line.sku)?;
-    let mut errors = FieldErrors::default();
-    let key = line.idempotency_key.and_then(|text| errors.name("/idempotency_key", text));
-    if !errors.is_empty() {
-        return Err(errors.into_problem());
-    }
-    receive(sku, &ReceiptRequest { quantity: line.quantity }, key.or(derived), caller)
+    let key = line_key(line.idempotency_key, derived)?;
+    receive(sku, &ReceiptRequest { quantity: line.quantity }, key, caller)
 }
 
-/// The command of a line of `POST /products/batch`.
-pub fn product_line(line: ProductLine, caller: &Caller) -> Result<SetProduct, Problem> {
-    let ProductLine { sku, name, unit_price, currency } = line;
-    set_product(line_sku(sku)?, ProductRequest { name, unit_price, currency }, caller)
+/// The command of a line of `POST /products/batch`. Its key is the line's own, or that of `derived` if the line has
+/// none.
+pub fn product_line(line: ProductLine, derived: CallKey, caller: &Caller) -> Result<SetProduct, Problem> {
+    let ProductLine { sku, name, unit_price, currency, idempotency_key } = line;
+    let sku = line_sku(sku)?;
+    let key = line_key(idempotency_key, derived)?;
+    set_product(sku, ProductRequest { name, unit_price, currency }, key, caller)
 }
 
 fn line_sku(text: CompactString) -> Result<Sku, Problem> {
     let mut errors = FieldErrors::default();
     errors.name("/sku", text).ok_or_else(|| errors.into_problem())
+}
+
+fn line_key(own: Option<CompactString>, derived: CallKey) -> Result<CallKey, Problem> {
+    let mut errors = FieldErrors::default();
+    let own: Option<IdempotencyKey> = own.and_then(|text| errors.name("/idempotency_key", text));
+    if !errors.is_empty() {
+        return Err(errors.into_problem());
+    }
+    Ok(CallKey { key: own.or(derived.key), call: derived.call })
 }

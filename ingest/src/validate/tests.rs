@@ -1,7 +1,7 @@
 use orderflow_schemas::{
     Amount, IdempotencyKey, Lifecycle, OrderId, OrderLine, Role, Sku, commands::PlaceOrder,
 };
-use orderflow_web::{Caller, Problem, body};
+use orderflow_web::{CallKey, Caller, Problem, body};
 use proptest::prelude::*;
 use serde_json::json;
 use uuid::Uuid;
@@ -148,11 +148,14 @@ fn statuses_and_actions_are_those_of_the_lifecycle() {
     let id = "0190aaaa-0000-7000-8000-000000000001".parse::<OrderId>().unwrap();
     let to = |status: &str, role| {
         let request = StatusRequest { status: status.into(), reason: None };
-        change_status(id, request, None, &caller(role), &lifecycle).map(|command| command.status.to_string())
+        change_status(id, request, Default::default(), &caller(role), &lifecycle)
+            .map(|command| command.status.to_string())
     };
     assert_eq!(to("picked_up", Role::Courier).unwrap(), "picked_up");
     assert_eq!(to("picked_up", Role::Admin).unwrap_err().slug(), "unknown-status");
-    let act = |action| perform(id, action, Default::default(), None, &caller(Role::Admin), &lifecycle);
+    let act = |action| {
+        perform(id, action, Default::default(), Default::default(), &caller(Role::Admin), &lifecycle)
+    };
     assert_eq!(act("cancel").unwrap().status.as_str(), "CANCELED");
     assert_eq!(act("approve").unwrap_err().slug(), "illegal-transition");
 }
@@ -165,7 +168,7 @@ fn adjustments_need_a_change_and_a_reason() {
         (r#"{"delta":-3,"reason":"broken"}"#, vec![]),
     ] {
         let request: AdjustmentRequest = body::parse(json.as_bytes()).unwrap();
-        let result = adjust(Sku::new("a").unwrap(), request, None, &caller(Role::Admin));
+        let result = adjust(Sku::new("a").unwrap(), request, CallKey::default(), &caller(Role::Admin));
         assert_eq!(result.as_ref().err().map(pointers).unwrap_or_default(), wanted, "{json}");
     }
 }

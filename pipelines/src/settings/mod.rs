@@ -56,10 +56,13 @@ pub struct Settings {
     /// Partitions of `stock.commands` and `stock.events`, fixed once the log exists.
     #[schemars(range(min = 1, max = 256), extend("x-flag" = "stock-partitions"))]
     pub stock_partitions: u16,
-    /// Idempotency keys that each partition remembers, the newest ones. With fewer than the minimum, a repeat could
-    /// find its key forgotten while its first request is still in flight.
+    /// Idempotency keys of placed orders that each partition remembers, the newest ones. With fewer than the minimum,
+    /// a repeat could find its key forgotten while its first request is still in flight.
     #[schemars(range(min = 1_000), extend("x-flag" = "keys-max"))]
     pub keys_max: usize,
+    /// Idempotency keys of all other writes that each partition remembers, the newest ones.
+    #[schemars(range(min = 1_000), extend("x-flag" = "change-keys-max"))]
+    pub change_keys_max: usize,
     /// The largest request body, decompressed. Streams of lines have no limit.
     #[schemars(range(min = 64), extend("x-flag" = "body-bytes-max"))]
     pub body_bytes_max: usize,
@@ -97,6 +100,7 @@ impl Default for Settings {
             order_partitions: 4,
             stock_partitions: 4,
             keys_max: 1_000_000,
+            change_keys_max: 1_000_000,
             body_bytes_max: 1 << 20,
             connections_max: 4096,
             log: LogSettings::default(),

@@ -59,6 +59,7 @@ fn every_setting_can_be_given_as_a_flag_and_in_the_file() {
         "retention-age-s",
         "retention-bytes",
         "keys-max",
+        "change-keys-max",
         "snapshot-every",
         "decision-within-s",
         "body-bytes-max",
@@ -103,6 +104,7 @@ fn no_setting_switches_a_promise_off() {
     for (flag, value, name) in [
         ("--keys-max", "0", "keys_max"),
         ("--keys-max", "999", "keys_max"),
+        ("--change-keys-max", "999", "change_keys_max"),
         ("--snapshot-every", "0", "snapshot_every"),
         ("--decision-within-s", "0", "decision_within_s"),
         ("--decision-within-s", "61", "decision_within_s"),

@@ -74,13 +74,14 @@ impl Start<'_> {
                 lifecycle: configuration.lifecycle.clone(),
                 stock_partitions: configuration.stock_partitions,
                 keys_max: configuration.keys_max,
+                change_keys_max: configuration.change_keys_max,
             };
             self.run(processor, partition);
         } else {
             let processor = StockProcessor {
                 partition,
                 order_partitions: configuration.order_partitions,
-                keys_max: configuration.keys_max,
+                change_keys_max: configuration.change_keys_max,
                 resolved_max: RESOLVED_MAX,
             };
             self.run(processor, partition);

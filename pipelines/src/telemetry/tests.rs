@@ -78,9 +78,10 @@ fn every_metric_that_is_measured_is_in_the_list() {
     }
     assert_eq!(seen.len(), known.len(), "every metric of the list is defined somewhere");
     let lifecycle = PipelineFile::read(None).unwrap().lifecycle;
-    let orders = OrderProcessor { lifecycle, stock_partitions: 1, keys_max: 1 };
+    let orders = OrderProcessor { lifecycle, stock_partitions: 1, keys_max: 1, change_keys_max: 1 };
     let (partition, order_partitions) = (Partition(0), 1);
-    let stock = StockProcessor { partition, order_partitions, keys_max: 1, resolved_max: RESOLVED_MAX };
+    let stock =
+        StockProcessor { partition, order_partitions, change_keys_max: 1, resolved_max: RESOLVED_MAX };
     let gauges = [orders.gauges(&Default::default()), stock.gauges(&Default::default())].concat();
     for (name, _) in gauges {
         assert!(known.contains(&*format!("{PROCESSOR_PREFIX}{name}")), "{name} is not in the list");

@@ -2,47 +2,61 @@
 //!
 //! The oldest keys are forgotten first, in the order of the log, so forgetting is as deterministic as everything else.
 //! A key is kept as 128 bits of BLAKE3 over its scope and its text. A client can choose keys, but not ones that collide
-//! with a key of another scope.
+//! with a key of another scope. `decide` looks a key up and puts it into the event, and `evolve` remembers it from
+//! there, so no command is decided twice under one key.
+
+mod scope;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::VecDeque, hash::BuildHasher, time::Duration};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
-use orderflow_schemas::{Timestamp, commands::Fingerprint};
+use orderflow_schemas::{
+    Timestamp,
+    events::{KeyDigest, RejectionCode, UsedKey},
+};
 use serde::{Deserialize, Serialize};
+
+pub(crate) use self::scope::{of_change, of_placing};
 
 /// How long, in record time, a key is remembered.
 pub const REMEMBERED_FOR: Duration = Duration::from_secs(24 * 3600);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub(crate) struct Digest(u128);
+/// Why a request is rejected whose key was used for another request.
+pub(crate) const REUSED: &str = "the idempotency key was used before for a different request";
+/// Why a request is rejected whose first attempt was.
+pub(crate) const REJECTED_BEFORE: &str =
+    "the first request under this idempotency key was refused, and a repeat of it is too";
 
-impl Digest {
-    /// The digest of a key within its scope: a customer or a SKU.
-    pub(crate) fn of(scope: &str, key: &str) -> Self {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&(scope.len() as u64).to_le_bytes());
-        hasher.update(scope.as_bytes());
-        hasher.update(key.as_bytes());
-        let mut bits = [0; 16];
-        hasher.finalize_xof().fill(&mut bits);
-        Self(u128::from_le_bytes(bits))
-    }
-}
-
-/// The request that a key was first used for, and its result.
+/// The outcome of the first request under the key of a change. Rejections are remembered too, so that a repeat gets the
+/// same answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Remembered<T> {
-    pub(crate) fingerprint: Fingerprint,
-    pub(crate) value: T,
+pub(crate) enum Outcome<T> {
+    /// The change was made.
+    Done(T),
+    /// The change was rejected, for a reason that a repeat cannot remove.
+    Rejected(RejectionCode),
 }
 
-/// A key, the record time since which it is remembered, and what it was used for.
+/// The meaning of a command's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Use<'a, T> {
+    /// The command has no key, or a key that is not remembered.
+    First(Option<UsedKey>),
+    /// The command repeats the one that had this result.
+    Repeat(&'a T),
+    /// The key belongs to another request.
+    Reuse,
+}
+
+/// A key, the record time since which it is remembered, and the result of its first request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct KeyEntry<T> {
     since: Timestamp,
-    digest: Digest,
-    value: Remembered<T>,
+    key: UsedKey,
+    value: T,
 }
 
 /// The remembered keys. Entries are numbered in the order of arrival; a hash table finds an entry's number by its
@@ -77,7 +91,7 @@ impl<T> From<Stored<T>> for Keys<T> {
         let mut keys = Self { entries, newest, crowded_out, ..Self::default() };
         keys.numbers.reserve(keys.entries.len(), |_| unreachable!("the table is empty"));
         for (number, entry) in (0..).zip(&keys.entries) {
-            let hash = keys.hasher.hash_one(entry.digest);
+            let hash = keys.hasher.hash_one(entry.key.digest);
             keys.numbers.insert_unique(hash, number, |_| unreachable!("the table has room"));
         }
         keys
@@ -106,31 +120,36 @@ impl<T: PartialEq> PartialEq for Keys<T> {
 impl<T: Eq> Eq for Keys<T> {}
 
 impl<T> Keys<T> {
-    /// What the key was used for, if it is remembered at `time`.
-    pub(crate) fn get(&self, digest: Digest, time: Timestamp) -> Option<&Remembered<T>> {
+    /// The meaning of a key at `time`.
+    pub(crate) fn find(&self, key: Option<UsedKey>, time: Timestamp) -> Use<'_, T> {
+        match key.and_then(|key| Some((key.fingerprint, self.get(key.digest, time)?))) {
+            None => Use::First(key),
+            Some((fingerprint, known)) if known.key.fingerprint == fingerprint => Use::Repeat(&known.value),
+            Some(_) => Use::Reuse,
+        }
+    }
+
+    fn get(&self, digest: KeyDigest, time: Timestamp) -> Option<&KeyEntry<T>> {
         let horizon = self.newest.max(time).minus(REMEMBERED_FOR);
         let entry = &self.entries[self.place(digest)?];
-        (entry.since >= horizon).then_some(&entry.value)
+        (entry.since >= horizon).then_some(entry)
     }
 
     /// Remembers a key that is not remembered at `time`. Forgets the keys that are too old, and the oldest ones beyond
     /// `keys_max`.
-    pub(crate) fn remember(
-        &mut self,
-        digest: Digest,
-        value: Remembered<T>,
-        time: Timestamp,
-        keys_max: usize,
-    ) {
+    pub(crate) fn remember(&mut self, key: UsedKey, value: T, time: Timestamp, keys_max: usize) {
         self.newest = self.newest.max(time);
         let horizon = self.newest.minus(REMEMBERED_FOR);
         // Keys that are too old go first, since this very key may be one of them.
         while self.entries.front().is_some_and(|oldest| oldest.since < horizon) {
             self.forget_oldest();
         }
-        match self.place(digest) {
-            Some(place) => self.entries[place].value = value,
-            None => self.push(KeyEntry { since: self.newest, digest, value }),
+        match self.place(key.digest) {
+            Some(place) => {
+                let entry = &mut self.entries[place];
+                (entry.key, entry.value) = (key, value);
+            }
+            None => self.push(KeyEntry { since: self.newest, key, value }),
         }
         while self.entries.len() > keys_max {
             self.forget_oldest();
@@ -139,23 +158,23 @@ impl<T> Keys<T> {
     }
 
     /// The index of the key's entry.
-    fn place(&self, digest: Digest) -> Option<usize> {
-        let is_it = |number: &u32| self.entries[place(*number, self.oldest)].digest == digest;
+    fn place(&self, digest: KeyDigest) -> Option<usize> {
+        let is_it = |number: &u32| self.entries[place(*number, self.oldest)].key.digest == digest;
         self.numbers.find(self.hasher.hash_one(digest), is_it).map(|number| place(*number, self.oldest))
     }
 
     fn push(&mut self, entry: KeyEntry<T>) {
         let (hash, number) =
-            (self.hasher.hash_one(entry.digest), self.oldest.wrapping_add(self.entries.len() as u32));
+            (self.hasher.hash_one(entry.key.digest), self.oldest.wrapping_add(self.entries.len() as u32));
         self.entries.push_back(entry);
         let (entries, oldest, hasher) = (&self.entries, self.oldest, &self.hasher);
-        let rehash = |number: &u32| hasher.hash_one(entries[place(*number, oldest)].digest);
+        let rehash = |number: &u32| hasher.hash_one(entries[place(*number, oldest)].key.digest);
         self.numbers.insert_unique(hash, number, rehash);
     }
 
     fn forget_oldest(&mut self) {
         let Some(entry) = self.entries.pop_front() else { return };
-        let hash = self.hasher.hash_one(entry.digest);
+        let hash = self.hasher.hash_one(entry.key.digest);
         if let Ok(found) = self.numbers.find_entry(hash, |number| *number == self.oldest) {
             found.remove();
         }
@@ -170,82 +189,4 @@ impl<T> Keys<T> {
 /// The index of the entry with this number, counted from the oldest one.
 fn place(number: u32, oldest: u32) -> usize {
     number.wrapping_sub(oldest) as usize
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DAY: i64 = 24 * 3600;
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_micros(seconds * 1_000_000)
-    }
-
-    fn remember(keys: &mut Keys<u8>, key: &str, seconds: i64) {
-        let value = Remembered { fingerprint: Fingerprint(1), value: 7 };
-        keys.remember(Digest::of("c", key), value, at(seconds), 3);
-    }
-
-    #[test]
-    fn oldest_keys_go_first_when_there_are_too_many() {
-        let mut keys = Keys::default();
-        for (second, key) in ["a", "b", "c", "d"].into_iter().enumerate() {
-            remember(&mut keys, key, second as i64);
-        }
-        assert!(keys.get(Digest::of("c", "a"), at(4)).is_none());
-        assert!(keys.get(Digest::of("c", "b"), at(4)).is_some());
-        assert_eq!((keys.len(), keys.crowded_out), (3, 1));
-    }
-
-    #[test]
-    fn keys_are_forgotten_after_a_day_of_record_time() {
-        let mut keys = Keys::default();
-        remember(&mut keys, "a", 0);
-        assert!(keys.get(Digest::of("c", "a"), at(DAY)).is_some());
-        assert!(keys.get(Digest::of("c", "a"), at(DAY + 1)).is_none(), "also when no other key came since");
-        remember(&mut keys, "b", DAY + 1);
-        assert_eq!((keys.len(), keys.crowded_out), (1, 0));
-    }
-
-    #[test]
-    fn a_key_that_was_forgotten_can_be_remembered_again() {
-        let mut keys = Keys::default();
-        remember(&mut keys, "a", 0);
-        remember(&mut keys, "a", DAY + 1);
-        assert!(keys.get(Digest::of("c", "a"), at(DAY + 2)).is_some());
-        assert_eq!((keys.len(), keys.crowded_out), (1, 0));
-    }
-
-    #[test]
-    fn a_time_that_runs_backwards_brings_no_key_back() {
-        let mut keys = Keys::default();
-        remember(&mut keys, "a", 0);
-        remember(&mut keys, "b", DAY + 1);
-        assert!(keys.get(Digest::of("c", "a"), at(1)).is_none());
-        assert!(keys.get(Digest::of("c", "b"), at(1)).is_some());
-    }
-
-    #[test]
-    fn keys_are_found_again_after_a_snapshot_and_when_their_numbers_wrap_around() {
-        let mut keys = Keys { oldest: u32::MAX - 50, ..Keys::default() };
-        for second in 0..200 {
-            remember(&mut keys, &second.to_string(), second);
-            if second == 100 {
-                assert!(keys.oldest < 100, "they have wrapped around");
-                let bytes = postcard::to_stdvec(&keys).unwrap();
-                let back = postcard::from_bytes(&bytes).unwrap();
-                assert_eq!(keys, back);
-                keys = back;
-            }
-            let found =
-                (0..=second).filter(|key| keys.get(Digest::of("c", &key.to_string()), at(second)).is_some());
-            assert_eq!(found.collect::<Vec<_>>(), ((second - 2).max(0)..=second).collect::<Vec<_>>());
-        }
-    }
-
-    #[test]
-    fn scope_and_key_cannot_be_confused() {
-        assert_ne!(Digest::of("ab", "c"), Digest::of("a", "bc"));
-    }
 }

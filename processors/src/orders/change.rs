@@ -6,66 +6,91 @@ use compact_str::CompactString;
 use orderflow_schemas::{
     Actor, Order, OrderEvent, Role, Status, Timestamp,
     commands::{ChangeStatus, ReleaseReason},
-    events::{Change, CommandRejected, Holding, OrderChanged, RejectionCode, Ticked},
+    events::{Change, CommandRejected, Holding, OrderChanged, RejectionCode, Ticked, UsedKey},
     lifecycle::{StateId, Transition, TransitionLookup},
 };
 
 use super::{
-    DUE_PER_TICK_MAX, Decided, LINES_PER_TICK_MAX, Messages, OrderProcessor, Orders, packed::Active, rejected,
+    DUE_PER_TICK_MAX, Decided, LINES_PER_TICK_MAX, Messages, OrderProcessor, Orders,
+    change_key::is_remembered, packed::Active, rejected,
 };
 use crate::Decision;
 
-/// The actor that moves an order, the reason, and the time.
+/// The detail of a refusal because there is no such order, or none that the caller may see.
+const UNKNOWN: &str = "there is no active order with this id";
+
+/// The actor that moves an order, the reason, the time, and the key of the request.
 struct TransitionRequest<'a> {
     by: &'a Actor,
     reason: Option<CompactString>,
     release: ReleaseReason,
     time: Timestamp,
+    key: Option<UsedKey>,
 }
 
 impl OrderProcessor {
     pub(super) fn change_status(&self, state: &Orders, change: &ChangeStatus, time: Timestamp) -> Decided {
-        let (active, transition) = match self.check_change(state, change) {
+        let active = state.find(change.order_id);
+        // A repeat is for its caller only, so whether the caller may ask for the change is decided first. Another's order
+        // is refused like one that does not exist.
+        if active.as_ref().is_some_and(|active| is_of_another(active, &change.by)) {
+            return Decision::event(OrderEvent::Rejected(refuse(
+                change,
+                RejectionCode::UnknownOrder,
+                UNKNOWN,
+            )));
+        }
+        let key = match self.first_use(state, change, active.as_deref(), time) {
+            Ok(key) => key,
+            Err(answer) => return Decision::event(*answer),
+        };
+        let (active, transition) = match self.check_change(active, change) {
             Ok(found) => found,
-            Err(refusal) => return Decision::event(OrderEvent::Rejected(*refusal)),
+            Err(refusal) => {
+                let key = key.filter(|_| is_remembered(refusal.code));
+                return Decision::event(OrderEvent::Rejected(CommandRejected { key, ..*refusal }));
+            }
         };
         let word =
             (self.lifecycle.find(change.status.as_str()).is_none()).then(|| change.status.as_str().into());
         let reason = change.reason.clone().or(word);
-        let step = TransitionRequest { by: &change.by, reason, release: ReleaseReason::Canceled, time };
+        let step = TransitionRequest { by: &change.by, reason, release: ReleaseReason::Canceled, time, key };
         let (event, messages) = self.transition(&active, transition, step);
         Decision::sending(event, messages)
+    }
+
+    /// The states that a caller in `role` may move the order to now.
+    pub(super) fn allowed(&self, active: &Active, role: Role) -> Vec<Status> {
+        match self.lifecycle.find(active.order.status.as_str()) {
+            Some(from) if active.holding != Holding::Asked => self.lifecycle.allowed(from, role),
+            _ => Vec::new(),
+        }
     }
 
     /// The order and the transition that the command asks for, or why it is refused.
     fn check_change<'a>(
         &'a self,
-        state: &'a Orders,
+        active: Option<Cow<'a, Active>>,
         change: &ChangeStatus,
     ) -> Result<(Cow<'a, Active>, &'a Transition), Box<CommandRejected>> {
-        let refuse =
-            |code, detail: &str| Box::new(rejected("order.change_status", change.order_id, code, detail));
-        let role = change.by.role;
-        let is_visible =
-            |order: &Order| role != Role::Customer || change.by.subject == order.customer_id.as_str();
-        // Another's order is refused like one that does not exist.
-        let Some(active) = state.find(change.order_id).filter(|active| is_visible(&active.order)) else {
-            return Err(refuse(RejectionCode::UnknownOrder, "there is no active order with this id"));
+        let refuse = |code, detail: &str| Box::new(refuse(change, code, detail));
+        let Some(active) = active else {
+            return Err(refuse(RejectionCode::UnknownOrder, UNKNOWN));
         };
-        let order = &active.order;
+        let (order, role) = (&active.order, change.by.role);
         if change.is_stale(order.version) {
             let refusal = refuse(RejectionCode::StaleVersion, "the order has changed since");
             return Err(Box::new(CommandRejected { version: Some(order.version), ..*refusal }));
         }
-        let from = self.lifecycle.find(order.status.as_str());
-        let to = self.lifecycle.resolve(change.status.as_str(), role);
-        let illegal = |detail: String, allowed: Vec<Status>| {
-            let refusal = refuse(RejectionCode::IllegalTransition, &detail);
-            Box::new(CommandRejected { allowed: Some(allowed), ..*refusal })
+        let illegal = |detail: &str| {
+            let refusal = refuse(RejectionCode::IllegalTransition, detail);
+            Box::new(CommandRejected { allowed: Some(self.allowed(&active, role)), ..*refusal })
         };
         if active.holding == Holding::Asked {
-            return Err(illegal("the order is waiting for stock".to_owned(), Vec::new()));
+            return Err(illegal("the order is waiting for stock"));
         }
+        let from = self.lifecycle.find(order.status.as_str());
+        let to = self.lifecycle.resolve(change.status.as_str(), role);
         let found = from
             .zip(to)
             .map_or(TransitionLookup::Missing, |(from, to)| self.lifecycle.transition(from, to, role));
@@ -81,11 +106,7 @@ impl OrderProcessor {
                 Err(refuse(RejectionCode::Forbidden, &detail))
             }
             TransitionLookup::Missing => {
-                let allowed = from.map_or(Vec::new(), |from| self.lifecycle.allowed(from, role));
-                Err(illegal(
-                    format!("the order cannot move from {} to {}", order.status, change.status),
-                    allowed,
-                ))
+                Err(illegal(&format!("the order cannot move from {} to {}", order.status, change.status)))
             }
         }
     }
@@ -109,6 +130,7 @@ impl OrderProcessor {
                 reason: Some("expired".into()),
                 release: ReleaseReason::Expired,
                 time,
+                key: None,
             };
             let (event, messages) = self.transition(&active, transition, step);
             decision.events.push(event);
@@ -142,7 +164,7 @@ impl OrderProcessor {
             from: Some(before.status.clone()),
             holding,
             due: self.due(transition.to, holding, step.time),
-            fingerprint: None,
+            key: step.key,
             reason: step.reason,
             by: step.by.clone(),
         };
@@ -159,6 +181,16 @@ impl OrderProcessor {
     }
 }
 
+/// Whether the caller is a customer, and the order belongs to another one.
+fn is_of_another(active: &Active, by: &Actor) -> bool {
+    by.role == Role::Customer && by.subject != active.order.customer_id.as_str()
+}
+
+/// The rejection of a change.
+pub(super) fn refuse(change: &ChangeStatus, code: RejectionCode, detail: &str) -> CommandRejected {
+    rejected("order.change_status", change.order_id, code, detail)
+}
+
 /// The event for a due order whose state has lost its timer, because the lifecycle was changed since. The order stays
 /// in its state and is no longer due. Without an event it would stay due and block all orders that are due later.
 fn without_timer(active: &Active, time: Timestamp) -> OrderEvent {
@@ -169,7 +201,7 @@ fn without_timer(active: &Active, time: Timestamp) -> OrderEvent {
         from: Some(before.status.clone()),
         holding: active.holding,
         due: None,
-        fingerprint: None,
+        key: None,
         reason: Some("the lifecycle no longer has a timer in this state".into()),
         by: Actor::SYSTEM,
     };

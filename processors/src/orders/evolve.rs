@@ -9,15 +9,13 @@ use super::{
     OrderProcessor, Orders,
     packed::{Active, MaybePacked},
 };
-use crate::keys::{Digest, Remembered};
+use crate::keys::Outcome;
 
 impl OrderProcessor {
     pub(super) fn fold(&self, state: &mut Orders, event: &OrderEvent, time: Timestamp) {
         match event {
             OrderEvent::Changed(change, changed) => {
-                if *change == Change::Created {
-                    self.remember_key(state, changed, time);
-                }
+                self.remember_key(state, *change, changed, time);
                 state.put(*change, changed);
             }
             OrderEvent::StockReplied(reply) => {
@@ -25,15 +23,22 @@ impl OrderProcessor {
                     order.get_mut().replies.push((reply.partition, reply.outcome.clone()));
                 }
             }
-            OrderEvent::Ticked(_) | OrderEvent::Rejected(_) | OrderEvent::Repeated(_) => {}
+            OrderEvent::Rejected(rejected) => {
+                if let Some(key) = rejected.key {
+                    let outcome = Outcome::Rejected(rejected.code);
+                    state.change_keys.remember(key, outcome, time, self.change_keys_max);
+                }
+            }
+            OrderEvent::Ticked(_) | OrderEvent::Repeated(_) => {}
         }
     }
 
-    fn remember_key(&self, state: &mut Orders, created: &OrderChanged, time: Timestamp) {
-        let order = &created.order;
-        if let (Some(key), Some(fingerprint)) = (&order.idempotency_key, created.fingerprint) {
-            let digest = Digest::of(order.customer_id.as_str(), key.as_str());
-            state.keys.remember(digest, Remembered { fingerprint, value: order.id }, time, self.keys_max);
+    fn remember_key(&self, state: &mut Orders, change: Change, changed: &OrderChanged, time: Timestamp) {
+        let Some(key) = changed.key else { return };
+        if change == Change::Created {
+            state.keys.remember(key, changed.order.id, time, self.keys_max);
+        } else {
+            state.change_keys.remember(key, Outcome::Done(()), time, self.change_keys_max);
         }
     }
 }

@@ -6,6 +6,7 @@
 //! orders and not with history.
 
 mod change;
+mod change_key;
 mod evolve;
 mod packed;
 mod place;
@@ -42,8 +43,10 @@ pub struct OrderProcessor {
     pub lifecycle: Arc<Lifecycle>,
     /// The number of partitions of `stock.commands`.
     pub stock_partitions: u16,
-    /// The most idempotency keys that a partition remembers.
+    /// The most idempotency keys of placed orders that a partition remembers.
     pub keys_max: usize,
+    /// The most idempotency keys of changes that a partition remembers.
+    pub change_keys_max: usize,
 }
 
 type Decided = Decision<OrderEvent, StockCommand>;
@@ -100,6 +103,8 @@ impl Processor for OrderProcessor {
             ("active_orders", state.active.len() as u64),
             ("idempotency_keys", state.keys.len() as u64),
             ("idempotency_keys_crowded_out", state.keys.crowded_out),
+            ("change_keys", state.change_keys.len() as u64),
+            ("change_keys_crowded_out", state.change_keys.crowded_out),
         ]
     }
 }
@@ -194,5 +199,7 @@ fn rejected(
         sku: None,
         allowed: None,
         version: None,
+        key: None,
+        repeated: false,
     }
 }

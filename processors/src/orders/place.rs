@@ -3,19 +3,25 @@
 use std::sync::Arc;
 
 use orderflow_schemas::{
-    Amount, Order, OrderEvent, OrderLine, Role, Status, Timestamp,
+    Amount, Order, OrderEvent, OrderId, OrderLine, Role, Status, Timestamp,
     commands::{PlaceOrder, Prices},
     events::{Change, Holding, OrderChanged, OrderRepeated, RejectionCode},
 };
 
 use super::{Decided, OrderProcessor, Orders, rejected};
-use crate::{Decision, keys::Digest};
+use crate::{
+    Decision,
+    keys::{self, Use},
+};
 
 impl OrderProcessor {
     pub(super) fn place(&self, state: &Orders, place: &PlaceOrder, time: Timestamp) -> Decided {
-        if let Some(decision) = repeated(state, place, time) {
-            return decision;
-        }
+        let key = place.idempotency.as_ref().map(|key| keys::of_placing(&place.customer_id, key));
+        let key = match state.keys.find(key, time) {
+            Use::First(key) => key,
+            Use::Repeat(first) => return repeated(state, place, *first),
+            Use::Reuse => return reused(place),
+        };
         if state.active.contains_key(&place.order_id) {
             let refusal = rejected(
                 "order.place",
@@ -40,7 +46,7 @@ impl OrderProcessor {
             from: None,
             holding,
             due: self.due(initial, holding, time),
-            fingerprint: place.idempotency.as_ref().map(|idempotency| idempotency.fingerprint),
+            key,
             reason: None,
             by: place.by.clone(),
         };
@@ -48,19 +54,16 @@ impl OrderProcessor {
     }
 }
 
-/// The decision on a command whose idempotency key is remembered; `None` if it has no key or a new one.
-fn repeated(state: &Orders, place: &PlaceOrder, time: Timestamp) -> Option<Decided> {
-    let idempotency = place.idempotency.as_ref()?;
-    let digest = Digest::of(place.customer_id.as_str(), idempotency.key.as_str());
-    let known = state.keys.get(digest, time)?;
-    if known.fingerprint != idempotency.fingerprint {
-        let detail = "the idempotency key was used before for a different request";
-        let refusal = rejected("order.place", place.order_id, RejectionCode::IdempotencyKeyReused, detail);
-        return Some(Decision::event(OrderEvent::Rejected(refusal)));
-    }
-    let order = state.get(known.value);
-    let repeated = OrderRepeated { requested: place.order_id, order_id: known.value, order };
-    Some(Decision::event(OrderEvent::Repeated(repeated)))
+/// The decision on a command that repeats the one that placed the order `first`.
+fn repeated(state: &Orders, place: &PlaceOrder, first: OrderId) -> Decided {
+    let repeated = OrderRepeated { requested: place.order_id, order_id: first, order: state.get(first) };
+    Decision::event(OrderEvent::Repeated(repeated))
+}
+
+/// The decision on a command whose key belongs to another request.
+fn reused(place: &PlaceOrder) -> Decided {
+    let refusal = rejected("order.place", place.order_id, RejectionCode::IdempotencyKeyReused, keys::REUSED);
+    Decision::event(OrderEvent::Rejected(refusal))
 }
 
 fn new_order(place: &PlaceOrder, status: &Status, prices: Prices, time: Timestamp) -> Order {

@@ -118,7 +118,7 @@ impl OrderProcessor {
             from: Some(from),
             holding,
             due: self.due(transition.to, holding, time),
-            fingerprint: None,
+            key: None,
             by: Actor::SYSTEM,
         };
         Decision::sending(OrderEvent::Changed(self.lifecycle.change(transition), changed), messages)

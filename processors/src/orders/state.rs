@@ -1,4 +1,4 @@
-//! The state of the order processor: active orders, idempotency keys, and which orders are due when.
+//! The state of the order processor: active orders, idempotency keys of orders and of changes, and which orders are due when.
 
 use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
@@ -7,7 +7,10 @@ use orderflow_schemas::{Order, OrderId, Timestamp, events::Holding};
 use serde::{Deserialize, Serialize};
 
 use super::packed::{Active, MaybePacked};
-use crate::{State, bulk, keys::Keys};
+use crate::{
+    State, bulk,
+    keys::{Keys, Outcome},
+};
 
 /// The state of one partition of the order processor.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +18,7 @@ pub struct Orders {
     #[serde(deserialize_with = "bulk::map")]
     pub(super) active: HashMap<OrderId, MaybePacked>,
     pub(super) keys: Keys<OrderId>,
+    pub(super) change_keys: Keys<Outcome<()>>,
     #[serde(deserialize_with = "bulk::sorted_set")]
     pub(super) due: BTreeSet<(Timestamp, OrderId)>,
 }

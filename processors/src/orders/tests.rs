@@ -1,5 +1,6 @@
 //! Tests of the order processor, one command at a time.
 
+mod change_keys;
 mod changes;
 mod timers;
 
@@ -27,7 +28,8 @@ struct Shop {
 impl Shop {
     fn new(lifecycle: &str) -> Self {
         let lifecycle = Arc::new(Lifecycle::parse(lifecycle).unwrap());
-        let processor = OrderProcessor { lifecycle, stock_partitions: STOCK_PARTITIONS, keys_max: 10 };
+        let stock_partitions = STOCK_PARTITIONS;
+        let processor = OrderProcessor { lifecycle, stock_partitions, keys_max: 10, change_keys_max: 10 };
         Self { processor, state: Orders::default(), now: Timestamp::from_micros(1_000_000) }
     }
 
@@ -57,7 +59,8 @@ impl Shop {
 
     fn change(&mut self, by: Actor, status: &str) -> Decided {
         let status = Status::new(status).unwrap();
-        let change = ChangeStatus { order_id: id(), status, if_match: None, reason: None, by };
+        let change =
+            ChangeStatus { order_id: id(), status, if_match: None, reason: None, idempotency: None, by };
         self.take(OrderCommand::ChangeStatus(change))
     }
 

@@ -2,24 +2,25 @@
 
 use orderflow_schemas::{
     Levels, OrderId, Sku, StockEvent, Timestamp,
-    events::{Movement, StockChanged},
+    events::{CatalogueEntry, Movement, UsedKey},
 };
 
 use super::{
     Stock, StockProcessor,
-    state::{Held, Product, Resolution},
+    state::{Held, Resolution},
 };
-use crate::keys::{Digest, Remembered};
+use crate::keys::Outcome;
 
 impl StockProcessor {
     pub(super) fn fold(&self, state: &mut Stock, event: &StockEvent, time: Timestamp) {
         match event {
             StockEvent::Received(changed) | StockEvent::Adjusted(changed) => {
-                self.remember_key(state, changed, time);
+                self.remember_key(state, changed.key, Outcome::Done(changed.levels), time);
                 state.set(&changed.sku, changed.levels);
             }
             StockEvent::ProductUpdated(updated) => {
-                let product = Product {
+                self.remember_key(state, updated.key, Outcome::Done(updated.levels), time);
+                let product = CatalogueEntry {
                     name: updated.name.clone(),
                     unit_price: updated.unit_price,
                     currency: updated.currency,
@@ -41,7 +42,10 @@ impl StockProcessor {
                     self.resolve(state, shipped.order_id, Resolution::Shipped);
                 }
             }
-            StockEvent::Refused(_) | StockEvent::Rejected(_) | StockEvent::Repeated(_) => {}
+            StockEvent::Rejected(rejected) => {
+                self.remember_key(state, rejected.key, Outcome::Rejected(rejected.code), time);
+            }
+            StockEvent::Refused(_) | StockEvent::Repeated(_) => {}
         }
     }
 
@@ -50,11 +54,15 @@ impl StockProcessor {
         state.resolved.remember(order_id, resolution, self.resolved_max);
     }
 
-    fn remember_key(&self, state: &mut Stock, changed: &StockChanged, time: Timestamp) {
-        if let Some(idempotency) = &changed.idempotency {
-            let digest = Digest::of(changed.sku.as_str(), idempotency.key.as_str());
-            let value = Remembered { fingerprint: idempotency.fingerprint, value: changed.levels };
-            state.keys.remember(digest, value, time, self.keys_max);
+    fn remember_key(
+        &self,
+        state: &mut Stock,
+        key: Option<UsedKey>,
+        outcome: Outcome<Levels>,
+        time: Timestamp,
+    ) {
+        if let Some(key) = key {
+            state.keys.remember(key, outcome, time, self.change_keys_max);
         }
     }
 }

@@ -5,6 +5,7 @@
 //! once, by shipping or by release. A second resolution is refused, and the refusal names the first one. For each SKU
 //! after each event: received = available + reserved + shipped + written off.
 
+mod change_key;
 mod evolve;
 mod receive;
 mod reserve;
@@ -32,8 +33,8 @@ pub struct StockProcessor {
     pub partition: orderflow_schemas::Partition,
     /// The number of partitions of `orders.commands`.
     pub order_partitions: u16,
-    /// The most idempotency keys that a partition remembers.
-    pub keys_max: usize,
+    /// The most idempotency keys of changes that a partition remembers.
+    pub change_keys_max: usize,
     /// The most resolved reservations that a partition remembers, so that a rejection of a second resolution can name
     /// the first.
     pub resolved_max: usize,
@@ -55,7 +56,7 @@ impl Processor for StockProcessor {
         match command {
             StockCommand::Receive(receive) => Decision::event(receive::receive(state, receive, time)),
             StockCommand::Adjust(adjust) => Decision::event(receive::adjust(state, adjust, time)),
-            StockCommand::SetProduct(product) => Decision::event(receive::set_product(state, product)),
+            StockCommand::SetProduct(product) => Decision::event(receive::set_product(state, product, time)),
             StockCommand::Reserve(reserve) => self.reserve(state, reserve),
             StockCommand::Release(release) => Decision::event(resolve::release(state, release)),
             StockCommand::Ship(ship) => Decision::event(resolve::ship(state, ship)),
@@ -74,20 +75,20 @@ impl Processor for StockProcessor {
         vec![
             ("skus", state.items.len() as u64),
             ("reservations", state.reservations.len() as u64),
-            ("idempotency_keys", state.keys.len() as u64),
-            ("idempotency_keys_crowded_out", state.keys.crowded_out),
+            ("change_keys", state.keys.len() as u64),
+            ("change_keys_crowded_out", state.keys.crowded_out),
         ]
     }
 }
 
 /// The rejection of a command about one SKU.
-fn sku_rejected(command: &str, sku: &Sku, code: RejectionCode, detail: &str) -> StockEvent {
+fn sku_rejected(command: &str, sku: &Sku, code: RejectionCode, detail: &str) -> CommandRejected {
     rejected(command, code, detail, None, Some(sku.clone()))
 }
 
 /// The rejection of a command about a reservation.
 fn reservation_rejected(command: &str, order_id: OrderId, code: RejectionCode, detail: &str) -> StockEvent {
-    rejected(command, code, detail, Some(order_id), None)
+    StockEvent::Rejected(rejected(command, code, detail, Some(order_id), None))
 }
 
 fn rejected(
@@ -96,9 +97,9 @@ fn rejected(
     detail: &str,
     order_id: Option<OrderId>,
     sku: Option<Sku>,
-) -> StockEvent {
+) -> CommandRejected {
     let (command, detail) = (command.into(), detail.to_owned());
-    StockEvent::Rejected(CommandRejected {
+    CommandRejected {
         command,
         code,
         detail,
@@ -106,5 +107,7 @@ fn rejected(
         sku,
         allowed: None,
         version: None,
-    })
+        key: None,
+        repeated: false,
+    }
 }

@@ -3,14 +3,11 @@
 use orderflow_schemas::{
     Amount, Currency, Levels, OrderCommand, OrderLine, StockEvent,
     commands::{Prices, ReservationOutcome, Reserve, StockReply},
-    events::{Movement, RejectionCode, StockRefused, StockReserved},
+    events::{CatalogueEntry, Movement, RejectionCode, StockRefused, StockReserved},
     order::{Failure, FailureCode},
 };
 
-use super::{
-    Decided, Stock, StockProcessor, reservation_rejected,
-    state::{Item, Product},
-};
+use super::{Decided, Stock, StockProcessor, reservation_rejected, state::Item};
 use crate::Decision;
 
 impl StockProcessor {
@@ -97,7 +94,8 @@ fn price(
     if let (Prices::Set, Some(price)) = (prices, line.unit_price) {
         return Ok(price);
     }
-    let Some(Product { unit_price, currency: listed, .. }) = item.and_then(|item| item.product.as_ref())
+    let Some(CatalogueEntry { unit_price, currency: listed, .. }) =
+        item.and_then(|item| item.product.as_ref())
     else {
         return Err(FailureCode::PriceUnknown);
     };

@@ -2,12 +2,14 @@
 
 use std::collections::VecDeque;
 
-use compact_str::CompactString;
 use foldhash::HashMap;
-use orderflow_schemas::{Amount, Currency, Levels, OrderId, Sku, commands::ReleaseReason};
+use orderflow_schemas::{Levels, OrderId, Sku, commands::ReleaseReason, events::CatalogueEntry};
 use serde::{Deserialize, Serialize};
 
-use crate::{State, bulk, keys::Keys};
+use crate::{
+    State, bulk,
+    keys::{Keys, Outcome},
+};
 
 /// The state of one partition of the stock processor.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,22 +18,15 @@ pub struct Stock {
     #[serde(deserialize_with = "bulk::map")]
     pub(super) reservations: HashMap<OrderId, Vec<Held>>,
     pub(super) resolved: Resolved,
-    pub(super) keys: Keys<Levels>,
+    /// The keys of changes, with the levels right after those that were made.
+    pub(super) keys: Keys<Outcome<Levels>>,
 }
 
 /// The levels of one SKU and its entry in the catalogue, if it has one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Item {
     pub(super) levels: Levels,
-    pub(super) product: Option<Product>,
-}
-
-/// The entry of a SKU in the catalogue.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Product {
-    pub(super) name: CompactString,
-    pub(super) unit_price: Amount,
-    pub(super) currency: Currency,
+    pub(super) product: Option<CatalogueEntry>,
 }
 
 /// Units of one SKU that are held for an order.
@@ -88,6 +83,11 @@ impl Stock {
     /// The levels of a SKU; all zero for an unknown one.
     pub fn levels(&self, sku: &str) -> Levels {
         self.items.get(sku).map(|item| item.levels).unwrap_or_default()
+    }
+
+    /// The entry of a SKU in the catalogue, if it has one.
+    pub(super) fn product(&self, sku: &Sku) -> Option<&CatalogueEntry> {
+        self.items.get(sku)?.product.as_ref()
     }
 
     /// All SKUs with their levels, in no particular order.

@@ -5,8 +5,8 @@ mod receipts;
 use orderflow_schemas::{
     Actor, Amount, CustomerId, IdempotencyKey, Levels, OrderLine, Partition, Role,
     commands::{
-        Fingerprint, Idempotency, Prices, ReceiveStock, Release, ReleaseReason,
-        ReservationOutcome as Outcome, Reserve, SetProduct, Ship, ShipLine,
+        ChangeKey, Fingerprint, Prices, ReceiveStock, Release, ReleaseReason, ReservationOutcome as Outcome,
+        Reserve, SetProduct, Ship, ShipLine,
     },
     order::{Failure, FailureCode},
 };
@@ -23,7 +23,8 @@ struct Shelves {
 impl Shelves {
     fn empty() -> Self {
         let partition = Partition(3);
-        let processor = StockProcessor { partition, order_partitions: 4, keys_max: 10, resolved_max: 2 };
+        let processor =
+            StockProcessor { partition, order_partitions: 4, change_keys_max: 10, resolved_max: 2 };
         Self { processor, state: Stock::default(), now: Timestamp::from_micros(1_000_000) }
     }
 
@@ -101,16 +102,20 @@ fn admin() -> Actor {
 }
 
 fn receive(name: &str, quantity: u32, key: Option<(&str, u128)>) -> ReceiveStock {
-    let idempotency = key.map(|(key, body)| Idempotency {
-        key: IdempotencyKey::new(key).unwrap(),
-        fingerprint: Fingerprint(body),
-    });
+    let idempotency = key.map(|(key, body)| change_key(key, body));
     ReceiveStock { sku: sku(name), quantity, idempotency, by: admin() }
+}
+
+/// A key, and the number that stands for the body of the request.
+fn change_key(key: &str, body: u128) -> ChangeKey {
+    let (key, call) = (IdempotencyKey::new(key).unwrap(), "POST /inventory/{sku}/receipts".into());
+    ChangeKey { key, call, fingerprint: Fingerprint(body) }
 }
 
 fn product(name: &str, price: u64) -> SetProduct {
     let (sku, currency) = (sku(name), "EUR".parse().unwrap());
-    SetProduct { sku, name: "thing".into(), unit_price: Amount(price), currency, by: admin() }
+    let unit_price = Amount(price);
+    SetProduct { sku, name: "thing".into(), unit_price, currency, idempotency: None, by: admin() }
 }
 
 fn one(decided: Decided) -> StockEvent {

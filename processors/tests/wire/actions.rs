@@ -6,7 +6,8 @@ use orderflow_schemas::{
     Actor, Amount, Currency, CustomerId, IdempotencyKey, Lifecycle, Order, OrderCommand, OrderId, OrderLine,
     Partition, Role, RoutingHash, Sku, Status, StockCommand, Timestamp,
     commands::{
-        AdjustStock, ChangeStatus, Fingerprint, Idempotency, PlaceOrder, ReceiveStock, SetProduct, Tick,
+        AdjustStock, ChangeKey, ChangeStatus, Fingerprint, Idempotency, PlaceOrder, ReceiveStock, SetProduct,
+        Tick,
     },
 };
 use proptest::{collection::vec, option, prelude::*, sample::Index};
@@ -37,6 +38,7 @@ pub enum Action {
         role: Role,
         own: bool,
         version: Option<u64>,
+        key: Key,
     },
     Receive {
         sku: u8,
@@ -52,6 +54,7 @@ pub enum Action {
         sku: u8,
         price: u64,
         currency: &'static str,
+        key: Key,
     },
     Wait {
         seconds: u64,
@@ -91,14 +94,15 @@ fn place() -> impl Strategy<Value = Action> {
 fn change() -> impl Strategy<Value = Action> {
     let (sensible, own) = (prop::bool::weighted(0.8), prop::bool::weighted(0.9));
     let version = option::weighted(0.1, 1..4u64);
-    (any::<Index>(), any::<Index>(), sensible, role(), own, version).prop_map(
-        |(order, word, sensible, role, own, version)| Action::Change {
+    (any::<Index>(), any::<Index>(), sensible, role(), own, version, key()).prop_map(
+        |(order, word, sensible, role, own, version, key)| Action::Change {
             order,
             word,
             sensible,
             role,
             own,
             version,
+            key,
         },
     )
 }
@@ -110,8 +114,8 @@ fn action() -> impl Strategy<Value = Action> {
         10 => change(),
         5 => (0..SKUS, 0..12u32, key()).prop_map(|(sku, quantity, key)| Action::Receive { sku, quantity, key }),
         2 => (0..SKUS, -5..5i64, key()).prop_map(|(sku, delta, key)| Action::Adjust { sku, delta, key }),
-        4 => (0..SKUS, prop_oneof![3 => Just(10), 1 => Just(11u64)], currency())
-            .prop_map(|(sku, price, currency)| Action::SetProduct { sku, price, currency }),
+        4 => (0..SKUS, prop_oneof![3 => Just(10), 1 => Just(11u64)], currency(), key())
+            .prop_map(|(sku, price, currency, key)| Action::SetProduct { sku, price, currency, key }),
         1 => wait.prop_map(|seconds| Action::Wait { seconds }),
         1 => Just(Action::Tick),
         8 => vec(any::<u8>(), 1..20).prop_map(|choices| Action::Deliver { choices }),
@@ -124,7 +128,7 @@ pub fn actions() -> impl Strategy<Value = Vec<Action>> {
     let shelves = (0..SKUS).flat_map(|sku| {
         [
             Action::Receive { sku, quantity: 20, key: None },
-            Action::SetProduct { sku, price: 10, currency: "EUR" },
+            Action::SetProduct { sku, price: 10, currency: "EUR", key: None },
         ]
     });
     let shelves: Vec<Action> = shelves.collect();
@@ -153,6 +157,11 @@ fn idempotency(key: Key) -> Option<Idempotency> {
     let (key, body) = key?;
     let key = IdempotencyKey::new(format!("key-{key}")).expect("a short word is a key");
     Some(Idempotency { key, fingerprint: Fingerprint(body.into()) })
+}
+
+fn change_key(key: Key, call: &str) -> Option<ChangeKey> {
+    let Idempotency { key, fingerprint } = idempotency(key)?;
+    Some(ChangeKey { key, call: call.into(), fingerprint })
 }
 
 fn money(code: &str) -> Currency {
@@ -226,7 +235,7 @@ impl Story {
                 };
                 (order_id, OrderCommand::Place(place))
             }
-            Action::Change { order, word, sensible, role, own, version } => {
+            Action::Change { order, word, sensible, role, own, version, key } => {
                 let Some((order_id, owner, status)) = self.wish(wire, *order, *word, *role, *sensible) else {
                     return;
                 };
@@ -236,6 +245,7 @@ impl Story {
                     status,
                     if_match: version.map(|version| vec![version]),
                     reason: None,
+                    idempotency: change_key(*key, "PATCH /orders/{id}/status"),
                     by,
                 };
                 (order_id, OrderCommand::ChangeStatus(change))
@@ -271,16 +281,17 @@ impl Story {
         let by = Actor { role: Role::Admin, subject: "admin".into() };
         let (sku, command) = match action.clone() {
             Action::Receive { sku: number, quantity, key } => {
-                let (sku, idempotency) = (sku(number), idempotency(key));
+                let (sku, idempotency) = (sku(number), change_key(key, "receive"));
                 (sku.clone(), StockCommand::Receive(ReceiveStock { sku, quantity, idempotency, by }))
             }
             Action::Adjust { sku: number, delta, key } => {
-                let (sku, idempotency, reason) = (sku(number), idempotency(key), "counted".into());
+                let (sku, idempotency, reason) = (sku(number), change_key(key, "adjust"), "counted".into());
                 (sku.clone(), StockCommand::Adjust(AdjustStock { sku, delta, reason, idempotency, by }))
             }
-            Action::SetProduct { sku: number, price, currency } => {
+            Action::SetProduct { sku: number, price, currency, key } => {
                 let (sku, unit_price, currency) = (sku(number), Amount(price), money(currency));
-                let product = SetProduct { sku: sku.clone(), name: "thing".into(), unit_price, currency, by };
+                let (name, idempotency) = ("thing".into(), change_key(key, "set"));
+                let product = SetProduct { sku: sku.clone(), name, unit_price, currency, idempotency, by };
                 (sku, StockCommand::SetProduct(product))
             }
             _ => return,

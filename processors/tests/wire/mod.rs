@@ -107,13 +107,15 @@ impl Wire {
     pub fn new(lifecycle: &Arc<Lifecycle>, order_partitions: u16, stock_partitions: u16) -> Self {
         let lifecycle = || Arc::clone(lifecycle);
         let order = |at| {
-            let processor = OrderProcessor { lifecycle: lifecycle(), stock_partitions, keys_max: 1_000 };
+            let (keys_max, change_keys_max) = (1_000, 1_000);
+            let processor =
+                OrderProcessor { lifecycle: lifecycle(), stock_partitions, keys_max, change_keys_max };
             Node::new(processor, at)
         };
         let stock = |at| {
             let partition = Partition(at);
             let processor =
-                StockProcessor { partition, order_partitions, keys_max: 1_000, resolved_max: 1_000 };
+                StockProcessor { partition, order_partitions, change_keys_max: 1_000, resolved_max: 1_000 };
             Node::new(processor, at)
         };
         Self {

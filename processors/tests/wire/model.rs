@@ -7,10 +7,10 @@ use std::{
 
 use orderflow_processors::{OrderProcessor, Processor, StockProcessor, stock::Stock};
 use orderflow_schemas::{
-    Amount, Currency, Levels, Order, OrderCommand, OrderEvent, OrderId, Role, Sku, StockCommand, StockEvent,
-    Timestamp,
-    commands::{Fingerprint, PlaceOrder, Prices, Reserve},
-    events::{Change, Holding, Movement, OrderChanged, RejectionCode, StockReserved},
+    Actor, Amount, Currency, Levels, Order, OrderCommand, OrderEvent, OrderId, Role, Sku, StockCommand,
+    StockEvent, Timestamp,
+    commands::{ChangeKey, Fingerprint, PlaceOrder, Prices, Reserve},
+    events::{Change, CommandRejected, Holding, Movement, OrderChanged, RejectionCode, StockReserved},
 };
 
 use super::{Node, Step, Wire};
@@ -28,10 +28,29 @@ struct KnownOrder {
 /// The SKU of a line of an order, its units, and the price of one unit.
 type Line = (Sku, u32, Amount);
 
+/// The role and the subject of the caller, the call, the order or SKU, and the key.
+type ScopedKey = (Role, String, String, String, String);
+
+/// The answer to a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    Done,
+    Repeated,
+    Rejected(RejectionCode),
+    RejectedAgain(RejectionCode),
+}
+
+impl Answer {
+    fn rejected(rejected: &CommandRejected) -> Self {
+        if rejected.repeated { Self::RejectedAgain(rejected.code) } else { Self::Rejected(rejected.code) }
+    }
+}
+
 #[derive(Default, Clone)]
 pub struct Model {
     orders: BTreeMap<OrderId, KnownOrder>,
     keys: BTreeMap<(String, String), (Timestamp, Fingerprint, OrderId)>,
+    change_keys: BTreeMap<ScopedKey, (Timestamp, Fingerprint, Answer)>,
     levels: BTreeMap<Sku, Levels>,
     catalogue: BTreeMap<Sku, (Amount, Currency)>,
     held: BTreeMap<OrderId, Vec<Line>>,
@@ -42,6 +61,19 @@ impl Model {
     pub fn order_step(&mut self, step: &Step<OrderProcessor>, node: &Node<OrderProcessor>) {
         if let OrderCommand::Place(place) = &step.command {
             self.check_key(place, &step.events[0], step.time);
+        }
+        if let OrderCommand::ChangeStatus(change) = &step.command {
+            let answer = match &step.events[0] {
+                OrderEvent::Changed(..) => Answer::Done,
+                OrderEvent::Repeated(_) => Answer::Repeated,
+                OrderEvent::Rejected(rejected) => Answer::rejected(rejected),
+                other => panic!("a change gave {other:?}"),
+            };
+            let lifecycle = &node.processor.lifecycle;
+            let to = lifecycle.resolve(change.status.as_str(), change.by.role);
+            let may = to.is_some_and(|to| lifecycle.may_enter(to, change.by.role));
+            let key = change.idempotency.as_ref().filter(|_| may);
+            self.check_change_key(&change.by, &change.order_id.to_string(), key, answer, step.time);
         }
         for event in &step.events {
             if let OrderEvent::Changed(change, changed) = event {
@@ -83,6 +115,38 @@ impl Model {
                 assert_ne!(*print, idempotency.fingerprint);
             }
             (known, event) => panic!("key {key:?}, known as {known:?}, gave {event:?}"),
+        }
+    }
+
+    /// The first request under a key is remembered with its outcome, and repeats get that.
+    fn check_change_key(
+        &mut self,
+        by: &Actor,
+        object: &str,
+        key: Option<&ChangeKey>,
+        answer: Answer,
+        time: Timestamp,
+    ) {
+        let Some(ChangeKey { key, call, fingerprint }) = key else {
+            assert!(!matches!(answer, Answer::Repeated | Answer::RejectedAgain(_)), "nothing is repeated");
+            return;
+        };
+        let (subject, call) = (by.subject.to_string(), call.to_string());
+        let key = (by.role, subject, call, object.to_owned(), key.to_string());
+        let known = self.change_keys.get(&key).filter(|(since, ..)| since.plus(DAY) >= time);
+        match (known, answer) {
+            (None, Answer::Rejected(RejectionCode::Forbidden | RejectionCode::UnknownOrder)) => {}
+            (None, Answer::Done | Answer::Rejected(_)) => {
+                self.change_keys.insert(key, (time, *fingerprint, answer));
+            }
+            (Some((_, print, Answer::Done)), Answer::Repeated) => assert_eq!(print, fingerprint),
+            (Some((_, print, Answer::Rejected(first))), Answer::RejectedAgain(code)) => {
+                assert_eq!((print, first), (fingerprint, &code));
+            }
+            (Some((_, print, _)), Answer::Rejected(RejectionCode::IdempotencyKeyReused)) => {
+                assert_ne!(print, fingerprint);
+            }
+            (known, answer) => panic!("key {key:?}, known as {known:?}, gave {answer:?}"),
         }
     }
 
@@ -147,6 +211,20 @@ impl Model {
     }
 
     pub fn stock_step(&mut self, step: &Step<StockProcessor>, state: &Stock) {
+        let keyed = match &step.command {
+            StockCommand::Receive(command) => Some((&command.by, &command.sku, &command.idempotency)),
+            StockCommand::Adjust(command) => Some((&command.by, &command.sku, &command.idempotency)),
+            StockCommand::SetProduct(command) => Some((&command.by, &command.sku, &command.idempotency)),
+            _ => None,
+        };
+        if let Some((by, sku, key)) = keyed {
+            let answer = match &step.events[0] {
+                StockEvent::Repeated(_) => Answer::Repeated,
+                StockEvent::Rejected(rejected) => Answer::rejected(rejected),
+                _ => Answer::Done,
+            };
+            self.check_change_key(by, sku.as_str(), key.as_ref(), answer, step.time);
+        }
         for event in &step.events {
             match event {
                 StockEvent::Received(changed) => self.count(&changed.sku, changed.delta, changed.levels),

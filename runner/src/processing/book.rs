@@ -131,6 +131,8 @@ fn unreadable(kind: &str, error: &DecodeError) -> CommandRejected {
         sku: None,
         allowed: None,
         version: None,
+        key: None,
+        repeated: false,
     }
 }
 

@@ -23,7 +23,7 @@ const EVENTS: TopicPartition = TopicPartition::new(Topic::OrdersEvents, 0);
 
 fn processor(lifecycle: &str) -> OrderProcessor {
     let lifecycle = Arc::new(Lifecycle::parse(lifecycle).unwrap());
-    OrderProcessor { lifecycle, stock_partitions: 2, keys_max: 100 }
+    OrderProcessor { lifecycle, stock_partitions: 2, keys_max: 100, change_keys_max: 100 }
 }
 
 fn tracking() -> OrderProcessor {

@@ -191,6 +191,12 @@ impl Lifecycle {
         self.from(from).filter(may).map(|transition| self.state(transition.to).name.clone()).collect()
     }
 
+    /// Whether a caller in `role` may move an order to this state, from any other.
+    pub fn may_enter(&self, to: StateId, role: Role) -> bool {
+        let may = |transition: &Transition| matches!(transition.trigger, Trigger::By(roles) if roles.contains(role));
+        self.transitions.iter().any(|transition| transition.to == to && may(transition))
+    }
+
     /// The transition on the reply of stock: whether it holds all lines.
     pub fn on_reply(&self, from: StateId, held: bool) -> Option<&Transition> {
         let wanted = if held { Trigger::Reserved } else { Trigger::Refused };

@@ -35,6 +35,9 @@ fn a_transition_is_open_only_to_the_roles_named() {
     assert_eq!(lifecycle.transition(reserved, accepted, Role::Customer), TransitionLookup::NotForRole);
     assert_eq!(lifecycle.transition(reserved, shipped, Role::Admin), TransitionLookup::Missing);
     assert_eq!(lifecycle.allowed(reserved, Role::Customer), [Status::new("CANCELED").unwrap()]);
+    let canceled = id(&lifecycle, "CANCELED");
+    assert!(lifecycle.may_enter(canceled, Role::Customer) && !lifecycle.may_enter(shipped, Role::Customer));
+    assert!(!lifecycle.may_enter(reserved, Role::Admin), "stock moves orders there, and no caller");
 }
 
 #[test]

@@ -53,7 +53,7 @@ pub(crate) fn changed(order: Order) -> OrderEvent {
     let event = OrderChanged {
         order,
         from,
-        fingerprint: None,
+        key: None,
         reason: Some("why".into()),
         due: None,
         holding: Default::default(),
@@ -73,6 +73,7 @@ pub(crate) fn product(sku: &str, name: &str, available: u64) -> StockEvent {
         unit_price: Amount(500),
         currency: "EUR".parse().expect("a sample is valid"),
         levels: levels(available),
+        key: None,
         by: Actor::SYSTEM,
     })
 }

@@ -8,7 +8,9 @@ use orderflow_ingest::DecidedEvent;
 use orderflow_schemas::{
     Actor, Amount, Currency, CustomerId, IdempotencyKey, OrderCommand, OrderEvent, OrderId, OrderLine,
     Payload, RawRecord, Role, RoutingHash, Sku, StockCommand, StockEvent, Topic, TopicPartition,
-    commands::{AdjustStock, ChangeStatus, Fingerprint, Idempotency, PlaceOrder, ReceiveStock, SetProduct},
+    commands::{
+        AdjustStock, ChangeKey, ChangeStatus, Fingerprint, Idempotency, PlaceOrder, ReceiveStock, SetProduct,
+    },
 };
 
 use crate::{
@@ -225,12 +227,14 @@ impl Clients {
         let index = count - 1 - self.rng.usize(..count).min(self.rng.usize(..count));
         let Some(order) = orders.iter().nth(index) else { return self.place() };
         let (order_id, version) = (order.id, order.version);
-        let status = self.rng.usize(..self.statuses.len());
-        let status = self.statuses[status].parse().expect("a state has a name");
+        let wanted = self.rng.usize(..self.statuses.len());
+        let status = self.statuses[wanted].parse().expect("a state has a name");
         let if_match = (self.rng.u8(..4) == 0).then(|| vec![version]);
         let role = [Role::Admin, Role::Service, Role::Courier, Role::Customer][self.rng.usize(..4)];
         let by = Actor { role, subject: order.customer_id.as_str().into() };
-        let change = ChangeStatus { order_id, status, if_match, reason: Some("so it is".into()), by };
+        let idempotency = self.change_key("PATCH /orders/{id}/status", 3, wanted as u128);
+        let reason = Some("so it is".into());
+        let change = ChangeStatus { order_id, status, if_match, reason, idempotency, by };
         let topic_partition = TopicPartition {
             topic: Topic::OrdersCommands,
             partition: order_id.partition(self.order_partitions),
@@ -240,11 +244,9 @@ impl Clients {
 
     fn receive(&mut self) -> Request {
         let sku = self.any_sku();
-        let idempotency = self.rng.bool().then(|| Idempotency {
-            key: IdempotencyKey::new(format!("receipt-{}", self.rng.u16(..200))).expect("a name"),
-            fingerprint: Fingerprint(0),
-        });
-        let receive = ReceiveStock { sku, quantity: self.rng.u32(1..30), idempotency, by: admin() };
+        let quantity = self.rng.u32(1..30);
+        let idempotency = self.change_key("POST /inventory/{sku}/receipts", 40, quantity.into());
+        let receive = ReceiveStock { sku, quantity, idempotency, by: admin() };
         self.stock(receive.sku.clone(), StockCommand::Receive(receive))
     }
 
@@ -252,15 +254,28 @@ impl Clients {
         let sku = self.any_sku();
         let delta = self.rng.i64(-8..8);
         let delta = if delta == 0 { 1 } else { delta };
-        let adjust = AdjustStock { sku, delta, reason: "counted".into(), idempotency: None, by: admin() };
+        let body = u128::from(delta.unsigned_abs()) * 2 + u128::from(delta < 0);
+        let idempotency = self.change_key("POST /inventory/{sku}/adjustments", 10, body);
+        let adjust = AdjustStock { sku, delta, reason: "counted".into(), idempotency, by: admin() };
         self.stock(adjust.sku.clone(), StockCommand::Adjust(adjust))
     }
 
     fn price(&mut self) -> Request {
         let (sku, price) = (self.any_sku(), self.rng.u64(1..5_000));
-        let product =
-            SetProduct { sku, name: "thing".into(), unit_price: Amount(price), currency: eur(), by: admin() };
+        let idempotency = self.change_key("PUT /products/{sku}", 10, price.into());
+        let (name, unit_price, currency) = ("thing".into(), Amount(price), eur());
+        let product = SetProduct { sku, name, unit_price, currency, idempotency, by: admin() };
         self.stock(product.sku.clone(), StockCommand::SetProduct(product))
+    }
+
+    /// One of a few keys of a call, in half of the requests. `body` stands for the content of the request.
+    fn change_key(&mut self, call: &str, keys: u16, body: u128) -> Option<ChangeKey> {
+        let key = format!("change-{}", self.rng.u16(..keys));
+        self.rng.bool().then(|| ChangeKey {
+            key: IdempotencyKey::new(key).expect("a name"),
+            call: call.into(),
+            fingerprint: Fingerprint(body),
+        })
     }
 
     fn stock(&self, sku: Sku, command: StockCommand) -> Request {

@@ -225,13 +225,14 @@ impl Rules {
     /// The order processor under these rules.
     pub fn orders(&self, plan: &Plan) -> OrderProcessor {
         let lifecycle = Arc::clone(&self.lifecycle);
-        OrderProcessor { lifecycle, stock_partitions: plan.stock_partitions, keys_max: 100_000 }
+        let stock_partitions = plan.stock_partitions;
+        OrderProcessor { lifecycle, stock_partitions, keys_max: 100_000, change_keys_max: 100_000 }
     }
 
     /// The stock processor of a partition.
     pub fn stock(&self, plan: &Plan, partition: Partition) -> StockProcessor {
         let order_partitions = plan.order_partitions;
-        StockProcessor { partition, order_partitions, keys_max: 100_000, resolved_max: 100_000 }
+        StockProcessor { partition, order_partitions, change_keys_max: 100_000, resolved_max: 100_000 }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Checks that each key has one order, even if requests are repeated and processes are killed.
+//! Checks that each key has one order or one change, even if requests are repeated and processes are killed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,10 +14,12 @@ struct Told<'a> {
 }
 
 /// All answers under one key name the same order. That order exists exactly once if any answer named it, otherwise at
-/// most once. No order exists that was not requested. Repeated receipts get the same answer.
+/// most once. No order exists that was not requested. Repeated receipts get the same answer. A change that was made
+/// under a key is not refused under that key, and a change that was refused is not made.
 pub fn one_effect_a_key(history: &[Entry], ending: &Ending) -> Result<(), String> {
     let mut keys: BTreeMap<(&str, &str), Told<'_>> = BTreeMap::new();
     let mut levels = BTreeMap::new();
+    let mut made = BTreeMap::new();
     for entry in history {
         let Some(key) = entry.key.as_deref() else { continue };
         if let Operation::Place { customer, .. } = &entry.operation {
@@ -27,6 +29,12 @@ pub fn one_effect_a_key(history: &[Entry], ending: &Ending) -> Result<(), String
                 Outcome::Named(id) => told.ids.extend([id.as_str()]),
                 _ => {}
             }
+        }
+        if let Operation::Change { .. } = &entry.operation
+            && let Some(is_made) = is_made(&entry.outcome)
+            && *made.entry(key).or_insert(is_made) != is_made
+        {
+            return Err(format!("the change under key {key} was answered the other way before: {entry:?}"));
         }
         if let Outcome::Levels(now) = entry.outcome
             && *levels.entry(key).or_insert(now) != now
@@ -42,6 +50,18 @@ pub fn one_effect_a_key(history: &[Entry], ending: &Ending) -> Result<(), String
         }
     }
     keys.iter().try_for_each(|((customer, key), told)| is_one(customer, key, told))
+}
+
+/// Whether the answer to a change says that it was made; `None` if the answer does not tell. Other refusals are about
+/// the server, not about the order.
+fn is_made(outcome: &Outcome) -> Option<bool> {
+    match outcome {
+        Outcome::Order(_) => Some(true),
+        Outcome::Refused(why) if ["illegal-transition", "stale-version"].contains(&why.as_str()) => {
+            Some(false)
+        }
+        _ => None,
+    }
 }
 
 fn is_one(customer: &str, key: &str, Told { ids, there }: &Told<'_>) -> Result<(), String> {
@@ -105,6 +125,27 @@ mod tests {
         assert!(error.contains("there is None"), "{error}");
         let error = one_effect_a_key(&[], &ending(&[order("a", "RESERVED", 2)])).unwrap_err();
         assert!(error.contains("nobody asked"), "{error}");
+    }
+
+    #[test]
+    fn a_change_under_a_key_that_is_answered_both_ways_is_found() {
+        let accept =
+            |at, outcome| Entry { key: Some("k".into()), ..change("a", "ACCEPTED", at, at + 1, outcome) };
+        let accepted = || Outcome::Order(order("a", "ACCEPTED", 3));
+        let prepared = || Outcome::Order(order("a", "PREPARED", 4));
+        let refused = || Outcome::Refused("illegal-transition".into());
+        let busy = || Outcome::Refused("overloaded".into());
+        let ending = ending(&[]);
+        let good =
+            [accept(1, Outcome::Unknown), accept(3, busy()), accept(5, accepted()), accept(7, prepared())];
+        one_effect_a_key(&good, &ending).unwrap();
+        one_effect_a_key(&[accept(1, refused()), accept(3, refused())], &ending).unwrap();
+        for bad in
+            [[accept(1, accepted()), accept(3, refused())], [accept(1, refused()), accept(3, accepted())]]
+        {
+            let error = one_effect_a_key(&bad, &ending).unwrap_err();
+            assert!(error.contains("the other way"), "{error}");
+        }
     }
 
     #[test]

@@ -155,8 +155,9 @@ fn movement(sendings: &[(&Entry, i64)]) -> Option<Interval<Does>> {
                 return Some(Interval { operation: Does::Move(delta, Some(*told)), invoked, completed });
             }
             Outcome::Refused(why) if why == "negative-stock" => {
+                // The refusal may be that of the first sending, whose answer was lost.
                 let operation = Does::Lack(delta.unsigned_abs());
-                refused = Some(Interval { operation, invoked: entry.invoked, completed });
+                refused.get_or_insert(Interval { operation, invoked, completed });
             }
             _ => {}
         }
@@ -314,6 +315,8 @@ mod tests {
         let refused = |at| adjust("l", -1, at, at + 1, Outcome::Refused("negative-stock".into()));
         let receipt = receive("r", 1, 3, 4, levels(1, 0));
         is_explained(&[refused(1), receipt.clone()], &[], levels_of(1, 0));
-        is_not_explained(&[receipt, refused(5)], &[], levels_of(1, 0));
+        is_not_explained(&[receipt.clone(), refused(5)], &[], levels_of(1, 0));
+        let lost = adjust("l", -1, 1, 2, Outcome::Unknown);
+        is_explained(&[lost, receipt, refused(5)], &[], levels_of(1, 0));
     }
 }

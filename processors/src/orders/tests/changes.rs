@@ -35,6 +35,7 @@ fn changes_that_may_not_be_are_refused_with_what_may() {
         status: canceled,
         if_match: Some(vec![1, 3]),
         reason: None,
+        idempotency: None,
         by: by(Role::Customer),
     };
     let decided = shop.take(OrderCommand::ChangeStatus(stale));

@@ -68,7 +68,7 @@ fn changed(n: u64, version: u64) -> Outcome<Event> {
         from: None,
         holding: Default::default(),
         due: None,
-        fingerprint: None,
+        key: None,
         reason: None,
         by: Actor::SYSTEM,
     };

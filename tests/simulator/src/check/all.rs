@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use orderflow_processors::{OrderProcessor, StockProcessor};
 use orderflow_schemas::{
     CustomerId, IdempotencyKey, Offset, OrderId, Partition, Source, Topic, TopicPartition, events::Holding,
 };
 
-use super::{Checked, Decisions, Ledger, Numbers, Orders, Store, Truth, broken};
+use super::{ChangeKeys, Checked, Decisions, Ledger, Numbers, Orders, Store, Truth, broken};
 use crate::{
     ingest::Answer,
     plan::{Plan, Rules},
@@ -22,6 +23,7 @@ pub struct Checks {
     ledgers: Vec<Ledger>,
     /// The orders so far, according to the durable events.
     pub orders: Orders,
+    change_keys: ChangeKeys,
     store: Store,
 }
 
@@ -47,6 +49,7 @@ impl Checks {
                 .collect(),
             ledgers: stock.map(|_| Ledger::default()).collect(),
             orders: Orders::new(&rules.lifecycle),
+            change_keys: ChangeKeys::new(rules.lifecycle.clone()),
             store: Store::default(),
         }
     }
@@ -61,11 +64,12 @@ impl Checks {
         for (topic_partition, numbers) in &mut self.numbers {
             numbers.check(truth.of(*topic_partition))?;
         }
-        let (orders, store) = (&mut self.orders, &mut self.store);
+        let (orders, keys, store) = (&mut self.orders, &mut self.change_keys, &mut self.store);
         for decisions in &mut self.order_decisions {
             let (input, events) = decisions.input_and_output();
             decisions.check(truth.of(input), truth.of(events), |offset, cause, event| {
                 store.note_order(events, offset, cause, event);
+                keys.take_order(command_at(truth, input, cause), event)?;
                 orders.take(event)
             })?;
         }
@@ -73,6 +77,7 @@ impl Checks {
             let (input, events) = decisions.input_and_output();
             decisions.check(truth.of(input), truth.of(events), |offset, cause, event| {
                 store.note_stock(events, offset, cause, event);
+                keys.take_stock(command_at(truth, input, cause), event)?;
                 ledger.take(event)
             })?;
         }
@@ -167,7 +172,7 @@ impl Checks {
         &self,
         from: TopicPartition,
         topic_partition: TopicPartition,
-        expected: &[bytes::Bytes],
+        expected: &[Bytes],
     ) -> Checked {
         let there = self
             .numbers
@@ -206,4 +211,9 @@ impl Checks {
             None => Ok(()),
         }
     }
+}
+
+/// The durable record at this offset of a partition.
+fn command_at(truth: &Truth, topic_partition: TopicPartition, offset: Offset) -> Option<&Bytes> {
+    truth.of(topic_partition).get(usize::try_from(offset.0).ok()?)
 }

@@ -5,6 +5,7 @@
 //! checks are valid for any rules.
 
 mod all;
+mod change_keys;
 mod decisions;
 mod ledger;
 mod numbers;
@@ -15,6 +16,7 @@ mod truth;
 use std::fmt;
 
 pub use all::Checks;
+pub use change_keys::ChangeKeys;
 pub use decisions::Decisions;
 pub use ledger::Ledger;
 pub use numbers::Numbers;

@@ -41,7 +41,7 @@ fn changed(n: u64) -> Event {
     let event = OrderChanged {
         order: Arc::new(order),
         from: (version > 1).then(|| "CREATED".parse().unwrap()),
-        fingerprint: None,
+        key: None,
         reason: None,
         due: None,
         holding: Default::default(),
@@ -57,6 +57,7 @@ fn product(n: u64) -> Event {
         unit_price: Amount(500),
         currency: "EUR".parse().unwrap(),
         levels: Levels { received: n, available: n, ..Levels::default() },
+        key: None,
         by: Actor::SYSTEM,
     }))
 }
