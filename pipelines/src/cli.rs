@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    load::{bench::Mode, replay::Speed},
+    load::{bench::Mode, client::Token, replay::Speed},
     settings::Overrides,
     stores::database::DatabaseUrl,
     telemetry::logs::LogOptions,
@@ -106,6 +106,10 @@ pub struct Url {
     /// The URL of the server
     #[arg(long, env = "ORDERFLOW_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
     pub url: String,
+    /// An access token [default: the headers that a server with --insecure-no-auth trusts]. Prefer the environment
+    /// variable: other users of the machine can see arguments
+    #[arg(long, env = "ORDERFLOW_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub token: Option<Token>,
 }
 
 /// `orderflow replay`
@@ -191,6 +195,10 @@ pub struct LogSource {
     /// A running server
     #[arg(long, env = "ORDERFLOW_URL", value_name = "URL", conflicts_with = "data")]
     pub url: Option<String>,
+    /// An access token of an admin for the running server [default: the headers that a server with --insecure-no-auth
+    /// trusts]
+    #[arg(long, env = "ORDERFLOW_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub token: Option<Token>,
     /// The data directory of a stopped server [default: data]
     #[arg(long, env = "ORDERFLOW_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,

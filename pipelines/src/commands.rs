@@ -56,7 +56,7 @@ fn check_pipeline(file: &std::path::Path) -> Result<()> {
 }
 
 async fn run_replay(replay: Replay) -> Result<()> {
-    let target = Target::parse(&replay.server.url)?;
+    let target = Target::parse(&replay.server.url, replay.server.token.clone())?;
     let Replay { file, speed, stock, .. } = replay;
     let report = replay::run(&ReplayJob { file, target, speed, stock_percent: stock }).await?;
     print(&report.to_string())?;
@@ -75,7 +75,7 @@ async fn run_bench(args: Bench) -> Result<()> {
         Rate::PerSecond(rate) => Some(rate),
     };
     let Bench { mode, duration, connections, lines, json, .. } = args;
-    let target = Target::parse(&args.server.url)?;
+    let target = Target::parse(&args.server.url, args.server.token)?;
     let report = bench::run(bench::Bench { target, mode, rate, duration, connections, lines }).await?;
     let text = if json { serde_json::to_string(&report)? + "\n" } else { report.to_string() };
     print(&text)?;

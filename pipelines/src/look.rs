@@ -35,7 +35,7 @@ enum Source {
 impl Source {
     fn open(source: LogSource) -> Result<Self> {
         if let Some(url) = source.url {
-            return Ok(Self::Server(Client::new(&Target::parse(&url)?, "admin", "tap")));
+            return Ok(Self::Server(Client::new(&Target::parse(&url, source.token)?, "admin", "tap")));
         }
         let data = source.data.unwrap_or_else(|| PathBuf::from("data"));
         let topics = log::open_stopped(&data).context("if a server runs there, name it with --url")?;

@@ -47,6 +47,11 @@ fn people_order_for_themselves_and_their_names_are_in_no_record() {
     let (zelda, _) = log_in(&server, "zelda.quux@example.org", PASSWORD);
     let placed = zelda.post("/orders", &order(&[("tea", 1)])).is(201);
     assert_eq!(placed.json()["customer_id"], json!(id));
+    let token = text(&log_in(&server, ADMIN.0, ADMIN.1).1, "access_token");
+    let topics = stage.run(&["topics", "--url", &server.url(), "--token", &token]).exits(0);
+    assert!(topics.stdout.contains("orders.events"), "{}", topics.stdout);
+    let refused = stage.run(&["topics", "--url", &server.url()]).exits(1);
+    assert!(refused.stderr.contains("401"), "{}", refused.stderr);
     register(&server, "bob@example.org");
     let (bob, _) = log_in(&server, "bob@example.org", PASSWORD);
     bob.after(&placed).get(&path_of(&placed)).is(404);

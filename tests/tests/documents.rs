@@ -36,7 +36,7 @@ fn every_test_that_the_guarantees_name_is_there() {
             && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
             && !name.starts_with("orderflow_")
     };
-    let quoted = quoted("docs/GUARANTEES.md");
+    let quoted = [quoted("docs/GUARANTEES.md"), quoted("docs/SECURITY.md")].concat();
     let names: Vec<_> = quoted.iter().filter(is_test).collect();
     assert!(names.len() > 100, "only {} names were found", names.len());
     for name in names {
@@ -48,7 +48,7 @@ fn every_test_that_the_guarantees_name_is_there() {
 #[test]
 fn every_source_that_the_documents_name_is_there() {
     let sources = sources();
-    for document in ["docs/GUARANTEES.md", "ARCHITECTURE.md", "CONTRIBUTING.md"] {
+    for document in ["docs/GUARANTEES.md", "docs/SECURITY.md", "ARCHITECTURE.md", "CONTRIBUTING.md"] {
         let quoted = quoted(document);
         for name in quoted.iter().filter(|name| name.ends_with(".rs") && !name.contains(['*', ' '])) {
             let ending = format!("/{name}");

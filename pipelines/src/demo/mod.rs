@@ -69,7 +69,7 @@ async fn trade(
     counts: &Arc<Counts>,
     stopped: impl Future<Output = ()>,
 ) -> Result<()> {
-    let target = Target::parse(&format!("http://{}", system.address))?;
+    let target = Target::parse(&format!("http://{}", system.address), None)?;
     let stop = CancellationToken::new();
     let market = tokio::spawn(Market::new(target, demo.rate, counts.clone()).run(stop.clone()));
     let watching = tokio::spawn(counts.clone().show(stop.clone()));

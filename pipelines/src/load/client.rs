@@ -3,7 +3,7 @@
 //! It accepts only `http://` addresses. It never repeats a request whose response was lost: only the caller knows
 //! whether a repeat is safe.
 
-use std::time::Duration;
+use std::{fmt, str::FromStr, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
@@ -22,19 +22,40 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(120);
 /// The pause before asking again a store that has not caught up.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// The address of a server.
+/// An access token. Nothing shows it.
+#[derive(Clone)]
+pub struct Token(String);
+
+impl FromStr for Token {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_token = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if is_token { Ok(Self(text.to_owned())) } else { Err("a token is visible ASCII without spaces") }
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+/// A server, and the token with which it is used.
 #[derive(Clone, Debug)]
 pub struct Target {
     authority: String,
+    token: Option<Token>,
 }
 
 impl Target {
-    /// Parses a URL such as `http://127.0.0.1:8080`.
-    pub fn parse(url: &str) -> Result<Self> {
+    /// Parses a URL such as `http://127.0.0.1:8080`. Without a token, clients name their role and subject in headers,
+    /// which only a server with `--insecure-no-auth` trusts.
+    pub fn parse(url: &str, token: Option<Token>) -> Result<Self> {
         let uri: http::Uri = url.parse().with_context(|| format!("`{url}` is no URL"))?;
         ensure!(uri.scheme_str() == Some("http"), "`{url}` must begin with http://");
         let host = uri.host().with_context(|| format!("`{url}` names no host"))?;
-        Ok(Self { authority: format!("{host}:{}", uri.port_u16().unwrap_or(80)) })
+        Ok(Self { authority: format!("{host}:{}", uri.port_u16().unwrap_or(80)), token })
     }
 }
 
@@ -72,9 +93,12 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client in the name of `subject`, in `role`.
+    /// A client in the name of the target's token; without one, in the name of `subject`, in `role`.
     pub fn new(target: &Target, role: &str, subject: &str) -> Self {
-        let caller = vec![("x-orderflow-role", role.to_owned()), ("x-orderflow-subject", subject.to_owned())];
+        let caller = match &target.token {
+            Some(Token(token)) => vec![("authorization", format!("Bearer {token}"))],
+            None => vec![("x-orderflow-role", role.to_owned()), ("x-orderflow-subject", subject.to_owned())],
+        };
         Self { target: target.clone(), caller, sender: None }
     }
 
