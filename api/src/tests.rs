@@ -123,7 +123,8 @@ async fn fixture() -> Fixture {
     let routes = routes(api);
     let declared = routes.declared().to_vec();
     let (authenticated, open) = routes.into_routers();
-    let routes = authenticated.layer(AuthenticateLayer::new(Arc::new(TrustedHeaders))).merge(open);
+    let layer = AuthenticateLayer::new(Arc::new(TrustedHeaders), &declared);
+    let routes = authenticated.layer(layer).merge(open);
     Fixture { _directory: directory, routes, declared, progress, health }
 }
 

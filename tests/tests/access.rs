@@ -106,6 +106,11 @@ fn problem(answer: &Answer) -> (u16, String) {
 fn every_route_is_as_the_table_says_in_every_role() {
     let shop = Shop::open();
     let rows = table();
+    // Who may not use a route is told so before anything is parsed.
+    let nonsense = shop.caller("analyst", "al", ALL_SCOPES).with("if-match", "nonsense");
+    let refused =
+        nonsense.with("content-type", "text/plain").send("PATCH", &format!("{}/status", shop.order), b"{");
+    assert_eq!(problem(&refused), (403, "forbidden".to_owned()));
     assert!(rows.len() > 30, "only {} routes were found", rows.len());
     for row in &rows {
         let call = format!("{} {}", row.method, row.path);

@@ -1,8 +1,10 @@
-//! The layer around all routes that need a caller. It determines the caller before anything else looks at the request.
+//! The layer around all routes that need a caller. It determines the caller, and whether the caller may use the route at
+//! all, before anything else looks at the request: headers and bodies of others are not even parsed.
 //!
 //! How callers are determined is exchangeable: access tokens, or headers that are trusted ([`TrustedHeaders`]).
 
 use std::{
+    collections::HashMap,
     convert::Infallible,
     future::{Ready, ready},
     sync::Arc,
@@ -10,15 +12,15 @@ use std::{
 };
 
 use axum::{
-    extract::Request,
+    extract::{MatchedPath, Request},
     response::{IntoResponse, Response},
 };
 use futures_util::future::Either;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, Method};
 use orderflow_schemas::{CustomerId, Role};
 use tower::{Layer, Service};
 
-use crate::{Caller, Problem, headers, local};
+use crate::{Action, Caller, Problem, Route, headers, local};
 
 /// Determines the callers of requests.
 pub trait Authenticator: Send + Sync + 'static {
@@ -27,14 +29,37 @@ pub trait Authenticator: Send + Sync + 'static {
     fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, Problem>;
 }
 
-/// The layer that puts the [`Caller`] into each request, or answers the request with the authenticator's problem.
+/// The layer that puts the [`Caller`] into each request, or answers the request with a problem.
 #[derive(Clone)]
-pub struct AuthenticateLayer(Arc<dyn Authenticator>);
+pub struct AuthenticateLayer(Arc<Rules>);
+
+struct Rules {
+    authenticator: Arc<dyn Authenticator>,
+    /// The action of each route that has one.
+    actions: HashMap<&'static str, Vec<(Method, Action)>, foldhash::fast::RandomState>,
+}
 
 impl AuthenticateLayer {
-    /// A layer that asks this authenticator.
-    pub fn new(authenticator: Arc<dyn Authenticator>) -> Self {
-        Self(authenticator)
+    /// A layer that asks this authenticator, and lets callers use these routes as their actions say.
+    pub fn new(authenticator: Arc<dyn Authenticator>, routes: &[Route]) -> Self {
+        let mut actions: HashMap<_, Vec<_>, _> = HashMap::default();
+        for Route { method, path, action } in routes {
+            actions.entry(*path).or_default().extend(action.map(|action| (method.clone(), action)));
+        }
+        Self(Arc::new(Rules { authenticator, actions }))
+    }
+}
+
+impl Rules {
+    fn caller(&self, request: &Request) -> Result<Caller, Problem> {
+        let caller = self.authenticator.authenticate(request.headers())?;
+        let route =
+            request.extensions().get::<MatchedPath>().and_then(|path| self.actions.get(path.as_str()));
+        let action = route.and_then(|route| route.iter().find(|(method, _)| method == request.method()));
+        if let Some((_, action)) = action {
+            caller.may(*action)?;
+        }
+        Ok(caller)
     }
 }
 
@@ -42,14 +67,14 @@ impl<S> Layer<S> for AuthenticateLayer {
     type Service = Authenticate<S>;
 
     fn layer(&self, inner: S) -> Authenticate<S> {
-        Authenticate { authenticator: self.0.clone(), inner }
+        Authenticate { rules: self.0.clone(), inner }
     }
 }
 
 /// The service that [`AuthenticateLayer`] makes.
 #[derive(Clone)]
 pub struct Authenticate<S> {
-    authenticator: Arc<dyn Authenticator>,
+    rules: Arc<Rules>,
     inner: S,
 }
 
@@ -66,7 +91,7 @@ where
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        match self.authenticator.authenticate(request.headers()) {
+        match self.rules.caller(&request) {
             Ok(caller) => {
                 request.extensions_mut().insert(caller);
                 Either::Right(self.inner.call(request))

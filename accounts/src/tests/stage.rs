@@ -114,8 +114,9 @@ impl Stage {
         let first = FirstAdmin { email: ADMIN.0.to_owned(), password: ADMIN.1.to_owned() };
         let accounts = Accounts::new(world, &location, settings, Some(first)).unwrap();
         accounts.load().await.unwrap();
-        let (authenticated, open) = routes(accounts.clone()).into_routers();
-        let layer = AuthenticateLayer::new(accounts.authenticator().clone());
+        let routes = routes(accounts.clone());
+        let layer = AuthenticateLayer::new(accounts.authenticator().clone(), routes.declared());
+        let (authenticated, open) = routes.into_routers();
         Self { accounts, router: authenticated.layer(layer).merge(open), folder, clock }
     }
 

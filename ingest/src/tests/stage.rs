@@ -79,9 +79,10 @@ impl Stage {
             store.clone(),
             settings,
         ));
-        let (router, _) = routes(ingest.clone()).into_routers();
-        let router =
-            router.layer(AuthenticateLayer::new(Arc::new(TrustedHeaders))).layer(Extension(BodyLimit(1_000)));
+        let routes = routes(ingest.clone());
+        let layer = AuthenticateLayer::new(Arc::new(TrustedHeaders), routes.declared());
+        let (router, _) = routes.into_routers();
+        let router = router.layer(layer).layer(Extension(BodyLimit(1_000)));
         Self { topics, store, ingest, router }
     }
 

@@ -12,6 +12,7 @@ use crate::telemetry::request_context::note_route;
 /// The router of these routes with its layers. Routes for callers determine the caller by the authenticator; health and
 /// metrics need none.
 pub(super) fn router(routes: Routes, authenticator: Arc<dyn Authenticator>) -> Router {
+    let authenticate = AuthenticateLayer::new(authenticator, routes.declared());
     let (authenticated, open) = routes.into_routers();
     // One layer made of two: a router copies everything inside of a layer for each request.
     let around_all = (
@@ -21,7 +22,7 @@ pub(super) fn router(routes: Routes, authenticator: Arc<dyn Authenticator>) -> R
     authenticated
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
-        .layer(AuthenticateLayer::new(authenticator))
+        .layer(authenticate)
         .merge(open.method_not_allowed_fallback(no_such_method))
         .layer(around_all)
 }
