@@ -8,7 +8,8 @@ use orderflow_web::{
 
 use crate::{health, orders, records, state::Api, stock};
 
-/// The routes of the read API. A middleware around the routes that need a caller puts the caller into their requests.
+/// The routes of the read API and of health. A middleware around the routes that need a caller puts the caller into
+/// their requests.
 pub fn routes(state: Api) -> Routes {
     Routes::new()
         .route(Method::GET, "/orders", ListOrders, orders::list)
@@ -24,9 +25,26 @@ pub fn routes(state: Api) -> Routes {
         .route(Method::POST, "/check-availability", ReadStock, stock::check_availability)
         .route(Method::GET, "/topics", ReadLog, records::list_topics)
         .route(Method::GET, "/topics/{topic}/{partition}/records", ReadLog, records::list_records)
+        .merge(health_routes())
+        .with_state(state)
+}
+
+/// The route of the metrics, which may be on another listener than the read API.
+pub fn metrics_route(state: Api) -> Routes {
+    Routes::new()
+        .open(Method::GET, "/metrics", health::metrics)
+        .sends("/metrics", &["text/plain"])
+        .with_state(state)
+}
+
+/// Health and metrics, for a listener of their own.
+pub fn monitoring_routes(state: Api) -> Routes {
+    health_routes().with_state(state.clone()).merge(metrics_route(state))
+}
+
+fn health_routes() -> Routes<Api> {
+    Routes::new()
         .open(Method::GET, "/health", health::show)
         .open(Method::GET, "/health/live", health::live)
         .open(Method::GET, "/health/ready", health::ready)
-        .open(Method::GET, "/metrics", health::metrics)
-        .with_state(state)
 }
