@@ -46,6 +46,9 @@ const PING_EVERY: Duration = Duration::from_secs(20);
 const PONG_WITHIN: Duration = Duration::from_secs(10);
 /// The largest list of headers of an HTTP/2 request, after decompression, as HTTP/2 counts it.
 const HEADER_LIST_BYTES_MAX: u32 = 64 << 10;
+/// Bytes of a request body that are received before the handler reads them. It is what a stream of lines counts for
+/// among the bytes in flight.
+const STREAM_WINDOW_BYTES: u32 = 256 << 10;
 /// Streams that a peer has reset and the server has not noticed yet.
 const PENDING_RESETS_MAX: usize = 64;
 /// Streams that the server has reset because of errors of the peer, before it closes the connection.
@@ -152,6 +155,7 @@ fn http(streams: StreamTasks, streams_max: u32) -> Builder<StreamTasks> {
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PONG_WITHIN)
         .max_concurrent_streams(streams_max)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .max_header_list_size(HEADER_LIST_BYTES_MAX)
         .max_pending_accept_reset_streams(PENDING_RESETS_MAX)
         .max_local_error_reset_streams(ERROR_RESETS_MAX);

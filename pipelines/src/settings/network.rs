@@ -35,7 +35,7 @@ pub struct NetworkSettings {
     pub connections_per_address_max: usize,
     /// Bytes of the request bodies that are received or decided at the same time. Beyond it: 503 `overloaded`. At least
     /// the largest body and the longest line of a stream.
-    #[schemars(range(min = 64), extend("x-flag" = "bytes-in-flight-max"))]
+    #[schemars(range(min = 64), extend("x-flag" = "bytes-in-flight-max", "x-value" = "BYTES"))]
     pub bytes_in_flight_max: usize,
     /// Requests that are answered at the same time. Beyond it: 503 `overloaded`.
     #[schemars(range(min = 1))]
