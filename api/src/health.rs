@@ -24,8 +24,8 @@ pub enum Status {
     Starting,
     /// The part works.
     Ready,
-    /// The part's store is unavailable: what the part shows is old or missing. The part retries and catches up by
-    /// itself.
+    /// The part waits for something outside, such as its store: what the part shows or uses is old or missing. The
+    /// part retries and catches up by itself.
     Waiting,
     /// The part has stopped working. The program's log has the reason.
     Failed,

@@ -19,5 +19,5 @@ mod tests;
 pub use caught_up::WAIT_MAX;
 pub use health::{Health, Part, Status};
 pub use records::push_line;
-pub use routes::{declared, routes};
+pub use routes::{declared, metrics_route, monitoring_routes, routes};
 pub use state::{Api, RenderMetrics};

@@ -8,14 +8,15 @@ use orderflow_web::{
 
 use crate::{health, orders, records, state::Api, stock};
 
-/// The routes of the read API. A middleware around the routes that need a caller puts the caller into their requests.
+/// The routes of the read API and of health. A middleware around the routes that need a caller puts the caller into
+/// their requests.
 pub fn routes(state: Api) -> Routes {
     unbound().with_state(state)
 }
 
-/// The declarations of these routes.
+/// The declarations of these routes and of the metrics.
 pub fn declared() -> Vec<Route> {
-    unbound().declared().to_vec()
+    unbound().merge(unbound_metrics()).declared().to_vec()
 }
 
 fn unbound() -> Routes<Api> {
@@ -33,8 +34,26 @@ fn unbound() -> Routes<Api> {
         .route(Method::POST, "/check-availability", ReadStock, stock::check_availability)
         .route(Method::GET, "/topics", ReadLog, records::list_topics)
         .route(Method::GET, "/topics/{topic}/{partition}/records", ReadLog, records::list_records)
+        .merge(health_routes())
+}
+
+/// The route of the metrics, which may be on another listener than the read API.
+pub fn metrics_route(state: Api) -> Routes {
+    unbound_metrics().with_state(state)
+}
+
+fn unbound_metrics() -> Routes<Api> {
+    Routes::new().open(Method::GET, "/metrics", health::metrics).sends("/metrics", &["text/plain"])
+}
+
+/// Health and metrics, for a listener of their own.
+pub fn monitoring_routes(state: Api) -> Routes {
+    health_routes().with_state(state.clone()).merge(metrics_route(state))
+}
+
+fn health_routes() -> Routes<Api> {
+    Routes::new()
         .open(Method::GET, "/health", health::show)
         .open(Method::GET, "/health/live", health::live)
         .open(Method::GET, "/health/ready", health::ready)
-        .open(Method::GET, "/metrics", health::metrics)
 }

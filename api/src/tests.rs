@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
-use crate::{Api, Health, Status, routes};
+use crate::{Api, Health, Status, metrics_route, routes};
 
 const EVENTS: TopicPartition = TopicPartition::new(Topic::OrdersEvents, 0);
 const STOCK: TopicPartition = TopicPartition::new(Topic::StockEvents, 0);
@@ -120,7 +120,7 @@ async fn fixture() -> Fixture {
         health: health.clone(),
         metrics: Arc::new(|| "orders 1\n".into()),
     };
-    let routes = routes(api);
+    let routes = routes(api.clone()).merge(metrics_route(api));
     let declared = routes.declared().to_vec();
     let (authenticated, open) = routes.into_routers();
     let layer = AuthenticateLayer::new(Arc::new(TrustedHeaders), &declared);

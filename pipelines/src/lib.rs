@@ -21,6 +21,7 @@ mod simulate;
 mod stores;
 mod system;
 pub mod telemetry;
+mod tls;
 mod verify;
 
 pub use commands::run;

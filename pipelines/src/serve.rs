@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use orderflow_accounts::FirstAdmin;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     signal::unix::{SignalKind, signal},
     task::JoinSet,
@@ -29,15 +30,20 @@ pub async fn run(serve: Serve) -> Result<()> {
     let configuration = Configuration::new(pipeline.settings(serve.settings)?, pipeline.lifecycle)?;
     let access = access(serve.insecure_no_auth, &configuration)?;
     metrics::install();
+    raise_open_files();
     let traces = Traces::start(&configuration.telemetry)?;
     // From here on, a signal leads to an orderly stop. A signal during the start takes effect after the start.
     let stop = stop_signal()?;
     let mut system = System::start(&configuration, access).await?;
     let (address, lifecycle) = (system.address, &configuration.lifecycle.name);
+    let scheme = if configuration.tls_files().is_some() { "https" } else { "http" };
     write_line(&format!(
-        "orderflow serves {lifecycle} on http://{address} from {}",
+        "orderflow serves {lifecycle} on {scheme}://{address} from {}",
         configuration.data.display()
     ));
+    if let Some(address) = system.monitoring_address {
+        write_line(&format!("orderflow serves health and metrics on http://{address}"));
+    }
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"), %address, %lifecycle, data = %configuration.data.display(), "serving"
     );
@@ -47,6 +53,16 @@ pub async fn run(serve: Serve) -> Result<()> {
     traces.stop().await;
     tracing::info!("stopped");
     ended.and(stopped)
+}
+
+/// Lets the process open as many files as it may, because each connection is one. Many systems start programs with a
+/// lower limit than they allow.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    if let Err(error) = raised {
+        tracing::debug!(%error, "the limit on open files stays as it is");
+    }
 }
 
 /// The task that sends traces, if a collector is configured.

@@ -173,9 +173,9 @@ impl Stage {
     }
 }
 
-/// Parses the address in `orderflow serves … on http://ADDRESS from …`.
+/// Parses the address in `orderflow serves … on http://ADDRESS from …`, or `https://`.
 fn address_in(line: &str) -> Option<SocketAddr> {
-    let (_, rest) = line.strip_prefix("orderflow serves ")?.split_once("http://")?;
+    let (_, rest) = line.strip_prefix("orderflow serves ")?.split_once("://")?;
     rest.split(' ').next()?.parse().ok()
 }
 
@@ -191,6 +191,21 @@ impl Server {
     /// The URL of the server, as `--url` takes it.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// The address of health and metrics alone, with `metrics_listen`.
+    #[track_caller]
+    pub fn metrics_address(&self) -> SocketAddr {
+        wait_until("the server says where its metrics are", || {
+            let said = self.running.stderr();
+            let line = said.lines().find(|line| line.starts_with("orderflow serves health and metrics"));
+            line.and_then(address_in)
+        })
+    }
+
+    /// The most memory that the server has had so far.
+    pub fn memory_bytes_max(&self) -> u64 {
+        self.running.memory_bytes_max()
     }
 
     /// A client in this role, with this name.

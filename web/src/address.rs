@@ -8,8 +8,9 @@ use std::{
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
-/// The address of the client. The entry point of every request puts it into the request's extensions; it is that of the
-/// connection, or the one that trusted proxies report.
+use crate::Peer;
+
+/// The address of the client: that of the connection. Behind a proxy, all clients have the proxy's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClientAddress(pub IpAddr);
 
@@ -32,9 +33,9 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let known = parts.extensions.get::<Self>().copied();
-        // Without an entry point, as in a test, all requests count as one client.
-        Ok(known.unwrap_or(Self(Ipv4Addr::UNSPECIFIED.into())))
+        let peer = parts.extensions.get::<Peer>();
+        // Without a connection, as in a test, all requests count as one client.
+        Ok(peer.map_or(Self(Ipv4Addr::UNSPECIFIED.into()), |Peer(address)| Self(*address)))
     }
 }
 

@@ -3,6 +3,8 @@
 //!
 //! A valid body is parsed once. Only a body that failed is parsed a second time, with its path tracked.
 
+use std::{error::Error, fmt, iter::successors};
+
 use axum::{
     body::{self, Bytes, HttpBody},
     extract::{FromRequest, Request},
@@ -23,6 +25,18 @@ impl Default for BodyLimit {
         Self(1 << 20)
     }
 }
+
+/// The error of a body that does not arrive in time. It becomes 408 `body-too-slow`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooSlow;
+
+impl fmt::Display for TooSlow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the body did not arrive in time")
+    }
+}
+
+impl Error for TooSlow {}
 
 /// A JSON body, with or without a content coding. [`BodyLimit`] bounds its size.
 #[derive(Clone, Copy, Debug)]
@@ -81,8 +95,12 @@ async fn read(request: Request) -> Result<Bytes, Problem> {
         return Err(too_large());
     }
     body::to_bytes(coding.decode(body), bytes_max).await.map_err(|error| {
-        if std::error::Error::source(&error).is_some_and(|source| source.is::<LengthLimitError>()) {
+        let causes = || successors(error.source(), |cause| (**cause).source());
+        if causes().any(|cause| cause.is::<LengthLimitError>()) {
             return too_large();
+        }
+        if causes().any(|cause| cause.is::<TooSlow>()) {
+            return Problem::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", TooSlow.to_string());
         }
         let detail = match coding {
             Coding::Identity => "the body ended before it was complete",

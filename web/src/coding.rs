@@ -3,7 +3,8 @@
 use std::io;
 
 use async_compression::{
-    tokio::bufread::{GzipDecoder, ZstdDecoder},
+    Level,
+    tokio::bufread::{GzipDecoder, GzipEncoder, ZstdDecoder, ZstdEncoder},
     zstd::DParameter,
 };
 use axum::body::Body;
@@ -12,9 +13,9 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio::io::AsyncRead;
 use tokio_util::io::{ReaderStream, StreamReader};
 
-use crate::{Problem, headers};
+use crate::{Problem, headers, quality::weighted};
 
-/// Bytes that are decompressed in one step.
+/// Bytes that are compressed or decompressed in one step.
 const CHUNK_BYTES: usize = 64 << 10;
 /// The largest window of a zstd frame, as a power of two of bytes: 8 MiB, the limit of RFC 9659 for HTTP.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
@@ -77,6 +78,56 @@ impl Coding {
     }
 }
 
+impl Coding {
+    /// The coding that a client prefers for a response, by `Accept-Encoding`. Between codings of the same weight the
+    /// server prefers zstd, then gzip. If the client excludes everything, it gets no coding.
+    pub fn preferred(headers: &HeaderMap) -> Self {
+        if !headers.contains_key(header::ACCEPT_ENCODING) {
+            return Self::Identity;
+        }
+        // A coding that is not named is not accepted. No coding at all is, but less than any that is named.
+        let (mut identity, mut gzip, mut zstd, mut rest) = (None, None, None, None);
+        for (name, weight) in weighted(headers, &header::ACCEPT_ENCODING) {
+            let named = match (Self::named(name), name) {
+                (Some(Self::Gzip), _) => &mut gzip,
+                (Some(Self::Zstd), _) => &mut zstd,
+                (_, "*") => &mut rest,
+                _ if name.eq_ignore_ascii_case("identity") => &mut identity,
+                _ => continue,
+            };
+            *named = Some(weight);
+        }
+        let weighed = [
+            (identity.or(rest).unwrap_or(0), Self::Identity),
+            (gzip.or(rest).unwrap_or(0), Self::Gzip),
+            (zstd.or(rest).unwrap_or(0), Self::Zstd),
+        ];
+        let best = weighed.into_iter().filter(|(weight, _)| *weight > 0).max_by_key(|(weight, _)| *weight);
+        best.map_or(Self::Identity, |(_, coding)| coding)
+    }
+
+    /// The name in `Content-Encoding`; `None` if there is no coding.
+    pub fn name(self) -> Option<HeaderValue> {
+        match self {
+            Self::Identity => None,
+            Self::Gzip => Some(HeaderValue::from_static("gzip")),
+            Self::Zstd => Some(HeaderValue::from_static("zstd")),
+        }
+    }
+
+    /// The encoded body. Compression is fast rather than small, because it takes processor time from requests.
+    pub fn encode(self, body: Body) -> Body {
+        if self == Self::Identity {
+            return body;
+        }
+        let plain = StreamReader::new(body.into_data_stream().map_err(io::Error::other));
+        match self {
+            Self::Zstd => stream(ZstdEncoder::with_quality(plain, Level::Fastest)),
+            _ => stream(GzipEncoder::with_quality(plain, Level::Fastest)),
+        }
+    }
+}
+
 fn stream(decoder: impl AsyncRead + Send + 'static) -> Body {
     Body::from_stream(ReaderStream::with_capacity(decoder, CHUNK_BYTES))
 }
@@ -118,6 +169,39 @@ mod tests {
             (&["identity", "br"], Err(415)),
         ] {
             assert_eq!(of(lines), wanted, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn the_client_chooses_the_coding_and_the_server_among_equals() {
+        for (accepted, wanted) in [
+            (None, Coding::Identity),
+            (Some(""), Coding::Identity),
+            (Some("gzip"), Coding::Gzip),
+            (Some("GZIP, deflate, br"), Coding::Gzip),
+            (Some("gzip, deflate, br, zstd"), Coding::Zstd),
+            (Some("gzip;q=1.0, zstd;q=0.5"), Coding::Gzip),
+            (Some("gzip;q=0, zstd;q=0"), Coding::Identity),
+            (Some("*"), Coding::Zstd),
+            (Some("*;q=0.5, zstd;q=0"), Coding::Gzip),
+            (Some("identity, gzip;q=0.5"), Coding::Identity),
+            (Some("identity;q=0.2, gzip;q=0.5"), Coding::Gzip),
+            (Some("identity;q=0, *;q=0"), Coding::Identity),
+        ] {
+            let pairs = accepted.map(|value| (header::ACCEPT_ENCODING, HeaderValue::from_static(value)));
+            assert_eq!(Coding::preferred(&pairs.into_iter().collect()), wanted, "{accepted:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_encoded_can_be_decoded() {
+        let text = "orders ".repeat(50_000);
+        for coding in [Coding::Gzip, Coding::Zstd] {
+            let encoded =
+                axum::body::to_bytes(coding.encode(Body::from(text.clone())), usize::MAX).await.unwrap();
+            assert!(encoded.len() < text.len() / 10, "{coding:?}");
+            let decoded = axum::body::to_bytes(coding.decode(Body::from(encoded)), usize::MAX).await.unwrap();
+            assert_eq!(decoded, text);
         }
     }
 

@@ -3,6 +3,7 @@
 //!
 //! Every error that a client sees is a [`Problem`] with a stable slug. Nothing here reads a log or a database.
 
+pub mod accept;
 pub mod access;
 mod address;
 pub mod authenticate;
@@ -20,15 +21,18 @@ mod object;
 pub mod order_lines;
 mod paging;
 mod path;
+mod peer;
 pub mod position;
 mod preconditions;
 mod problem;
+mod quality;
 pub mod query;
 mod routes;
 pub mod scopes;
 pub mod trace;
 mod views;
 
+pub use accept::OtherMediaTypes;
 pub use access::{Action, Reach};
 pub use address::ClientAddress;
 pub use authenticate::{AuthenticateLayer, Authenticator, TrustedHeaders};
@@ -40,6 +44,7 @@ pub use json::json;
 pub use object::Object;
 pub use paging::{List, ListId, PageKey, Paging};
 pub use path::PathPart;
+pub use peer::Peer;
 pub use position::{MinPosition, with_position};
 pub use preconditions::{
     CallKey, IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, IfMatch, Key, NoConditions, NoKey, PREFERENCE_APPLIED,

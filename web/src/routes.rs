@@ -7,7 +7,7 @@ use axum::{
 };
 use http::Method;
 
-use crate::access::Action;
+use crate::{OtherMediaTypes, access::Action};
 
 /// The declaration of a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,11 +29,17 @@ pub struct Routes<S = ()> {
     authenticated: Router<S>,
     open: Router<S>,
     declared: Vec<Route>,
+    other_media_types: OtherMediaTypes,
 }
 
 impl<S: Clone + Send + Sync + 'static> Default for Routes<S> {
     fn default() -> Self {
-        Self { authenticated: Router::new(), open: Router::new(), declared: Vec::new() }
+        Self {
+            authenticated: Router::new(),
+            open: Router::new(),
+            declared: Vec::new(),
+            other_media_types: OtherMediaTypes::default(),
+        }
     }
 }
 
@@ -67,6 +73,13 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self
     }
 
+    /// Declares that a path, which has no variable parts, sends these media types besides JSON.
+    #[must_use]
+    pub fn sends(mut self, path: &'static str, media_types: &'static [&'static str]) -> Self {
+        self.other_media_types.add(path, media_types);
+        self
+    }
+
     /// Gives the handlers their state.
     #[must_use]
     pub fn with_state(self, state: S) -> Routes {
@@ -74,6 +87,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
             authenticated: self.authenticated.with_state(state.clone()),
             open: self.open.with_state(state),
             declared: self.declared,
+            other_media_types: self.other_media_types,
         }
     }
 
@@ -83,12 +97,18 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self.authenticated = self.authenticated.merge(other.authenticated);
         self.open = self.open.merge(other.open);
         self.declared.extend(other.declared);
+        self.other_media_types.extend(other.other_media_types);
         self
     }
 
     /// The declarations of all routes, in the order in which they were added.
     pub fn declared(&self) -> &[Route] {
         &self.declared
+    }
+
+    /// The media types that paths send besides JSON.
+    pub fn other_media_types(&self) -> &OtherMediaTypes {
+        &self.other_media_types
     }
 
     /// The routes that need a caller, and the routes that need none.

@@ -75,6 +75,8 @@ fn setting(field: &Map<String, Value>, path: &[String], part: Option<&str>) -> S
         bounds: (number("minimum").filter(|minimum| *minimum > 0), number("maximum")),
         default: match field.get("default") {
             None | Some(Value::Null) => None,
+            // An empty list.
+            Some(Value::String(text)) if text.is_empty() => None,
             Some(Value::String(text)) => Some(text.clone()),
             Some(other) => Some(other.to_string()),
         },

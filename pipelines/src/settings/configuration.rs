@@ -5,8 +5,8 @@ use std::{ops::Deref, sync::Arc};
 use anyhow::{Result, bail, ensure};
 use orderflow_schemas::Lifecycle;
 
-use super::Settings;
-use crate::stores::database::Location;
+use super::{NetworkSettings, Settings};
+use crate::{stores::database::Location, tls::TlsFiles};
 
 /// The checked configuration of a process. It dereferences to its settings.
 #[derive(Clone, Debug)]
@@ -32,8 +32,24 @@ impl Configuration {
             settings.log.retention.bytes.is_none_or(|bytes| bytes >= segment_bytes),
             "log.retention.bytes must be at least log.segment_bytes, which is {segment_bytes}"
         );
+        let network = &settings.network;
+        ensure!(
+            network.tls_cert.is_some() == network.tls_key.is_some(),
+            "--tls-cert and --tls-key belong together: give both, or neither for plain HTTP"
+        );
+        let bytes_max = settings.body_bytes_max.max(settings.ingest.line_bytes_max);
+        ensure!(
+            network.bytes_in_flight_max >= bytes_max,
+            "network.bytes_in_flight_max must be at least body_bytes_max and ingest.line_bytes_max, here {bytes_max}"
+        );
         let database_location = Location::of(settings.database.clone())?;
         Ok(Self { settings, lifecycle, database_location })
+    }
+
+    /// The files for TLS; `None` for plain HTTP.
+    pub fn tls_files(&self) -> Option<TlsFiles> {
+        let NetworkSettings { tls_cert, tls_key, .. } = &self.network;
+        Some(TlsFiles { certificate: tls_cert.clone()?, key: tls_key.clone()? })
     }
 }
 

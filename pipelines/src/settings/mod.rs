@@ -9,6 +9,7 @@
 
 mod catalog;
 mod configuration;
+mod network;
 mod overrides;
 mod pipeline_file;
 #[cfg(test)]
@@ -28,7 +29,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{roles::Roles, stores::database::DatabaseUrl, telemetry::TelemetrySettings};
 
-pub use self::{configuration::Configuration, overrides::Overrides, pipeline_file::PipelineFile};
+pub use self::{
+    configuration::Configuration, network::NetworkSettings, overrides::Overrides, pipeline_file::PipelineFile,
+};
 
 /// All settings of a process.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -69,6 +72,8 @@ pub struct Settings {
     /// Connections that are served at the same time. A further one replaces the one that has been idle longest.
     #[schemars(range(min = 1), extend("x-flag" = "connections-max"))]
     pub connections_max: usize,
+    /// Connections and requests.
+    pub network: NetworkSettings,
     /// The embedded log.
     pub log: LogSettings,
     /// The write API.
@@ -103,6 +108,7 @@ impl Default for Settings {
             change_keys_max: 1_000_000,
             body_bytes_max: 1 << 20,
             connections_max: 4096,
+            network: NetworkSettings::default(),
             log: LogSettings::default(),
             ingest: IngestSettings::default(),
             processors: RunnerSettings::default(),

@@ -30,13 +30,23 @@ fn flags_win_over_the_file_and_the_file_over_defaults() {
     assert_eq!(configuration.ingest.queue_requests_max, IngestSettings::default().queue_requests_max);
 }
 
+/// A value for a setting without a default.
+fn example(flag: &str) -> &str {
+    match flag {
+        "metrics-listen" => "127.0.0.1:0",
+        "trusted-proxies" => "10.0.0.0/8,::1",
+        "cors-origins" => "https://shop.example,http://localhost:3000",
+        _ => "134217728",
+    }
+}
+
 #[test]
 fn every_setting_can_be_given_as_a_flag_and_in_the_file() {
     let mut flags_seen = BTreeSet::new();
     for setting in catalog::all() {
         assert!(flags_seen.insert(&setting.flag), "--{} means two settings", setting.flag);
         assert!(!setting.help.is_empty(), "--{} says nothing", setting.flag);
-        let value = setting.default.clone().unwrap_or_else(|| "134217728".to_owned());
+        let value = setting.default.clone().unwrap_or_else(|| example(&setting.flag).to_owned());
         let given = flags(&[&format!("--{}", setting.flag), &value]).unwrap();
         let mut table = toml::Table::new();
         given.apply_to(&mut table);
@@ -64,6 +74,13 @@ fn every_setting_can_be_given_as_a_flag_and_in_the_file() {
         "decision-within-s",
         "body-bytes-max",
         "connections-max",
+        "tls-cert",
+        "tls-key",
+        "metrics-listen",
+        "trusted-proxies",
+        "cors-origins",
+        "connections-per-address-max",
+        "bytes-in-flight-max",
     ];
     let common = catalog::all().iter().filter(|setting| setting.is_common);
     let common: BTreeSet<_> = common.map(|setting| setting.flag.as_str()).collect();
@@ -91,7 +108,13 @@ fn unknown_keys_and_stores_of_other_versions_are_errors() {
 
 #[test]
 fn a_text_that_a_setting_does_not_take_is_a_usage_error() {
-    for (flag, value) in [("--listen", "everywhere"), ("--roles", "ingest,search"), ("--keys-max", "many")] {
+    for (flag, value) in [
+        ("--listen", "everywhere"),
+        ("--roles", "ingest,search"),
+        ("--keys-max", "many"),
+        ("--trusted-proxies", "10.0.0.0/33"),
+        ("--cors-origins", "shop.example"),
+    ] {
         let error = flags(&[flag, value]).unwrap_err();
         let text = error.to_string();
         assert!(text.contains(flag) && text.contains(value), "{text}");
@@ -110,6 +133,12 @@ fn no_setting_switches_a_promise_off() {
         ("--decision-within-s", "61", "decision_within_s"),
         ("--body-bytes-max", "0", "body_bytes_max"),
         ("--connections-max", "0", "connections_max"),
+        ("--connections-per-address-max", "0", "connections_per_address_max"),
+        ("--bytes-in-flight-max", "1048575", "bytes_in_flight_max"),
+        ("--network-head-within-s", "0", "head_within_s"),
+        ("--network-requests-in-flight-max", "0", "requests_in_flight_max"),
+        ("--network-connections-reserved", "0", "connections_reserved"),
+        ("--tls-cert", "certificate.pem", "--tls-key"),
         ("--retention-age-s", "0", "age_s"),
         ("--retention-bytes", "0", "retention.bytes"),
         ("--segment-bytes", "0", "segment_bytes"),

@@ -9,6 +9,7 @@
 
 #[cfg(test)]
 mod access_table;
+mod listening;
 mod process;
 mod processors;
 mod serving;
@@ -17,32 +18,32 @@ mod watch;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use orderflow_accounts::{Accounts, FirstAdmin, StoreWatch};
 use orderflow_api::{Api, Part};
 use orderflow_database::DatabaseReader;
 use orderflow_ingest::Ingest;
 use orderflow_sinks::Progress;
-use orderflow_web::{Authenticator, BodyLimit, Routes, TrustedHeaders};
-use tokio::{net::TcpListener, task::JoinSet};
+use orderflow_web::{Authenticator, Routes, TrustedHeaders};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use self::{
+    listening::{InFlight, Listeners, Served, load_tls},
     process::Process,
     processors::{Assignment, Processors},
     watch::watch_log,
 };
 use crate::{
     accounts,
-    front::FrontDoor,
-    listener::BoundedListener,
     roles::Role,
     settings::Configuration,
     stores::{
         EndReads, OpenStore,
         database::{self, StoredOrders},
     },
-    telemetry::metrics,
+    tls::Reload,
 };
 
 /// How long open connections may stay open after the server has begun to stop.
@@ -61,19 +62,44 @@ pub enum Access {
 pub struct System {
     /// The address that the server listens on.
     pub address: SocketAddr,
+    /// The address of health and metrics alone, if there is one.
+    pub monitoring_address: Option<SocketAddr>,
     process: Process,
     processors: Option<Processors>,
     ingest: Option<Arc<Ingest>>,
     end_reads: Vec<EndReads>,
-    server: JoinSet<std::io::Result<()>>,
+    server: JoinSet<()>,
     stop_server: CancellationToken,
     stop_processors: CancellationToken,
     stop_sinks: CancellationToken,
 }
 
+/// What the listeners serve.
+struct Serving {
+    routes: Routes,
+    /// Health and metrics alone.
+    monitoring: Routes,
+    authenticator: Arc<dyn Authenticator>,
+    tls: Option<(TlsAcceptor, Reload)>,
+    in_flight: InFlight,
+}
+
+impl Serving {
+    /// Adds the read API. With a listener of their own, the metrics are only there.
+    fn add_api(&mut self, api: Api, has_monitoring: bool) {
+        let mut routes = std::mem::take(&mut self.routes).merge(orderflow_api::routes(api.clone()));
+        if !has_monitoring {
+            routes = routes.merge(orderflow_api::metrics_route(api.clone()));
+        }
+        self.routes = routes;
+        self.monitoring = orderflow_api::monitoring_routes(api);
+    }
+}
+
 impl System {
     /// Starts the roles of this process. Returns when the server answers requests and the processors have recovered.
     pub async fn start(configuration: &Configuration, access: Access) -> Result<Self> {
+        let tls = load_tls(configuration)?;
         let process = Process::open(configuration).await?;
         let progress = Progress::new(process.feed.partitions());
         let opening = open_database(configuration, progress.clone(), process.health.part(database::NAME));
@@ -81,6 +107,7 @@ impl System {
         let mut stores = vec![store];
         let mut system = Self {
             address: configuration.listen,
+            monitoring_address: None,
             process,
             processors: None,
             ingest: None,
@@ -99,21 +126,30 @@ impl System {
                 accounts.authenticator().clone()
             }
         };
+        let mut serving = Serving {
+            routes,
+            monitoring: Routes::new(),
+            authenticator,
+            tls,
+            in_flight: InFlight::new(configuration),
+        };
         for role in configuration.roles.iter() {
             match role {
                 Role::Processors => system.start_processors(configuration),
                 Role::Sinks => system.start_sinks(configuration, std::mem::take(&mut stores)),
                 Role::Ingest => {
                     let lookup = StoredOrders { database: reader.clone(), progress: progress.clone() };
-                    routes = routes.merge(system.start_ingest(configuration, lookup));
+                    let routes = system.start_ingest(configuration, lookup);
+                    serving.routes = std::mem::take(&mut serving.routes).merge(routes);
                 }
                 Role::Api => {
-                    routes = routes.merge(system.api(configuration, reader.clone(), progress.clone()))
+                    let api = system.api(configuration, &serving.in_flight, reader.clone(), progress.clone());
+                    serving.add_api(api, configuration.network.metrics_listen.is_some());
                 }
             }
         }
         watch_log(&mut system.process, &system.stop_sinks);
-        system.listen(configuration, routes, authenticator).await?;
+        system.listen(configuration, serving).await?;
         system.wait_recovered().await?;
         system.process.ready();
         Ok(system)
@@ -144,17 +180,19 @@ impl System {
     fn api(
         &self,
         configuration: &Configuration,
+        in_flight: &InFlight,
         database: Arc<dyn DatabaseReader>,
         progress: Progress,
-    ) -> Routes {
-        orderflow_api::routes(Api {
+    ) -> Api {
+        let in_flight = in_flight.clone();
+        Api {
             database,
             progress,
             topics: self.process.topics.clone(),
             lifecycle: configuration.lifecycle.clone(),
             health: self.process.health.clone(),
-            metrics: Arc::new(metrics::render),
-        })
+            metrics: Arc::new(move || in_flight.render_metrics()),
+        }
     }
 
     /// Opens the store of accounts, and goes on reading it in the background.
@@ -177,26 +215,18 @@ impl System {
         Ok(accounts)
     }
 
-    async fn listen(
-        &mut self,
-        configuration: &Configuration,
-        routes: Routes,
-        authenticator: Arc<dyn Authenticator>,
-    ) -> Result<()> {
-        let listener = TcpListener::bind(configuration.listen).await;
-        let listener = listener.with_context(|| format!("cannot listen on {}", configuration.listen))?;
-        self.address = listener.local_addr()?;
-        let router = serving::router(routes, authenticator);
-        let front = FrontDoor::new(
-            router,
-            BodyLimit(configuration.body_bytes_max),
-            configuration.telemetry.trace_per_mille,
-        );
-        let stop = self.stop_server.clone();
-        let listener = BoundedListener::new(listener, configuration.connections_max);
-        self.server.spawn(async move {
-            axum::serve(listener, front).with_graceful_shutdown(stop.cancelled_owned()).await
-        });
+    async fn listen(&mut self, configuration: &Configuration, serving: Serving) -> Result<()> {
+        let Serving { routes, monitoring, authenticator, tls, in_flight } = serving;
+        let listeners = Listeners::bind(configuration).await?;
+        self.address = listeners.address()?;
+        self.monitoring_address = listeners.monitoring_address()?;
+        let (acceptor, reload) = tls.unzip();
+        if let Some(reload) = reload {
+            let (part, stop) = (self.process.health.part("certificate"), self.stop_sinks.clone());
+            self.process.parts.spawn(async move { reload.run(part, stop).await.map(|()| "certificate") });
+        }
+        let served = Served { routes, monitoring, authenticator };
+        self.server = listeners.serve(configuration, served, acceptor, in_flight, &self.stop_server);
         Ok(())
     }
 
@@ -220,10 +250,10 @@ impl System {
     /// Stops in order. Nothing that was acknowledged is lost, and everything accepted is durable when this returns.
     pub async fn stop(mut self) -> Result<()> {
         self.stop_server.cancel();
-        let drained = tokio::time::timeout(DRAIN_WITHIN, self.server.join_next()).await;
-        if drained.is_err() {
+        let drained = async { while self.server.join_next().await.is_some() {} };
+        if tokio::time::timeout(DRAIN_WITHIN, drained).await.is_err() {
             tracing::warn!("connections were still open and are cut");
-            self.server.abort_all();
+            self.server.shutdown().await;
         }
         if let Some(ingest) = &self.ingest {
             ingest.stop().await;

@@ -9,8 +9,8 @@
 
 use std::{sync::Arc, time::Instant};
 
-use axum::{extract::Request, response::Response};
-use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
+use axum::response::Response;
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use orderflow_schemas::{Timestamp, envelope::TraceParent};
 use orderflow_web::{TRACEPARENT, Trace};
 use orderflow_world::{
@@ -43,7 +43,7 @@ pub struct RequestObserver {
 impl RequestObserver {
     /// Begins to observe a request and gives it its [`Trace`]. Of 1,000 requests without a trace, `trace_per_mille`
     /// get one that is recorded.
-    pub fn begin(request: &mut Request, trace_per_mille: u32) -> Self {
+    pub fn begin<B>(request: &mut Request<B>, trace_per_mille: u32) -> Self {
         let is_sampled = trace_per_mille > fastrand::u32(0..1_000);
         let Trace(given) = Trace::of(request.headers(), is_sampled);
         let (trace, recorded) = match spans::recorded(Some(&given)) {
@@ -126,7 +126,7 @@ impl Drop for RequestObserver {
 }
 
 /// The client's request id if it is safe in a log, otherwise a new one.
-fn request_id(request: &Request) -> HeaderValue {
+fn request_id<B>(request: &Request<B>) -> HeaderValue {
     let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:/+=@".contains(byte);
     let given = request
         .headers()
@@ -144,9 +144,9 @@ mod tests {
 
     use super::*;
 
-    fn request(name: HeaderName, value: &[u8]) -> Request {
+    fn request(name: HeaderName, value: &[u8]) -> Request<Body> {
         let value = HeaderValue::from_bytes(value).unwrap();
-        http::Request::builder().uri("/orders?secret=1").header(name, value).body(Body::empty()).unwrap()
+        Request::builder().uri("/orders?secret=1").header(name, value).body(Body::empty()).unwrap()
     }
 
     #[test]

@@ -14,6 +14,34 @@ pub const HTTP_SECONDS: Metric = Metric::histogram(
     &["method", "route", "status"],
     "from a request's head to its response's head; `status` is its class, `none` if the client left before",
 );
+/// Open connections.
+pub const CONNECTIONS: Metric = Metric::gauge(
+    "orderflow_http_connections",
+    &[],
+    "open connections of the API, those in the reserve included",
+);
+/// Connections that were refused or closed because of a bound.
+pub const CONNECTIONS_CUT: Metric = Metric::counter(
+    "orderflow_http_connections_cut_total",
+    &["reason"],
+    "connections closed by a bound: `address`, too many of one address; `reserve-full`; `slow-head`, no complete head \
+     in time; `silent`, no byte in 90 seconds",
+);
+/// Requests that are being answered.
+pub const REQUESTS_IN_FLIGHT: Metric =
+    Metric::gauge("orderflow_http_requests_in_flight", &[], "requests that are being answered");
+/// Bytes of request bodies that are being received or decided.
+pub const BYTES_IN_FLIGHT: Metric = Metric::gauge(
+    "orderflow_http_bytes_in_flight",
+    &[],
+    "bytes that the bodies of requests in flight hold, or at most hold",
+);
+/// Requests that were refused before they were read.
+pub const REQUESTS_SHED: Metric = Metric::counter(
+    "orderflow_http_requests_shed_total",
+    &["reason"],
+    "requests answered 503 before their body was read, by the bound: `bytes`, `requests` or `connections`",
+);
 /// Log lines of this process that were dropped.
 pub const LOG_LINES_DROPPED: Metric = Metric::counter(
     "orderflow_log_lines_dropped_total",
@@ -34,7 +62,18 @@ pub const BUILD_INFO: Metric =
     Metric::gauge("orderflow_build_info", &["version"], "1; the version of the program");
 
 /// The metrics of this crate.
-const METRICS: &[Metric] = &[HTTP_SECONDS, LOG_LINES_DROPPED, SPANS_SENT, SPANS_DROPPED, BUILD_INFO];
+const METRICS: &[Metric] = &[
+    HTTP_SECONDS,
+    CONNECTIONS,
+    CONNECTIONS_CUT,
+    REQUESTS_IN_FLIGHT,
+    BYTES_IN_FLIGHT,
+    REQUESTS_SHED,
+    LOG_LINES_DROPPED,
+    SPANS_SENT,
+    SPANS_DROPPED,
+    BUILD_INFO,
+];
 
 /// All metrics of the program, of all crates.
 pub fn all() -> impl Iterator<Item = &'static Metric> {
