@@ -79,6 +79,8 @@ pub struct Clients {
     unanswered: Vec<Request>,
     acknowledged: Vec<Answer>,
     keys: BTreeSet<(CustomerId, IdempotencyKey)>,
+    /// The last change of an order under a key that was acknowledged. Clients repeat such changes now and then.
+    acknowledged_change: Option<Request>,
     requests: u64,
 }
 
@@ -94,6 +96,7 @@ impl Clients {
             unanswered: Vec::new(),
             acknowledged: Vec::new(),
             keys: BTreeSet::new(),
+            acknowledged_change: None,
             requests: 0,
         }
     }
@@ -130,10 +133,15 @@ impl Clients {
                 continue;
             };
             check_acknowledged(&request.command, &answer, truth)?;
-            if let Command::Order(OrderCommand::Place(place)) = &request.command
-                && let Some(idempotency) = &place.idempotency
-            {
-                self.keys.insert((place.customer_id.clone(), idempotency.key.clone()));
+            match &request.command {
+                Command::Order(OrderCommand::Place(place)) => {
+                    let key = place.idempotency.as_ref().map(|idempotency| idempotency.key.clone());
+                    self.keys.extend(key.map(|key| (place.customer_id.clone(), key)));
+                }
+                Command::Order(OrderCommand::ChangeStatus(change)) if change.idempotency.is_some() => {
+                    self.acknowledged_change = Some(request);
+                }
+                _ => {}
             }
             self.acknowledged.push(answer);
         }
@@ -158,7 +166,11 @@ impl Clients {
     fn make(&mut self, orders: &Orders) -> Request {
         match self.rng.u8(..20) {
             0..9 => self.place(),
-            9..14 => self.change(orders),
+            9..14 => {
+                let change = self.change(orders);
+                let again = self.rng.u8(..4) == 0;
+                self.acknowledged_change.clone().filter(|_| again).unwrap_or(change)
+            }
             14..17 => self.receive(),
             17 => self.adjust(),
             18 => self.price(),

@@ -20,16 +20,9 @@ pub struct Mutation {
     pub name: String,
     /// What the bug breaks, in words.
     pub breaks: String,
-    /// The first seed to run. A bug that shows rarely names a seed near one that shows it.
-    #[serde(default = "first_seed")]
-    pub from: u64,
     /// The edits that make the bug.
     #[serde(rename = "edit")]
     edits: Vec<Edit>,
-}
-
-fn first_seed() -> u64 {
-    1
 }
 
 /// A replacement in a file.

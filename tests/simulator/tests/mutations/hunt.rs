@@ -22,12 +22,12 @@ impl Found {
     }
 }
 
-/// Runs seeds with a bug, from `begin` on, until one breaks that is clean without the bug.
-pub fn hunt(program: &Path, mutant: &str, begin: u64) -> Option<Found> {
-    let mut from = begin;
-    while let Some((seed, words)) = first_broken(program, Some(mutant), from, begin + SEEDS_MAX) {
+/// Runs seeds with a bug until one breaks that is clean without the bug.
+pub fn hunt(program: &Path, mutant: &str) -> Option<Found> {
+    let mut from = 1;
+    while let Some((seed, words)) = first_broken(program, Some(mutant), from, SEEDS_MAX + 1) {
         if first_broken(program, None, seed, seed + 1).is_none() {
-            return Some(Found { seeds: seed - begin + 1, words });
+            return Some(Found { seeds: seed, words });
         }
         from = seed + 1;
     }
