@@ -55,6 +55,11 @@ pub fn check_name(text: &str) -> Result<(), InvalidText> {
     if is_name { Ok(()) } else { Err(InvalidText("must have 1 to 100 visible letters")) }
 }
 
+/// The key of a name, in which searches look.
+pub fn name_key(text: &str) -> String {
+    text.to_lowercase()
+}
+
 /// What a person logs in with: the key of an email address or of a username.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Login {

@@ -72,12 +72,11 @@ impl Accounts {
             id.as_bytes().to_vec(),
         );
         let insert = sql!(
-            "INSERT INTO users (id, email, email_key, name, search_key, role, password_hash, disabled, generation, \
-             created_at) VALUES ($1, $2, $3, 'Admin', $4, $5, $6, 0, 1, $7)",
+            "INSERT INTO users (id, email, email_key, name, name_key, role, password_hash, disabled, generation, \
+             created_at) VALUES ($1, $2, $3, 'Admin', 'admin', $4, $5, 0, 1, $6)",
             id.as_str(),
             email.text.as_str(),
             email.key,
-            format!("admin\n{}\n", email.text.to_lowercase()),
             Role::Admin.as_str(),
             hash,
             self.now().as_micros(),

@@ -7,7 +7,10 @@ mod people;
 mod sessions;
 mod upkeep;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use compact_str::CompactString;
 use orderflow_schemas::{Role, Timestamp};
@@ -31,6 +34,10 @@ use crate::{
     store::{self, Statement, Store, StoreError, StoreLocation, sql},
     tokens::{Claims, RefreshKey},
 };
+
+/// How much longer than a token an entry of the list of revocations is kept. A token may be issued while the change is
+/// waiting for the store, and the clocks of processes differ.
+const REVOKED_LONGER: Duration = Duration::from_secs(300);
 
 /// Accounts: their store, their tokens, and the limits on guessing.
 pub struct Accounts {
@@ -114,16 +121,16 @@ impl Accounts {
         claims.sign(key).map_err(Problem::internal)
     }
 
-    /// When every token that was issued until now has expired.
-    fn all_expired(&self) -> Timestamp {
-        // A second more, because times in tokens are whole seconds.
-        self.now().plus(std::time::Duration::from_secs(self.settings.access_token_s + 1))
+    /// How long an entry of the list of revocations matters that is made now: until every token that it is about has
+    /// expired, by the clock of any process.
+    fn revoked_until(&self) -> Timestamp {
+        self.now().plus(Duration::from_secs(self.settings.access_token_s) + REVOKED_LONGER)
     }
 
     /// Refuses, in this process and at once, the tokens of an account that are older than this generation.
     fn revoke_account(&self, subject: &str, generation: i64) {
         let revocation = Revocation::Account { subject: subject.into(), generation };
-        self.authenticator.revoke(revocation, self.all_expired());
+        self.authenticator.revoke(revocation, self.revoked_until());
     }
 
     /// The row that revokes the tokens of a person with an earlier generation than the stored one, in all processes.
@@ -132,7 +139,7 @@ impl Accounts {
             "INSERT INTO revocations (subject, generation, expires_at) \
              SELECT id, generation, $2 FROM users WHERE id = $1",
             id,
-            self.all_expired().as_micros(),
+            self.revoked_until().as_micros(),
         )
     }
 
@@ -142,7 +149,7 @@ impl Accounts {
             "INSERT INTO revocations (subject, generation, expires_at) VALUES ($1, $2, $3)",
             id,
             GONE,
-            self.all_expired().as_micros(),
+            self.revoked_until().as_micros(),
         )
     }
 
@@ -151,7 +158,7 @@ impl Accounts {
         sql!(
             "INSERT INTO revocations (token_id, expires_at) VALUES ($1, $2)",
             id.to_string(),
-            self.all_expired().as_micros(),
+            self.revoked_until().as_micros(),
         )
     }
 

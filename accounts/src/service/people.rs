@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{Accounts, digest, random};
 use crate::{
-    names::{Email, check_name, username_key},
+    names::{Email, check_name, name_key, username_key},
     passwords::{Password, WeakPassword},
     store::{Row, StoreError, sql},
 };
@@ -121,11 +121,6 @@ fn check(email: Option<String>, username: Option<String>, name: Option<String>) 
     if errors.is_empty() { Ok(Checked { email, username, name }) } else { Err(Problem::invalid(errors)) }
 }
 
-/// The text that searches look into.
-fn search_key(name: &str, email: &str, username: &str) -> String {
-    format!("{name}\n{email}\n{username}").to_lowercase()
-}
-
 pub(super) fn weak(pointer: &str, weak: &WeakPassword) -> Problem {
     Problem::invalid(vec![FieldError::new(pointer, weak.to_string())])
 }
@@ -150,9 +145,8 @@ impl Accounts {
             [Some(&email.text), username.as_ref(), Some(&name)].into_iter().flatten().cloned().collect();
         let hash = self.hasher.hash(typed, words).await?.map_err(|error| weak("/password", &error))?;
         let id = Uuid::now_v7().to_string();
-        let search = search_key(&name, &email.text, username.as_deref().unwrap_or_default());
         let insert = sql!(
-            "INSERT INTO users (id, email, email_key, username, username_key, name, search_key, role, password_hash, \
+            "INSERT INTO users (id, email, email_key, username, username_key, name, name_key, role, password_hash, \
              disabled, generation, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 1, $10) \
              ON CONFLICT DO NOTHING \
              RETURNING id, email, username, name, role, disabled, created_at, last_login",
@@ -161,8 +155,8 @@ impl Accounts {
             email.key,
             username,
             username_key,
-            name,
-            search,
+            name.as_str(),
+            name_key(&name),
             role.as_str(),
             hash,
             self.now().as_micros(),
@@ -196,7 +190,8 @@ impl Accounts {
         };
         let rows = self.store.fetch(sql!(
             "SELECT id, email, username, name, role, disabled, created_at, last_login FROM users \
-             WHERE ($1 IS NULL OR role = $1) AND ($2 IS NULL OR search_key LIKE $2 ESCAPE '\\') \
+             WHERE ($1 IS NULL OR role = $1) AND ($2 IS NULL OR name_key LIKE $2 ESCAPE '\\' OR email_key LIKE $2 ESCAPE '\\' \
+             OR username_key LIKE $2 ESCAPE '\\') \
              AND ($3 IS NULL OR id < $3) ORDER BY id DESC LIMIT $4 OFFSET $5",
             filter.role.map(|role| role.as_str().to_owned()),
             filter.text.as_deref().map(pattern),
@@ -211,7 +206,8 @@ impl Accounts {
     pub async fn count_people(&self, filter: &PersonFilter) -> Result<Counted, Problem> {
         let rows = self.store.fetch(sql!(
             "SELECT count(*) AS n FROM users \
-             WHERE ($1 IS NULL OR role = $1) AND ($2 IS NULL OR search_key LIKE $2 ESCAPE '\\')",
+             WHERE ($1 IS NULL OR role = $1) AND ($2 IS NULL OR name_key LIKE $2 ESCAPE '\\' OR email_key LIKE $2 ESCAPE '\\' \
+             OR username_key LIKE $2 ESCAPE '\\')",
             filter.role.map(|role| role.as_str().to_owned()),
             filter.text.as_deref().map(pattern),
         ));
@@ -219,15 +215,15 @@ impl Accounts {
         Ok(Counted { count: count.unsigned_abs(), is_exact: true })
     }
 
-    /// Changes a person's account. Another role, and disabling, end the person's sessions and tokens. 409 if no admin
-    /// who can log in would be left.
+    /// Changes a person's account. A change that states the role, or whether the person is disabled, ends the person's
+    /// sessions and tokens; whether it differs from before is not asked, since another request may change it meanwhile.
+    /// 409 if no admin who can log in would be left.
     pub async fn change_person(
         &self,
         id: Uuid,
         change: PersonChange,
         actor: &str,
     ) -> Result<Person, Problem> {
-        let before = self.person(id).await?;
         let PersonChange { email, username, name, role, disabled } = change;
         let Checked { email, username, name } = check(email, username, name)?;
         let mut fields = Vec::new();
@@ -241,22 +237,17 @@ impl Accounts {
             fields.extend(is_given.then_some(field));
         }
         if fields.is_empty() {
-            return Ok(before);
+            return self.person(id).await;
         }
-        let takes_away =
-            role.is_some_and(|role| role != before.role) || disabled.is_some_and(|is| is != before.disabled);
+        let ends_sessions = role.is_some() || disabled.is_some();
         let (username, username_key) = username.unzip();
-        let search = search_key(
-            name.as_ref().unwrap_or(&before.name),
-            email.as_ref().map_or(&before.email, |email| &email.text),
-            username.as_ref().or(before.username.as_ref()).map_or("", String::as_str),
-        );
+        let name_key = name.as_deref().map(name_key);
         let key = id.to_string();
         let (email, email_key) = email.map(|email| (email.text, email.key)).unzip();
         let update = sql!(
             "UPDATE users SET email = COALESCE($2, email), email_key = COALESCE($3, email_key), \
              username = COALESCE($4, username), username_key = COALESCE($5, username_key), \
-             name = COALESCE($6, name), search_key = $7, role = COALESCE($8, role), \
+             name = COALESCE($6, name), name_key = COALESCE($7, name_key), role = COALESCE($8, role), \
              disabled = COALESCE($9, disabled), generation = generation + $10 \
              WHERE id = $1 AND ((COALESCE($8, role) = 'admin' AND COALESCE($9, disabled) = 0) \
              OR NOT (role = 'admin' AND disabled = 0) \
@@ -268,13 +259,13 @@ impl Accounts {
             username,
             username_key,
             name,
-            search,
+            name_key,
             role.map(|role| role.as_str().to_owned()),
             disabled.map(i64::from),
-            i64::from(takes_away),
+            i64::from(ends_sessions),
         );
         let mut then = vec![self.audit(actor, "change", &key, &fields)];
-        if takes_away {
+        if ends_sessions {
             then.push(sql!("DELETE FROM sessions WHERE user_id = $1", key.as_str()));
             then.push(self.revocation_of_person(&key));
         }
@@ -283,11 +274,11 @@ impl Accounts {
             changed => changed?,
         };
         let Some(row) = changed.first() else {
-            // The person was there a moment ago.
+            // Either there is no such person, or the person is the last admin.
             self.person(id).await?;
             return Err(last_admin());
         };
-        if takes_away {
+        if ends_sessions {
             self.revoke_account(&key, row.number("generation")?);
         }
         Ok(person(row)?)

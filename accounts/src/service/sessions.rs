@@ -215,9 +215,13 @@ impl Accounts {
             None => scopes,
         };
         let next = RefreshToken { generation: token.generation + 1, ..token };
+        // The state of the person is read by the same statement, so no right that is taken away meanwhile slips in.
         let rotate = sql!(
             "UPDATE sessions SET generation = $3, rotated_at = $4, expires_at = $5 \
-             WHERE id = $1 AND generation = $2 AND expires_at > $4 RETURNING user_id",
+             WHERE id = $1 AND generation = $2 AND expires_at > $4 \
+             AND user_id IN (SELECT users.id FROM users WHERE users.disabled = 0) RETURNING user_id, \
+             (SELECT users.role FROM users WHERE users.id = user_id) AS role, \
+             (SELECT users.generation FROM users WHERE users.id = user_id) AS user_generation",
             id.as_str(),
             token.generation,
             next.generation,
@@ -225,20 +229,14 @@ impl Accounts {
             self.session_end(now).as_micros(),
         );
         let won = self.store.transact(rotate, vec![]).await?;
-        let user = match won.first() {
-            Some(row) => row.text("user_id")?,
+        let row = match won.into_iter().next() {
+            Some(row) => row,
             None => self.successor_again(&id, next, now).await?,
         };
-        // The state of the person, as it is now, decides what the token may do.
-        let people = self
-            .store
-            .fetch(sql!("SELECT role, generation FROM users WHERE id = $1 AND disabled = 0", user.as_str(),));
-        let people = people.await?;
-        let row = people.first().ok_or(RefreshError::Invalid)?;
         let subject = Subject {
-            id: user.into(),
-            role: role_of(row)?,
-            generation: row.number("generation")?,
+            id: row.text("user_id")?.into(),
+            role: role_of(&row)?,
+            generation: row.number("user_generation")?,
             session: Some(token.session),
             is_client: false,
         };
@@ -252,21 +250,26 @@ impl Accounts {
         id: &str,
         next: RefreshToken,
         now: Timestamp,
-    ) -> Result<String, RefreshError> {
-        let rows =
-            self.store.fetch(sql!("SELECT user_id, generation, rotated_at FROM sessions WHERE id = $1", id,));
-        let rows = rows.await?;
-        let row = rows.first().ok_or(RefreshError::Invalid)?;
+    ) -> Result<Row, RefreshError> {
+        let rows = self.store.fetch(sql!(
+            "SELECT user_id, sessions.generation AS session_generation, rotated_at, role, disabled, \
+             users.generation AS user_generation FROM sessions JOIN users ON users.id = user_id WHERE sessions.id = $1",
+            id,
+        ));
+        let row = rows.await?.into_iter().next().ok_or(RefreshError::Invalid)?;
+        if row.number("disabled")? != 0 {
+            return Err(RefreshError::Invalid);
+        }
         let rotated_at = Timestamp::from_micros(row.number("rotated_at")?);
-        if row.number("generation")? == next.generation && now <= rotated_at.plus(GRACE) {
-            return Ok(row.text("user_id")?);
+        if row.number("session_generation")? == next.generation && now <= rotated_at.plus(GRACE) {
+            return Ok(row);
         }
         let end = sql!("DELETE FROM sessions WHERE id = $1 RETURNING user_id", id);
         let user = row.text("user_id")?;
         let then =
             vec![self.revocation_of_token(next.session), self.audit(&user, "end reused session", &user, &[])];
         self.store.transact(end, then).await?;
-        self.authenticator.revoke(Revocation::Token(next.session), self.all_expired());
+        self.authenticator.revoke(Revocation::Token(next.session), self.revoked_until());
         tracing::warn!(user, "a refresh token was used again, so its session has ended");
         Err(RefreshError::Invalid)
     }
@@ -277,11 +280,11 @@ impl Accounts {
         let revoke = sql!(
             "INSERT INTO revocations (token_id, expires_at) VALUES ($1, $2) RETURNING token_id",
             id.to_string(),
-            self.all_expired().as_micros(),
+            self.revoked_until().as_micros(),
         );
         let then = vec![sql!("DELETE FROM sessions WHERE id = $1", id.to_string())];
         self.store.transact(revoke, then).await?;
-        self.authenticator.revoke(Revocation::Token(id), self.all_expired());
+        self.authenticator.revoke(Revocation::Token(id), self.revoked_until());
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ CREATE TABLE users (
     username      TEXT,
     username_key  TEXT UNIQUE,
     name          TEXT NOT NULL,
-    search_key    TEXT NOT NULL,
+    name_key      TEXT NOT NULL,
     role          TEXT NOT NULL,
     password_hash TEXT NOT NULL,
     disabled      BIGINT NOT NULL,
