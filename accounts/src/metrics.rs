@@ -8,8 +8,8 @@ pub const REVOCATIONS: Metric = Metric::gauge(
     &[],
     "revoked tokens and accounts that this process refuses",
 );
-/// When the list of revocations was read last.
-pub const REVOCATIONS_AGE: Metric = Metric::gauge(
+/// When the store was read last.
+pub const READ_AT: Metric = Metric::gauge(
     "orderflow_accounts_read_timestamp_seconds",
     &[],
     "when the store of accounts was last read, in seconds since 1970",
@@ -22,4 +22,4 @@ pub const LOGINS: Metric = Metric::counter(
 );
 
 /// The metrics of this crate.
-pub const METRICS: &[Metric] = &[REVOCATIONS, REVOCATIONS_AGE, LOGINS];
+pub const METRICS: &[Metric] = &[REVOCATIONS, READ_AT, LOGINS];

@@ -8,9 +8,8 @@ use std::{
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
-use crate::Peer;
-
-/// The address of the client: that of the connection. Behind a proxy, all clients have the proxy's.
+/// The address of the client: that at the other end of the connection, which may be a proxy's. The entry point of every
+/// request puts it into the request's extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClientAddress(pub IpAddr);
 
@@ -21,10 +20,7 @@ impl ClientAddress {
     pub fn network(self) -> IpAddr {
         match self.0.to_canonical() {
             IpAddr::V4(address) => address.into(),
-            IpAddr::V6(address) => {
-                let [a, b, c, d, ..] = address.segments();
-                Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-            }
+            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
         }
     }
 }
@@ -33,9 +29,9 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let peer = parts.extensions.get::<Peer>();
+        let known = parts.extensions.get::<Self>().copied();
         // Without a connection, as in a test, all requests count as one client.
-        Ok(peer.map_or(Self(Ipv4Addr::UNSPECIFIED.into()), |Peer(address)| Self(*address)))
+        Ok(known.unwrap_or(Self(Ipv4Addr::UNSPECIFIED.into())))
     }
 }
 

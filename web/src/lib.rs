@@ -21,7 +21,6 @@ mod object;
 pub mod order_lines;
 mod paging;
 mod path;
-mod peer;
 pub mod position;
 mod preconditions;
 mod problem;
@@ -44,7 +43,6 @@ pub use json::json;
 pub use object::Object;
 pub use paging::{List, ListId, PageKey, Paging};
 pub use path::PathPart;
-pub use peer::Peer;
 pub use position::{MinPosition, with_position};
 pub use preconditions::{
     CallKey, IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, IfMatch, Key, NoConditions, NoKey, PREFERENCE_APPLIED,

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::{Accounts, first_admin::FirstAdminError, random};
 use crate::{
-    metrics::{REVOCATIONS, REVOCATIONS_AGE},
+    metrics::{READ_AT, REVOCATIONS},
     revocations::Revocation,
     store::{Row, StoreError, sql},
     tokens::{KeyRing, RefreshKey, SigningKey},
@@ -146,7 +146,7 @@ impl Accounts {
                 self.authenticator.update(KeyRing::new(keys), entries);
                 let (_, count) = self.authenticator.progress();
                 metrics::gauge!(REVOCATIONS.name).set(count as f64);
-                metrics::gauge!(REVOCATIONS_AGE.name).set(self.now().as_micros() as f64 / 1e6);
+                metrics::gauge!(READ_AT.name).set(self.now().as_micros() as f64 / 1e6);
                 return Ok(());
             }
             self.authenticator.update(KeyRing::new(keys.clone()), entries);

@@ -1,9 +1,10 @@
 //! Accounts in a SQLite file.
 //!
 //! *Durability*: WAL with `synchronous=FULL`. *Erasure*: `secure_delete` overwrites deleted rows, and [`Store::scrub`]
-//! moves the WAL into the file and empties it. *Several processes* may use the file: the server, and commands.
+//! moves the WAL into the file and empties it. *Secrecy*: only the user of the process can read the files. *Several
+//! processes* may use the file: the server, and commands.
 
-use std::{path::Path, sync::LazyLock, time::Duration};
+use std::{fs::OpenOptions, io, os::unix::fs::OpenOptionsExt, path::Path, sync::LazyLock, time::Duration};
 
 use async_trait::async_trait;
 use sqlx::{
@@ -33,11 +34,11 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// The store in the file at this path, which is created by the migration.
+    /// The store in the file at this path, which is created if it is not there.
     pub fn new(path: &Path) -> Result<Self, StoreError> {
+        create(path).map_err(sqlx::Error::Io)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
-            .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(WAIT_MAX)
@@ -48,6 +49,12 @@ impl Sqlite {
         let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(WAIT_MAX);
         Ok(Self { pool: pool.connect_lazy_with(options) })
     }
+}
+
+/// Creates the file, readable for nobody else: it holds the keys that sign tokens. SQLite gives the files beside it the
+/// same mode.
+fn create(path: &Path) -> io::Result<()> {
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(drop)
 }
 
 fn query(statement: Statement) -> sqlx::query::Query<'static, Driver, SqliteArguments> {

@@ -176,6 +176,20 @@ async fn the_last_admin_stays_and_the_first_one_does_not_come_back() {
 }
 
 #[tokio::test]
+async fn only_the_user_of_the_process_can_read_the_files() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let stage = Stage::new().await;
+    stage.customer("ann").await;
+    let files: Vec<_> = fs::read_dir(stage.folder()).unwrap().map(|file| file.unwrap()).collect();
+    assert!(files.len() > 1, "the WAL is there too");
+    for file in files {
+        let mode = file.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{:?} has the mode {mode:o}", file.file_name());
+    }
+}
+
+#[tokio::test]
 async fn an_erased_person_is_in_no_file_any_more() {
     let stage = Stage::new().await;
     let admin = stage.admin().await;

@@ -1,8 +1,8 @@
 //! Compression of responses: in the coding that the client prefers, if the response is large enough to gain from it.
 //!
 //! A response with an `ETag` is not compressed. A strong tag belongs to one sequence of bytes, and clients send it back
-//! in `If-Match`, so the same order must have the same tag in every coding. Streams whose pieces should arrive at once
-//! are not compressed either, because a compressor holds bytes back.
+//! in `If-Match`, so the same order must have the same tag in every coding. Streams are not compressed either, because a
+//! compressor holds back bytes that should arrive at once.
 
 use axum::{body::HttpBody, response::Response};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
@@ -48,10 +48,8 @@ impl AcceptedCoding {
             true => content_length(headers),
             false => response.body().size_hint().exact(),
         };
-        let is_long = length.is_some_and(|length| length >= BYTES_MIN);
-        // An export is long, and nobody waits for its first line.
-        let is_export = || length.is_none() && media_type(headers) == "text/csv";
-        (is_long || is_export())
+        // A stream has no length before its end.
+        length.is_some_and(|length| length >= BYTES_MIN)
             && !matches!(response.status(), StatusCode::SWITCHING_PROTOCOLS | StatusCode::PARTIAL_CONTENT)
             && is_text(media_type(headers))
             && !headers.contains_key(header::ETAG)
@@ -69,9 +67,8 @@ fn media_type(headers: &HeaderMap) -> &str {
 }
 
 fn is_text(media_type: &str) -> bool {
-    let is_stream = media_type == "text/event-stream";
     let is_json = media_type == "application/json" || media_type.ends_with("+json");
-    !is_stream && (is_json || media_type.starts_with("text/") || media_type == "application/x-ndjson")
+    is_json || media_type.starts_with("text/") || media_type == "application/x-ndjson"
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ use axum::{
 use futures_util::future::Either;
 use http::{HeaderValue, Version, header};
 use hyper::body::Incoming;
-use orderflow_web::{BodyLimit, OtherMediaTypes, Peer, Problem, accept, host::require_host};
+use orderflow_web::{BodyLimit, ClientAddress, OtherMediaTypes, Problem, accept, host::require_host};
 use tower::Service;
 
 use self::{
@@ -89,7 +89,7 @@ impl FrontDoor {
 
     /// The service for the requests of one connection.
     pub fn front(&self, slot: Slot, peer: IpAddr) -> Front {
-        Front { rules: self.0.clone(), slot, peer: Peer(peer.to_canonical()) }
+        Front { rules: self.0.clone(), slot, client: ClientAddress(peer) }
     }
 }
 
@@ -97,7 +97,7 @@ impl FrontDoor {
 pub struct Front {
     rules: Arc<Rules>,
     slot: Slot,
-    peer: Peer,
+    client: ClientAddress,
 }
 
 /// What is remembered of a request for its response.
@@ -151,7 +151,7 @@ impl hyper::service::Service<http::Request<Incoming>> for Front {
                 return Either::Left(ready(Ok(response)));
             }
         };
-        let request = exchange.rules.complete(request, self.peer);
+        let request = exchange.rules.complete(request, self.client);
         if !self.slot.has_place() {
             let answering = answer_in_reserve(self.slot.clone(), exchange, request, permit, is_monitoring);
             return Either::Right(Box::pin(request_context::scope(context, answering)));
@@ -218,12 +218,12 @@ impl Rules {
     }
 
     /// The request with its body as handlers read it, and with what they need to know besides.
-    fn complete(&self, request: http::Request<Incoming>, peer: Peer) -> Request {
+    fn complete(&self, request: http::Request<Incoming>, client: ClientAddress) -> Request {
         let is_stream = admission::is_stream(request.headers());
         let within = (!is_stream).then_some(self.settings.body_within);
         let mut request = request.map(|body| PacedBody::wrap(body, within));
         request.extensions_mut().insert(self.settings.body_limit);
-        request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(client);
         request
     }
 }

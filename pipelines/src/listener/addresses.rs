@@ -2,13 +2,14 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     str::FromStr,
     sync::{Arc, Mutex},
 };
 
 use anyhow::{Result, anyhow};
 use ipnet::IpNet;
+use orderflow_web::ClientAddress;
 use serde::{Deserialize, Serialize};
 
 /// The networks of proxies, which connect in the name of many clients.
@@ -82,7 +83,7 @@ impl Addresses {
         if self.exempt.contains(address) {
             return Some(Counted { address, addresses: self.clone(), client: None });
         }
-        let client = client_of(address);
+        let client = ClientAddress(address).network();
         let mut open = self.open.lock().expect("nothing panics under it");
         let connections = open.entry(client).or_insert(0);
         if *connections >= self.connections_max {
@@ -113,28 +114,12 @@ impl Drop for Counted {
     }
 }
 
-/// The client that an address belongs to. A client of IPv6 owns a /64; a mapped IPv4 address is the IPv4 address.
-fn client_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn ip(text: &str) -> IpAddr {
         text.parse().unwrap()
-    }
-
-    #[test]
-    fn an_ipv6_client_is_its_network_and_a_mapped_address_is_the_ipv4_address() {
-        assert_eq!(client_of(ip("2001:db8:0:1:aaaa::1")), client_of(ip("2001:db8:0:1:bbbb::2")));
-        assert_ne!(client_of(ip("2001:db8:0:1::1")), client_of(ip("2001:db8:0:2::1")));
-        assert_eq!(client_of(ip("::ffff:192.0.2.1")), ip("192.0.2.1"));
-        assert_ne!(client_of(ip("192.0.2.1")), client_of(ip("192.0.2.2")));
     }
 
     #[test]
