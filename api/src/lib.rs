@@ -1,6 +1,6 @@
 //! The read API: what was decided, as the database shows it, and the health of the system.
 //!
-//! [`routes`] has every route. Handlers extract, authorise, read and build the response; `orderflow_web` has the HTTP
+//! [`routes`] has every route. Handlers extract, read and build the response; `orderflow_web` has the HTTP
 //! code that they share with the write API. A handler that reads the database gets it from [`caught_up`], which first
 //! waits for the position that the caller must see.
 

@@ -1,9 +1,9 @@
 //! Access control: one table of actions, roles, ownership and scopes. A caller may perform an action if both the role
 //! and the scopes of the token allow it.
 //!
-//! A route is declared with its action ([`crate::Routes`]), and its handler checks the action ([`crate::Caller::may`])
-//! before it does anything else. A test of each API sends every role through every route and compares the responses
-//! with the table.
+//! A route is declared with its action ([`crate::Routes`]), and the layer around all routes checks it
+//! ([`crate::authenticate`]). A handler asks the table only whose objects the caller may touch. A test of each API sends
+//! every role through every route and compares the responses with the table.
 
 use orderflow_schemas::Role;
 

@@ -49,7 +49,8 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         Self::default()
     }
 
-    /// Adds a route whose handler checks that its caller may perform `action`.
+    /// Adds a route whose caller must be allowed to perform `action`; [`crate::AuthenticateLayer`] checks it. The handler
+    /// takes a [`crate::Caller`], so that without the layer it answers 401.
     #[must_use]
     pub fn route<H, T>(mut self, method: Method, path: &'static str, action: Action, handler: H) -> Self
     where

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
 use orderflow_schemas::{Sku, StockCommand};
-use orderflow_web::{Action, CallKey, Caller, Json, NoConditions, PathPart, Problem, Trace};
+use orderflow_web::{CallKey, Caller, Json, NoConditions, PathPart, Problem, Trace};
 use tracing::instrument;
 
 use super::stock::carry_out;
@@ -21,7 +21,6 @@ pub async fn set(
     _: NoConditions,
     Json(request): Json<ProductRequest>,
 ) -> Result<Response, Problem> {
-    caller.may(Action::KeepStock)?;
     let sku: Sku = path.parse()?;
     let command = validate::set_product(sku.clone(), request, key, &caller)?;
     carry_out(&ingest, &sku, &StockCommand::SetProduct(command), trace).await
