@@ -6,6 +6,7 @@
 //! which they become visible.
 //! *Reads* are bounded in rows and time.
 
+mod driver;
 mod error;
 mod postgres;
 mod sqlite;

@@ -12,7 +12,7 @@ use sqlx::{
     postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow},
 };
 
-use super::{Row, Statement, Store, StoreError, Value, migrator};
+use super::{Row, Statement, Store, StoreError, Value, driver::driver, migrator};
 
 const STEPS: [(&str, &str); 1] = [("accounts", include_str!("migrations/postgres_0001.sql"))];
 
@@ -51,32 +51,7 @@ impl Postgres {
     }
 }
 
-fn query(statement: Statement) -> sqlx::query::Query<'static, Driver, PgArguments> {
-    let mut query = sqlx::query(statement.text);
-    for value in statement.values {
-        query = match value {
-            Value::Text(text) => query.bind(text),
-            Value::Number(number) => query.bind(number),
-            Value::Bytes(bytes) => query.bind(bytes),
-        };
-    }
-    query
-}
-
-fn row(row: &PgRow) -> Result<Row, StoreError> {
-    let mut columns = Vec::with_capacity(row.len());
-    for (number, column) in row.columns().iter().enumerate() {
-        let raw = row.try_get_raw(number)?;
-        let value = match (raw.is_null(), raw.type_info().name()) {
-            (true, _) => Value::Text(None),
-            (false, "INT8") => Value::Number(row.try_get(number)?),
-            (false, "BYTEA") => Value::Bytes(row.try_get(number)?),
-            (false, _) => Value::Text(row.try_get(number)?),
-        };
-        columns.push((column.name().to_owned(), value));
-    }
-    Ok(Row::new(columns))
-}
+driver!(Driver, PgArguments, PgRow, "INT8", "BYTEA");
 
 #[async_trait]
 impl Store for Postgres {
@@ -107,17 +82,7 @@ impl Store for Postgres {
     async fn transact(&self, first: Statement, then: Vec<Statement>) -> Result<Vec<Row>, StoreError> {
         let mut transaction = self.pool.begin().await?;
         sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *transaction).await?;
-        let rows = query(first).fetch_all(&mut *transaction).await?;
-        let rows: Vec<Row> = rows.iter().map(row).collect::<Result<_, _>>()?;
-        if rows.is_empty() {
-            transaction.rollback().await?;
-            return Ok(rows);
-        }
-        for statement in then {
-            query(statement).execute(&mut *transaction).await?;
-        }
-        transaction.commit().await?;
-        Ok(rows)
+        finish(transaction, first, then).await
     }
 
     async fn scrub(&self) -> Result<(), StoreError> {

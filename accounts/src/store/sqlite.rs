@@ -16,7 +16,7 @@ use sqlx::{
     },
 };
 
-use super::{Row, Statement, Store, StoreError, Value, migrator};
+use super::{Row, Statement, Store, StoreError, Value, driver::driver, migrator};
 
 const STEPS: [(&str, &str); 1] = [("accounts", include_str!("migrations/sqlite_0001.sql"))];
 
@@ -57,32 +57,7 @@ fn create(path: &Path) -> io::Result<()> {
     OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(drop)
 }
 
-fn query(statement: Statement) -> sqlx::query::Query<'static, Driver, SqliteArguments> {
-    let mut query = sqlx::query(statement.text);
-    for value in statement.values {
-        query = match value {
-            Value::Text(text) => query.bind(text),
-            Value::Number(number) => query.bind(number),
-            Value::Bytes(bytes) => query.bind(bytes),
-        };
-    }
-    query
-}
-
-fn row(row: &SqliteRow) -> Result<Row, StoreError> {
-    let mut columns = Vec::with_capacity(row.len());
-    for (number, column) in row.columns().iter().enumerate() {
-        let raw = row.try_get_raw(number)?;
-        let value = match (raw.is_null(), raw.type_info().name()) {
-            (true, _) => Value::Text(None),
-            (false, "INTEGER") => Value::Number(row.try_get(number)?),
-            (false, "BLOB") => Value::Bytes(row.try_get(number)?),
-            (false, _) => Value::Text(row.try_get(number)?),
-        };
-        columns.push((column.name().to_owned(), value));
-    }
-    Ok(Row::new(columns))
-}
+driver!(Driver, SqliteArguments, SqliteRow, "INTEGER", "BLOB");
 
 #[async_trait]
 impl Store for Sqlite {
@@ -99,18 +74,8 @@ impl Store for Sqlite {
 
     async fn transact(&self, first: Statement, then: Vec<Statement>) -> Result<Vec<Row>, StoreError> {
         // IMMEDIATE waits for other writers at the beginning. A transaction that becomes a writer later cannot wait.
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let rows = query(first).fetch_all(&mut *transaction).await?;
-        let rows: Vec<Row> = rows.iter().map(row).collect::<Result<_, _>>()?;
-        if rows.is_empty() {
-            transaction.rollback().await?;
-            return Ok(rows);
-        }
-        for statement in then {
-            query(statement).execute(&mut *transaction).await?;
-        }
-        transaction.commit().await?;
-        Ok(rows)
+        let transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        finish(transaction, first, then).await
     }
 
     async fn scrub(&self) -> Result<(), StoreError> {
