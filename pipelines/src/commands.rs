@@ -32,8 +32,8 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Simulate(args) => simulate::run(&args),
         Command::Tap(tap) => look::tap(tap).await,
         Command::Topics(source) => look::topics(source).await,
-        Command::Clients(command) => accounts::clients::clients(command).await,
-        Command::Keys(command) => accounts::clients::keys(command).await,
+        Command::Clients(command) => accounts::commands::clients(command).await,
+        Command::Keys(command) => accounts::commands::keys(command).await,
         Command::Pipeline(Pipeline::Check { file }) => check_pipeline(&file),
         Command::Pipeline(Pipeline::Graph { file }) => {
             print(&PipelineFile::read(Some(&file))?.lifecycle.mermaid())

@@ -1,6 +1,6 @@
 //! Accounts: where their store is, serving from it, and the commands that change it.
 
-pub mod clients;
+pub mod commands;
 
 use std::sync::Arc;
 
