@@ -115,7 +115,7 @@ async fn fixture() -> Fixture {
     let batch = EventBatch { records: (0..).zip(events()).map(record).collect() };
     sink.apply(&batch, &Checkpoint::default()).await.unwrap();
     let (progress, health) = (Progress::new([EVENTS, STOCK]), Health::default());
-    let pipeline = include_str!("../../pipelines/order-tracking.toml");
+    let pipeline = include_str!("../../../pipelines/order-tracking.toml");
     let api = Api {
         database: Arc::new(SqliteReader::open(&path, &settings).await.unwrap()),
         progress: progress.clone(),
