@@ -15,7 +15,7 @@ use crate::{
         client::Target,
         replay::{self, Replay as ReplayJob},
     },
-    look, serve,
+    look, openapi, serve,
     settings::{Configuration, Overrides, PipelineFile},
     simulate,
     verify::verify,
@@ -38,6 +38,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Pipeline(Pipeline::Graph { file }) => {
             print(&PipelineFile::read(Some(&file))?.lifecycle.mermaid())
         }
+        Command::Openapi => print(&openapi::of_all_routes().to_pretty_json()),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "orderflow", &mut io::stdout());
             Ok(())

@@ -12,6 +12,7 @@ mod listener;
 mod load;
 mod log;
 mod look;
+mod openapi;
 #[cfg(test)]
 mod reference;
 mod roles;

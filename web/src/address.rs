@@ -35,6 +35,8 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
     }
 }
 
+impl crate::openapi::Describe for ClientAddress {}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -43,7 +43,7 @@ impl AuthenticateLayer {
     /// A layer that asks this authenticator, and lets callers use these routes as their actions say.
     pub fn new(authenticator: Arc<dyn Authenticator>, routes: &[Route]) -> Self {
         let mut actions: HashMap<_, Vec<_>, _> = HashMap::default();
-        for Route { method, path, action } in routes {
+        for Route { method, path, action, .. } in routes {
             actions.entry(*path).or_default().extend(action.map(|action| (method.clone(), action)));
         }
         Self(Arc::new(Rules { authenticator, actions }))

@@ -9,6 +9,7 @@ use orderflow_schemas::{Actor, CustomerId, Role};
 use crate::{
     Problem,
     access::{Action, Reach},
+    openapi::Describe,
     scopes::Scopes,
 };
 
@@ -71,3 +72,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
         caller.ok_or_else(|| Problem::unauthenticated("this needs an access token"))
     }
 }
+
+/// The document has what a route asks of its caller from the route's action.
+impl Describe for Caller {}

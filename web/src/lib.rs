@@ -18,6 +18,7 @@ mod ids;
 mod json;
 mod local;
 mod object;
+pub mod openapi;
 pub mod order_lines;
 mod paging;
 mod path;
@@ -38,11 +39,10 @@ pub use authenticate::{AuthenticateLayer, Authenticator, TrustedHeaders};
 pub use body::{BodyLimit, Json, OptionalJson};
 pub use caller::Caller;
 pub use coding::Coding;
-pub use ids::{At, Id};
+pub use ids::{AccountId, At, Id};
 pub use json::json;
 pub use object::Object;
-pub use paging::{List, ListId, PageKey, Paging};
-pub use path::PathPart;
+pub use paging::{Cursor, Limit, List, ListId, Page, PageKey, Paging};
 pub use position::{MinPosition, with_position};
 pub use preconditions::{
     CallKey, IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, IfMatch, Key, NoConditions, NoKey, PREFERENCE_APPLIED,
@@ -50,7 +50,7 @@ pub use preconditions::{
 };
 pub use problem::{FieldError, Problem};
 pub use query::Query;
-pub use routes::{Route, Routes};
+pub use routes::{DescribeRoute, Route, Routes};
 pub use scopes::{Scope, Scopes};
 pub use trace::{TRACEPARENT, Trace};
 pub use views::{Product, StockLevels};

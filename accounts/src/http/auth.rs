@@ -9,6 +9,7 @@ use axum::{
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use orderflow_schemas::Role;
 use orderflow_web::{Caller, ClientAddress, Json, NoKey, Problem, json};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -17,52 +18,77 @@ use crate::{
 };
 
 /// The body of `POST /auth/register`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RegisterRequest {
+    /// The email address, with which the person logs in.
+    #[schemars(email, length(max = 254))]
     email: String,
+    /// The password: 8 to 128 characters, none of the common ones, and not made of words of the account.
+    #[schemars(length(min = 8, max = 128), extend("format" = "password"))]
     password: String,
+    /// The name.
+    #[schemars(length(min = 1, max = 100), extend("format" = "visible"))]
     name: String,
+    /// A short name to log in with.
+    #[schemars(regex(pattern = "^[A-Za-z0-9]{4,20}$"))]
     username: Option<String>,
 }
 
 /// The body of `POST /auth/login`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LoginRequest {
+    /// The email address or the username.
     login: String,
+    /// The password.
+    #[schemars(extend("format" = "password"))]
     password: String,
 }
 
 /// The body of `POST /auth/refresh`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RefreshRequest {
+    /// The refresh token of the last answer.
     refresh_token: String,
 }
 
 /// The body of `PATCH /auth/profile`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProfileRequest {
+    /// The email address.
+    #[schemars(email, length(max = 254))]
     email: Option<String>,
+    /// The name.
+    #[schemars(length(min = 1, max = 100), extend("format" = "visible"))]
     name: Option<String>,
+    /// A short name to log in with.
+    #[schemars(regex(pattern = "^[A-Za-z0-9]{4,20}$"))]
     username: Option<String>,
 }
 
 /// The body of `POST /auth/password`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PasswordRequest {
+    /// The password so far.
+    #[schemars(extend("format" = "password"))]
     current_password: String,
+    /// The new password: 8 to 128 characters, none of the common ones, and not made of words of the account.
+    #[schemars(length(min = 8, max = 128), extend("format" = "password"))]
     new_password: String,
 }
 
 /// The body of `POST /auth/reset`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResetRequest {
+    /// The one-time code that an admin has given.
     code: String,
+    /// The password: 8 to 128 characters, none of the common ones, and not made of words of the account.
+    #[schemars(length(min = 8, max = 128), extend("format" = "password"))]
     password: String,
 }
 

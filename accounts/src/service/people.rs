@@ -6,7 +6,8 @@ use orderflow_schemas::{
     Role, Timestamp,
     lists::{Counted, Slice, Start},
 };
-use orderflow_web::{ClientAddress, FieldError, Problem};
+use orderflow_web::{ClientAddress, FieldError, Problem, access::RoleName};
+use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -18,7 +19,7 @@ use crate::{
 };
 
 /// A person's account, as the person and admins see it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Person {
     /// The id: the customer id of the person's orders.
     pub id: Uuid,
@@ -30,6 +31,7 @@ pub struct Person {
     pub name: String,
     /// The role.
     #[serde(serialize_with = "role_name")]
+    #[schemars(with = "RoleName")]
     pub role: Role,
     /// Whether the person cannot log in.
     pub disabled: bool,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use orderflow_schemas::{Role, Timestamp};
 use orderflow_web::{ClientAddress, Problem, Scopes};
+use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -24,7 +25,7 @@ const GRACE: Duration = Duration::from_secs(10);
 const SESSIONS_MAX: i64 = 100;
 
 /// What a client gets at a log-in and at each refresh, RFC 6749, section 5.1.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Tokens {
     /// The access token.
     pub access_token: String,
