@@ -1,12 +1,12 @@
 //! People: registering, looking, changing, disabling.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use orderflow_schemas::{
     Role, Timestamp,
     lists::{Counted, Slice, Start},
 };
-use orderflow_web::{ClientAddress, FieldError, Problem};
+use orderflow_web::{Allowance, ClientAddress, FieldError, Problem, too_many};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -131,6 +131,17 @@ fn taken() -> Problem {
 }
 
 impl Accounts {
+    /// Makes the account of a person who registers. An address has a bound on registrations, because each costs a hash.
+    pub async fn register(&self, new: NewPerson, address: ClientAddress) -> Result<Person, Problem> {
+        let rate = NonZeroU32::new(self.settings.registrations_per_address);
+        if let (Some(rate), Some(network)) = (rate, address.network()) {
+            let allowance = Allowance::per_minute(rate);
+            let taken = self.registrations.take(network, allowance);
+            taken.map_err(|refused| too_many("registration", allowance, refused))?;
+        }
+        self.add_person(new, None).await
+    }
+
     /// Makes an account. `actor` is who makes it; a person who registers has no account yet.
     pub async fn add_person(&self, new: NewPerson, actor: Option<&str>) -> Result<Person, Problem> {
         let NewPerson { email, username, name, password, role } = new;
@@ -284,6 +295,28 @@ impl Accounts {
         Ok(person(row)?)
     }
 
+    /// Changes the own account of a person. Whoever has the email address can be sent what resets a password, so another
+    /// address needs the current password. An address that is the stored one already changes nothing.
+    pub async fn change_own_account(
+        &self,
+        id: Uuid,
+        mut change: PersonChange,
+        current_password: Option<&str>,
+        address: ClientAddress,
+    ) -> Result<Person, Problem> {
+        let stored = self.person(id).await?;
+        change.email = change.email.filter(|email| *email != stored.email);
+        match current_password {
+            Some(current) => drop(self.check_own_password(id, current, address).await?),
+            None if change.email.is_some() => {
+                let detail = "is needed to change the email address";
+                return Err(Problem::invalid(vec![FieldError::new("/current_password", detail)]));
+            }
+            None => {}
+        }
+        self.change_person(id, change, &id.to_string()).await
+    }
+
     /// Changes a password. All sessions and tokens of the person end. The current password is asked for, with the same
     /// limits as a log-in.
     pub async fn change_password(
@@ -294,6 +327,18 @@ impl Accounts {
         address: ClientAddress,
     ) -> Result<(), Problem> {
         let typed = Password::typed(new).ok_or_else(|| weak("/new_password", &WeakPassword::Length))?;
+        let stored = self.check_own_password(id, current, address).await?;
+        let key = id.to_string();
+        self.set_password(&key, stored.as_deref(), typed, "/new_password", &key).await
+    }
+
+    /// Checks the password of a person who is logged in, with the same limits as a log-in. Returns the stored hash.
+    async fn check_own_password(
+        &self,
+        id: Uuid,
+        current: &str,
+        address: ClientAddress,
+    ) -> Result<Option<String>, Problem> {
         let key = id.to_string();
         let attempt = self.attempts.begin(&key, address).await?;
         let rows =
@@ -313,7 +358,7 @@ impl Accounts {
             )]));
         }
         attempt.succeeded();
-        self.set_password(&key, stored.as_deref(), typed, "/new_password", &key).await
+        Ok(stored)
     }
 
     /// Sets a password, if the stored hash is still `before`. All sessions and tokens of the person end.

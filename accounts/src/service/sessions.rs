@@ -177,6 +177,11 @@ impl Accounts {
         now.plus(Duration::from_secs(self.settings.session_s))
     }
 
+    /// Sessions that began before this time have reached their greatest age.
+    pub(super) fn oldest_begin(&self, now: Timestamp) -> Timestamp {
+        now.minus(Duration::from_secs(self.settings.session_age_s_max))
+    }
+
     /// The answer with an access token whose scopes are those that the role can use.
     pub(super) fn tokens(
         &self,
@@ -202,9 +207,10 @@ impl Accounts {
         let token = key.decode(text).ok_or(RefreshError::Invalid)?;
         let (id, now) = (token.session.to_string(), self.now());
         let session = self.store.fetch(sql!(
-            "SELECT scopes FROM sessions WHERE id = $1 AND expires_at > $2",
+            "SELECT scopes FROM sessions WHERE id = $1 AND expires_at > $2 AND created_at > $3",
             id.as_str(),
             now.as_micros(),
+            self.oldest_begin(now).as_micros(),
         ));
         let session = session.await?;
         let scopes = session.first().ok_or(RefreshError::Invalid)?.text("scopes")?;

@@ -107,6 +107,26 @@ async fn tokens_and_sessions_expire() {
 }
 
 #[tokio::test]
+async fn a_session_that_is_refreshed_all_the_time_ends_at_its_greatest_age() {
+    let hour = Duration::from_secs(3_600);
+    let settings = AccountsSettings { session_s: 3_600, session_age_s_max: 3 * 3_600, ..Default::default() };
+    let stage = Stage::with(settings).await;
+    let (_, tokens) = stage.customer("ann").await;
+    let mut token = tokens.text("refresh_token");
+    let refresh =
+        async |token: &str| stage.post("/auth/refresh", None, json!({ "refresh_token": token })).await;
+    for _ in 0..5 {
+        stage.pass(hour / 2);
+        token = refresh(&token).await.is(200).text("refresh_token");
+    }
+    stage.pass(hour / 2);
+    assert_eq!(refresh(&token).await.problem(), (401, "invalid-refresh-token"));
+    // A log-in begins another one.
+    let again = stage.log_in("ann@example.com", PASSWORD).await.is(200);
+    refresh(&again.text("refresh_token")).await.is(200);
+}
+
+#[tokio::test]
 async fn a_right_that_is_taken_away_is_gone_at_once_here_and_after_a_look_elsewhere() {
     let stage = Stage::new().await;
     let elsewhere = stage.another().await;

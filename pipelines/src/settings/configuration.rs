@@ -53,6 +53,16 @@ impl Configuration {
     }
 }
 
+impl Configuration {
+    /// Whether other machines can connect without TLS, and no proxy is known that could have it in front.
+    pub fn is_open_to_eavesdroppers(&self) -> bool {
+        let network = &self.network;
+        !self.listen.ip().to_canonical().is_loopback()
+            && network.tls_cert.is_none()
+            && network.trusted_proxies.is_empty()
+    }
+}
+
 impl Deref for Configuration {
     type Target = Settings;
 
