@@ -113,6 +113,23 @@ fn log_ins_survive_kills_and_new_keys() {
 }
 
 #[test]
+fn another_email_address_needs_the_current_password() {
+    let stage = stage();
+    let server = stage.serve_with_accounts();
+    register(&server, "ann@example.com");
+    let (ann, _) = log_in(&server, "ann@example.com", PASSWORD);
+    let change = json!({ "email": "ann@example.org" });
+    let refused = ann.patch("/auth/profile", &change).is_problem(400, "invalid-request");
+    assert_eq!(refused["errors"][0]["pointer"], "/current_password");
+    let wrong = json!({ "email": "ann@example.org", "current_password": "some-other-password" });
+    ann.patch("/auth/profile", &wrong).is_problem(400, "invalid-request");
+    let right = json!({ "email": "ann@example.org", "current_password": PASSWORD });
+    ann.patch("/auth/profile", &right).is(200);
+    log_in(&server, "ann@example.org", PASSWORD);
+    ann.patch("/auth/profile", &json!({ "email": "ann@example.org", "name": "Ann" })).is(200);
+}
+
+#[test]
 fn the_database_of_orders_can_be_deleted_and_accounts_stay() {
     let stage = stage();
     let server = stage.serve_with_accounts();
