@@ -1,6 +1,6 @@
 //! Accounts with the real binary: log-in, machine clients by the command line, restarts, kills, an unavailable store.
 
-use orderflow_tests::{Answer, Client, Server, Stage, order, path_of, supply, wait_until};
+use orderflow_tests::{Answer, Client, Server, Stage, execute, order, path_of, supply, wait_until};
 use serde_json::json;
 
 const ADMIN: (&str, &str) = ("ada@example.com", "pale-otter-43-lamp");
@@ -110,6 +110,29 @@ fn log_ins_survive_kills_and_new_keys() {
     Client::new(server.address).post("/auth/refresh", &refresh).is(200);
     let keys = Client::new(server.address).get("/.well-known/jwks.json").is(200);
     assert_eq!(keys.json()["keys"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_session_of_the_greatest_age_cannot_be_refreshed() {
+    let stage = stage();
+    let server = stage.serve_with_accounts();
+    register(&server, "ann@example.com");
+    let refresh = |tokens: &Answer| {
+        let body = json!({ "refresh_token": text(tokens, "refresh_token") });
+        Client::new(server.address).post("/auth/refresh", &body)
+    };
+    let (_, tokens) = log_in(&server, "ann@example.com", PASSWORD);
+    let tokens = refresh(&tokens).is(200);
+    let accounts = stage.data().join("accounts.sqlite");
+    let older = |days: i64| {
+        let micros = days * 86_400_000_000;
+        assert!(execute(&accounts, &format!("UPDATE sessions SET created_at = created_at - {micros}")) > 0);
+    };
+    older(89);
+    let tokens = refresh(&tokens).is(200);
+    older(1);
+    refresh(&tokens).is_problem(401, "invalid-refresh-token");
+    server.stop();
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! Buckets fill up with time, so a test never expects a certain request to be the first one that is refused.
 
-use orderflow_tests::{Answer, Client, Server, Stage, batch_line, supply, wait_until};
+use orderflow_tests::{Answer, Client, Server, Stage, batch_line, execute, supply, wait_until};
 use serde_json::json;
 
 const ADMIN: (&str, &str) = ("ada@example.com", "pale-otter-43-lamp");
@@ -90,6 +90,12 @@ fn without_settings_no_caller_is_limited_and_a_machine_client_may_have_its_own_l
     });
     assert_eq!(limited.header("ratelimit-policy"), Some("\"client\";q=2;w=1"));
     until_refused(|| shop.get("/orders"));
+    let accounts = stage.data().join("accounts.sqlite");
+    assert_eq!(execute(&accounts, "UPDATE clients SET requests_per_second = 1000"), 1);
+    wait_until("the changed limit applies to the token that is out", || {
+        let answer = shop.get("/orders");
+        (answer.header("ratelimit-policy") == Some("\"client\";q=1000;w=1")).then_some(())
+    });
     for _ in 0..20 {
         assert_eq!(admin.get("/orders").is(200).header("ratelimit"), None);
         // A token that is not valid is 401, whatever it claims to be.
