@@ -208,10 +208,16 @@ fn accounts_work_the_same_on_postgres() {
     let first = anyone.post("/auth/refresh", &refresh).is(200);
     let again = anyone.post("/auth/refresh", &refresh).is(200);
     assert_eq!(text(&first, "refresh_token"), text(&again, "refresh_token"));
-    let added = admin.post("/clients", &json!({ "name": "shop", "role": "analyst" })).is(201);
+    let added = admin
+        .post("/clients", &json!({ "name": "shop", "role": "analyst", "requests_per_second": 900 }))
+        .is(201);
     let (client, secret) = (text(&added, "id"), text(&added, "client_secret"));
     let token = text(&client_token(&server, &client, &secret).is(200), "access_token");
-    server.bearer(&token).get("/orders").is(200);
+    let limited = wait_until("the server has read the limit", || {
+        Some(server.bearer(&token).get("/orders").is(200))
+            .filter(|answer| answer.header("ratelimit").is_some())
+    });
+    assert_eq!(limited.header("ratelimit-policy"), Some("\"client\";q=900;w=1"));
     admin.delete(&format!("/clients/{client}")).is(204);
     server.bearer(&token).get("/orders").is(401);
     admin.patch(&format!("/users/{id}"), &json!({ "disabled": true })).is(200);

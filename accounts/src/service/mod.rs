@@ -3,6 +3,7 @@
 mod clients;
 mod erase;
 mod first_admin;
+mod passwords;
 mod people;
 mod sessions;
 mod upkeep;

@@ -37,6 +37,10 @@ impl Configuration {
             network.tls_cert.is_some() == network.tls_key.is_some(),
             "--tls-cert and --tls-key belong together: give both, or neither for plain HTTP"
         );
+        ensure!(
+            network.requests_burst == 0 || network.requests_per_second > 0,
+            "network.requests_burst is without effect as long as network.requests_per_second is 0"
+        );
         let bytes_max = settings.body_bytes_max.max(settings.ingest.line_bytes_max);
         ensure!(
             network.bytes_in_flight_max >= bytes_max,

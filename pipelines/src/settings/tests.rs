@@ -49,6 +49,13 @@ fn proxies_name_the_client_in_one_of_two_headers() {
     assert!(error.contains("X-Forwarded-For"), "{error}");
 }
 
+#[test]
+fn a_burst_needs_a_limit() {
+    assert!(configure("", &["--requests-burst", "5", "--requests-per-second", "1"]).is_ok());
+    let error = configure("", &["--requests-burst", "5"]).unwrap_err().to_string();
+    assert!(error.contains("network.requests_per_second"), "{error}");
+}
+
 /// A value for a setting without a default.
 fn example(flag: &str) -> &str {
     match flag {
