@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{Accounts, digest, people::no_such_person, random};
 use crate::{
+    attempts::Attempt,
     passwords::{Password, WeakPassword},
     store::sql,
 };
@@ -50,7 +51,8 @@ impl Accounts {
             }
         };
         let stored = rows.first().map(|row| row.text("password_hash")).transpose()?;
-        if !self.hasher.verify(Password::typed(current), stored.clone()).await? {
+        let (attempt, is_right) = self.verify(attempt, current, stored.clone()).await?;
+        if !is_right {
             return Err(Problem::invalid(vec![FieldError::new(
                 "/current_password",
                 "is not the current password",
@@ -58,6 +60,23 @@ impl Accounts {
         }
         attempt.succeeded();
         Ok(stored)
+    }
+
+    /// Compares a password with a stored hash. If too many requests wait for a hash, the password is not checked, and the
+    /// attempt does not count: otherwise a flood of log-ins would block those who know their password.
+    pub(super) async fn verify(
+        &self,
+        attempt: Attempt,
+        password: &str,
+        stored: Option<String>,
+    ) -> Result<(Attempt, bool), Problem> {
+        match self.hasher.verify(Password::typed(password), stored).await {
+            Ok(is_right) => Ok((attempt, is_right)),
+            Err(full) => {
+                attempt.did_not_happen();
+                Err(full.into())
+            }
+        }
     }
 
     /// Sets a password, if the stored hash is still `before`. All sessions and tokens of the person end.

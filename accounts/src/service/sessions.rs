@@ -11,7 +11,6 @@ use super::{Accounts, Subject};
 use crate::{
     authenticator::ListTooOld,
     names::Login,
-    passwords::Password,
     revocations::Revocation,
     store::{Row, StoreError, sql},
     tokens::{AccessToken, RefreshToken},
@@ -125,7 +124,7 @@ impl Accounts {
         };
         let found = rows.first();
         let hash = found.map(|row| row.text("password_hash")).transpose()?;
-        let is_right = self.hasher.verify(Password::typed(password), hash.clone()).await?;
+        let (attempt, is_right) = self.verify(attempt, password, hash.clone()).await?;
         let (Some(row), Some(hash), true) = (found, hash, is_right) else {
             return Err(invalid_credentials());
         };

@@ -50,6 +50,27 @@ async fn guessing_is_limited_at_every_door_and_looks_the_same_for_unknown_accoun
 }
 
 #[tokio::test]
+async fn log_ins_that_find_too_many_others_waiting_are_503_and_count_as_no_failures() {
+    let settings = AccountsSettings { hashes_waiting_max: 1, ..Default::default() };
+    let stage = std::sync::Arc::new(Stage::with(settings).await);
+    stage.customer("ann").await;
+    let mut running = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let stage = stage.clone();
+        running.spawn(async move { stage.log_in("ann@example.com", PASSWORD).await });
+    }
+    let answers = running.join_all().await;
+    assert!(answers.iter().any(|answer| answer.status == 503), "nothing was over the bound");
+    for answer in &answers {
+        assert!(answer.status == 200 || answer.problem() == (503, "overloaded"), "{answer:?}");
+    }
+    // All five guesses of the minute are left.
+    for _ in 0..5 {
+        stage.log_in("ann@example.com", "wrong-password").await.is(401);
+    }
+}
+
+#[tokio::test]
 async fn a_refresh_token_is_used_once_and_its_reuse_ends_the_session() {
     let stage = Stage::new().await;
     let (_, first) = stage.customer("ann").await;
