@@ -1,6 +1,8 @@
 //! The caller of a request: a role, a subject and scopes, which the layer around the routes ([`crate::authenticate`])
 //! puts into the request's extensions.
 
+use std::num::NonZeroU32;
+
 use axum::extract::FromRequestParts;
 use compact_str::CompactString;
 use http::request::Parts;
@@ -22,12 +24,14 @@ pub struct Caller {
     pub subject: CompactString,
     /// The scopes of the caller's token.
     pub scopes: Scopes,
+    /// The requests a second that this caller may send, in place of the limit of every caller.
+    pub requests_per_second: Option<NonZeroU32>,
 }
 
 impl Caller {
-    /// A caller who has all scopes of the role.
+    /// A caller who has all scopes of the role and no limit of its own.
     pub fn new(role: Role, subject: impl Into<CompactString>) -> Self {
-        Self { role, subject: subject.into(), scopes: Scopes::of_role(role) }
+        Self { role, subject: subject.into(), scopes: Scopes::of_role(role), requests_per_second: None }
     }
 
     /// The caller in the form in which commands and events name it.

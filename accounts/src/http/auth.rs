@@ -67,6 +67,8 @@ pub struct ProfileRequest {
     /// A short name to log in with.
     #[schemars(regex(pattern = "^[A-Za-z0-9]{4,20}$"))]
     username: Option<String>,
+    /// Needed to change the email address.
+    current_password: Option<String>,
 }
 
 /// The body of `POST /auth/password`.
@@ -109,12 +111,13 @@ pub(super) fn count_login(is_ok: bool) {
 /// `POST /auth/register`: makes the account of a customer.
 pub async fn register(
     State(accounts): State<Arc<Accounts>>,
+    address: ClientAddress,
     _: NoKey,
     Json(request): Json<RegisterRequest>,
 ) -> Result<Response, Problem> {
     let RegisterRequest { email, password, name, username } = request;
     let new = NewPerson { email, username, name, password, role: Role::Customer };
-    let person = accounts.add_person(new, None).await?;
+    let person = accounts.register(new, address).await?;
     Ok(json(StatusCode::CREATED, &person))
 }
 
@@ -166,13 +169,15 @@ pub async fn profile(State(accounts): State<Arc<Accounts>>, caller: Caller) -> R
 /// `PATCH /auth/profile`
 pub async fn change_profile(
     State(accounts): State<Arc<Accounts>>,
+    address: ClientAddress,
     caller: Caller,
     _: NoKey,
     Json(request): Json<ProfileRequest>,
 ) -> Result<Response, Problem> {
-    let ProfileRequest { email, name, username } = request;
+    let ProfileRequest { email, name, username, current_password } = request;
     let change = PersonChange { email, name, username, ..PersonChange::default() };
-    let changed = accounts.change_person(own_id(&caller)?, change, &caller.subject).await;
+    let id = own_id(&caller)?;
+    let changed = accounts.change_own_account(id, change, current_password.as_deref(), address).await;
     Ok(secret(json(StatusCode::OK, &changed.map_err(as_no_person)?)))
 }
 
