@@ -30,6 +30,7 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub struct OrdersQuery {
     /// Only orders in this state of the lifecycle.
+    #[schemars(extend("format" = "status"))]
     status: Option<Status>,
     /// Only orders of this customer.
     customer_id: Option<CustomerId>,

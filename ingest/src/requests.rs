@@ -51,7 +51,7 @@ pub struct OrderRequest {
 #[serde(deny_unknown_fields)]
 pub struct StatusRequest {
     /// The name of the state to move to, or an alias of it for the caller's role, such as a courier's word.
-    #[schemars(with = "Status")]
+    #[schemars(with = "Status", extend("format" = "status"))]
     pub status: CompactString,
     /// The reason for the change, in the caller's words, at most 500 characters.
     #[schemars(with = "Option<String>", length(max = REASON_CHARS_MAX), regex(pattern = PATTERN_OF_PROSE))]

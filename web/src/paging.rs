@@ -45,7 +45,7 @@ pub struct Cursor(#[schemars(extend("format" = "cursor"))] String);
 #[derive(JsonSchema)]
 #[schemars(transparent)]
 #[expect(dead_code, reason = "only the schema is used")]
-pub struct Page(#[schemars(range(min = 1))] u32);
+pub struct Page(#[schemars(range(min = 1, max = PAGED_ITEMS_MAX))] u32);
 
 /// The key of an item, after which a list can continue.
 pub trait PageKey: Sized {

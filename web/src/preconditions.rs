@@ -140,7 +140,8 @@ impl Describe for Key {
     fn describe(operation: &mut Operation<'_>) {
         let text = "A name for this request, new for each order or change. A repeat with the same name and the same content \
                     has no further effect and gets the same status; the answer then has `Idempotent-Replayed: true`.";
-        let schema = json_schema!({ "type": "string", "minLength": 1, "maxLength": 255, "format": "name" });
+        let schema =
+            json_schema!({ "type": "string", "minLength": 1, "maxLength": 255, "format": "idempotency-key" });
         operation
             .takes_header(&IDEMPOTENCY_KEY, schema, text)
             .fails(StatusCode::BAD_REQUEST, "invalid-idempotency-key")

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use axum::{extract::State, response::Response};
 use http::StatusCode;
 use orderflow_schemas::Role;
-use orderflow_web::{AccountId, Caller, FieldError, Id, Json, NoKey, Problem, Scope, Scopes, json};
+use orderflow_web::{
+    AccountId, Caller, FieldError, Id, Json, NoKey, Problem, Scope, Scopes, fields::Whole, json,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +29,7 @@ pub struct ClientRequest {
     scopes: Option<Vec<String>>,
     /// The requests a second that the client may send; by default as the server's settings say.
     #[schemars(range(min = 1, max = 1_000_000))]
-    requests_per_second: Option<i64>,
+    requests_per_second: Option<Whole>,
 }
 
 /// All machine clients.
@@ -58,6 +60,8 @@ pub async fn add(
         .ok_or_else(|| field("/role", "must be service, courier or analyst".to_owned()))?;
     let scopes = scopes.map(|names| Scopes::parse(&names.join(" "))).transpose();
     let scopes = scopes.map_err(|error| field("/scopes", error.to_string()))?;
+    // A number that is no integer is refused like 0, which is out of bounds too.
+    let requests_per_second = requests_per_second.map(|rate| rate.0.unwrap_or(0));
     let new = NewClient { name, role, scopes, requests_per_second };
     let added = accounts.add_client(new, &caller.subject).await?;
     Ok(secret(json(StatusCode::CREATED, &added)))

@@ -180,6 +180,7 @@ async fn authenticate(
 
 /// The form of the token endpoint, as the document describes it.
 #[derive(JsonSchema)]
+#[schemars(extend("additionalProperties" = { "type": "string" }))]
 #[expect(dead_code, reason = "only the schema is used")]
 pub(super) struct TokenForm {
     /// How the client proves what it may have.
@@ -197,6 +198,7 @@ pub(super) struct TokenForm {
 
 /// The form of token introspection, RFC 7662, section 2.1.
 #[derive(JsonSchema)]
+#[schemars(extend("additionalProperties" = { "type": "string" }))]
 #[expect(dead_code, reason = "only the schema is used")]
 pub(super) struct IntrospectionForm {
     /// The access token.

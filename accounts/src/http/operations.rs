@@ -27,6 +27,7 @@ pub fn register(operation: &mut Operation<'_>) {
         .example(json!({ "email": "ann@example.com", "password": "a copper kettle sings", "name": "Ann" }))
         .answers::<Person>(StatusCode::CREATED, "The account.")
         .fails(StatusCode::CONFLICT, "account-exists")
+        .fails(StatusCode::TOO_MANY_REQUESTS, "too-many-requests")
         .fails(StatusCode::SERVICE_UNAVAILABLE, "accounts-unavailable");
 }
 
@@ -82,10 +83,16 @@ pub fn profile(operation: &mut Operation<'_>) {
 /// `PATCH /auth/profile`
 pub fn change_profile(operation: &mut Operation<'_>) {
     operation
-        .is(ACCOUNT, "Change the own account", "What is absent stays.")
+        .is(
+            ACCOUNT,
+            "Change the own account",
+            "What is absent stays. Another email address needs the password.",
+        )
         .example(json!({ "name": "Ann Other" }))
         .answers::<Person>(StatusCode::OK, "The account.")
+        .fails(StatusCode::UNAUTHORIZED, "invalid-credentials")
         .fails(StatusCode::CONFLICT, "account-exists");
+    guarded(operation);
 }
 
 /// `POST /auth/password`

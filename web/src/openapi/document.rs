@@ -104,7 +104,9 @@ fn common(operation: &mut Operation<'_>, action: Option<Action>, callers: Caller
         .fails(StatusCode::INTERNAL_SERVER_ERROR, "internal")
         .fails(StatusCode::SERVICE_UNAVAILABLE, "overloaded");
     let Some(action) = action else { return };
-    operation.fails(StatusCode::FORBIDDEN, "forbidden");
+    operation
+        .fails(StatusCode::FORBIDDEN, "forbidden")
+        .fails(StatusCode::TOO_MANY_REQUESTS, "too-many-requests");
     match callers {
         Callers::Tokens => operation
             .fails(StatusCode::UNAUTHORIZED, "unauthenticated")

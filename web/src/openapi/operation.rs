@@ -129,7 +129,7 @@ impl<'a> Operation<'a> {
     pub fn takes_lines<T: JsonSchema>(&mut self, description: &str) -> &mut Self {
         // The description of a line is in the text: its schema cannot be that of the whole body.
         self.schemas.of::<T>("Line");
-        let schema = self.schemas.refer("Lines", json!({ "type": "string" }));
+        let schema = self.schemas.refer("Lines", json!({ "type": "string", "format": "ndjson" }));
         self.takes_body("application/x-ndjson", schema, true, description)
     }
 
@@ -267,15 +267,21 @@ fn problem_response(schemas: &mut Schemas, status: u16, slugs: &[&'static str]) 
     let slugs: Vec<_> = slugs.iter().map(|slug| format!("`{slug}`")).collect();
     let mut response = Response::new(format!("A problem of type {}.", slugs.join(" or ")));
     response.content.insert("application/problem+json".to_owned(), content.build().into());
-    let header = match status {
-        401 => Some(("WWW-Authenticate", "how to authenticate")),
-        429 | 503 => Some(("Retry-After", "the seconds after which the request may succeed")),
-        _ => None,
+    let retry_after = ("Retry-After", "the seconds after which the request may succeed");
+    let headers: &[(&str, &str)] = match status {
+        401 => &[("WWW-Authenticate", "how to authenticate")],
+        429 => &[
+            retry_after,
+            ("RateLimit-Policy", "the requests `q` that are allowed in `w` seconds"),
+            ("RateLimit", "the requests `r` that are left, and the seconds `t` until there are more"),
+        ],
+        503 => &[retry_after],
+        _ => &[],
     };
-    if let Some((name, description)) = header {
+    for (name, description) in headers {
         let mut header = Header::new(schemas.refer("HeaderText", json!({ "type": "string" })));
-        header.description = Some(description.to_owned());
-        response.headers.insert(name.to_owned(), header.into());
+        header.description = Some((*description).to_owned());
+        response.headers.insert((*name).to_owned(), header.into());
     }
     response
 }
