@@ -153,6 +153,7 @@ pub fn add_user(operation: &mut Operation<'_>) {
         .leads_to(StatusCode::CREATED, "get_users_id", "id", "$response.body#/id")
         .leads_to(StatusCode::CREATED, "patch_users_id", "id", "$response.body#/id")
         .leads_to(StatusCode::CREATED, "delete_users_id", "id", "$response.body#/id")
+        .leads_to(StatusCode::CREATED, "post_users_id_reset", "id", "$response.body#/id")
         .fails(StatusCode::CONFLICT, "account-exists");
 }
 
