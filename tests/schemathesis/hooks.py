@@ -1,8 +1,9 @@
 """What Schemathesis needs to know beyond the document: texts of our formats, how to log in, and which requests are not
 valid for reasons that JSON Schema cannot express.
 
-ORDERFLOW_URL is the server; ORDERFLOW_LOGIN and ORDERFLOW_PASSWORD are those of an admin; ORDERFLOW_POSITION is a
-position that the server has reached. With ORDERFLOW_OWN_ACCOUNTS every call has an account of its own.
+ORDERFLOW_URL is the server; ORDERFLOW_LOGIN and ORDERFLOW_PASSWORD are those of an admin; ORDERFLOW_CLIENT_ID and
+ORDERFLOW_CLIENT_SECRET those of a machine client; ORDERFLOW_PERSON is the id of a person; ORDERFLOW_POSITION is a position
+that the server has reached. With ORDERFLOW_OWN_ACCOUNTS every call has an account of its own.
 """
 
 import json
@@ -90,15 +91,38 @@ def map_query(ctx, query):
     return query
 
 
+LAST = {"position": os.environ["ORDERFLOW_POSITION"]}
+
+
+@schemathesis.hook
+def after_call(ctx, case, response):
+    """What a write says about its position."""
+    for position in response.headers.get("orderflow-position", []):
+        LAST["position"] = position
+
+
 @schemathesis.hook
 def before_call(ctx, case, kwargs):
-    """`batch` in a path is another operation; and the account of this run stays as it is."""
+    """Reads wait for the last write, as a client does that reads what it wrote; `batch` in a path is another operation;
+    and the account of this run stays as it is.
+    """
+    if case.method == "GET":
+        case.headers.setdefault("Orderflow-Min-Position", LAST["position"])
     parameters = case.path_parameters
     if isinstance(parameters, dict):
         if parameters.get("sku") == "batch":
             parameters["sku"] = "A123"
         if parameters.get("id") == AccessToken.account:
             parameters["id"] = str(uuid.uuid4())
+        if case.operation.label == "POST /users/{id}/reset" and is_uuid(parameters.get("id")):
+            parameters["id"] = os.environ["ORDERFLOW_PERSON"]
+
+
+def is_uuid(text):
+    try:
+        return str(uuid.UUID(text)) == text
+    except (AttributeError, TypeError, ValueError):
+        return False
 
 
 def make_affordable(lines):
@@ -124,9 +148,15 @@ def map_case(ctx, case):
     if "idempotency_key" in body:
         for name in [name for name in case.headers or {} if name.lower() == "idempotency-key"]:
             del case.headers[name]
-    are_texts = all(isinstance(text, str) for text in body.values())
+    are_texts = all(isinstance(text, (str, type(None))) for text in body.values())
     if label == "POST /auth/login" and set(body) == set(LOGIN) and are_texts and is_even:
         case.body = dict(LOGIN)
+    if label == "POST /oauth/token" and body.get("grant_type") == "client_credentials" and are_texts:
+        case.body = {
+            "grant_type": "client_credentials",
+            "client_id": os.environ["ORDERFLOW_CLIENT_ID"],
+            "client_secret": os.environ["ORDERFLOW_CLIENT_SECRET"],
+        }
     if label == "POST /auth/password" and isinstance(body.get("current_password"), str) and is_even:
         body["current_password"] = LOGIN["password"]
     if label == "PATCH /auth/profile" and isinstance(body.get("current_password", ""), (str, type(None))):

@@ -18,6 +18,11 @@ const PROGRAM: &str = "ORDERFLOW_PROMETHEUS";
 /// If this variable is `required`, a missing optional program is an error.
 const PEERS: &str = "ORDERFLOW_TEST_PEERS";
 
+/// Whether a missing optional program is an error.
+pub fn peers_are_required() -> bool {
+    std::env::var(PEERS).is_ok_and(|peers| peers == "required")
+}
+
 /// A Prometheus with the alerts of `infra/`, in a separate directory.
 #[derive(Debug)]
 pub struct Prometheus {
@@ -31,8 +36,7 @@ impl Prometheus {
     /// prints a message and returns `None`.
     pub fn start(server: SocketAddr) -> Option<Self> {
         let Some(program) = program() else {
-            let required = std::env::var(PEERS).is_ok_and(|peers| peers == "required");
-            assert!(!required, "Prometheus is not installed: `.ci/test --tools` gets Debian's");
+            assert!(!peers_are_required(), "Prometheus is not installed: `.ci/test --tools` gets Debian's");
             eprintln!("skipped: Prometheus is not installed; `.ci/test --tools` gets Debian's");
             return None;
         };

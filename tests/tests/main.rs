@@ -24,6 +24,7 @@ mod lifecycles;
 mod limits;
 mod network;
 mod observe;
+mod openapi;
 mod orders;
 mod overload;
 mod postgres;
