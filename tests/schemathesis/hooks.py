@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 URL = os.environ["ORDERFLOW_URL"]
 LOGIN = {"login": os.environ["ORDERFLOW_LOGIN"], "password": os.environ["ORDERFLOW_PASSWORD"]}
+PERSON = os.environ["ORDERFLOW_PERSON"]
 STATUSES = ["CREATED", "RESERVED", "ACCEPTED", "PREPARED", "SHIPPED", "DELIVERED", "FAILED", "CANCELED"]
 VISIBLE = st.characters(
     codec="utf-8", exclude_categories=["Cc", "Cf", "Cn", "Co", "Cs", "Zs", "Zl", "Zp"]
@@ -104,7 +105,7 @@ def after_call(ctx, case, response):
 @schemathesis.hook
 def before_call(ctx, case, kwargs):
     """Reads wait for the last write, as a client does that reads what it wrote; `batch` in a path is another operation;
-    and the account of this run stays as it is.
+    and the accounts of this run stay as they are.
     """
     if case.method == "GET":
         case.headers.setdefault("Orderflow-Min-Position", LAST["position"])
@@ -112,10 +113,10 @@ def before_call(ctx, case, kwargs):
     if isinstance(parameters, dict):
         if parameters.get("sku") == "batch":
             parameters["sku"] = "A123"
-        if parameters.get("id") == AccessToken.account:
+        if parameters.get("id") in (AccessToken.account, PERSON):
             parameters["id"] = str(uuid.uuid4())
         if case.operation.label == "POST /users/{id}/reset" and is_uuid(parameters.get("id")):
-            parameters["id"] = os.environ["ORDERFLOW_PERSON"]
+            parameters["id"] = PERSON
 
 
 def is_uuid(text):

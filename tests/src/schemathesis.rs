@@ -8,7 +8,7 @@ use std::{
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::{binary::die_with_parent, peers_are_required, repository};
+use crate::{binary::die_with_parent, copy_folder, peers_are_required, repository};
 
 /// The environment variable that names the program if `.ci/test` did not install it.
 const PROGRAM: &str = "ORDERFLOW_SCHEMATHESIS";
@@ -45,6 +45,9 @@ impl Schemathesis {
     pub fn check(&self, url: &str, arguments: &[&str]) -> Value {
         let folder = tempfile::tempdir().expect("temporary folders can be made");
         let report = folder.path().join("report.json");
+        // It keeps what failed in the directory where it runs.
+        let work = folder.path().join("work");
+        copy_folder(&repository().join("tests/schemathesis"), &work);
         let examples = std::env::var(EXAMPLES).unwrap_or_else(|_| EXAMPLES_DEFAULT.to_owned());
         let seed = std::env::var(SEED).unwrap_or_else(|_| "1".to_owned());
         let mut command = Command::new(&self.program);
@@ -54,11 +57,9 @@ impl Schemathesis {
             .args(["--report", "json", "--report-json-path"])
             .arg(&report)
             .args(arguments)
-            .current_dir(repository().join("tests/schemathesis"))
+            .current_dir(&work)
             .env("ORDERFLOW_URL", url)
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
-            // Examples that failed are printed, not kept; nothing is left behind.
-            .env("HYPOTHESIS_STORAGE_DIRECTORY", folder.path().join("hypothesis"))
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .stdin(Stdio::null());
         if seed != "random" {

@@ -192,7 +192,7 @@ fn receipts_adjustments_and_products_are_checked_as_orders_are() {
     refused(product("", 1, "EUR"), "/name");
     refused(product("Tea", -1, "EUR"), "/unit_price");
     refused(product("Tea", 1, "EUX"), "/currency");
-    admin.put("/products/green%20tea", &json!({})).is_problem(400, "invalid-request");
+    admin.put("/products/green%20tea", &json!({})).is_problem(400, "invalid-sku");
     let receipt = json!({ "quantity": 1 });
     admin.post("/inventory/green%20tea/receipts", &receipt).is_problem(400, "invalid-sku");
     admin.post("/check-availability", &json!({ "lines": [] })).is_problem(400, "invalid-request");
