@@ -23,6 +23,7 @@ mod paging;
 mod path;
 pub mod position;
 mod preconditions;
+mod prefer;
 mod problem;
 mod quality;
 pub mod query;
@@ -44,10 +45,8 @@ pub use object::Object;
 pub use paging::{List, ListId, PageKey, Paging};
 pub use path::PathPart;
 pub use position::{MinPosition, with_position};
-pub use preconditions::{
-    CallKey, IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, IfMatch, Key, NoConditions, NoKey, PREFERENCE_APPLIED,
-    RespondAsync,
-};
+pub use preconditions::{CallKey, IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, IfMatch, Key, NoConditions, NoKey};
+pub use prefer::{PREFER, PREFERENCE_APPLIED, Prefer};
 pub use problem::{FieldError, Problem};
 pub use query::Query;
 pub use routes::{Route, Routes};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
 use orderflow_schemas::{Sku, StockCommand};
-use orderflow_web::{CallKey, Caller, Json, NoConditions, PathPart, Problem, Trace};
+use orderflow_web::{CallKey, Caller, Json, NoConditions, PathPart, Prefer, Problem, Trace};
 use tracing::instrument;
 
 use super::stock::carry_out;
@@ -19,9 +19,10 @@ pub async fn set(
     Trace(trace): Trace,
     key: CallKey,
     _: NoConditions,
+    prefer: Prefer,
     Json(request): Json<ProductRequest>,
 ) -> Result<Response, Problem> {
     let sku: Sku = path.parse()?;
     let command = validate::set_product(sku.clone(), request, key, &caller)?;
-    carry_out(&ingest, &sku, &StockCommand::SetProduct(command), trace).await
+    carry_out(&ingest, &sku, &StockCommand::SetProduct(command), trace, prefer).await
 }

@@ -12,7 +12,9 @@ use orderflow_schemas::{
     envelope::TraceParent,
     events::{CommandRejected, RejectionCode},
 };
-use orderflow_web::{Action, CallKey, Caller, Id, IfMatch, Json, OptionalJson, PathPart, Problem, Trace};
+use orderflow_web::{
+    Action, CallKey, Caller, Id, IfMatch, Json, OptionalJson, PathPart, Prefer, Problem, Trace,
+};
 use tracing::{instrument, warn};
 
 use crate::{
@@ -33,12 +35,13 @@ pub async fn change(
     Trace(trace): Trace,
     IfMatch(if_match): IfMatch,
     key: CallKey,
+    prefer: Prefer,
     Json(request): Json<StatusRequest>,
 ) -> Result<Response, Problem> {
     let id: OrderId = path.parse()?;
     let headers = ChangeHeaders { if_match, key };
     let command = validate::change_status(id, request, headers, &caller, &ingest.lifecycle)?;
-    carry_out(&ingest, command, &caller, trace).await
+    carry_out(&ingest, command, &caller, trace, prefer).await
 }
 
 /// Cancels an order.
@@ -66,6 +69,7 @@ pub struct ActionCall {
     caller: Caller,
     trace: TraceParent,
     headers: ChangeHeaders,
+    prefer: Prefer,
     request: ActionRequest,
 }
 
@@ -79,18 +83,19 @@ impl FromRequest<Arc<Ingest>> for ActionCall {
         let Trace(trace) = Trace::from_request_parts(&mut parts, state).await?;
         let key = CallKey::from_request_parts(&mut parts, state).await?;
         let IfMatch(if_match) = IfMatch::from_request_parts(&mut parts, state).await?;
+        let prefer = Prefer::from_request_parts(&mut parts, state).await?;
         let request = Request::from_parts(parts, body);
         let OptionalJson(request) = OptionalJson::from_request(request, state).await?;
         let (ingest, request) = (Arc::clone(state), request.unwrap_or_default());
-        Ok(Self { ingest, id, caller, trace, headers: ChangeHeaders { if_match, key }, request })
+        Ok(Self { ingest, id, caller, trace, headers: ChangeHeaders { if_match, key }, prefer, request })
     }
 }
 
 impl ActionCall {
     async fn perform(self, action: &str) -> Result<Response, Problem> {
-        let Self { ingest, id, caller, trace, headers, request } = self;
+        let Self { ingest, id, caller, trace, headers, prefer, request } = self;
         let command = validate::perform(id, action, request, headers, &caller, &ingest.lifecycle)?;
-        carry_out(&ingest, command, &caller, trace).await
+        carry_out(&ingest, command, &caller, trace, prefer).await
     }
 }
 
@@ -99,18 +104,21 @@ async fn carry_out(
     command: ChangeStatus,
     caller: &Caller,
     trace: TraceParent,
+    prefer: Prefer,
 ) -> Result<Response, Problem> {
     let id = command.order_id;
     let topic_partition = ingest.partition_of_order(id);
     let (appended, decision) = ingest
-        .decide(
+        .decide_as_preferred(
             topic_partition,
             EncodedCommands::of(&OrderCommand::ChangeStatus(command.clone())),
-            Some(trace),
+            trace,
+            prefer,
         )
         .await?;
     let Some(Decision { cause, event, .. }) = decision else {
-        return Ok(answers::accepted(id, &Position::of(topic_partition, appended.first)));
+        let response = answers::accepted(id, &Position::of(topic_partition, appended.first));
+        return Ok(answers::as_preferred(response, prefer, ingest.settings.decision_timeout()));
     };
     let seen = answers::seen(topic_partition, cause);
     let DecidedEvent::Order(event) = event else { return Err(answers::unexpected("an event of stock")) };

@@ -10,7 +10,8 @@ use orderflow_schemas::{
     events::{CatalogueEntry, ProductUpdated, StockRepeated},
 };
 use orderflow_web::{
-    CallKey, Caller, Json, NoConditions, PathPart, Problem, Product, StockLevels, Trace, json, with_position,
+    CallKey, Caller, Json, NoConditions, PathPart, Prefer, Problem, Product, StockLevels, Trace, json,
+    with_position,
 };
 use tracing::instrument;
 
@@ -32,11 +33,12 @@ pub async fn receive(
     Trace(trace): Trace,
     key: CallKey,
     _: NoConditions,
+    prefer: Prefer,
     Json(request): Json<ReceiptRequest>,
 ) -> Result<Response, Problem> {
     let sku: Sku = path.parse()?;
     let command = validate::receive(sku.clone(), &request, key, &caller)?;
-    carry_out(&ingest, &sku, &StockCommand::Receive(command), trace).await
+    carry_out(&ingest, &sku, &StockCommand::Receive(command), trace, prefer).await
 }
 
 /// Corrects the available units of a SKU.
@@ -48,11 +50,12 @@ pub async fn adjust(
     Trace(trace): Trace,
     key: CallKey,
     _: NoConditions,
+    prefer: Prefer,
     Json(request): Json<AdjustmentRequest>,
 ) -> Result<Response, Problem> {
     let sku: Sku = path.parse()?;
     let command = validate::adjust(sku.clone(), request, key, &caller)?;
-    carry_out(&ingest, &sku, &StockCommand::Adjust(command), trace).await
+    carry_out(&ingest, &sku, &StockCommand::Adjust(command), trace, prefer).await
 }
 
 /// Appends a command about a SKU and turns its decision into a response.
@@ -61,13 +64,15 @@ pub async fn carry_out(
     sku: &Sku,
     command: &StockCommand,
     trace: TraceParent,
+    prefer: Prefer,
 ) -> Result<Response, Problem> {
     let topic_partition = ingest.partition_of_sku(sku);
     let (appended, decision) =
-        ingest.decide(topic_partition, EncodedCommands::of(command), Some(trace)).await?;
+        ingest.decide_as_preferred(topic_partition, EncodedCommands::of(command), trace, prefer).await?;
     let Some(Decision { cause, replayed, event }) = decision else {
         let body = json(StatusCode::ACCEPTED, &serde_json::json!({ "sku": sku }));
-        return Ok(with_position(&Position::of(topic_partition, appended.first), body));
+        let response = with_position(&Position::of(topic_partition, appended.first), body);
+        return Ok(answers::as_preferred(response, prefer, ingest.settings.decision_timeout()));
     };
     let seen = answers::seen(topic_partition, cause);
     let DecidedEvent::Stock(event) = event else { return Err(answers::unexpected("an event of an order")) };
