@@ -11,9 +11,11 @@ mod front;
 mod listener;
 mod load;
 mod log;
+mod login;
 mod look;
 #[cfg(test)]
 mod reference;
+mod remote;
 mod roles;
 mod serve;
 mod settings;

@@ -20,7 +20,7 @@ use http::Method;
 use serde::Serialize;
 use serde_json::json;
 
-use super::client::{Client, Target};
+use crate::remote::{Client, Target, is_login_ended};
 
 /// Orders in one request of batch mode.
 const BATCH_ORDERS: u64 = 1_000;
@@ -68,7 +68,7 @@ pub struct Report {
     /// Lines in each order.
     pub lines: u32,
     /// The role that the requests had, and how the server learned it.
-    pub caller: &'static str,
+    pub caller: String,
     /// Orders in requests that were answered with success.
     pub orders: u64,
     /// Requests that failed or were refused.
@@ -151,7 +151,7 @@ fn report(shared: &Shared, all: &Histogram<u64>, durable: Duration, materialised
         open_loop: shared.bench.rate.is_some(),
         connections: shared.bench.connections,
         lines: shared.bench.lines,
-        caller: "role service from headers",
+        caller: shared.bench.target.authentication.describe("service"),
         orders,
         errors: shared.errors.load(Ordering::Relaxed),
         seconds: durable.as_secs_f64(),
@@ -185,6 +185,7 @@ async fn connection(shared: Arc<Shared>) -> Result<Histogram<u64>> {
         histogram.record(u64::try_from(due.elapsed().as_micros()).unwrap_or(u64::MAX))?;
         match answer {
             Ok(orders) => shared.orders.fetch_add(orders, Ordering::Relaxed),
+            Err(error) if is_login_ended(&error) => return Err(error),
             Err(error) => {
                 tracing::debug!(%error, "request failed");
                 shared.errors.fetch_add(1, Ordering::Relaxed)

@@ -25,7 +25,7 @@ use self::{
     pace::Pace,
 };
 pub use self::{pace::Speed, report::Report};
-use super::client::{Client, Target};
+use crate::remote::{Client, Target, is_login_ended};
 
 /// How often a request is sent before the replay gives up.
 const TRIES: u32 = 20;
@@ -59,7 +59,7 @@ pub async fn run(replay: &Replay) -> Result<Report> {
     let bar = progress_bar(&replay.file)?;
     let mut lines = Lines::open(&replay.file, Some(&bar))?;
     let (ends, started) = (decisions::ends(&mut admin).await, Instant::now());
-    let mut report = Report::default();
+    let mut report = Report::of(replay.target.authentication.describe("service"));
     let sent = send_all(&mut lines, Pace::new(replay.speed), &mut client, &mut report, &bar).await;
     report.durable = started.elapsed();
     let settled = settle(&mut admin, &ends, &trace, &mut report, started).await;
@@ -117,6 +117,7 @@ async fn post(client: &mut Client, path: &str, body: Bytes) -> Result<serde_json
                 (answer.success().expect_err("it is no success"), asked)
             }
             Ok(answer) => return answer.success()?.json(),
+            Err(error) if is_login_ended(&error) => return Err(error),
             Err(error) => (error, None),
         };
         tries += 1;

@@ -17,6 +17,8 @@ const REJECTED_NAMED: u64 = 100;
 /// The results of a replay.
 #[derive(Debug, Default)]
 pub struct Report {
+    /// The role that the requests had, or whose it was, and how the server learned it.
+    pub caller: String,
     /// Lines that the server accepted.
     pub accepted: u64,
     /// Lines that the server rejected.
@@ -35,6 +37,11 @@ pub struct Report {
 }
 
 impl Report {
+    /// The report of a replay that has sent nothing yet.
+    pub fn of(caller: String) -> Self {
+        Self { caller, ..Self::default() }
+    }
+
     /// Counts a response to lines, the first of which is line `first` of the file, and prints the rejected ones.
     pub(super) fn count(&mut self, answer: &serde_json::Value, first: u64, bar: &ProgressBar) {
         self.accepted += answer["accepted"].as_u64().unwrap_or(0);
@@ -71,7 +78,7 @@ impl fmt::Display for Report {
             let (seconds, rate) = (self.materialised.as_secs_f64(), per_second(self.materialised));
             write!(f, ", in the database in {seconds:.2} s ({rate:.0}/s)")?;
         }
-        writeln!(f, "; as role service from headers")?;
+        writeln!(f, "; as {}", self.caller)?;
         if self.rejected > 0 {
             writeln!(f, "rejected: {}", Counts(&self.rejected_by_type))?;
             if self.rejected > self.named {
