@@ -115,6 +115,12 @@ impl Client {
         }
     }
 
+    /// Whether this caller may read the log, as only an admin may.
+    pub async fn may_read_log(&mut self) -> Result<bool> {
+        let answer = self.send(Method::GET, "/topics", &[], Bytes::new()).await?;
+        Ok(answer.status != StatusCode::FORBIDDEN)
+    }
+
     /// Waits until everything that the server has accepted is decided and the store shows it. Decisions lead to
     /// further commands, so this repeats until no new commands appear.
     pub async fn settled(&mut self) -> Result<()> {

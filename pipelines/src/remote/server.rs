@@ -62,7 +62,9 @@ impl Server {
         let origin = &self.origin;
         let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<TlsError>());
         match cause {
-            Some(TlsError::InvalidCertificate(CertificateError::UnknownIssuer)) => anyhow!(
+            Some(TlsError::InvalidCertificate(
+                CertificateError::UnknownIssuer | CertificateError::BadSignature,
+            )) => anyhow!(
                 "the certificate of {origin} comes from no authority that is trusted here; name its authority with \
                  --ca-cert"
             ),

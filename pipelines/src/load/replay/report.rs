@@ -25,7 +25,7 @@ pub struct Report {
     pub rejected: u64,
     /// The number of rejected lines by the slug of their problem.
     pub rejected_by_type: BTreeMap<String, u64>,
-    /// The decisions about the accepted lines; `None` if they could not be read.
+    /// The decisions about the accepted lines; `None` if they could not be read, or not by this caller.
     pub decisions: Option<Decisions>,
     /// The time until all accepted lines were durable.
     pub durable: Duration,
@@ -85,9 +85,15 @@ impl fmt::Display for Report {
                 writeln!(f, "rejected lines that are not named above: {}", self.rejected - self.named)?;
             }
         }
-        if let Some(Decisions { repeated, failed }) = &self.decisions {
-            writeln!(f, "repeated: {repeated}")?;
-            writeln!(f, "failed: {}", Counts(failed))?;
+        match &self.decisions {
+            Some(Decisions { repeated, failed }) => {
+                writeln!(f, "repeated: {repeated}")?;
+                writeln!(f, "failed: {}", Counts(failed))?;
+            }
+            None if self.ended.is_none() => {
+                writeln!(f, "what was decided is not known: only an admin may read the log")?;
+            }
+            None => {}
         }
         Ok(())
     }
