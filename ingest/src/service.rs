@@ -8,7 +8,6 @@ use orderflow_schemas::{
     Lifecycle, OrderId, Partition, RoutingHash, Sku, Topic, TopicPartition, envelope::TraceParent,
 };
 use orderflow_topics::{Topics, partitions_of};
-use orderflow_web::Prefer;
 use orderflow_world::World;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info};
@@ -16,6 +15,7 @@ use tracing::{error, info};
 use crate::{
     appender::{AppendedCommands, Appender, EncodedCommands, Refusal},
     decisions::{Decision, Decisions},
+    handlers::WriteContext,
     lookup::OrderLookup,
     metrics as names,
     settings::IngestSettings,
@@ -169,9 +169,9 @@ impl Ingest {
         &self,
         topic_partition: TopicPartition,
         command: EncodedCommands,
-        trace: TraceParent,
-        prefer: Prefer,
+        context: WriteContext,
     ) -> Result<(AppendedCommands, Option<Decision>), Refusal> {
+        let WriteContext { trace, prefer } = context;
         if prefer.is_immediate() {
             return Ok((self.append(topic_partition, command, Some(trace)).await?, None));
         }

@@ -43,6 +43,10 @@ pub enum Command {
     /// data/orders.sqlite "VACUUM INTO 'copy/orders.sqlite'"), then snapshots/, then the files of log/ in the reverse
     /// order of their names. `cp -a` copies in an unsuitable order.
     ///
+    /// A backup needs accounts.sqlite too, which verify does not read and nothing can fill again: copy it by the same
+    /// means, at any time (sqlite3 data/accounts.sqlite "VACUUM INTO 'copy/accounts.sqlite'"), with umask 077, because it
+    /// has the keys that sign tokens. With --database, dump the schema `accounts` of Postgres.
+    ///
     /// Records of the copied log beyond the database are counted as pending. A database that was copied after the log
     /// is ahead of it: that is one difference for each partition, and its rows beyond the log are counted as
     /// unchecked. A log whose newest segment was copied too late, or was written while it was copied, can be reported

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
 use orderflow_schemas::{OrderCommand, OrderEvent, OrderId, Payload, Position, events::OrderRepeated};
-use orderflow_web::{Caller, Json, Key, NoConditions, Prefer, Problem, Trace};
+use orderflow_web::{Caller, Json, Key, NoConditions, Problem};
 use tracing::{instrument, warn};
 use uuid::Uuid;
 
+use super::WriteContext;
 use crate::{
     answers,
     appender::EncodedCommands,
@@ -22,10 +23,9 @@ use crate::{
 pub async fn place(
     State(ingest): State<Arc<Ingest>>,
     caller: Caller,
-    Trace(trace): Trace,
+    context: WriteContext,
     Key(key): Key,
     _: NoConditions,
-    prefer: Prefer,
     Json(request): Json<OrderRequest>,
 ) -> Result<Response, Problem> {
     let owner = Owner::of(&caller)?;
@@ -33,12 +33,13 @@ pub async fn place(
     let (id, keyed) = (command.order_id, command.idempotency.is_some());
     let topic_partition = ingest.partition_of_order(id);
     let command = EncodedCommands::of(&OrderCommand::Place(command));
+    let prefer = context.prefer;
     let as_preferred = |response| answers::as_preferred(response, prefer, ingest.settings.decision_timeout());
     // With a key, the order may be one that was placed before, and only the decision tells which.
     let must_decide = prefer.is_immediate() && keyed;
     let (appended, decision) = match must_decide {
-        true => ingest.decide(topic_partition, command, Some(trace)).await?,
-        false => ingest.decide_as_preferred(topic_partition, command, trace, prefer).await?,
+        true => ingest.decide(topic_partition, command, Some(context.trace)).await?,
+        false => ingest.decide_as_preferred(topic_partition, command, context).await?,
     };
     match decision {
         None => Ok(as_preferred(answers::accepted(id, &Position::of(topic_partition, appended.first)))),

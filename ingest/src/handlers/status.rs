@@ -9,14 +9,12 @@ use axum::{
 use orderflow_schemas::{
     Order, OrderCommand, OrderEvent, OrderId, Payload, Position,
     commands::ChangeStatus,
-    envelope::TraceParent,
     events::{CommandRejected, RejectionCode},
 };
-use orderflow_web::{
-    Action, CallKey, Caller, Id, IfMatch, Json, OptionalJson, PathPart, Prefer, Problem, Trace,
-};
+use orderflow_web::{Action, CallKey, Caller, Id, IfMatch, Json, OptionalJson, PathPart, Problem};
 use tracing::{instrument, warn};
 
+use super::WriteContext;
 use crate::{
     answers,
     appender::EncodedCommands,
@@ -32,16 +30,15 @@ pub async fn change(
     State(ingest): State<Arc<Ingest>>,
     caller: Caller,
     path: PathPart,
-    Trace(trace): Trace,
+    context: WriteContext,
     IfMatch(if_match): IfMatch,
     key: CallKey,
-    prefer: Prefer,
     Json(request): Json<StatusRequest>,
 ) -> Result<Response, Problem> {
     let id: OrderId = path.parse()?;
     let headers = ChangeHeaders { if_match, key };
     let command = validate::change_status(id, request, headers, &caller, &ingest.lifecycle)?;
-    carry_out(&ingest, command, &caller, trace, prefer).await
+    carry_out(&ingest, command, &caller, context).await
 }
 
 /// Cancels an order.
@@ -67,9 +64,8 @@ pub struct ActionCall {
     ingest: Arc<Ingest>,
     id: OrderId,
     caller: Caller,
-    trace: TraceParent,
+    context: WriteContext,
     headers: ChangeHeaders,
-    prefer: Prefer,
     request: ActionRequest,
 }
 
@@ -80,22 +76,21 @@ impl FromRequest<Arc<Ingest>> for ActionCall {
         let (mut parts, body) = request.into_parts();
         let caller = Caller::from_request_parts(&mut parts, state).await?;
         let Id(id) = Id::from_request_parts(&mut parts, state).await?;
-        let Trace(trace) = Trace::from_request_parts(&mut parts, state).await?;
+        let context = WriteContext::from_request_parts(&mut parts, state).await?;
         let key = CallKey::from_request_parts(&mut parts, state).await?;
         let IfMatch(if_match) = IfMatch::from_request_parts(&mut parts, state).await?;
-        let prefer = Prefer::from_request_parts(&mut parts, state).await?;
         let request = Request::from_parts(parts, body);
         let OptionalJson(request) = OptionalJson::from_request(request, state).await?;
         let (ingest, request) = (Arc::clone(state), request.unwrap_or_default());
-        Ok(Self { ingest, id, caller, trace, headers: ChangeHeaders { if_match, key }, prefer, request })
+        Ok(Self { ingest, id, caller, context, headers: ChangeHeaders { if_match, key }, request })
     }
 }
 
 impl ActionCall {
     async fn perform(self, action: &str) -> Result<Response, Problem> {
-        let Self { ingest, id, caller, trace, headers, prefer, request } = self;
+        let Self { ingest, id, caller, context, headers, request } = self;
         let command = validate::perform(id, action, request, headers, &caller, &ingest.lifecycle)?;
-        carry_out(&ingest, command, &caller, trace, prefer).await
+        carry_out(&ingest, command, &caller, context).await
     }
 }
 
@@ -103,17 +98,16 @@ async fn carry_out(
     ingest: &Ingest,
     command: ChangeStatus,
     caller: &Caller,
-    trace: TraceParent,
-    prefer: Prefer,
+    context: WriteContext,
 ) -> Result<Response, Problem> {
     let id = command.order_id;
     let topic_partition = ingest.partition_of_order(id);
+    let prefer = context.prefer;
     let (appended, decision) = ingest
         .decide_as_preferred(
             topic_partition,
             EncodedCommands::of(&OrderCommand::ChangeStatus(command.clone())),
-            trace,
-            prefer,
+            context,
         )
         .await?;
     let Some(Decision { cause, event, .. }) = decision else {

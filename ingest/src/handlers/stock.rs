@@ -6,15 +6,14 @@ use axum::{extract::State, response::Response};
 use http::StatusCode;
 use orderflow_schemas::{
     Payload, Position, Sku, StockCommand, StockEvent,
-    envelope::TraceParent,
     events::{CatalogueEntry, ProductUpdated, StockRepeated},
 };
 use orderflow_web::{
-    CallKey, Caller, Json, NoConditions, PathPart, Prefer, Problem, Product, StockLevels, Trace, json,
-    with_position,
+    CallKey, Caller, Json, NoConditions, PathPart, Problem, Product, StockLevels, json, with_position,
 };
 use tracing::instrument;
 
+use super::WriteContext;
 use crate::{
     answers,
     appender::EncodedCommands,
@@ -30,15 +29,14 @@ pub async fn receive(
     State(ingest): State<Arc<Ingest>>,
     caller: Caller,
     path: PathPart,
-    Trace(trace): Trace,
+    context: WriteContext,
     key: CallKey,
     _: NoConditions,
-    prefer: Prefer,
     Json(request): Json<ReceiptRequest>,
 ) -> Result<Response, Problem> {
     let sku: Sku = path.parse()?;
     let command = validate::receive(sku.clone(), &request, key, &caller)?;
-    carry_out(&ingest, &sku, &StockCommand::Receive(command), trace, prefer).await
+    carry_out(&ingest, &sku, &StockCommand::Receive(command), context).await
 }
 
 /// Corrects the available units of a SKU.
@@ -47,15 +45,14 @@ pub async fn adjust(
     State(ingest): State<Arc<Ingest>>,
     caller: Caller,
     path: PathPart,
-    Trace(trace): Trace,
+    context: WriteContext,
     key: CallKey,
     _: NoConditions,
-    prefer: Prefer,
     Json(request): Json<AdjustmentRequest>,
 ) -> Result<Response, Problem> {
     let sku: Sku = path.parse()?;
     let command = validate::adjust(sku.clone(), request, key, &caller)?;
-    carry_out(&ingest, &sku, &StockCommand::Adjust(command), trace, prefer).await
+    carry_out(&ingest, &sku, &StockCommand::Adjust(command), context).await
 }
 
 /// Appends a command about a SKU and turns its decision into a response.
@@ -63,12 +60,12 @@ pub async fn carry_out(
     ingest: &Ingest,
     sku: &Sku,
     command: &StockCommand,
-    trace: TraceParent,
-    prefer: Prefer,
+    context: WriteContext,
 ) -> Result<Response, Problem> {
     let topic_partition = ingest.partition_of_sku(sku);
+    let prefer = context.prefer;
     let (appended, decision) =
-        ingest.decide_as_preferred(topic_partition, EncodedCommands::of(command), trace, prefer).await?;
+        ingest.decide_as_preferred(topic_partition, EncodedCommands::of(command), context).await?;
     let Some(Decision { cause, replayed, event }) = decision else {
         let body = json(StatusCode::ACCEPTED, &serde_json::json!({ "sku": sku }));
         let response = with_position(&Position::of(topic_partition, appended.first), body);
