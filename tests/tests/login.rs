@@ -96,7 +96,10 @@ fn a_stored_log_in_is_used_at_its_origin_alone_until_it_is_logged_out() {
     let (stage, user) = (stage(), User::new());
     let server = stage.serve_with_accounts();
     let url = server.url();
-    user.run(&["topics", "--url", &url]).fails_naming(&["401"]);
+    user.run(&["topics", "--url", &url]).fails_naming(&["401", "orderflow login --url", &url]);
+    let file = orders(user.folder.path(), 1);
+    user.run(&["replay", &file, "--url", &url]).fails_naming(&["401", "orderflow login --url"]);
+    user.run(&["bench", "--for", "1s", "--url", &url]).fails_naming(&["401", "orderflow login --url"]);
     user.run(&["logout", "--url", &url]).fails_naming(&["no log-in", &url]);
     let wrong = user.log_in(&url, &["--user", ADMIN.0], "brown-heron-71-kite\n");
     shows_none(&wrong, &["brown-heron"]);

@@ -43,7 +43,10 @@ fn copy_in_order(from: &Path, to: &Path) {
     fs::create_dir_all(to.join("log")).unwrap();
     let copy = to.join("orders.sqlite");
     execute(&from.join("orders.sqlite"), &format!("VACUUM INTO '{}'", copy.display()));
-    copy_folder(&from.join("snapshots"), &to.join("snapshots"));
+    // A server that has decided little has none yet.
+    if from.join("snapshots").is_dir() {
+        copy_folder(&from.join("snapshots"), &to.join("snapshots"));
+    }
     copy_log(from, to);
 }
 

@@ -20,7 +20,7 @@ use http::Method;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::remote::{Client, Target, is_login_ended};
+use crate::remote::{Client, Target, needs_login};
 
 /// Orders in one request of batch mode.
 const BATCH_ORDERS: u64 = 1_000;
@@ -201,7 +201,7 @@ async fn connection(shared: Arc<Shared>) -> Result<Histogram<u64>> {
         histogram.record(u64::try_from(due.elapsed().as_micros()).unwrap_or(u64::MAX))?;
         match answer {
             Ok(orders) => shared.orders.fetch_add(orders, Ordering::Relaxed),
-            Err(error) if is_login_ended(&error) => return Err(error),
+            Err(error) if needs_login(&error) => return Err(error),
             Err(error) => {
                 tracing::debug!(%error, "request failed");
                 shared.errors.fetch_add(1, Ordering::Relaxed)

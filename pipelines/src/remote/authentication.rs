@@ -84,7 +84,16 @@ impl Authentication {
     }
 }
 
-/// Whether an error means that the log-in has ended, so that no repeat can succeed.
-pub fn is_login_ended(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<LoginEnded>().is_some()
+/// The server does not trust headers, and the command has nothing else.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "401: the server at {origin} needs a log-in: run `orderflow login --url {origin}`, or give a token with --token"
+)]
+pub struct NotLoggedIn {
+    pub(super) origin: String,
+}
+
+/// Whether an error means that only a log-in helps, so that no repeat can succeed.
+pub fn needs_login(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<LoginEnded>().is_some() || error.downcast_ref::<NotLoggedIn>().is_some()
 }

@@ -8,7 +8,7 @@ use http::{Method, Request, StatusCode, header};
 use http_body_util::Full;
 use orderflow_schemas::{Offset, Position, TopicPartition};
 
-use super::{Answer, Connection, Target, Token};
+use super::{Answer, Authentication, Connection, Target, Token, authentication::NotLoggedIn};
 
 /// The pause before asking again a store that has not caught up.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -25,7 +25,7 @@ impl Client {
     /// A client in the name of the target's token; without one, in the name of `subject`, in `role`.
     pub fn new(target: &Target, role: &str, subject: &str) -> Self {
         let mut own = vec![("host", target.server.origin().authority())];
-        if let super::Authentication::Headers = target.authentication {
+        if let Authentication::Headers = target.authentication {
             own.push(("x-orderflow-role", role.to_owned()));
             own.push(("x-orderflow-subject", subject.to_owned()));
         }
@@ -52,13 +52,16 @@ impl Client {
         let (body, token) = (body.into(), self.target.authentication.token().await?);
         let request = self.request(&method, path, headers, body.clone(), token.as_ref())?;
         let answer = self.connection.send(request).await?;
-        if let Some(refused) = token.filter(|_| answer.status == StatusCode::UNAUTHORIZED)
-            && let Some(token) = self.target.authentication.instead_of(&refused).await?
-        {
-            let request = self.request(&method, path, headers, body, Some(&token))?;
-            return self.connection.send(request).await;
+        if answer.status != StatusCode::UNAUTHORIZED {
+            return Ok(answer);
         }
-        Ok(answer)
+        let Some(refused) = token else {
+            let origin = self.target.server.origin().to_string();
+            return Err(NotLoggedIn { origin }.into());
+        };
+        let Some(token) = self.target.authentication.instead_of(&refused).await? else { return Ok(answer) };
+        let request = self.request(&method, path, headers, body, Some(&token))?;
+        self.connection.send(request).await
     }
 
     fn request(

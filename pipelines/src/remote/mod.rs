@@ -10,7 +10,7 @@ mod target;
 mod tls;
 
 pub use self::{
-    authentication::{Authentication, Token, is_login_ended},
+    authentication::{Authentication, Token, needs_login},
     client::Client,
     connection::{Answer, Connection},
     origin::Origin,

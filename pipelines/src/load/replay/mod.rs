@@ -25,7 +25,7 @@ use self::{
     pace::Pace,
 };
 pub use self::{pace::Speed, report::Report};
-use crate::remote::{Client, Target, is_login_ended};
+use crate::remote::{Client, Target, needs_login};
 
 /// How often a request is sent before the replay gives up.
 const TRIES: u32 = 20;
@@ -121,7 +121,7 @@ async fn post(client: &mut Client, path: &str, body: Bytes) -> Result<serde_json
                 (answer.success().expect_err("it is no success"), asked)
             }
             Ok(answer) => return answer.success()?.json(),
-            Err(error) if is_login_ended(&error) => return Err(error),
+            Err(error) if needs_login(&error) => return Err(error),
             Err(error) => (error, None),
         };
         tries += 1;
