@@ -86,16 +86,21 @@ impl Session {
 
     /// The token of the next request, renewed if it is due.
     pub async fn token(&self) -> Result<Token> {
-        let current = self.current();
-        if current.serves(None, now()) {
-            return Ok(current.token);
+        match self.fresh() {
+            Some(token) => Ok(token),
+            None => self.renewed(None).await,
         }
-        self.renewed(None).await
     }
 
     /// The token to use after the server has refused `refused`, before its time: it was revoked, or a clock is wrong.
     pub async fn instead_of(&self, refused: &Token) -> Result<Token> {
         self.renewed(Some(refused)).await
+    }
+
+    /// The token if it is not due to be renewed. Every request asks, so no more than the token is copied.
+    fn fresh(&self) -> Option<Token> {
+        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        current.serves(None, now()).then(|| current.token.clone())
     }
 
     fn current(&self) -> Current {
