@@ -6,7 +6,8 @@
 //!
 //! *What is counted*: the account as it was typed, whether it exists or not, so that nobody learns which do. Clients are
 //! counted by their id. *Scope*: each process counts by itself. *Bound*: a fixed number of accounts and addresses is
-//! remembered; none that is blocked is forgotten for another.
+//! remembered; none that is blocked is forgotten for another. *Hidden addresses*: where a trusted proxy does not name the
+//! client, only the account is counted.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -59,7 +60,7 @@ pub struct Attempts {
 /// An attempt that runs. It counts as failed unless it is said how else it ended.
 pub struct Attempt {
     attempts: Arc<Attempts>,
-    keys: [Key; 3],
+    keys: Vec<Key>,
     outcome: Outcome,
 }
 
@@ -113,9 +114,12 @@ impl Attempts {
 
     /// Takes a place for an attempt on this account, as it was typed, from this address.
     pub async fn begin(self: &Arc<Self>, account: &str, address: ClientAddress) -> Result<Attempt, Blocked> {
-        let network = address.network();
         let account = account.to_lowercase();
-        let keys = [Key::AccountAt(account.clone(), network), Key::Address(network), Key::Account(account)];
+        let mut keys = Vec::with_capacity(3);
+        if let Some(network) = address.network() {
+            keys.extend([Key::AccountAt(account.clone(), network), Key::Address(network)]);
+        }
+        keys.push(Key::Account(account));
         let deadline = Instant::now() + WAIT_MAX;
         loop {
             let ended = self.ended.notified();
@@ -136,7 +140,7 @@ impl Attempts {
         }
     }
 
-    fn take(&self, keys: &[Key; 3], now: Instant) -> Verdict {
+    fn take(&self, keys: &[Key], now: Instant) -> Verdict {
         let mut table = self.lock();
         let mut waits = false;
         for key in keys {
@@ -191,7 +195,7 @@ impl Attempts {
         bound as usize
     }
 
-    fn end(&self, keys: &[Key; 3], outcome: Outcome, now: Instant) {
+    fn end(&self, keys: &[Key], outcome: Outcome, now: Instant) {
         let mut table = self.lock();
         for key in keys {
             let Some(failures) = table.get_mut(key) else { continue };
@@ -264,7 +268,7 @@ mod tests {
     use super::*;
 
     fn from(address: &str) -> ClientAddress {
-        ClientAddress(address.parse().unwrap())
+        ClientAddress::Known(address.parse().unwrap())
     }
 
     fn attempts(settings: AccountsSettings) -> Arc<Attempts> {
@@ -299,6 +303,20 @@ mod tests {
         // The fifteenth in a row, and one of the same /64.
         fail(&attempts, "ann", "2001:db8::2", 1).await;
         assert!(is_blocked("ann", "198.51.100.7").await, "the account is blocked everywhere");
+    }
+
+    #[tokio::test]
+    async fn behind_a_proxy_that_names_no_client_only_the_account_is_counted() {
+        let attempts = attempts(AccountsSettings { failures_in_a_row: 20, ..Default::default() });
+        for number in 0..200 {
+            let account = format!("user{}", number % 20);
+            drop(attempts.begin(&account, ClientAddress::Hidden).await.unwrap());
+        }
+        for _ in 0..20 {
+            drop(attempts.begin("ann", ClientAddress::Hidden).await.unwrap());
+        }
+        let blocked = attempts.begin("ann", ClientAddress::Hidden).await;
+        assert!(matches!(blocked, Err(Blocked::Failures { .. })));
     }
 
     #[tokio::test]

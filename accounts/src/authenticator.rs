@@ -2,10 +2,13 @@
 //! without asking the store.
 
 use std::{
+    collections::HashMap,
+    num::NonZeroU32,
     sync::{Arc, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 
+use compact_str::CompactString;
 use http::{HeaderMap, header};
 use orderflow_schemas::Timestamp;
 use orderflow_web::{Authenticator, Caller, Problem, headers};
@@ -23,6 +26,10 @@ use crate::{
 struct Known {
     keys: KeyRing,
     revocations: RevocationList,
+    /// The requests a second of machine clients that have a limit of their own. It is read with the revocations and is
+    /// no claim of the token, so a changed limit applies to tokens that are out, and no client reads the limits of the
+    /// operator in its token.
+    request_rates: HashMap<CompactString, NonZeroU32>,
     /// When the store was read last; `None` before the first time.
     read_at: Option<Instant>,
 }
@@ -81,6 +88,11 @@ impl TokenAuthenticator {
 
     /// Checks an access token.
     pub fn check(&self, text: &str) -> Result<Arc<AccessToken>, Refused> {
+        self.check_with_rate(text).map(|(token, _)| token)
+    }
+
+    /// Checks an access token. Also returns the requests a second of a machine client with a limit of its own.
+    fn check_with_rate(&self, text: &str) -> Result<(Arc<AccessToken>, Option<NonZeroU32>), Refused> {
         let now = self.world.now();
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         if known.read_at.is_none_or(|read_at| read_at.elapsed() > self.age_max) {
@@ -100,7 +112,9 @@ impl TokenAuthenticator {
             }
         };
         known.revocations.check(&token.claims)?;
-        Ok(token)
+        let client = token.claims.client_id.as_ref();
+        let rate = client.and_then(|id| known.request_rates.get(id)).copied();
+        Ok((token, rate))
     }
 
     /// Takes over what was read from the store.
@@ -118,6 +132,12 @@ impl TokenAuthenticator {
         }
         known.revocations.forget(now);
         known.read_at = Some(Instant::now());
+    }
+
+    /// Takes over the limits on the requests of machine clients.
+    pub fn limit_clients(&self, request_rates: HashMap<CompactString, NonZeroU32>) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.request_rates = request_rates;
     }
 
     /// Adds an entry at once, without waiting for the next look at the store.
@@ -140,8 +160,9 @@ impl TokenAuthenticator {
 
 impl Authenticator for TokenAuthenticator {
     fn authenticate(&self, given: &HeaderMap) -> Result<Caller, Problem> {
-        let token = self.check(bearer(given)?)?;
-        Ok(Caller { role: token.role, subject: token.claims.sub.clone(), scopes: token.scopes })
+        let (token, requests_per_second) = self.check_with_rate(bearer(given)?)?;
+        let subject = token.claims.sub.clone();
+        Ok(Caller { role: token.role, subject, scopes: token.scopes, requests_per_second })
     }
 }
 

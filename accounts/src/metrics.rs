@@ -21,5 +21,12 @@ pub const LOGINS: Metric = Metric::counter(
     "log-ins of people and requests of clients for tokens, by `ok` and `refused`",
 );
 
+/// Requests that wait for a hash.
+pub const HASHES_WAITING: Metric = Metric::gauge(
+    "orderflow_accounts_hashes_waiting",
+    &[],
+    "passwords that wait to be hashed or checked, as of the last look at the store",
+);
+
 /// The metrics of this crate.
-pub const METRICS: &[Metric] = &[REVOCATIONS, READ_AT, LOGINS];
+pub const METRICS: &[Metric] = &[REVOCATIONS, READ_AT, LOGINS, HASHES_WAITING];

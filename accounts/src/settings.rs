@@ -19,6 +19,9 @@ pub struct AccountsSettings {
     /// How long a person stays logged in without using it.
     #[schemars(range(min = 60))]
     pub session_s: u64,
+    /// How long a session lasts at most, however often it is refreshed. Then the person logs in again.
+    #[schemars(range(min = 60))]
+    pub session_age_s_max: u64,
     /// How long a code to set a forgotten password is valid.
     #[schemars(range(min = 60))]
     pub reset_code_s: u64,
@@ -46,7 +49,11 @@ pub struct AccountsSettings {
     /// Failed log-ins in a row for one account, from all addresses together. Then it is blocked for a quarter of an hour.
     #[schemars(range(min = 1, max = 10_000))]
     pub failures_in_a_row: u32,
-    /// Accounts and addresses whose failures are remembered.
+    /// Registrations a minute from one address, which may come at once; 0 for no limit. Beyond it: 429
+    /// `too-many-requests`. Addresses of IPv6 count by their /64.
+    #[schemars(range(max = 1_000_000))]
+    pub registrations_per_address: u32,
+    /// Accounts and addresses whose failures are remembered, and addresses whose registrations are.
     #[schemars(range(min = 100))]
     pub failures_remembered_max: usize,
 }
@@ -58,6 +65,7 @@ impl Default for AccountsSettings {
             signing_key_file: None,
             access_token_s: 900,
             session_s: 30 * 86_400,
+            session_age_s_max: 90 * 86_400,
             reset_code_s: 3_600,
             signing_key_days: 30,
             revocations_age_s_max: 60,
@@ -67,6 +75,7 @@ impl Default for AccountsSettings {
             failures_per_account_and_address: 5,
             failures_per_address: 100,
             failures_in_a_row: 100,
+            registrations_per_address: 20,
             failures_remembered_max: 100_000,
         }
     }

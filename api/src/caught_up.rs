@@ -3,9 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::extract::FromRequestParts;
-use http::request::Parts;
+use http::{StatusCode, request::Parts};
 use orderflow_database::{DatabaseError, DatabaseReader};
-use orderflow_web::{MinPosition, Problem};
+use orderflow_web::{
+    MinPosition, Problem,
+    openapi::{Describe, Operation},
+};
 
 use crate::state::Api;
 
@@ -35,6 +38,15 @@ impl FromRequestParts<Api> for CaughtUpReader {
     }
 }
 
+impl Describe for CaughtUpReader {
+    fn describe(operation: &mut Operation<'_>) {
+        MinPosition::describe(operation);
+        operation
+            .fails(StatusCode::SERVICE_UNAVAILABLE, "not-caught-up")
+            .fails(StatusCode::SERVICE_UNAVAILABLE, "database-unavailable");
+    }
+}
+
 /// The problem for a failed read: 503 `database-unavailable` if the database may answer later, else 500. The cause goes
 /// to the program's log.
 pub fn failed(error: DatabaseError) -> Problem {
@@ -56,8 +68,6 @@ pub fn failed(error: DatabaseError) -> Problem {
 
 #[cfg(test)]
 mod tests {
-    use http::StatusCode;
-
     use super::*;
 
     #[test]

@@ -12,13 +12,15 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{StatusCode, header};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::state::Api;
 
 /// The status of a part, and of the system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "HealthStatus")]
 pub enum Status {
     /// The part recovers, or waits for something at its start.
     Starting,
@@ -84,14 +86,21 @@ fn overall(parts: &BTreeMap<&'static str, Status>) -> Status {
     }
 }
 
-#[derive(Serialize)]
-struct HealthView {
+/// The health of the system and of its parts.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Health")]
+pub struct HealthView {
+    /// The status of the system: that of the part that is worst.
     status: Status,
+    /// The parts by name.
     parts: BTreeMap<&'static str, PartView>,
 }
 
-#[derive(Serialize)]
-struct PartView {
+/// The health of a part, or of the whole system.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "PartHealth")]
+pub struct PartView {
+    /// The status.
     status: Status,
 }
 
@@ -105,8 +114,15 @@ pub async fn show(State(api): State<Api>) -> Response {
 }
 
 /// `GET /health/live`: always 200, to show that the process responds.
-pub async fn live() -> Json<serde_json::Value> {
-    Json(serde_json::json!({ "status": "live" }))
+pub async fn live() -> Json<Live> {
+    Json(Live { status: "live" })
+}
+
+/// The process responds.
+#[derive(Serialize, JsonSchema)]
+pub struct Live {
+    /// `live`.
+    status: &'static str,
 }
 
 /// `GET /health/ready`, for load balancers: 503 until every part has started, and after any part has failed. While a

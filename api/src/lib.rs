@@ -7,6 +7,7 @@
 mod caught_up;
 pub mod health;
 mod lists;
+mod operations;
 mod orders;
 mod records;
 mod routes;

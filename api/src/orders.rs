@@ -15,7 +15,8 @@ use orderflow_web::{
     etag::{Tags, etag},
     query::invalid,
 };
-use orderflow_web::{Id, List, ListId, Paging};
+use orderflow_web::{Cursor, Id, Limit, List, ListId, Page, Paging};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
@@ -25,25 +26,36 @@ use crate::{
 };
 
 /// The query parameters of a list of orders.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OrdersQuery {
+    /// Only orders in this state of the lifecycle.
     status: Option<Status>,
+    /// Only orders of this customer.
     customer_id: Option<CustomerId>,
+    /// Only orders that were placed at this time or later.
     from: Option<Timestamp>,
+    /// Only orders that were placed before this time.
     to: Option<Timestamp>,
+    /// Only orders that were placed with this idempotency key.
     idempotency_key: Option<IdempotencyKey>,
+    #[schemars(with = "Option<Limit>")]
     limit: Option<u32>,
+    #[schemars(with = "Option<Cursor>")]
     cursor: Option<String>,
+    #[schemars(with = "Option<Page>")]
     page: Option<u32>,
 }
 
 /// The query parameters of a list without filters.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PagingQuery {
+    #[schemars(with = "Option<Limit>")]
     pub(crate) limit: Option<u32>,
+    #[schemars(with = "Option<Cursor>")]
     pub(crate) cursor: Option<String>,
+    #[schemars(with = "Option<Page>")]
     pub(crate) page: Option<u32>,
 }
 

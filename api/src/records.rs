@@ -11,6 +11,7 @@ use orderflow_schemas::{LetterBytes, Offset, Partition, Topic, TopicPartition};
 use orderflow_topics::{LogError, Topics, Visibility, partitions_of};
 use orderflow_web::At;
 use orderflow_web::{Caller, Problem, Query, query::invalid};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -23,26 +24,37 @@ const LIMIT_MAX: u32 = 10_000;
 /// Approximate bytes of one response; the last record may exceed them.
 const BYTES_MAX: usize = 4 << 20;
 /// The response header with the offset to continue from.
-const NEXT_OFFSET: HeaderName = HeaderName::from_static("orderflow-next-offset");
+pub const NEXT_OFFSET: HeaderName = HeaderName::from_static("orderflow-next-offset");
 
 /// A topic and the bounds of its partitions.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Partitions")]
 pub struct TopicView {
+    /// The topic.
+    #[schemars(with = "Topic")]
     topic: &'static str,
+    /// The partitions of the topic.
     partitions: Vec<PartitionView>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PartitionBounds")]
 struct PartitionView {
+    /// The number of the partition.
     partition: Partition,
+    /// The offset of the oldest record that is kept.
     start: Offset,
+    /// The offset after the newest record.
     end: Offset,
+    /// The offset after the newest record that survives a crash.
     durable_end: Offset,
 }
 
 /// The response of `GET /topics`: all topics.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Topics")]
 pub struct TopicsView {
+    /// The topics.
     items: Vec<TopicView>,
 }
 
@@ -68,10 +80,13 @@ async fn view(topics: &dyn Topics, topic_partition: TopicPartition) -> Result<Pa
 }
 
 /// The query parameters of a list of records.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecordsQuery {
+    /// The offset of the first record; by default that of the oldest.
     from: Option<Offset>,
+    /// The most records of the answer; 100 if absent.
+    #[schemars(range(min = 1, max = LIMIT_MAX))]
     limit: Option<u32>,
 }
 

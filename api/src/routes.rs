@@ -6,7 +6,7 @@ use orderflow_web::{
     Route, Routes,
 };
 
-use crate::{health, orders, records, state::Api, stock};
+use crate::{health, operations, orders, records, state::Api, stock};
 
 /// The routes of the read API and of health. A middleware around the routes that need a caller puts the caller into
 /// their requests.
@@ -21,19 +21,44 @@ pub fn declared() -> Vec<Route> {
 
 fn unbound() -> Routes<Api> {
     Routes::new()
-        .route(Method::GET, "/orders", ListOrders, orders::list)
-        .route(Method::GET, "/orders/{id}", ReadOrder, orders::show)
-        .route(Method::GET, "/orders/user/{id}", ListOrders, orders::list_of_user)
-        .route(Method::GET, "/search/orders/{id}/history", ReadOrder, orders::history)
-        .route(Method::GET, "/inventory", ReadStock, stock::list_levels)
-        .route(Method::GET, "/inventory/{sku}", ReadStock, stock::show_levels)
-        .route(Method::GET, "/inventory/batch", ReadStock, stock::show_levels)
-        .route(Method::GET, "/products", ReadStock, stock::list_products)
-        .route(Method::GET, "/products/{sku}", ReadStock, stock::show_product)
-        .route(Method::GET, "/products/batch", ReadStock, stock::show_product)
-        .route(Method::POST, "/check-availability", ReadStock, stock::check_availability)
-        .route(Method::GET, "/topics", ReadLog, records::list_topics)
-        .route(Method::GET, "/topics/{topic}/{partition}/records", ReadLog, records::list_records)
+        .route(Method::GET, "/orders", ListOrders, orders::list, operations::list_orders)
+        .route(Method::GET, "/orders/{id}", ReadOrder, orders::show, operations::show_order)
+        .route(
+            Method::GET,
+            "/orders/user/{id}",
+            ListOrders,
+            orders::list_of_user,
+            operations::list_orders_of_customer,
+        )
+        .route(Method::GET, "/search/orders/{id}/history", ReadOrder, orders::history, operations::history)
+        .route(Method::GET, "/inventory", ReadStock, stock::list_levels, operations::list_levels)
+        .route(Method::GET, "/inventory/{sku}", ReadStock, stock::show_levels, operations::show_levels)
+        .route(
+            Method::GET,
+            "/inventory/batch",
+            ReadStock,
+            stock::show_levels,
+            operations::show_levels_of_batch,
+        )
+        .route(Method::GET, "/products", ReadStock, stock::list_products, operations::list_products)
+        .route(Method::GET, "/products/{sku}", ReadStock, stock::show_product, operations::show_product)
+        .route(Method::GET, "/products/batch", ReadStock, stock::show_product, operations::show_product_batch)
+        .route(
+            Method::POST,
+            "/check-availability",
+            ReadStock,
+            stock::check_availability,
+            operations::check_availability,
+        )
+        .route(Method::GET, "/topics", ReadLog, records::list_topics, operations::list_topics)
+        .route(
+            Method::GET,
+            "/topics/{topic}/{partition}/records",
+            ReadLog,
+            records::list_records,
+            operations::list_records,
+        )
+        .sends("/topics/{topic}/{partition}/records", &["application/x-ndjson"])
         .merge(health_routes())
 }
 
@@ -43,7 +68,9 @@ pub fn metrics_route(state: Api) -> Routes {
 }
 
 fn unbound_metrics() -> Routes<Api> {
-    Routes::new().open(Method::GET, "/metrics", health::metrics).sends("/metrics", &["text/plain"])
+    Routes::new()
+        .open(Method::GET, "/metrics", health::metrics, operations::metrics)
+        .sends("/metrics", &["text/plain"])
 }
 
 /// Health and metrics, for a listener of their own.
@@ -53,7 +80,7 @@ pub fn monitoring_routes(state: Api) -> Routes {
 
 fn health_routes() -> Routes<Api> {
     Routes::new()
-        .open(Method::GET, "/health", health::show)
-        .open(Method::GET, "/health/live", health::live)
-        .open(Method::GET, "/health/ready", health::ready)
+        .open(Method::GET, "/health", health::show, operations::health)
+        .open(Method::GET, "/health/live", health::live, operations::live)
+        .open(Method::GET, "/health/ready", health::ready, operations::ready)
 }

@@ -10,6 +10,7 @@ use orderflow_web::{
     order_lines::{WantedRequest, wanted},
 };
 use orderflow_web::{Id, List, ListId, Paging};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -64,16 +65,21 @@ pub async fn show_product(
 }
 
 /// Whether all lines are available now. Asking reserves nothing.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Availability {
+    /// Whether all lines together are available.
     available: bool,
+    /// The lines, in the order of the request.
     lines: Vec<LineAvailability>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct LineAvailability {
+    /// The SKU.
     sku: Sku,
+    /// Units that the line asks for.
     requested: u32,
+    /// Units that can be reserved now, for all lines of the SKU together.
     available: u64,
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use orderflow_schemas::{
-    Lifecycle, Offset, Order, OrderId, Position, TopicPartition,
+    Lifecycle, Offset, Order, OrderId, Position, Sku, TopicPartition,
     events::{CommandRejected, RejectionCode},
     lifecycle::Outcome,
     order::{Failure, FailureCode},
@@ -13,6 +13,8 @@ use orderflow_schemas::{
 use orderflow_web::{
     IDEMPOTENT_REPLAYED, PREFERENCE_APPLIED, Prefer, Problem, etag::etag, json, position, with_position,
 };
+use schemars::JsonSchema;
+use serde::Serialize;
 
 /// The value of `Location`: the path at which a client can read the order.
 fn location(order: OrderId) -> HeaderValue {
@@ -83,9 +85,23 @@ fn describe(failure: &Failure) -> String {
     }
 }
 
+/// An order that is durable and not yet decided.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct AcceptedOrder {
+    /// The id of the order.
+    id: OrderId,
+}
+
+/// A command about stock that is durable and not yet decided.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct AcceptedStock {
+    /// The SKU.
+    pub sku: Sku,
+}
+
 /// 202: the order is durable and not yet decided.
 pub fn accepted(order: OrderId, seen: &Position) -> Response {
-    let mut response = json(StatusCode::ACCEPTED, &serde_json::json!({ "id": order }));
+    let mut response = json(StatusCode::ACCEPTED, &AcceptedOrder { id: order });
     response.headers_mut().insert(header::LOCATION, location(order));
     with_position(seen, response)
 }

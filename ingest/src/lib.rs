@@ -12,6 +12,7 @@ mod fingerprint;
 mod handlers;
 mod lookup;
 pub mod metrics;
+mod operations;
 pub mod requests;
 mod routes;
 mod service;

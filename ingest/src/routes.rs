@@ -12,6 +12,7 @@ use orderflow_web::{
 
 use crate::{
     handlers::{orders, products, status, stock},
+    operations,
     service::Ingest,
     stream,
 };
@@ -28,17 +29,17 @@ pub fn declared() -> Vec<Route> {
 
 fn unbound() -> Routes<Arc<Ingest>> {
     Routes::new()
-        .route(Method::POST, "/orders", PlaceOrder, orders::place)
-        .route(Method::POST, "/orders/batch", PlaceOrders, stream::orders)
-        .route(Method::DELETE, "/orders/{id}", MoveOrder, status::cancel)
-        .route(Method::PATCH, "/orders/{id}/status", MoveOrder, status::change)
-        .route(Method::POST, "/orders/{id}/cancel", MoveOrder, status::cancel)
-        .route(Method::POST, "/orders/{id}/approve", MoveOrder, status::approve)
-        .route(Method::POST, "/orders/{id}/reject", MoveOrder, status::reject)
-        .route(Method::POST, "/inventory/batch", KeepStock, stream::receipts)
-        .route(Method::POST, "/inventory/{sku}/receipts", KeepStock, stock::receive)
-        .route(Method::POST, "/inventory/{sku}/adjustments", KeepStock, stock::adjust)
-        .route(Method::POST, "/products/batch", KeepStock, stream::products)
-        .route(Method::PUT, "/products/batch", KeepStock, products::set)
-        .route(Method::PUT, "/products/{sku}", KeepStock, products::set)
+        .route(Method::POST, "/orders", PlaceOrder, orders::place, operations::place)
+        .route(Method::POST, "/orders/batch", PlaceOrders, stream::orders, operations::place_batch)
+        .route(Method::DELETE, "/orders/{id}", MoveOrder, status::cancel, operations::delete)
+        .route(Method::PATCH, "/orders/{id}/status", MoveOrder, status::change, operations::change)
+        .route(Method::POST, "/orders/{id}/cancel", MoveOrder, status::cancel, operations::cancel)
+        .route(Method::POST, "/orders/{id}/approve", MoveOrder, status::approve, operations::approve)
+        .route(Method::POST, "/orders/{id}/reject", MoveOrder, status::reject, operations::reject)
+        .route(Method::POST, "/inventory/batch", KeepStock, stream::receipts, operations::receive_batch)
+        .route(Method::POST, "/inventory/{sku}/receipts", KeepStock, stock::receive, operations::receive)
+        .route(Method::POST, "/inventory/{sku}/adjustments", KeepStock, stock::adjust, operations::adjust)
+        .route(Method::POST, "/products/batch", KeepStock, stream::products, operations::set_products)
+        .route(Method::PUT, "/products/batch", KeepStock, products::set, operations::set_product_named_batch)
+        .route(Method::PUT, "/products/{sku}", KeepStock, products::set, operations::set_product)
 }

@@ -75,6 +75,8 @@ pub enum Command {
     /// Check and draw pipeline files
     #[command(subcommand)]
     Pipeline(Pipeline),
+    /// Print the description of the HTTP API in OpenAPI 3.1
+    Openapi,
     /// Print a completion script
     Completions {
         /// The shell that the script is for

@@ -14,7 +14,7 @@ use crate::{
         bench,
         replay::{self, Replay as ReplayJob},
     },
-    login, look,
+    login, look, openapi,
     remote::Target,
     serve,
     settings::{Configuration, Overrides, PipelineFile},
@@ -41,6 +41,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Pipeline(Pipeline::Graph { file }) => {
             print(&PipelineFile::read(Some(&file))?.lifecycle.mermaid())
         }
+        Command::Openapi => print(&openapi::of_all_routes().to_pretty_json()),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "orderflow", &mut io::stdout());
             Ok(())

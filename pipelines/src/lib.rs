@@ -13,6 +13,7 @@ mod load;
 mod log;
 mod login;
 mod look;
+mod openapi;
 #[cfg(test)]
 mod reference;
 mod remote;

@@ -29,6 +29,13 @@ pub async fn run(serve: Serve) -> Result<()> {
     let pipeline = PipelineFile::read(serve.pipeline.as_deref())?;
     let configuration = Configuration::new(pipeline.settings(serve.settings)?, pipeline.lifecycle)?;
     let access = access(serve.insecure_no_auth, &configuration)?;
+    if matches!(access, Access::Tokens(_)) && configuration.is_open_to_eavesdroppers() {
+        tracing::warn!(
+            listen = %configuration.listen,
+            "passwords and tokens can be read on the network: give --tls-cert and --tls-key, or put the addresses of a \
+             proxy with TLS into --trusted-proxies"
+        );
+    }
     metrics::install();
     raise_open_files();
     let traces = Traces::start(&configuration.telemetry)?;

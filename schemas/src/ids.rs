@@ -222,7 +222,8 @@ impl<Kind, const MAX: usize> JsonSchema for Name<Kind, MAX> {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "minLength": 1, "maxLength": MAX })
+        // JSON Schema has no word for bytes nor for form C: the format stands for what else a name must be.
+        schemars::json_schema!({ "type": "string", "minLength": 1, "maxLength": MAX, "format": "name" })
     }
 }
 

@@ -102,7 +102,8 @@ impl JsonSchema for Currency {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "pattern": "^[A-Z]{3}$", "description": "ISO 4217 code" })
+        let codes: Vec<_> = ISO_4217.split_whitespace().collect();
+        schemars::json_schema!({ "type": "string", "enum": codes, "description": "ISO 4217 code" })
     }
 }
 

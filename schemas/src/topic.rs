@@ -49,6 +49,16 @@ impl Topic {
     }
 }
 
+impl schemars::JsonSchema for Topic {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Topic".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "enum": Self::ALL.map(Self::as_str) })
+    }
+}
+
 impl fmt::Display for Topic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())

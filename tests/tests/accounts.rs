@@ -1,6 +1,6 @@
 //! Accounts with the real binary: log-in, machine clients by the command line, restarts, kills, an unavailable store.
 
-use orderflow_tests::{Answer, Client, Server, Stage, order, path_of, supply, wait_until};
+use orderflow_tests::{Answer, Client, Server, Stage, execute, order, path_of, supply, wait_until};
 use serde_json::json;
 
 const ADMIN: (&str, &str) = ("ada@example.com", "pale-otter-43-lamp");
@@ -113,6 +113,46 @@ fn log_ins_survive_kills_and_new_keys() {
 }
 
 #[test]
+fn a_session_of_the_greatest_age_cannot_be_refreshed() {
+    let stage = stage();
+    let server = stage.serve_with_accounts();
+    register(&server, "ann@example.com");
+    let refresh = |tokens: &Answer| {
+        let body = json!({ "refresh_token": text(tokens, "refresh_token") });
+        Client::new(server.address).post("/auth/refresh", &body)
+    };
+    let (_, tokens) = log_in(&server, "ann@example.com", PASSWORD);
+    let tokens = refresh(&tokens).is(200);
+    let accounts = stage.data().join("accounts.sqlite");
+    let older = |days: i64| {
+        let micros = days * 86_400_000_000;
+        assert!(execute(&accounts, &format!("UPDATE sessions SET created_at = created_at - {micros}")) > 0);
+    };
+    older(89);
+    let tokens = refresh(&tokens).is(200);
+    older(1);
+    refresh(&tokens).is_problem(401, "invalid-refresh-token");
+    server.stop();
+}
+
+#[test]
+fn another_email_address_needs_the_current_password() {
+    let stage = stage();
+    let server = stage.serve_with_accounts();
+    register(&server, "ann@example.com");
+    let (ann, _) = log_in(&server, "ann@example.com", PASSWORD);
+    let change = json!({ "email": "ann@example.org" });
+    let refused = ann.patch("/auth/profile", &change).is_problem(400, "invalid-request");
+    assert_eq!(refused["errors"][0]["pointer"], "/current_password");
+    let wrong = json!({ "email": "ann@example.org", "current_password": "some-other-password" });
+    ann.patch("/auth/profile", &wrong).is_problem(400, "invalid-request");
+    let right = json!({ "email": "ann@example.org", "current_password": PASSWORD });
+    ann.patch("/auth/profile", &right).is(200);
+    log_in(&server, "ann@example.org", PASSWORD);
+    ann.patch("/auth/profile", &json!({ "email": "ann@example.org", "name": "Ann" })).is(200);
+}
+
+#[test]
 fn the_database_of_orders_can_be_deleted_and_accounts_stay() {
     let stage = stage();
     let server = stage.serve_with_accounts();
@@ -168,10 +208,16 @@ fn accounts_work_the_same_on_postgres() {
     let first = anyone.post("/auth/refresh", &refresh).is(200);
     let again = anyone.post("/auth/refresh", &refresh).is(200);
     assert_eq!(text(&first, "refresh_token"), text(&again, "refresh_token"));
-    let added = admin.post("/clients", &json!({ "name": "shop", "role": "analyst" })).is(201);
+    let added = admin
+        .post("/clients", &json!({ "name": "shop", "role": "analyst", "requests_per_second": 900 }))
+        .is(201);
     let (client, secret) = (text(&added, "id"), text(&added, "client_secret"));
     let token = text(&client_token(&server, &client, &secret).is(200), "access_token");
-    server.bearer(&token).get("/orders").is(200);
+    let limited = wait_until("the server has read the limit", || {
+        Some(server.bearer(&token).get("/orders").is(200))
+            .filter(|answer| answer.header("ratelimit").is_some())
+    });
+    assert_eq!(limited.header("ratelimit-policy"), Some("\"client\";q=900;w=1"));
     admin.delete(&format!("/clients/{client}")).is(204);
     server.bearer(&token).get("/orders").is(401);
     admin.patch(&format!("/users/{id}"), &json!({ "disabled": true })).is(200);

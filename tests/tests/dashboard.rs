@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 
 /// How often the server is scraped.
 const SCRAPE: Duration = Duration::from_secs(1);
-/// Metrics that do not change while nothing is wrong. `or vector(0)` gives them a value anyway.
-const STILL: [&str; 11] = [
+/// Metrics that do not change while nothing is wrong, or without accounts. `or vector(0)` gives some a value anyway.
+const STILL: [&str; 18] = [
     "orderflow_processor_lag_records",
     "orderflow_log_full",
     "orderflow_log_cache_misses_total",
@@ -29,6 +29,13 @@ const STILL: [&str; 11] = [
     "orderflow_processor_change_keys_crowded_out",
     "orderflow_log_lines_dropped_total",
     "orderflow_spans_dropped_total",
+    "orderflow_http_requests_shed_total",
+    "orderflow_http_requests_limited_total",
+    "orderflow_http_connections",
+    "orderflow_http_connections_cut_total",
+    "orderflow_accounts_logins_total",
+    "orderflow_accounts_hashes_waiting",
+    "orderflow_accounts_read_timestamp_seconds",
 ];
 
 /// The expressions of all panels, with the panels' titles.

@@ -21,6 +21,7 @@ mod identity;
 mod inventory;
 mod kills;
 mod lifecycles;
+mod limits;
 mod login;
 mod network;
 mod observe;

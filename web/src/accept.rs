@@ -10,7 +10,7 @@ use crate::{Problem, quality::weighted};
 pub struct OtherMediaTypes(Vec<(&'static str, &'static [&'static str])>);
 
 impl OtherMediaTypes {
-    /// Notes that this path, which has no variable parts, sends these media types too.
+    /// Notes that this path, with its variable parts in braces, sends these media types too.
     pub fn add(&mut self, path: &'static str, media_types: &'static [&'static str]) {
         self.0.push((path, media_types));
     }
@@ -22,8 +22,18 @@ impl OtherMediaTypes {
 
     /// The media types that this path sends besides JSON.
     pub fn of(&self, path: &str) -> &'static [&'static str] {
-        self.0.iter().find(|(known, _)| *known == path).map_or(&[], |(_, media_types)| media_types)
+        self.0.iter().find(|(known, _)| matches(known, path)).map_or(&[], |(_, media_types)| media_types)
     }
+}
+
+/// Whether a path is one of a route.
+fn matches(route: &str, path: &str) -> bool {
+    let mut parts = path.split('/');
+    let is_same = |known: &str| {
+        let part = parts.next();
+        part.is_some_and(|part| if known.starts_with('{') { !part.is_empty() } else { part == known })
+    };
+    route.split('/').all(is_same) && parts.next().is_none()
 }
 
 /// 406 unless the client accepts `usual` or one of the `others`, which are only asked for if they matter. A request

@@ -6,6 +6,7 @@
 //! every role through every route and compares the responses with the table.
 
 use orderflow_schemas::Role;
+use schemars::JsonSchema;
 
 use crate::scopes::Scope;
 
@@ -49,6 +50,20 @@ pub enum Reach {
 
 /// The roles that clients can have, in the order of the columns of [`Action::reaches`].
 pub const ROLES: [Role; 5] = [Role::Customer, Role::Admin, Role::Courier, Role::Service, Role::Analyst];
+
+/// The name of a role that clients can have, in a document.
+#[derive(Clone, Copy, Debug)]
+pub struct RoleName;
+
+impl JsonSchema for RoleName {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "RoleName".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "enum": ROLES.map(Role::as_str) })
+    }
+}
 
 const ALL: Option<Reach> = Some(Reach::All);
 const OWN: Option<Reach> = Some(Reach::Own);

@@ -1,5 +1,6 @@
 //! The layer around all routes that need a caller. It determines the caller, and whether the caller may use the route at
-//! all, before anything else looks at the request: headers and bodies of others are not even parsed.
+//! all, before anything else looks at the request: headers and bodies of others are not even parsed. In between it
+//! counts the request for the caller, so that also requests that are refused with 403 have a limit.
 //!
 //! How callers are determined is exchangeable: access tokens, or headers that are trusted ([`TrustedHeaders`]).
 
@@ -7,6 +8,7 @@ use std::{
     collections::HashMap,
     convert::Infallible,
     future::{Ready, ready},
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -20,7 +22,7 @@ use http::{HeaderMap, HeaderName, Method};
 use orderflow_schemas::{CustomerId, Role};
 use tower::{Layer, Service};
 
-use crate::{Action, Caller, Problem, Route, headers, local};
+use crate::{Action, Caller, Problem, RequestLimits, Route, headers, local};
 
 /// Determines the callers of requests.
 pub trait Authenticator: Send + Sync + 'static {
@@ -35,31 +37,38 @@ pub struct AuthenticateLayer(Arc<Rules>);
 
 struct Rules {
     authenticator: Arc<dyn Authenticator>,
+    limits: RequestLimits,
     /// The action of each route that has one.
     actions: HashMap<&'static str, Vec<(Method, Action)>, foldhash::fast::RandomState>,
 }
 
 impl AuthenticateLayer {
-    /// A layer that asks this authenticator, and lets callers use these routes as their actions say.
+    /// A layer that asks this authenticator, and lets callers use these routes as their actions say. Only callers with
+    /// a limit of their own are limited.
     pub fn new(authenticator: Arc<dyn Authenticator>, routes: &[Route]) -> Self {
+        Self::limited(authenticator, routes, RequestLimits::default())
+    }
+
+    /// The same layer with these limits on the requests of each caller.
+    pub fn limited(authenticator: Arc<dyn Authenticator>, routes: &[Route], limits: RequestLimits) -> Self {
         let mut actions: HashMap<_, Vec<_>, _> = HashMap::default();
-        for Route { method, path, action } in routes {
+        for Route { method, path, action, .. } in routes {
             actions.entry(*path).or_default().extend(action.map(|action| (method.clone(), action)));
         }
-        Self(Arc::new(Rules { authenticator, actions }))
+        Self(Arc::new(Rules { authenticator, limits, actions }))
     }
 }
 
 impl Rules {
-    fn caller(&self, request: &Request) -> Result<Caller, Problem> {
-        let caller = self.authenticator.authenticate(request.headers())?;
+    /// An error if the caller may not use the route of the request.
+    fn check(&self, request: &Request, caller: &Caller) -> Result<(), Problem> {
         let route =
             request.extensions().get::<MatchedPath>().and_then(|path| self.actions.get(path.as_str()));
         let action = route.and_then(|route| route.iter().find(|(method, _)| method == request.method()));
         if let Some((_, action)) = action {
             caller.may(*action)?;
         }
-        Ok(caller)
+        Ok(())
     }
 }
 
@@ -78,25 +87,51 @@ pub struct Authenticate<S> {
     inner: S,
 }
 
+/// The response of a route to a caller with a limit, with the headers of the limit.
+type Limited = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
 impl<S> Service<Request> for Authenticate<S>
 where
     S: Service<Request, Response = Response, Error = Infallible>,
+    S::Future: Send + 'static,
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = Either<Ready<Result<Response, Infallible>>, S::Future>;
+    /// Only the futures of limited callers are boxed, so that the others do not pay for limits.
+    type Future = Either<Ready<Result<Response, Infallible>>, Either<S::Future, Limited>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        match self.rules.caller(&request) {
-            Ok(caller) => {
-                request.extensions_mut().insert(caller);
-                Either::Right(self.inner.call(request))
+        let refuse = |problem: Problem| Either::Left(ready(Ok(problem.into_response())));
+        let caller = match self.rules.authenticator.authenticate(request.headers()) {
+            Ok(caller) => caller,
+            Err(problem) => return refuse(problem),
+        };
+        let standing = match self.rules.limits.count(&caller) {
+            Ok(standing) => standing,
+            Err(problem) => return refuse(problem),
+        };
+        let checked = self.rules.check(&request, &caller);
+        request.extensions_mut().insert(caller);
+        match (checked, standing) {
+            (Ok(()), None) => Either::Right(Either::Left(self.inner.call(request))),
+            (Ok(()), Some(standing)) => {
+                let answer = self.inner.call(request);
+                Either::Right(Either::Right(Box::pin(async move {
+                    let mut response = answer.await?;
+                    standing.add(&mut response);
+                    Ok(response)
+                })))
             }
-            Err(problem) => Either::Left(ready(Ok(problem.into_response()))),
+            (Err(problem), None) => refuse(problem),
+            (Err(problem), Some(standing)) => {
+                let mut response = problem.into_response();
+                standing.add(&mut response);
+                Either::Left(ready(Ok(response)))
+            }
         }
     }
 }

@@ -11,10 +11,14 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode, header};
 use http_body_util::LengthLimitError;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Segment};
 
-use crate::{Coding, FieldError, Object, Problem, headers};
+use crate::{
+    Coding, FieldError, Object, Problem, headers,
+    openapi::{Describe, Operation},
+};
 
 /// The most bytes of a body after decompression. A layer puts it into a request's extensions. Default: 1 MiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,6 +199,31 @@ fn pointer(path: &Path) -> String {
 /// An object key, escaped as a part of a JSON pointer.
 fn escape(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
+}
+
+impl<T: JsonSchema> Describe for Json<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.takes::<T>(true);
+        describe_failures(operation);
+    }
+}
+
+impl<T: JsonSchema> Describe for OptionalJson<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.takes::<T>(false);
+        describe_failures(operation);
+    }
+}
+
+fn describe_failures(operation: &mut Operation<'_>) {
+    operation
+        .fails(StatusCode::BAD_REQUEST, "malformed-json")
+        .fails(StatusCode::BAD_REQUEST, "invalid-request")
+        .fails(StatusCode::BAD_REQUEST, "body-incomplete")
+        .fails(StatusCode::REQUEST_TIMEOUT, "body-too-slow")
+        .fails(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large")
+        .fails(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type")
+        .fails(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-encoding");
 }
 
 #[cfg(test)]

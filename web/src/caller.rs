@@ -1,6 +1,8 @@
 //! The caller of a request: a role, a subject and scopes, which the layer around the routes ([`crate::authenticate`])
 //! puts into the request's extensions.
 
+use std::num::NonZeroU32;
+
 use axum::extract::FromRequestParts;
 use compact_str::CompactString;
 use http::request::Parts;
@@ -9,6 +11,7 @@ use orderflow_schemas::{Actor, CustomerId, Role};
 use crate::{
     Problem,
     access::{Action, Reach},
+    openapi::Describe,
     scopes::Scopes,
 };
 
@@ -21,12 +24,14 @@ pub struct Caller {
     pub subject: CompactString,
     /// The scopes of the caller's token.
     pub scopes: Scopes,
+    /// The requests a second that this caller may send, in place of the limit of every caller.
+    pub requests_per_second: Option<NonZeroU32>,
 }
 
 impl Caller {
-    /// A caller who has all scopes of the role.
+    /// A caller who has all scopes of the role and no limit of its own.
     pub fn new(role: Role, subject: impl Into<CompactString>) -> Self {
-        Self { role, subject: subject.into(), scopes: Scopes::of_role(role) }
+        Self { role, subject: subject.into(), scopes: Scopes::of_role(role), requests_per_second: None }
     }
 
     /// The caller in the form in which commands and events name it.
@@ -71,3 +76,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
         caller.ok_or_else(|| Problem::unauthenticated("this needs an access token"))
     }
 }
+
+/// The document has what a route asks of its caller from the route's action.
+impl Describe for Caller {}

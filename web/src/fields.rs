@@ -7,9 +7,15 @@ use std::{
 
 use compact_str::CompactString;
 use orderflow_schemas::{Amount, Currency, ids::Name};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
 use crate::{FieldError, Problem};
+
+/// A text of one line as a regular expression: no control characters.
+pub const PATTERN_OF_LINE: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
+/// A text of several lines as a regular expression: no control characters but tabs and line breaks.
+pub const PATTERN_OF_PROSE: &str = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$";
 
 /// A JSON number that should be an integer. `None` if it has a fraction or does not fit into 64 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +53,20 @@ impl<'de> Deserialize<'de> for Whole {
         }
 
         deserializer.deserialize_any(Number)
+    }
+}
+
+impl JsonSchema for Whole {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Integer".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer" })
     }
 }
 

@@ -31,7 +31,10 @@ fn text<'a>(name: &HeaderName, value: &'a HeaderValue) -> Result<&'a str, Proble
 }
 
 /// The name of the header as people write it: `Idempotency-Key`.
-fn title(name: &HeaderName) -> String {
+pub(crate) fn title(name: &HeaderName) -> String {
+    if *name == http::header::ETAG {
+        return "ETag".to_owned();
+    }
     let mut title = name.as_str().to_owned();
     let starts: Vec<_> =
         [0].into_iter().chain(name.as_str().match_indices('-').map(|(at, _)| at + 1)).collect();

@@ -8,6 +8,7 @@ use orderflow_schemas::{
     Amount, OrderLine, Sku,
     limits::{LINES_MAX, QUANTITY_MAX},
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
@@ -16,23 +17,27 @@ use crate::{
 };
 
 /// A line of an order to place.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LineRequest {
     /// The SKU ordered.
+    #[schemars(with = "Sku")]
     pub sku: CompactString,
     /// Units to reserve, 1 to 1,000,000.
+    #[schemars(range(min = 1, max = QUANTITY_MAX))]
     pub quantity: Whole,
     /// The price of one unit in minor units of the order's currency, 0 to 1,000,000,000,000. An admin or a service sets
     /// it; from any other role it is the expected price. Absent: the catalogue's price.
+    #[schemars(range(min = 0, max = Amount::PRICE_MAX.0))]
     pub unit_price: Option<Whole>,
 }
 
 /// The body of `POST /check-availability`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WantedRequest {
     /// The lines of the order that the caller considers placing.
+    #[schemars(length(min = 1, max = LINES_MAX))]
     pub lines: Vec<Object<LineRequest>>,
 }
 

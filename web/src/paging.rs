@@ -4,12 +4,16 @@
 //! understand it. A cursor of another list, of other filters or with a changed letter is refused. Following cursors
 //! visits each item once, however many items are added meanwhile; pages may shift.
 
-use std::fmt::{Display, Write};
+use std::{
+    borrow::Cow,
+    fmt::{Display, Write},
+};
 
 use orderflow_schemas::{
     OrderId, Sku,
     lists::{Counted, Slice, Start},
 };
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
@@ -24,6 +28,24 @@ const LIMIT_MAX: u32 = 1_000;
 const PAGED_ITEMS_MAX: u64 = 10_000;
 /// The most letters of a cursor.
 const CURSOR_MAX: usize = 1_024;
+
+/// The most items of the answer; 50 if absent.
+#[derive(JsonSchema)]
+#[schemars(transparent)]
+#[expect(dead_code, reason = "only the schema is used")]
+pub struct Limit(#[schemars(range(min = 1, max = LIMIT_MAX))] u32);
+
+/// The `next_cursor` of an earlier answer for the same list and filters: the list goes on from there.
+#[derive(JsonSchema)]
+#[schemars(transparent)]
+#[expect(dead_code, reason = "only the schema is used")]
+pub struct Cursor(#[schemars(extend("format" = "cursor"))] String);
+
+/// The number of a page, from 1, in place of `cursor`. The answer then has `total`. Pages reach the first 10,000 items.
+#[derive(JsonSchema)]
+#[schemars(transparent)]
+#[expect(dead_code, reason = "only the schema is used")]
+pub struct Page(#[schemars(range(min = 1))] u32);
 
 /// The key of an item, after which a list can continue.
 pub trait PageKey: Sized {
@@ -218,6 +240,33 @@ impl<T: Serialize> Serialize for List<T> {
             list.serialize_field("total_relation", if is_exact { "eq" } else { "gte" })?;
         }
         list.end()
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for List<T> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("ListOf{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A part of a list. `total` is there if the request asked for a page.",
+            "type": "object",
+            "properties": {
+                "items": { "type": "array", "items": generator.subschema_for::<T>() },
+                "next_cursor": {
+                    "description": "The `cursor` of the next part; null at the end of the list.",
+                    "type": ["string", "null"],
+                },
+                "total": { "description": "The items of the whole list.", "type": "integer", "minimum": 0 },
+                "total_relation": {
+                    "description": "Whether `total` is exact, or there are at least so many items.",
+                    "enum": ["eq", "gte"],
+                },
+            },
+            "required": ["items", "next_cursor"],
+            "additionalProperties": false,
+        })
     }
 }
 

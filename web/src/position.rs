@@ -5,10 +5,13 @@ use axum::{
     extract::FromRequestParts,
     response::{IntoResponse, Response},
 };
-use http::{HeaderName, HeaderValue, request::Parts};
+use http::{HeaderName, HeaderValue, StatusCode, request::Parts};
 use orderflow_schemas::Position;
 
-use crate::{Problem, headers};
+use crate::{
+    Problem, headers,
+    openapi::{Describe, Operation},
+};
 
 /// The header of a response to a write: the position that a reader must have reached to see the write.
 pub const POSITION: HeaderName = HeaderName::from_static("orderflow-position");
@@ -43,4 +46,15 @@ pub fn with_position(position: &Position, answer: impl IntoResponse) -> Response
     let mut response = answer.into_response();
     response.headers_mut().insert(POSITION, header_value(position));
     response
+}
+
+impl Describe for MinPosition {
+    fn describe(operation: &mut Operation<'_>) {
+        let text =
+            "The `Orderflow-Position` of an earlier write: the answer shows at least what that write did.";
+        let schema = schemars::json_schema!({ "type": "string", "format": "position" });
+        operation
+            .takes_header(&MIN_POSITION, schema, text)
+            .fails(StatusCode::BAD_REQUEST, "invalid-position");
+    }
 }

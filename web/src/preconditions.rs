@@ -3,13 +3,20 @@
 
 use axum::extract::{FromRequestParts, MatchedPath};
 use compact_str::{CompactString, format_compact};
-use http::{HeaderName, header, request::Parts};
+use http::{HeaderName, StatusCode, header, request::Parts};
 use orderflow_schemas::{
     IdempotencyKey,
     commands::{ChangeKey, Fingerprint},
 };
 
-use crate::{Problem, etag::Tags, headers};
+use schemars::json_schema;
+
+use crate::{
+    Problem,
+    etag::Tags,
+    headers,
+    openapi::{Describe, Operation},
+};
 
 /// The request header `Idempotency-Key`: a repeat with the same key is harmless.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -106,3 +113,34 @@ fn refuse(names: &[HeaderName], parts: &Parts) -> Result<(), Problem> {
         None => Ok(()),
     }
 }
+
+impl Describe for Key {
+    fn describe(operation: &mut Operation<'_>) {
+        let text = "A name for this request, new for each order or change. A repeat with the same name and the same content \
+                    has no further effect and gets the same status; the answer then has `Idempotent-Replayed: true`.";
+        let schema = json_schema!({ "type": "string", "minLength": 1, "maxLength": 255, "format": "name" });
+        operation
+            .takes_header(&IDEMPOTENCY_KEY, schema, text)
+            .fails(StatusCode::BAD_REQUEST, "invalid-idempotency-key")
+            .fails(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused");
+    }
+}
+
+impl Describe for CallKey {
+    fn describe(operation: &mut Operation<'_>) {
+        Key::describe(operation);
+    }
+}
+
+impl Describe for IfMatch {
+    fn describe(operation: &mut Operation<'_>) {
+        let text = "`*`, or the ETags of the versions of the order that may be changed, RFC 9110.";
+        operation
+            .takes_header(&header::IF_MATCH, json_schema!({ "type": "string", "format": "etags" }), text)
+            .fails(StatusCode::BAD_REQUEST, "invalid-if-match")
+            .fails(StatusCode::PRECONDITION_FAILED, "stale-version");
+    }
+}
+
+impl Describe for NoKey {}
+impl Describe for NoConditions {}

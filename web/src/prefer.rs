@@ -8,7 +8,10 @@ use std::time::Duration;
 use axum::extract::FromRequestParts;
 use http::{HeaderName, HeaderValue, request::Parts};
 
-use crate::{Problem, headers};
+use crate::{
+    Problem, headers,
+    openapi::{Describe, Operation},
+};
 
 /// The request header that states how the client prefers to be answered.
 pub const PREFER: HeaderName = HeaderName::from_static("prefer");
@@ -76,6 +79,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Prefer {
             return Ok(Self::default());
         }
         Ok(Self::parse(headers::lines(&parts.headers, &PREFER)?))
+    }
+}
+
+impl Describe for Prefer {
+    fn describe(operation: &mut Operation<'_>) {
+        let text = "How long the client waits for the decision, RFC 7240. With `respond-async` the answer is 202 as soon as \
+                    the request is durable, with `wait=N` after N seconds at the latest. Others are ignored.";
+        operation.takes_header(&PREFER, schemars::json_schema!({ "type": "string" }), text);
     }
 }
 

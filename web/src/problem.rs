@@ -224,7 +224,7 @@ impl IntoResponse for Problem {
 }
 
 /// A slug as a title: `out-of-stock` becomes "Out of stock".
-fn title(slug: &str) -> String {
+pub(crate) fn title(slug: &str) -> String {
     let mut title = slug.replace('-', " ");
     if let Some(first) = title.get_mut(..1) {
         first.make_ascii_uppercase();

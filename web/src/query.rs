@@ -3,11 +3,15 @@
 use std::error::Error;
 
 use axum::extract::FromRequestParts;
-use http::request::Parts;
+use http::{StatusCode, request::Parts};
 use percent_encoding::percent_decode_str;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use crate::Problem;
+use crate::{
+    Problem,
+    openapi::{Describe, Operation},
+};
 
 /// The parameters of a query string. `T` denies unknown fields, so that a mistyped name does not silently become a
 /// default.
@@ -55,6 +59,12 @@ fn innermost(error: &dyn Error) -> String {
         Some(source) if source.source().is_some() => innermost(source),
         Some(source) => source.to_string(),
         None => error.to_string(),
+    }
+}
+
+impl<T: JsonSchema> Describe for Query<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.query::<T>().fails(StatusCode::BAD_REQUEST, "invalid-parameter");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Routes, each declared with the action that its caller must be allowed to perform.
+//! Routes, each declared with the action that its caller must be allowed to perform, and with its description.
 
 use axum::{
     Router,
@@ -7,10 +7,17 @@ use axum::{
 };
 use http::Method;
 
-use crate::{OtherMediaTypes, access::Action};
+use crate::{
+    OtherMediaTypes,
+    access::Action,
+    openapi::{Operation, Signature},
+};
+
+/// Adds a part of the description of a route.
+pub type DescribeRoute = fn(&mut Operation<'_>);
 
 /// The declaration of a route.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Route {
     /// The HTTP method of the route.
     pub method: Method,
@@ -18,6 +25,10 @@ pub struct Route {
     pub path: &'static str,
     /// The action that the caller must be allowed to perform; `None` if the route needs no caller.
     pub action: Option<Action>,
+    /// Describes what the route takes, as its handler reads it.
+    pub takes: DescribeRoute,
+    /// Describes what the route does and answers.
+    pub describe: DescribeRoute,
 }
 
 /// Routes and their declarations. `S` is the state that the handlers still lack.
@@ -52,29 +63,42 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     /// Adds a route whose caller must be allowed to perform `action`; [`crate::AuthenticateLayer`] checks it. The handler
     /// takes a [`crate::Caller`], so that without the layer it answers 401.
     #[must_use]
-    pub fn route<H, T>(mut self, method: Method, path: &'static str, action: Action, handler: H) -> Self
+    pub fn route<H, T, P>(
+        mut self,
+        method: Method,
+        path: &'static str,
+        action: Action,
+        handler: H,
+        describe: DescribeRoute,
+    ) -> Self
     where
-        H: Handler<T, S>,
+        H: Handler<T, S> + Signature<P>,
         T: 'static,
     {
         self.authenticated = self.authenticated.route(path, on(filter(&method), handler));
-        self.declared.push(Route { method, path, action: Some(action) });
+        self.declared.push(Route { method, path, action: Some(action), takes: H::describe, describe });
         self
     }
 
     /// Adds a route that everyone may call without authentication.
     #[must_use]
-    pub fn open<H, T>(mut self, method: Method, path: &'static str, handler: H) -> Self
+    pub fn open<H, T, P>(
+        mut self,
+        method: Method,
+        path: &'static str,
+        handler: H,
+        describe: DescribeRoute,
+    ) -> Self
     where
-        H: Handler<T, S>,
+        H: Handler<T, S> + Signature<P>,
         T: 'static,
     {
         self.open = self.open.route(path, on(filter(&method), handler));
-        self.declared.push(Route { method, path, action: None });
+        self.declared.push(Route { method, path, action: None, takes: H::describe, describe });
         self
     }
 
-    /// Declares that a path, which has no variable parts, sends these media types besides JSON.
+    /// Declares that a path sends these media types besides JSON.
     #[must_use]
     pub fn sends(mut self, path: &'static str, media_types: &'static [&'static str]) -> Self {
         self.other_media_types.add(path, media_types);

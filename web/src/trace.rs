@@ -6,7 +6,10 @@ use http::{HeaderMap, HeaderName, request::Parts};
 use orderflow_schemas::envelope::TraceParent;
 use uuid::Uuid;
 
-use crate::{Problem, headers};
+use crate::{
+    Problem, headers,
+    openapi::{Describe, Operation},
+};
 
 /// The header of the trace context, in requests and in responses.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -44,5 +47,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Trace {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let known = parts.extensions.get::<Self>().cloned();
         Ok(known.unwrap_or_else(|| Self::of(&parts.headers, false)))
+    }
+}
+
+impl Describe for Trace {
+    fn describe(operation: &mut Operation<'_>) {
+        let text = "The trace that the request belongs to, as in W3C Trace Context; it is in the records of the request. A \
+                    malformed one is ignored.";
+        operation.takes_header(&TRACEPARENT, schemars::json_schema!({ "type": "string" }), text);
     }
 }

@@ -3,10 +3,11 @@
 
 use compact_str::CompactString;
 use orderflow_schemas::{Amount, Currency, Levels, Sku};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The stock levels of a SKU.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct StockLevels {
     /// The SKU that is counted.
     pub sku: Sku,
@@ -16,11 +17,12 @@ pub struct StockLevels {
 }
 
 /// A product of the catalogue.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Product {
     /// The SKU of the product.
     pub sku: Sku,
     /// The name of the product.
+    #[schemars(with = "Option<String>")]
     pub name: Option<CompactString>,
     /// The price of one unit in minor units of the currency.
     pub unit_price: Option<Amount>,

@@ -9,6 +9,7 @@ use axum::{
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use orderflow_schemas::Role;
 use orderflow_web::{Caller, ClientAddress, Json, NoKey, Problem, json};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -17,52 +18,79 @@ use crate::{
 };
 
 /// The body of `POST /auth/register`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RegisterRequest {
+    /// The email address, with which the person logs in.
+    #[schemars(email, length(max = 254))]
     email: String,
+    /// The password: 8 to 128 characters, none of the common ones, and not made of words of the account.
+    #[schemars(length(min = 8, max = 128), extend("format" = "password"))]
     password: String,
+    /// The name.
+    #[schemars(length(min = 1, max = 100), extend("format" = "visible"))]
     name: String,
+    /// A short name to log in with.
+    #[schemars(regex(pattern = "^[A-Za-z0-9]{4,20}$"))]
     username: Option<String>,
 }
 
 /// The body of `POST /auth/login`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LoginRequest {
+    /// The email address or the username.
     login: String,
+    /// The password.
+    #[schemars(extend("format" = "password"))]
     password: String,
 }
 
 /// The body of `POST /auth/refresh`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RefreshRequest {
+    /// The refresh token of the last answer.
     refresh_token: String,
 }
 
 /// The body of `PATCH /auth/profile`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProfileRequest {
+    /// The email address.
+    #[schemars(email, length(max = 254))]
     email: Option<String>,
+    /// The name.
+    #[schemars(length(min = 1, max = 100), extend("format" = "visible"))]
     name: Option<String>,
+    /// A short name to log in with.
+    #[schemars(regex(pattern = "^[A-Za-z0-9]{4,20}$"))]
     username: Option<String>,
+    /// Needed to change the email address.
+    current_password: Option<String>,
 }
 
 /// The body of `POST /auth/password`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PasswordRequest {
+    /// The password so far.
+    #[schemars(extend("format" = "password"))]
     current_password: String,
+    /// The new password: 8 to 128 characters, none of the common ones, and not made of words of the account.
+    #[schemars(length(min = 8, max = 128), extend("format" = "password"))]
     new_password: String,
 }
 
 /// The body of `POST /auth/reset`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResetRequest {
+    /// The one-time code that an admin has given.
     code: String,
+    /// The password: 8 to 128 characters, none of the common ones, and not made of words of the account.
+    #[schemars(length(min = 8, max = 128), extend("format" = "password"))]
     password: String,
 }
 
@@ -83,12 +111,13 @@ pub(super) fn count_login(is_ok: bool) {
 /// `POST /auth/register`: makes the account of a customer.
 pub async fn register(
     State(accounts): State<Arc<Accounts>>,
+    address: ClientAddress,
     _: NoKey,
     Json(request): Json<RegisterRequest>,
 ) -> Result<Response, Problem> {
     let RegisterRequest { email, password, name, username } = request;
     let new = NewPerson { email, username, name, password, role: Role::Customer };
-    let person = accounts.add_person(new, None).await?;
+    let person = accounts.register(new, address).await?;
     Ok(json(StatusCode::CREATED, &person))
 }
 
@@ -140,13 +169,15 @@ pub async fn profile(State(accounts): State<Arc<Accounts>>, caller: Caller) -> R
 /// `PATCH /auth/profile`
 pub async fn change_profile(
     State(accounts): State<Arc<Accounts>>,
+    address: ClientAddress,
     caller: Caller,
     _: NoKey,
     Json(request): Json<ProfileRequest>,
 ) -> Result<Response, Problem> {
-    let ProfileRequest { email, name, username } = request;
+    let ProfileRequest { email, name, username, current_password } = request;
     let change = PersonChange { email, name, username, ..PersonChange::default() };
-    let changed = accounts.change_person(own_id(&caller)?, change, &caller.subject).await;
+    let id = own_id(&caller)?;
+    let changed = accounts.change_own_account(id, change, current_password.as_deref(), address).await;
     Ok(secret(json(StatusCode::OK, &changed.map_err(as_no_person)?)))
 }
 

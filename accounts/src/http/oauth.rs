@@ -11,6 +11,7 @@ use axum::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use orderflow_web::{Caller, ClientAddress, NoKey, Problem, Scopes, body::require_media_type, headers, json};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::auth::{count_login, secret, tokens};
@@ -57,9 +58,12 @@ impl From<Problem> for OAuthError {
     }
 }
 
-#[derive(Serialize)]
-struct ErrorBody<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "OAuthError")]
+pub(super) struct ErrorBody<'a> {
+    /// The error code of RFC 6749, section 5.2.
     error: &'a str,
+    /// What is wrong with the request.
     error_description: &'a str,
     /// The type of the problem that other endpoints would answer, if there is one.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
@@ -174,6 +178,42 @@ async fn authenticate(
     client.ok_or_else(|| OAuthError::invalid_client(from_header))
 }
 
+/// The form of the token endpoint, as the document describes it.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only the schema is used")]
+pub(super) struct TokenForm {
+    /// How the client proves what it may have.
+    #[schemars(extend("enum" = ["client_credentials", "refresh_token"]))]
+    grant_type: String,
+    /// The id of the client, unless `Authorization: Basic` has it.
+    client_id: Option<String>,
+    /// The secret of the client, unless `Authorization: Basic` has it.
+    client_secret: Option<String>,
+    /// The refresh token, for the grant of that name.
+    refresh_token: Option<String>,
+    /// Scopes with spaces between, fewer than the client or the session has.
+    scope: Option<String>,
+}
+
+/// The form of token introspection, RFC 7662, section 2.1.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only the schema is used")]
+pub(super) struct IntrospectionForm {
+    /// The access token.
+    #[schemars(length(min = 1))]
+    token: String,
+    /// Not needed, and not looked at.
+    token_type_hint: Option<String>,
+}
+
+/// The public keys that tokens are signed with, RFC 7517.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only the schema is used")]
+pub(super) struct KeySet {
+    /// The keys.
+    keys: Vec<std::collections::BTreeMap<String, String>>,
+}
+
 /// `POST /oauth/token`: the grants `client_credentials` and `refresh_token`.
 pub async fn token(
     State(accounts): State<Arc<Accounts>>,
@@ -222,14 +262,16 @@ pub async fn token(
 }
 
 /// The answer of token introspection, RFC 7662, section 2.2.
-#[derive(Serialize)]
-struct Introspection<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Introspection")]
+pub(super) struct Introspection<'a> {
+    /// Whether the token is valid now. If it is not, the answer says nothing else.
     active: bool,
     #[serde(flatten)]
     token: Option<ActiveToken<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ActiveToken<'a> {
     token_type: &'static str,
     scope: &'a str,

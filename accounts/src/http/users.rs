@@ -6,53 +6,72 @@ use axum::{extract::State, response::Response};
 use http::StatusCode;
 use orderflow_schemas::Role;
 use orderflow_web::{
-    Caller, FieldError, Json, List, ListId, NoKey, Paging, PathPart, Problem, Query, json, query::invalid,
+    AccountId, Caller, Cursor, FieldError, Id, Json, Limit, List, ListId, NoKey, Page, Paging, Problem,
+    Query, access::RoleName, json, query::invalid,
 };
-use serde::Deserialize;
-use serde_json::json;
-use uuid::Uuid;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::auth::secret;
 use crate::{Accounts, NewPerson, Person, PersonChange, PersonFilter};
 
 /// The query parameters of `GET /users`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UsersQuery {
+    /// A part of the name, the email address or the username, in any case.
+    #[schemars(length(max = 100))]
     q: Option<String>,
+    /// The role.
+    #[schemars(with = "Option<RoleName>")]
     role: Option<String>,
+    #[schemars(with = "Option<Limit>")]
     limit: Option<u32>,
+    #[schemars(with = "Option<Cursor>")]
     cursor: Option<String>,
+    #[schemars(with = "Option<Page>")]
     page: Option<u32>,
 }
 
 /// The body of `POST /users`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewUserRequest {
+    /// The email address, with which the person logs in.
+    #[schemars(email, length(max = 254))]
     email: String,
+    /// The password: 8 to 128 characters, none of the common ones, and not made of words of the account.
+    #[schemars(length(min = 8, max = 128), extend("format" = "password"))]
     password: String,
+    /// The name.
+    #[schemars(length(min = 1, max = 100), extend("format" = "visible"))]
     name: String,
+    /// A short name to log in with.
+    #[schemars(regex(pattern = "^[A-Za-z0-9]{4,20}$"))]
     username: Option<String>,
+    /// The role.
+    #[schemars(with = "RoleName")]
     role: String,
 }
 
 /// The body of `PATCH /users/{id}`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UserRequest {
+    /// The email address.
+    #[schemars(email, length(max = 254))]
     email: Option<String>,
+    /// The name.
+    #[schemars(length(min = 1, max = 100), extend("format" = "visible"))]
     name: Option<String>,
+    /// A short name to log in with.
+    #[schemars(regex(pattern = "^[A-Za-z0-9]{4,20}$"))]
     username: Option<String>,
+    /// The role.
+    #[schemars(with = "Option<RoleName>")]
     role: Option<String>,
+    /// Whether the person cannot log in.
     disabled: Option<bool>,
-}
-
-/// The id of a user or client in a path.
-pub(super) fn id(path: &PathPart) -> Result<Uuid, Problem> {
-    let PathPart(text) = path;
-    let canonical = Uuid::try_parse(text).ok().filter(|id| id.to_string() == *text);
-    canonical.ok_or_else(|| Problem::bad_request("invalid-id", format!("`{text}` in the path is no id")))
 }
 
 fn role_of_person(text: &str) -> Result<Role, &'static str> {
@@ -99,43 +118,52 @@ pub async fn add(
 pub async fn show(
     State(accounts): State<Arc<Accounts>>,
     _: Caller,
-    path: PathPart,
+    Id(AccountId(id)): Id<AccountId>,
 ) -> Result<Response, Problem> {
-    Ok(json(StatusCode::OK, &accounts.person(id(&path)?).await?))
+    Ok(json(StatusCode::OK, &accounts.person(id).await?))
 }
 
 /// `PATCH /users/{id}`
 pub async fn change(
     State(accounts): State<Arc<Accounts>>,
     caller: Caller,
-    path: PathPart,
+    Id(AccountId(id)): Id<AccountId>,
     _: NoKey,
     Json(request): Json<UserRequest>,
 ) -> Result<Response, Problem> {
     let UserRequest { email, name, username, role, disabled } = request;
     let role = role.as_deref().map(role_field).transpose()?;
     let change = PersonChange { email, name, username, role, disabled };
-    Ok(json(StatusCode::OK, &accounts.change_person(id(&path)?, change, &caller.subject).await?))
+    Ok(json(StatusCode::OK, &accounts.change_person(id, change, &caller.subject).await?))
 }
 
 /// `DELETE /users/{id}`: erases the person and keeps the orders.
 pub async fn erase(
     State(accounts): State<Arc<Accounts>>,
     caller: Caller,
-    path: PathPart,
+    Id(AccountId(id)): Id<AccountId>,
     _: NoKey,
 ) -> Result<StatusCode, Problem> {
-    accounts.erase_person(id(&path)?, &caller.subject).await?;
+    accounts.erase_person(id, &caller.subject).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// A code with which a person sets a new password.
+#[derive(Serialize, JsonSchema)]
+pub struct ResetCode {
+    /// The code, which is good once.
+    code: String,
+    /// The seconds for which the code is valid.
+    expires_in: u64,
 }
 
 /// `POST /users/{id}/reset`: a one-time code for a person who has forgotten the password.
 pub async fn reset(
     State(accounts): State<Arc<Accounts>>,
     caller: Caller,
-    path: PathPart,
+    Id(AccountId(id)): Id<AccountId>,
     _: NoKey,
 ) -> Result<Response, Problem> {
-    let (code, valid) = accounts.reset_password(id(&path)?, &caller.subject).await?;
-    Ok(secret(json(StatusCode::OK, &json!({ "code": code, "expires_in": valid.as_secs() }))))
+    let (code, valid) = accounts.reset_password(id, &caller.subject).await?;
+    Ok(secret(json(StatusCode::OK, &ResetCode { code, expires_in: valid.as_secs() })))
 }

@@ -90,6 +90,11 @@ impl Hasher {
         Self { jobs, decoy }
     }
 
+    /// How many requests wait for a thread.
+    pub fn waiting(&self) -> usize {
+        self.jobs.max_capacity() - self.jobs.capacity()
+    }
+
     /// Checks a new password against common ones and the account's own words, and hashes it.
     pub async fn hash(
         &self,

@@ -2,7 +2,8 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use orderflow_schemas::{Role, Timestamp};
-use orderflow_web::{ClientAddress, FieldError, Problem, Scopes};
+use orderflow_web::{ClientAddress, FieldError, Problem, Scopes, access::RoleName};
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
@@ -20,7 +21,7 @@ const CLIENTS_MAX: i64 = 1_000;
 const ROLES: [Role; 3] = [Role::Service, Role::Courier, Role::Analyst];
 
 /// A client, as admins see it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Client {
     /// The id, with which the client authenticates.
     pub id: Uuid,
@@ -28,9 +29,11 @@ pub struct Client {
     pub name: String,
     /// The role.
     #[serde(serialize_with = "role_name")]
+    #[schemars(with = "RoleName")]
     pub role: Role,
     /// The scopes that the client may ask for, with spaces between.
     #[serde(serialize_with = "as_text")]
+    #[schemars(with = "String")]
     pub scopes: Scopes,
     /// The requests a second that the client may send; `None` is the bound of the settings.
     pub requests_per_second: Option<i64>,
@@ -62,7 +65,8 @@ pub struct NewClient {
 }
 
 /// A client that was just added, with its secret, which is shown only now.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ClientWithSecret")]
 pub struct NewClientSecret {
     /// The client.
     #[serde(flatten)]

@@ -3,18 +3,20 @@
 mod clients;
 mod erase;
 mod first_admin;
+mod passwords;
 mod people;
 mod sessions;
 mod upkeep;
 
 use std::{
+    net::IpAddr,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
 use compact_str::CompactString;
 use orderflow_schemas::{Role, Timestamp};
-use orderflow_web::{Problem, Scopes};
+use orderflow_web::{Buckets, Problem, Scopes};
 use orderflow_world::World;
 use uuid::Uuid;
 
@@ -47,6 +49,7 @@ pub struct Accounts {
     authenticator: Arc<TokenAuthenticator>,
     hasher: Hasher,
     attempts: Arc<Attempts>,
+    registrations: Buckets<IpAddr>,
     /// The key of refresh tokens, once the store was read.
     refresh_key: RwLock<Option<Arc<RefreshKey>>>,
     first_admin: Option<FirstAdmin>,
@@ -74,6 +77,7 @@ impl Accounts {
             authenticator: Arc::new(TokenAuthenticator::new(world.clone(), &settings)),
             hasher: Hasher::start(&settings),
             attempts: Attempts::new(&settings),
+            registrations: Buckets::new(settings.failures_remembered_max),
             refresh_key: RwLock::default(),
             world,
             settings,

@@ -1,16 +1,17 @@
 //! People: registering, looking, changing, disabling.
 
-use std::time::Duration;
+use std::num::NonZeroU32;
 
 use orderflow_schemas::{
     Role, Timestamp,
     lists::{Counted, Slice, Start},
 };
-use orderflow_web::{ClientAddress, FieldError, Problem};
+use orderflow_web::{Allowance, ClientAddress, FieldError, Problem, access::RoleName, too_many};
+use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Accounts, digest, random};
+use super::{Accounts, passwords::weak};
 use crate::{
     names::{Email, check_name, name_key, username_key},
     passwords::{Password, WeakPassword},
@@ -18,7 +19,7 @@ use crate::{
 };
 
 /// A person's account, as the person and admins see it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Person {
     /// The id: the customer id of the person's orders.
     pub id: Uuid,
@@ -30,6 +31,7 @@ pub struct Person {
     pub name: String,
     /// The role.
     #[serde(serialize_with = "role_name")]
+    #[schemars(with = "RoleName")]
     pub role: Role,
     /// Whether the person cannot log in.
     pub disabled: bool,
@@ -121,16 +123,23 @@ fn check(email: Option<String>, username: Option<String>, name: Option<String>) 
     if errors.is_empty() { Ok(Checked { email, username, name }) } else { Err(Problem::invalid(errors)) }
 }
 
-pub(super) fn weak(pointer: &str, weak: &WeakPassword) -> Problem {
-    Problem::invalid(vec![FieldError::new(pointer, weak.to_string())])
-}
-
 /// 409: another account has the email address or the username. Whoever registers learns this; see `docs/SECURITY.md`.
 fn taken() -> Problem {
     Problem::conflict("account-exists", "another account has this email address or username")
 }
 
 impl Accounts {
+    /// Makes the account of a person who registers. An address has a bound on registrations, because each costs a hash.
+    pub async fn register(&self, new: NewPerson, address: ClientAddress) -> Result<Person, Problem> {
+        let rate = NonZeroU32::new(self.settings.registrations_per_address);
+        if let (Some(rate), Some(network)) = (rate, address.network()) {
+            let allowance = Allowance::per_minute(rate);
+            let taken = self.registrations.take(network, allowance);
+            taken.map_err(|refused| too_many("registration", allowance, refused))?;
+        }
+        self.add_person(new, None).await
+    }
+
     /// Makes an account. `actor` is who makes it; a person who registers has no account yet.
     pub async fn add_person(&self, new: NewPerson, actor: Option<&str>) -> Result<Person, Problem> {
         let NewPerson { email, username, name, password, role } = new;
@@ -284,129 +293,26 @@ impl Accounts {
         Ok(person(row)?)
     }
 
-    /// Changes a password. All sessions and tokens of the person end. The current password is asked for, with the same
-    /// limits as a log-in.
-    pub async fn change_password(
+    /// Changes the own account of a person. Whoever has the email address can be sent what resets a password, so another
+    /// address needs the current password. An address that is the stored one already changes nothing.
+    pub async fn change_own_account(
         &self,
         id: Uuid,
-        current: &str,
-        new: &str,
+        mut change: PersonChange,
+        current_password: Option<&str>,
         address: ClientAddress,
-    ) -> Result<(), Problem> {
-        let typed = Password::typed(new).ok_or_else(|| weak("/new_password", &WeakPassword::Length))?;
-        let key = id.to_string();
-        let attempt = self.attempts.begin(&key, address).await?;
-        let rows =
-            self.store.fetch(sql!("SELECT password_hash FROM users WHERE id = $1", key.as_str())).await;
-        let rows = match rows {
-            Ok(rows) => rows,
-            Err(error) => {
-                attempt.did_not_happen();
-                return Err(error.into());
+    ) -> Result<Person, Problem> {
+        let stored = self.person(id).await?;
+        change.email = change.email.filter(|email| *email != stored.email);
+        match current_password {
+            Some(current) => drop(self.check_own_password(id, current, address).await?),
+            None if change.email.is_some() => {
+                let detail = "is needed to change the email address";
+                return Err(Problem::invalid(vec![FieldError::new("/current_password", detail)]));
             }
-        };
-        let stored = rows.first().map(|row| row.text("password_hash")).transpose()?;
-        if !self.hasher.verify(Password::typed(current), stored.clone()).await? {
-            return Err(Problem::invalid(vec![FieldError::new(
-                "/current_password",
-                "is not the current password",
-            )]));
+            None => {}
         }
-        attempt.succeeded();
-        self.set_password(&key, stored.as_deref(), typed, "/new_password", &key).await
-    }
-
-    /// Sets a password, if the stored hash is still `before`. All sessions and tokens of the person end.
-    async fn set_password(
-        &self,
-        id: &str,
-        before: Option<&str>,
-        password: Password,
-        pointer: &str,
-        actor: &str,
-    ) -> Result<(), Problem> {
-        let rows =
-            self.store.fetch(sql!("SELECT email, username, name FROM users WHERE id = $1", id)).await?;
-        let mut words = Vec::new();
-        if let Some(row) = rows.first() {
-            words.extend([row.text("email")?, row.text("name")?]);
-            words.extend(row.optional_text("username")?);
-        }
-        let hash = self.hasher.hash(password, words).await?.map_err(|error| weak(pointer, &error))?;
-        let update = sql!(
-            "UPDATE users SET password_hash = $2, generation = generation + 1 \
-             WHERE id = $1 AND ($3 IS NULL OR password_hash = $3) RETURNING generation",
-            id,
-            hash,
-            before.map(str::to_owned),
-        );
-        let then = vec![
-            sql!("DELETE FROM sessions WHERE user_id = $1", id),
-            sql!("DELETE FROM resets WHERE user_id = $1", id),
-            self.revocation_of_person(id),
-            self.audit(actor, "change", id, &["password"]),
-        ];
-        let changed = self.store.transact(update, then).await?;
-        let row = changed.first().ok_or_else(|| {
-            Problem::conflict("password-changed", "the password was changed by another request meanwhile")
-        })?;
-        self.revoke_account(id, row.number("generation")?);
-        Ok(())
-    }
-
-    /// Makes a one-time code with which a person who has forgotten the password sets a new one. A further code replaces
-    /// it. Returns the code, which is not stored, and how long it is valid.
-    pub async fn reset_password(&self, id: Uuid, actor: &str) -> Result<(String, Duration), Problem> {
-        use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-
-        let valid = Duration::from_secs(self.settings.reset_code_s);
-        let code = URL_SAFE_NO_PAD.encode(random::<32>());
-        let key = id.to_string();
-        let insert = sql!(
-            "INSERT INTO resets (user_id, code_hash, expires_at) SELECT id, $2, $3 FROM users WHERE id = $1 \
-             ON CONFLICT (user_id) DO UPDATE SET code_hash = excluded.code_hash, expires_at = excluded.expires_at \
-             RETURNING user_id",
-            key.as_str(),
-            digest(&code),
-            self.now().plus(valid).as_micros(),
-        );
-        let audit = self.audit(actor, "reset", &key, &["password"]);
-        let made = self.store.transact(insert, vec![audit]).await?;
-        if made.is_empty() { Err(no_such_person(id)) } else { Ok((code, valid)) }
-    }
-
-    /// Sets a new password with a one-time code.
-    pub async fn redeem_reset(&self, code: &str, new: &str, address: ClientAddress) -> Result<(), Problem> {
-        let typed = Password::typed(new).ok_or_else(|| weak("/password", &WeakPassword::Length))?;
-        let invalid = || Problem::bad_request("invalid-code", "the code is not valid, or not any more");
-        // All codes together are one account to the limits: a code cannot be guessed anyway.
-        let attempt = self.attempts.begin("reset codes", address).await?;
-        let now = self.now().as_micros();
-        // The code is used up whether the password is accepted or not; a weak one is found before.
-        let found = self.store.fetch(sql!(
-            "SELECT user_id FROM resets WHERE code_hash = $1 AND expires_at > $2",
-            digest(code),
-            now,
-        ));
-        let rows = match found.await {
-            Ok(rows) => rows,
-            Err(error) => {
-                attempt.did_not_happen();
-                return Err(error.into());
-            }
-        };
-        let Some(row) = rows.first() else { return Err(invalid()) };
-        attempt.succeeded();
-        let id = row.text("user_id")?;
-        let used = sql!(
-            "DELETE FROM resets WHERE code_hash = $1 AND expires_at > $2 RETURNING user_id",
-            digest(code),
-            now
-        );
-        if self.store.transact(used, vec![]).await?.is_empty() {
-            return Err(invalid());
-        }
-        self.set_password(&id, None, typed, "/password", &id).await
+        self.change_person(id, change, &id.to_string()).await
     }
 }
 

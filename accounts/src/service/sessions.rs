@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use orderflow_schemas::{Role, Timestamp};
 use orderflow_web::{ClientAddress, Problem, Scopes};
+use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -11,7 +12,6 @@ use super::{Accounts, Subject};
 use crate::{
     authenticator::ListTooOld,
     names::Login,
-    passwords::Password,
     revocations::Revocation,
     store::{Row, StoreError, sql},
     tokens::{AccessToken, RefreshToken},
@@ -24,7 +24,7 @@ const GRACE: Duration = Duration::from_secs(10);
 const SESSIONS_MAX: i64 = 100;
 
 /// What a client gets at a log-in and at each refresh, RFC 6749, section 5.1.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Tokens {
     /// The access token.
     pub access_token: String,
@@ -125,7 +125,7 @@ impl Accounts {
         };
         let found = rows.first();
         let hash = found.map(|row| row.text("password_hash")).transpose()?;
-        let is_right = self.hasher.verify(Password::typed(password), hash.clone()).await?;
+        let (attempt, is_right) = self.verify(attempt, password, hash.clone()).await?;
         let (Some(row), Some(hash), true) = (found, hash, is_right) else {
             return Err(invalid_credentials());
         };
@@ -177,6 +177,11 @@ impl Accounts {
         now.plus(Duration::from_secs(self.settings.session_s))
     }
 
+    /// Sessions that began before this time have reached their greatest age.
+    pub(super) fn oldest_begin(&self, now: Timestamp) -> Timestamp {
+        now.minus(Duration::from_secs(self.settings.session_age_s_max))
+    }
+
     /// The answer with an access token whose scopes are those that the role can use.
     pub(super) fn tokens(
         &self,
@@ -202,9 +207,10 @@ impl Accounts {
         let token = key.decode(text).ok_or(RefreshError::Invalid)?;
         let (id, now) = (token.session.to_string(), self.now());
         let session = self.store.fetch(sql!(
-            "SELECT scopes FROM sessions WHERE id = $1 AND expires_at > $2",
+            "SELECT scopes FROM sessions WHERE id = $1 AND expires_at > $2 AND created_at > $3",
             id.as_str(),
             now.as_micros(),
+            self.oldest_begin(now).as_micros(),
         ));
         let session = session.await?;
         let scopes = session.first().ok_or(RefreshError::Invalid)?.text("scopes")?;

@@ -1,12 +1,14 @@
-//! Keeping up with the store: its keys and revocations are read every second, and what has expired is removed now and
-//! then.
+//! Keeping up with the store: its keys, its revocations and the limits of machine clients are read every second, and
+//! what has expired is removed now and then.
 
 use std::{
+    collections::HashMap,
+    num::NonZeroU32,
     sync::{Arc, PoisonError},
     time::Duration,
 };
 
-use compact_str::ToCompactString;
+use compact_str::{CompactString, ToCompactString};
 use orderflow_schemas::Timestamp;
 use rustls_pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
 use tokio_util::sync::CancellationToken;
@@ -14,7 +16,7 @@ use uuid::Uuid;
 
 use super::{Accounts, first_admin::FirstAdminError, random};
 use crate::{
-    metrics::{READ_AT, REVOCATIONS},
+    metrics::{HASHES_WAITING, READ_AT, REVOCATIONS},
     revocations::Revocation,
     store::{Row, StoreError, sql},
     tokens::{KeyRing, RefreshKey, SigningKey},
@@ -26,6 +28,8 @@ const READ_EVERY: Duration = Duration::from_secs(1);
 const PUBLISHED_FIRST: Duration = Duration::from_secs(60);
 /// The looks at the store between two removals of what has expired.
 const REMOVE_EVERY: u32 = 60;
+/// The most machine clients with a limit of their own. Later ones have the limit of every caller.
+const RATES_MAX: i64 = 10_000;
 /// The most revocations of one read.
 const READ_MAX: i64 = 10_000;
 
@@ -95,6 +99,7 @@ impl Accounts {
             if stop.run_until_cancelled(tokio::time::sleep(READ_EVERY)).await.is_none() {
                 return Ok(());
             }
+            metrics::gauge!(HASHES_WAITING.name).set(self.hasher.waiting() as f64);
             let done = if is_loaded { self.read().await } else { self.load().await };
             match done {
                 Ok(()) => is_loaded = true,
@@ -123,8 +128,9 @@ impl Accounts {
         }
     }
 
-    /// Reads the keys and the new revocations.
+    /// Reads the keys, the limits of machine clients and the new revocations.
     async fn read(&self) -> Result<(), LoadError> {
+        self.authenticator.limit_clients(self.request_rates().await?);
         let keys = match &self.settings.signing_key_file {
             Some(path) => vec![key_of_file(path)?],
             None => self.stored_keys().await?,
@@ -151,6 +157,20 @@ impl Accounts {
             }
             self.authenticator.update(KeyRing::new(keys.clone()), entries);
         }
+    }
+
+    /// The requests a second of the machine clients that have a limit of their own.
+    async fn request_rates(&self) -> Result<HashMap<CompactString, NonZeroU32>, StoreError> {
+        let rows = self.store.fetch(sql!(
+            "SELECT id, requests_per_second FROM clients WHERE requests_per_second > 0 ORDER BY id LIMIT $1",
+            RATES_MAX,
+        ));
+        let rate = |row: &Row| {
+            let rate = u32::try_from(row.number("requests_per_second")?).ok().and_then(NonZeroU32::new);
+            let rate = rate.ok_or(StoreError::Damaged("requests_per_second"))?;
+            Ok((row.text("id")?.to_compact_string(), rate))
+        };
+        rows.await?.iter().map(rate).collect()
     }
 
     async fn stored_keys(&self) -> Result<Vec<SigningKey>, StoreError> {
@@ -213,7 +233,11 @@ impl Accounts {
         let now = self.now();
         let lifetime = Duration::from_secs(self.settings.access_token_s + 60);
         for statement in [
-            sql!("DELETE FROM sessions WHERE expires_at <= $1", now.as_micros()),
+            sql!(
+                "DELETE FROM sessions WHERE expires_at <= $1 OR created_at <= $2",
+                now.as_micros(),
+                self.oldest_begin(now).as_micros(),
+            ),
             sql!("DELETE FROM resets WHERE expires_at <= $1", now.as_micros()),
             // Numbers of entries that were removed are never used again.
             sql!("DELETE FROM revocations WHERE expires_at <= $1", now.as_micros()),

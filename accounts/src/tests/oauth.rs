@@ -1,9 +1,16 @@
 //! Machine clients, the token endpoint and token introspection.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use serde_json::{Value, json};
 
 use super::stage::{Answer, Stage};
+use crate::{
+    StoreLocation,
+    store::{self, sql},
+};
 
 async fn add_client(stage: &Stage, admin: &str, role: &str, scopes: Value) -> (String, String) {
     let body = json!({ "name": "shop", "role": role, "scopes": scopes });
@@ -48,6 +55,40 @@ async fn a_client_gets_tokens_with_its_scopes_or_fewer() {
     stage.call("DELETE", &format!("/clients/{id}"), Some(&admin), &json!(null)).await.is(204);
     assert!(!stage.accepts(&token).await);
     assert_eq!(error(&stage.form("/oauth/token", None, &form).await), (400, "invalid_client"));
+}
+
+#[tokio::test]
+async fn a_limit_of_a_client_applies_to_its_tokens_and_is_no_claim_and_can_change_under_them() {
+    let stage = Stage::new().await;
+    let admin = stage.admin().await;
+    let body = json!({ "name": "shop", "role": "service", "requests_per_second": 1 });
+    let added = stage.post("/clients", Some(&admin), body).await.is(201);
+    let (id, secret) = (added.text("id"), added.text("client_secret"));
+    let form = "grant_type=client_credentials";
+    let token = stage.form("/oauth/token", Some(&basic(&id, &secret)), form).await.text("access_token");
+    let ask = async || stage.get("/auth/profile", &token).await;
+    assert!(!ask().await.headers.contains_key("ratelimit"), "the record was not read yet");
+    stage.look().await;
+    let mut answer = ask().await.is(403);
+    assert_eq!(answer.headers["ratelimit-policy"], "\"client\";q=1;w=1");
+    assert_eq!(answer.headers["ratelimit"], "\"client\";r=0;t=1");
+    while answer.status == 403 {
+        // The bucket has one request a second, and this loop is faster.
+        answer = ask().await;
+    }
+    assert_eq!(answer.problem(), (429, "too-many-requests"));
+    assert!(!stage.get("/auth/profile", &admin).await.is(200).headers.contains_key("ratelimit"));
+    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+    assert!(!String::from_utf8(claims).unwrap().contains("per_second"));
+    let store = store::open(&StoreLocation::File(stage.folder().join("accounts.sqlite"))).unwrap();
+    for (rate, policy) in [(Some(1_000), Some("\"client\";q=1000;w=1")), (None, None)] {
+        let change = sql!("UPDATE clients SET requests_per_second = $2 WHERE id = $1", id.as_str(), rate);
+        store.fetch(change).await.unwrap();
+        stage.look().await;
+        let shown = ask().await.is(403);
+        assert_eq!(shown.headers.get("ratelimit-policy").map(|value| value.to_str().unwrap()), policy);
+    }
+    store.close().await;
 }
 
 #[tokio::test]

@@ -2,9 +2,12 @@
 
 use std::fs;
 
+use http::Request;
+use orderflow_web::ClientAddress;
 use serde_json::json;
 
 use super::stage::{ADMIN, PASSWORD, Stage};
+use crate::AccountsSettings;
 
 #[tokio::test]
 async fn a_person_registers_logs_in_by_either_name_and_sees_the_own_profile() {
@@ -30,6 +33,59 @@ async fn a_person_registers_logs_in_by_either_name_and_sees_the_own_profile() {
 }
 
 #[tokio::test]
+async fn another_email_address_needs_the_current_password() {
+    let stage = Stage::new().await;
+    let (_, tokens) = stage.customer("ann").await;
+    let token = tokens.text("access_token");
+    let change =
+        async |body: serde_json::Value| stage.call("PATCH", "/auth/profile", Some(&token), &body).await;
+    let missing = change(json!({ "email": "eve@example.com", "name": "Eve" })).await;
+    assert_eq!(missing.problem(), (400, "invalid-request"));
+    assert_eq!(missing.body["errors"][0]["pointer"], "/current_password");
+    // A form that sends all fields changes only what differs.
+    let same = change(json!({ "email": "ann@example.com", "name": "Ann B" })).await.is(200);
+    assert_eq!(same.text("name"), "Ann B");
+    let right = json!({ "email": "ann@example.org", "current_password": PASSWORD });
+    assert_eq!(change(right.clone()).await.is(200).text("email"), "ann@example.org");
+    for _ in 0..5 {
+        let wrong = json!({ "email": "eve@example.com", "current_password": "some-other-password" });
+        let refused = change(wrong).await;
+        assert_eq!(refused.problem(), (400, "invalid-request"));
+        assert_eq!(refused.body["errors"][0]["pointer"], "/current_password");
+    }
+    assert_eq!(change(right).await.problem(), (429, "too-many-failures"), "guesses are limited");
+    assert_eq!(stage.get("/auth/profile", &token).await.text("email"), "ann@example.org");
+}
+
+#[tokio::test]
+async fn registrations_of_one_address_are_limited() {
+    let settings = AccountsSettings { registrations_per_address: 2, ..Default::default() };
+    let stage = Stage::with(settings).await;
+    let register = async |name: &str, address: ClientAddress| {
+        let email = format!("{name}@example.com");
+        let body = json!({ "email": email, "name": name, "password": PASSWORD }).to_string();
+        let mut request = Request::post("/auth/register")
+            .header("content-type", "application/json")
+            .body(body.into())
+            .unwrap();
+        request.extensions_mut().insert(address);
+        stage.send(request).await
+    };
+    let at = |address: &str| ClientAddress::Known(address.parse().unwrap());
+    register("ann", at("2001:db8::1")).await.is(201);
+    // A refused registration counts too.
+    register("ann", at("2001:db8::2")).await.is(409);
+    let refused = register("bob", at("2001:db8::3")).await;
+    assert_eq!(refused.problem(), (429, "too-many-requests"));
+    assert_eq!(refused.headers["ratelimit-policy"], "\"registration\";q=2;w=60");
+    assert!(refused.headers.contains_key("retry-after"));
+    register("bob", at("192.0.2.1")).await.is(201);
+    for name in ["cid", "dan", "eva"] {
+        register(name, ClientAddress::Hidden).await.is(201);
+    }
+}
+
+#[tokio::test]
 async fn one_email_address_and_one_username_belong_to_one_account() {
     let stage = Stage::new().await;
     let register = async |email: &str, username: &str| {
@@ -41,8 +97,10 @@ async fn one_email_address_and_one_username_belong_to_one_account() {
     assert_eq!(register("bob@example.com", "ANN77").await.problem(), (409, "account-exists"));
     register("bob@example.com", "bob77").await.is(201);
     let token = stage.log_in("bob77", PASSWORD).await.text("access_token");
-    let taken =
-        stage.call("PATCH", "/auth/profile", Some(&token), &json!({ "email": "ann@Example.com" })).await;
+    let taken = {
+        let body = json!({ "email": "ann@Example.com", "current_password": PASSWORD });
+        stage.call("PATCH", "/auth/profile", Some(&token), &body).await
+    };
     assert_eq!(taken.problem(), (409, "account-exists"));
     // Of many at the same time, one wins, and the others are conflicts.
     let all = (0..8).map(|_| register("cid@example.com", "cid777"));

@@ -50,6 +50,27 @@ async fn guessing_is_limited_at_every_door_and_looks_the_same_for_unknown_accoun
 }
 
 #[tokio::test]
+async fn log_ins_that_find_too_many_others_waiting_are_503_and_count_as_no_failures() {
+    let settings = AccountsSettings { hashes_waiting_max: 1, ..Default::default() };
+    let stage = std::sync::Arc::new(Stage::with(settings).await);
+    stage.customer("ann").await;
+    let mut running = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let stage = stage.clone();
+        running.spawn(async move { stage.log_in("ann@example.com", PASSWORD).await });
+    }
+    let answers = running.join_all().await;
+    assert!(answers.iter().any(|answer| answer.status == 503), "nothing was over the bound");
+    for answer in &answers {
+        assert!(answer.status == 200 || answer.problem() == (503, "overloaded"), "{answer:?}");
+    }
+    // All five guesses of the minute are left.
+    for _ in 0..5 {
+        stage.log_in("ann@example.com", "wrong-password").await.is(401);
+    }
+}
+
+#[tokio::test]
 async fn a_refresh_token_is_used_once_and_its_reuse_ends_the_session() {
     let stage = Stage::new().await;
     let (_, first) = stage.customer("ann").await;
@@ -104,6 +125,26 @@ async fn tokens_and_sessions_expire() {
     assert_eq!(stage.get("/auth/profile", &access).await.problem(), (401, "invalid-token"));
     stage.pass(Duration::from_secs(3_600));
     assert_eq!(stage.post("/auth/refresh", None, refresh).await.problem(), (401, "invalid-refresh-token"));
+}
+
+#[tokio::test]
+async fn a_session_that_is_refreshed_all_the_time_ends_at_its_greatest_age() {
+    let hour = Duration::from_secs(3_600);
+    let settings = AccountsSettings { session_s: 3_600, session_age_s_max: 3 * 3_600, ..Default::default() };
+    let stage = Stage::with(settings).await;
+    let (_, tokens) = stage.customer("ann").await;
+    let mut token = tokens.text("refresh_token");
+    let refresh =
+        async |token: &str| stage.post("/auth/refresh", None, json!({ "refresh_token": token })).await;
+    for _ in 0..5 {
+        stage.pass(hour / 2);
+        token = refresh(&token).await.is(200).text("refresh_token");
+    }
+    stage.pass(hour / 2);
+    assert_eq!(refresh(&token).await.problem(), (401, "invalid-refresh-token"));
+    // A log-in begins another one.
+    let again = stage.log_in("ann@example.com", PASSWORD).await.is(200);
+    refresh(&again.text("refresh_token")).await.is(200);
 }
 
 #[tokio::test]

@@ -3,7 +3,10 @@
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use orderflow_schemas::envelope::TraceParent;
-use orderflow_web::{Prefer, Problem, Trace};
+use orderflow_web::{
+    Prefer, Problem, Trace,
+    openapi::{Describe, Operation},
+};
 
 /// The trace of a write, and how long its client waits for the decision.
 #[derive(Clone, Debug)]
@@ -20,5 +23,11 @@ impl<S: Send + Sync> FromRequestParts<S> for WriteContext {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Trace(trace) = Trace::from_request_parts(parts, state).await?;
         Ok(Self { trace, prefer: Prefer::from_request_parts(parts, state).await? })
+    }
+}
+
+impl Describe for WriteContext {
+    fn describe(operation: &mut Operation<'_>) {
+        <(Trace, Prefer)>::describe(operation);
     }
 }

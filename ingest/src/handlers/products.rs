@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
 use orderflow_schemas::{Sku, StockCommand};
-use orderflow_web::{CallKey, Caller, Json, NoConditions, PathPart, Problem};
+use orderflow_web::{CallKey, Caller, Id, Json, NoConditions, Problem};
 use tracing::instrument;
 
 use super::{WriteContext, stock::carry_out};
@@ -15,13 +15,12 @@ use crate::{requests::ProductRequest, service::Ingest, validate};
 pub async fn set(
     State(ingest): State<Arc<Ingest>>,
     caller: Caller,
-    path: PathPart,
+    Id(sku): Id<Sku>,
     context: WriteContext,
     key: CallKey,
     _: NoConditions,
     Json(request): Json<ProductRequest>,
 ) -> Result<Response, Problem> {
-    let sku: Sku = path.parse()?;
     let command = validate::set_product(sku.clone(), request, key, &caller)?;
     carry_out(&ingest, &sku, &StockCommand::SetProduct(command), context).await
 }

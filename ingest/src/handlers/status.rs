@@ -11,7 +11,10 @@ use orderflow_schemas::{
     commands::ChangeStatus,
     events::{CommandRejected, RejectionCode},
 };
-use orderflow_web::{Action, CallKey, Caller, Id, IfMatch, Json, OptionalJson, PathPart, Problem};
+use orderflow_web::{
+    Action, CallKey, Caller, Id, IfMatch, Json, OptionalJson, Problem,
+    openapi::{Describe, Operation},
+};
 use tracing::{instrument, warn};
 
 use super::WriteContext;
@@ -29,13 +32,12 @@ use crate::{
 pub async fn change(
     State(ingest): State<Arc<Ingest>>,
     caller: Caller,
-    path: PathPart,
+    Id(id): Id<OrderId>,
     context: WriteContext,
     IfMatch(if_match): IfMatch,
     key: CallKey,
     Json(request): Json<StatusRequest>,
 ) -> Result<Response, Problem> {
-    let id: OrderId = path.parse()?;
     let headers = ChangeHeaders { if_match, key };
     let command = validate::change_status(id, request, headers, &caller, &ingest.lifecycle)?;
     carry_out(&ingest, command, &caller, context).await
@@ -83,6 +85,14 @@ impl FromRequest<Arc<Ingest>> for ActionCall {
         let OptionalJson(request) = OptionalJson::from_request(request, state).await?;
         let (ingest, request) = (Arc::clone(state), request.unwrap_or_default());
         Ok(Self { ingest, id, caller, context, headers: ChangeHeaders { if_match, key }, request })
+    }
+}
+
+impl Describe for ActionCall {
+    fn describe(operation: &mut Operation<'_>) {
+        <(Id<OrderId>, WriteContext)>::describe(operation);
+        <(CallKey, IfMatch)>::describe(operation);
+        OptionalJson::<ActionRequest>::describe(operation);
     }
 }
 

@@ -9,13 +9,13 @@ use orderflow_schemas::{
     events::{CatalogueEntry, ProductUpdated, StockRepeated},
 };
 use orderflow_web::{
-    CallKey, Caller, Json, NoConditions, PathPart, Problem, Product, StockLevels, json, with_position,
+    CallKey, Caller, Id, Json, NoConditions, Problem, Product, StockLevels, json, with_position,
 };
 use tracing::instrument;
 
 use super::WriteContext;
 use crate::{
-    answers,
+    answers::{self, AcceptedStock},
     appender::EncodedCommands,
     decisions::{DecidedEvent, Decision},
     requests::{AdjustmentRequest, ReceiptRequest},
@@ -28,13 +28,12 @@ use crate::{
 pub async fn receive(
     State(ingest): State<Arc<Ingest>>,
     caller: Caller,
-    path: PathPart,
+    Id(sku): Id<Sku>,
     context: WriteContext,
     key: CallKey,
     _: NoConditions,
     Json(request): Json<ReceiptRequest>,
 ) -> Result<Response, Problem> {
-    let sku: Sku = path.parse()?;
     let command = validate::receive(sku.clone(), &request, key, &caller)?;
     carry_out(&ingest, &sku, &StockCommand::Receive(command), context).await
 }
@@ -44,13 +43,12 @@ pub async fn receive(
 pub async fn adjust(
     State(ingest): State<Arc<Ingest>>,
     caller: Caller,
-    path: PathPart,
+    Id(sku): Id<Sku>,
     context: WriteContext,
     key: CallKey,
     _: NoConditions,
     Json(request): Json<AdjustmentRequest>,
 ) -> Result<Response, Problem> {
-    let sku: Sku = path.parse()?;
     let command = validate::adjust(sku.clone(), request, key, &caller)?;
     carry_out(&ingest, &sku, &StockCommand::Adjust(command), context).await
 }
@@ -67,7 +65,7 @@ pub async fn carry_out(
     let (appended, decision) =
         ingest.decide_as_preferred(topic_partition, EncodedCommands::of(command), context).await?;
     let Some(Decision { cause, replayed, event }) = decision else {
-        let body = json(StatusCode::ACCEPTED, &serde_json::json!({ "sku": sku }));
+        let body = json(StatusCode::ACCEPTED, &AcceptedStock { sku: sku.clone() });
         let response = with_position(&Position::of(topic_partition, appended.first), body);
         return Ok(answers::as_preferred(response, prefer, ingest.settings.decision_timeout()));
     };

@@ -7,7 +7,7 @@
 
 mod lines;
 mod load;
-mod report;
+pub mod report;
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,10 +20,8 @@ use futures_util::StreamExt;
 use http::StatusCode;
 use orderflow_schemas::{OrderCommand, Partition, Payload, StockCommand, Topic, envelope::TraceParent};
 use orderflow_web::{
-    CallKey, Caller, Coding, FieldError, Key, NoConditions, Problem, Trace, body, json as json_answer,
-    with_position,
+    CallKey, Caller, Coding, FieldError, Key, NoConditions, Problem, Trace, body, json, with_position,
 };
-use serde_json::json;
 use tracing::instrument;
 use uuid::Uuid;
 
@@ -133,13 +131,8 @@ async fn take<C: Payload>(
     if let Err(problem) = read.and(settled.map_err(Problem::from)) {
         return Err(problem.with_member("accepted", load.accepted()));
     }
-    let answer = json!({
-        "accepted": load.accepted(),
-        "rejected": taker.report.refused(),
-        "rejected_total": taker.report.total(),
-        "rejected_by_type": taker.report.by_slug(),
-    });
-    Ok(with_position(load.position(), json_answer(StatusCode::ACCEPTED, &answer)))
+    let answer = taker.report.answer(load.accepted());
+    Ok(with_position(load.position(), json(StatusCode::ACCEPTED, &answer)))
 }
 
 fn count(accepted: u64, refused: u64) {

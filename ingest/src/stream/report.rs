@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use orderflow_web::Problem;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The description of a refused line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "RefusedLine")]
 pub struct Refused {
     /// The number of the line in the stream, from 1.
     pub line: u64,
@@ -18,6 +20,19 @@ pub struct Refused {
     /// JSON pointer to the first wrong field, if the problem names one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pointer: Option<String>,
+}
+
+/// The answer to a stream.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct StreamAnswer<'a> {
+    /// The number of lines that were appended; they are durable.
+    pub accepted: u64,
+    /// The refused lines, described up to a bound.
+    pub rejected: &'a [Refused],
+    /// The number of all refused lines.
+    pub rejected_total: u64,
+    /// The number of refused lines for each type of problem.
+    pub rejected_by_type: &'a BTreeMap<String, u64>,
 }
 
 /// The report on the refused lines of a stream.
@@ -49,14 +64,14 @@ impl Report {
         }
     }
 
-    /// The described lines, in the order of the stream.
-    pub fn refused(&self) -> &[Refused] {
-        &self.refused
-    }
-
-    /// The number of refused lines for each slug, including the lines not described.
-    pub fn by_slug(&self) -> &BTreeMap<String, u64> {
-        &self.by_slug
+    /// The answer to a stream of which this many lines were appended.
+    pub fn answer(&self, accepted: u64) -> StreamAnswer<'_> {
+        StreamAnswer {
+            accepted,
+            rejected: &self.refused,
+            rejected_total: self.total,
+            rejected_by_type: &self.by_slug,
+        }
     }
 
     /// The number of refused lines, including the lines not described.

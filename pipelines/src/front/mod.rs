@@ -26,9 +26,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::future::Either;
-use http::{HeaderValue, Version, header};
+use http::{HeaderMap, HeaderValue, Version, header};
 use hyper::body::Incoming;
-use orderflow_web::{BodyLimit, ClientAddress, OtherMediaTypes, Problem, accept, host::require_host};
+use orderflow_web::{
+    BodyLimit, ClientAddress, ForwardedHeader, OtherMediaTypes, Problem, accept, host::require_host,
+};
 use tower::Service;
 
 use self::{
@@ -43,7 +45,7 @@ pub use self::{
     cors::CorsOrigins,
 };
 use crate::{
-    listener::{Busy, Slot},
+    listener::{Busy, Slot, TrustedProxies},
     telemetry::{access::RequestObserver, metrics::REQUESTS_SHED, request_context},
 };
 
@@ -63,6 +65,10 @@ pub struct FrontSettings {
     pub cors_origins: CorsOrigins,
     /// Whether browsers should use only TLS from now on.
     pub requires_tls: bool,
+    /// The proxies that are believed which client they forward a request for.
+    pub trusted_proxies: TrustedProxies,
+    /// The header in which they name the client.
+    pub forwarded_header: ForwardedHeader,
     /// The paths that send something besides JSON.
     pub other_media_types: OtherMediaTypes,
 }
@@ -89,7 +95,9 @@ impl FrontDoor {
 
     /// The service for the requests of one connection.
     pub fn front(&self, slot: Slot, peer: IpAddr) -> Front {
-        Front { rules: self.0.clone(), slot, client: ClientAddress(peer) }
+        let is_proxy = self.0.settings.trusted_proxies.contains(peer);
+        let client = if is_proxy { ClientAddress::Hidden } else { ClientAddress::Known(peer) };
+        Front { rules: self.0.clone(), slot, client }
     }
 }
 
@@ -97,6 +105,7 @@ impl FrontDoor {
 pub struct Front {
     rules: Arc<Rules>,
     slot: Slot,
+    /// The address at the other end; hidden if that is a trusted proxy, which names the client of each request.
     client: ClientAddress,
 }
 
@@ -217,10 +226,21 @@ impl Rules {
         Ok((permit, is_monitoring))
     }
 
+    /// The client that a trusted proxy names.
+    fn forwarded_client(&self, headers: &HeaderMap) -> ClientAddress {
+        let FrontSettings { trusted_proxies, forwarded_header, .. } = &self.settings;
+        let client = forwarded_header.client(headers, |address| trusted_proxies.contains(address));
+        client.map_or(ClientAddress::Hidden, ClientAddress::Known)
+    }
+
     /// The request with its body as handlers read it, and with what they need to know besides.
     fn complete(&self, request: http::Request<Incoming>, client: ClientAddress) -> Request {
         let is_stream = admission::is_stream(request.headers());
         let within = (!is_stream).then_some(self.settings.body_within);
+        let client = match client {
+            ClientAddress::Hidden => self.forwarded_client(request.headers()),
+            known => known,
+        };
         let mut request = request.map(|body| PacedBody::wrap(body, within));
         request.extensions_mut().insert(self.settings.body_limit);
         request.extensions_mut().insert(client);

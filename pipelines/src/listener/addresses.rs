@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Result, anyhow};
 use ipnet::IpNet;
-use orderflow_web::ClientAddress;
+use orderflow_web::network_of;
 use serde::{Deserialize, Serialize};
 
 /// The networks of proxies, which connect in the name of many clients.
@@ -18,6 +18,11 @@ use serde::{Deserialize, Serialize};
 pub struct TrustedProxies(Vec<IpNet>);
 
 impl TrustedProxies {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether this address belongs to a trusted proxy.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
@@ -83,7 +88,7 @@ impl Addresses {
         if self.exempt.contains(address) {
             return Some(Counted { address, addresses: self.clone(), client: None });
         }
-        let client = ClientAddress(address).network();
+        let client = network_of(address);
         let mut open = self.open.lock().expect("nothing panics under it");
         let connections = open.entry(client).or_insert(0);
         if *connections >= self.connections_max {

@@ -7,7 +7,7 @@ use hyper::{
     client::conn::http2::{self, SendRequest},
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use orderflow_web::{BodyLimit, OtherMediaTypes};
+use orderflow_web::{BodyLimit, ForwardedHeader, OtherMediaTypes};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -48,6 +48,8 @@ impl Stage {
             trace_per_mille: 0,
             cors_origins: CorsOrigins::default(),
             requires_tls: false,
+            trusted_proxies: TrustedProxies::default(),
+            forwarded_header: ForwardedHeader::default(),
             other_media_types: OtherMediaTypes::default(),
         };
         let admission = Admission::new(AdmissionLimits {

@@ -37,6 +37,10 @@ impl Configuration {
             network.tls_cert.is_some() == network.tls_key.is_some(),
             "--tls-cert and --tls-key belong together: give both, or neither for plain HTTP"
         );
+        ensure!(
+            network.requests_burst == 0 || network.requests_per_second > 0,
+            "network.requests_burst is without effect as long as network.requests_per_second is 0"
+        );
         let bytes_max = settings.body_bytes_max.max(settings.ingest.line_bytes_max);
         ensure!(
             network.bytes_in_flight_max >= bytes_max,
@@ -50,6 +54,16 @@ impl Configuration {
     pub fn tls_files(&self) -> Option<TlsFiles> {
         let NetworkSettings { tls_cert, tls_key, .. } = &self.network;
         Some(TlsFiles { certificate: tls_cert.clone()?, key: tls_key.clone()? })
+    }
+}
+
+impl Configuration {
+    /// Whether other machines can connect without TLS, and no proxy is known that could have it in front.
+    pub fn is_open_to_eavesdroppers(&self) -> bool {
+        let network = &self.network;
+        !self.listen.ip().to_canonical().is_loopback()
+            && network.tls_cert.is_none()
+            && network.trusted_proxies.is_empty()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use orderflow_web::ForwardedHeader;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -22,10 +23,23 @@ pub struct NetworkSettings {
     /// one.
     #[schemars(with = "Option<String>", extend("x-flag" = "metrics-listen", "x-value" = "ADDR"))]
     pub metrics_listen: Option<SocketAddr>,
-    /// Networks and addresses of proxies, separated by commas. The bound on the connections of one address does not
-    /// apply to them.
+    /// Networks and addresses of proxies, separated by commas. The address of a client is taken from the header that
+    /// they send, and bounds for each address do not apply to the proxies themselves.
     #[schemars(with = "String", extend("x-flag" = "trusted-proxies", "x-value" = "LIST"))]
     pub trusted_proxies: TrustedProxies,
+    /// The header in which trusted proxies name the client: `Forwarded` or `X-Forwarded-For`. The other one is ignored.
+    #[schemars(with = "String", extend("x-flag" = "forwarded-header", "x-value" = "NAME"))]
+    pub forwarded_header: ForwardedHeader,
+    /// Requests a second of each caller; 0 for no limit. Beyond it: 429 `too-many-requests`. A machine client may have
+    /// a limit of its own.
+    #[schemars(range(max = 1_000_000), extend("x-flag" = "requests-per-second"))]
+    pub requests_per_second: u32,
+    /// Requests that a caller may send at once, before `requests_per_second` applies; 0 for those of one second.
+    #[schemars(range(max = 1_000_000), extend("x-flag" = "requests-burst"))]
+    pub requests_burst: u32,
+    /// Callers whose requests are counted. When there are more, those that are farthest from their limit are forgotten.
+    #[schemars(range(min = 100))]
+    pub limited_callers_max: usize,
     /// Origins whose web pages may read responses in a browser (CORS), separated by commas, such as
     /// `https://shop.example`.
     #[schemars(with = "String", extend("x-flag" = "cors-origins", "x-value" = "LIST"))]
@@ -62,6 +76,10 @@ impl Default for NetworkSettings {
             tls_key: None,
             metrics_listen: None,
             trusted_proxies: TrustedProxies::default(),
+            forwarded_header: ForwardedHeader::default(),
+            requests_per_second: 0,
+            requests_burst: 0,
+            limited_callers_max: 100_000,
             cors_origins: CorsOrigins::default(),
             connections_per_address_max: 1024,
             bytes_in_flight_max: 64 << 20,

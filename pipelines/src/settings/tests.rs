@@ -30,6 +30,32 @@ fn flags_win_over_the_file_and_the_file_over_defaults() {
     assert_eq!(configuration.ingest.queue_requests_max, IngestSettings::default().queue_requests_max);
 }
 
+#[test]
+fn a_server_with_tls_a_proxy_or_loopback_alone_is_not_open_to_eavesdroppers() {
+    let is_open = |arguments: &[&str]| configure("", arguments).unwrap().is_open_to_eavesdroppers();
+    assert!(is_open(&["--listen", "0.0.0.0:8080"]) && is_open(&["--listen", "[2001:db8::1]:8080"]));
+    for listen in ["127.0.0.1:8080", "[::1]:8080", "[::ffff:127.0.0.1]:8080"] {
+        assert!(!is_open(&["--listen", listen]), "{listen}");
+    }
+    assert!(!is_open(&["--listen", "0.0.0.0:8080", "--tls-cert", "a", "--tls-key", "b"]));
+    assert!(!is_open(&["--listen", "0.0.0.0:8080", "--trusted-proxies", "10.0.0.0/8"]));
+}
+
+#[test]
+fn proxies_name_the_client_in_one_of_two_headers() {
+    let configured = configure("[settings.network]\nforwarded_header = \"x-forwarded-for\"", &[]).unwrap();
+    assert_eq!(configured.network.forwarded_header, orderflow_web::ForwardedHeader::XForwardedFor);
+    let error = configure("", &["--forwarded-header", "X-Real-IP"]).unwrap_err().to_string();
+    assert!(error.contains("X-Forwarded-For"), "{error}");
+}
+
+#[test]
+fn a_burst_needs_a_limit() {
+    assert!(configure("", &["--requests-burst", "5", "--requests-per-second", "1"]).is_ok());
+    let error = configure("", &["--requests-burst", "5"]).unwrap_err().to_string();
+    assert!(error.contains("network.requests_per_second"), "{error}");
+}
+
 /// A value for a setting without a default.
 fn example(flag: &str) -> &str {
     match flag {

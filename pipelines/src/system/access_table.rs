@@ -8,7 +8,7 @@ use orderflow_web::{
     access::{Action, ROLES},
 };
 
-use crate::reference::compare;
+use crate::{openapi, reference::compare};
 
 fn cells(action: Action) -> String {
     let reach = |role: Role| match action.reach(role) {
@@ -22,12 +22,11 @@ fn cells(action: Action) -> String {
 
 #[test]
 fn the_documents_have_the_access_table() {
-    let declared = [orderflow_ingest::declared(), orderflow_api::declared(), orderflow_accounts::declared()];
-    let mut routes: Vec<Route> = declared.into_iter().flatten().collect();
+    let mut routes = openapi::all_routes();
     routes.sort_by_key(|route| (route.path, route.method.to_string()));
     let roles = ROLES.map(Role::as_str).join(" | ");
     let mut table = format!("\n| route | {roles} | scope |\n|---|---|---|---|---|---|---|\n");
-    for Route { method, path, action } in routes {
+    for Route { method, path, action, .. } in routes {
         let cells = action.map_or("open | open | open | open | open | –".to_owned(), cells);
         writeln!(table, "| `{method} {path}` | {cells} |").unwrap();
     }

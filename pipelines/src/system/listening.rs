@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
-use orderflow_web::{Authenticator, BodyLimit, Routes};
+use orderflow_web::{Authenticator, BodyLimit, RequestLimits, Routes};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -100,14 +100,15 @@ impl Listeners {
         let InFlight { admission, places } = in_flight;
         let Served { routes, monitoring, authenticator } = served;
         let settings = front_settings(configuration, &routes, tls.is_some());
-        let door =
-            FrontDoor::new(serving::router(routes, authenticator.clone()), settings, admission.clone());
+        let router = serving::router(routes, authenticator.clone(), request_limits(configuration));
+        let door = FrontDoor::new(router, settings, admission.clone());
         let server = Server::new(self.api, places, limits(configuration), tls);
         servers.spawn(server.run(door, stop.clone()));
         if let Some(listener) = self.monitoring {
             let settings = front_settings(configuration, &monitoring, false);
             let settings = FrontSettings { cors_origins: CorsOrigins::default(), ..settings };
-            let door = FrontDoor::new(serving::router(monitoring, authenticator), settings, admission);
+            let router = serving::router(monitoring, authenticator, RequestLimits::default());
+            let door = FrontDoor::new(router, settings, admission);
             let places = Places::new(MONITORING_CONNECTIONS_MAX, configuration.network.connections_reserved);
             let server = Server::new(listener, places, limits(configuration), None);
             servers.spawn(server.run(door, stop.clone()));
@@ -130,6 +131,11 @@ fn limits(configuration: &Configuration) -> Limits {
     }
 }
 
+fn request_limits(configuration: &Configuration) -> RequestLimits {
+    let network = &configuration.network;
+    RequestLimits::new(network.requests_per_second, network.requests_burst, network.limited_callers_max)
+}
+
 fn front_settings(configuration: &Configuration, routes: &Routes, requires_tls: bool) -> FrontSettings {
     FrontSettings {
         body_limit: BodyLimit(configuration.body_bytes_max),
@@ -137,6 +143,8 @@ fn front_settings(configuration: &Configuration, routes: &Routes, requires_tls: 
         trace_per_mille: configuration.telemetry.trace_per_mille,
         cors_origins: configuration.network.cors_origins.clone(),
         requires_tls,
+        trusted_proxies: configuration.network.trusted_proxies.clone(),
+        forwarded_header: configuration.network.forwarded_header,
         other_media_types: routes.other_media_types().clone(),
     }
 }

@@ -24,7 +24,7 @@ use orderflow_api::{Api, Part};
 use orderflow_database::DatabaseReader;
 use orderflow_ingest::Ingest;
 use orderflow_sinks::Progress;
-use orderflow_web::{Authenticator, Routes, TrustedHeaders};
+use orderflow_web::{Authenticator, Routes, TrustedHeaders, openapi::Callers};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -36,7 +36,7 @@ use self::{
     watch::watch_log,
 };
 use crate::{
-    accounts,
+    accounts, openapi,
     roles::Role,
     settings::Configuration,
     stores::{
@@ -117,6 +117,10 @@ impl System {
             stop_processors: CancellationToken::new(),
             stop_sinks: CancellationToken::new(),
         };
+        let callers = match access {
+            Access::Tokens(_) => Callers::Tokens,
+            Access::TrustedHeaders => Callers::TrustedHeaders,
+        };
         let mut routes = Routes::new();
         let authenticator: Arc<dyn Authenticator> = match access {
             Access::TrustedHeaders => Arc::new(TrustedHeaders),
@@ -148,6 +152,7 @@ impl System {
                 }
             }
         }
+        serving.routes = openapi::with_reference(std::mem::take(&mut serving.routes), callers);
         watch_log(&mut system.process, &system.stop_sinks);
         system.listen(configuration, serving).await?;
         system.wait_recovered().await?;

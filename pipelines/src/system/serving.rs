@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use axum::{Router, response::IntoResponse};
-use orderflow_web::{AuthenticateLayer, Authenticator, Problem, Routes};
+use orderflow_web::{AuthenticateLayer, Authenticator, Problem, RequestLimits, Routes};
 use tower::util::MapRequestLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::telemetry::request_context::note_route;
 
-/// The router of these routes with its layers. Routes for callers determine the caller by the authenticator; health and
-/// metrics need none.
-pub(super) fn router(routes: Routes, authenticator: Arc<dyn Authenticator>) -> Router {
-    let authenticate = AuthenticateLayer::new(authenticator, routes.declared());
+/// The router of these routes with its layers. Routes for callers determine the caller by the authenticator and count
+/// the request; health and metrics need no caller and have no limit.
+pub(super) fn router(routes: Routes, authenticator: Arc<dyn Authenticator>, limits: RequestLimits) -> Router {
+    let authenticate = AuthenticateLayer::limited(authenticator, routes.declared(), limits);
     let (authenticated, open) = routes.into_routers();
     // One layer made of two: a router copies everything inside of a layer for each request.
     let around_all = (

@@ -79,6 +79,7 @@ const METRICS: &[Metric] = &[
 pub fn all() -> impl Iterator<Item = &'static Metric> {
     let crates = [
         METRICS,
+        orderflow_web::metrics::METRICS,
         orderflow_ingest::metrics::METRICS,
         orderflow_topics::metrics::METRICS,
         orderflow_runner::metrics::METRICS,

@@ -12,10 +12,11 @@ use orderflow_schemas::{
     events::{Change, Movement, OrderChanged, ProductUpdated},
 };
 use orderflow_sinks::{EventBatch, SinkError};
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 /// One change of an order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct HistoryEntry {
     /// The order that changed.
     pub order_id: OrderId,
@@ -23,6 +24,7 @@ pub struct HistoryEntry {
     pub version: u64,
     /// The kind of the change.
     #[serde(rename = "type", serialize_with = "change_kind")]
+    #[schemars(extend("enum" = Change::ALL.map(Change::kind)), with = "String")]
     pub change: Change,
     /// The state of the order after the change.
     pub status: Status,
@@ -33,6 +35,7 @@ pub struct HistoryEntry {
     /// The actor that caused the change.
     pub by: Actor,
     /// The reason for the change, in the actor's words.
+    #[schemars(with = "Option<String>")]
     pub reason: Option<CompactString>,
     /// The offset of the command that caused the change.
     pub cause: Offset,
