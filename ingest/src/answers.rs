@@ -1,5 +1,7 @@
 //! Decisions as HTTP responses.
 
+use std::time::Duration;
+
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use orderflow_schemas::{
@@ -9,7 +11,7 @@ use orderflow_schemas::{
     order::{Failure, FailureCode},
 };
 use orderflow_web::{
-    IDEMPOTENT_REPLAYED, PREFERENCE_APPLIED, Problem, etag::etag, json, position, with_position,
+    IDEMPOTENT_REPLAYED, PREFERENCE_APPLIED, Prefer, Problem, etag::etag, json, position, with_position,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -110,9 +112,12 @@ pub fn as_replayed(mut response: Response) -> Response {
     response
 }
 
-/// Adds `Preference-Applied`: the client asked not to wait, and the server did as asked.
-pub fn as_preferred(mut response: Response) -> Response {
-    response.headers_mut().insert(PREFERENCE_APPLIED, HeaderValue::from_static("respond-async"));
+/// Adds `Preference-Applied` to a response that did not wait for the decision, or not longer than the client preferred.
+/// The server itself waits no longer than `bound`.
+pub fn as_preferred(mut response: Response, prefer: Prefer, bound: Duration) -> Response {
+    if let Some(applied) = prefer.applied(bound) {
+        response.headers_mut().insert(PREFERENCE_APPLIED, applied);
+    }
     response
 }
 

@@ -29,7 +29,7 @@ pub fn place(operation: &mut Operation<'_>) {
         .example(json!({ "customer_id": "c-17", "currency": "EUR", "lines": [{ "sku": "A123", "quantity": 2, "unit_price": 1299 }] }))
         .answers::<Order>(StatusCode::CREATED, "The order is reserved.")
         .answers::<AcceptedOrder>(StatusCode::ACCEPTED, "The order is durable and not decided yet.")
-        .with_header(StatusCode::ACCEPTED, &PREFERENCE_APPLIED, "the preference that was honoured")
+        .with_header(StatusCode::ACCEPTED, &PREFERENCE_APPLIED, "the preferences that were honoured")
         .fails(StatusCode::BAD_REQUEST, "total-too-large")
         .fails(StatusCode::CONFLICT, "out-of-stock")
         .fails(StatusCode::CONFLICT, "price-changed")
@@ -181,6 +181,7 @@ fn changes(operation: &mut Operation<'_>) {
         .with_header(StatusCode::OK, &header::ETAG, "the version of the order, in quotes")
         .with_header(StatusCode::OK, &IDEMPOTENT_REPLAYED, "`true` if the request repeats an earlier one")
         .answers::<AcceptedOrder>(StatusCode::ACCEPTED, "The change is durable and not decided yet.")
+        .with_header(StatusCode::ACCEPTED, &PREFERENCE_APPLIED, "the preferences that were honoured")
         .with_header(StatusCode::ACCEPTED, &header::LOCATION, "the path of the order")
         .fails(StatusCode::NOT_FOUND, "order-not-found")
         .fails(StatusCode::CONFLICT, "illegal-transition")
@@ -193,7 +194,8 @@ fn stock<T: schemars::JsonSchema>(operation: &mut Operation<'_>, description: &s
     operation
         .answers::<T>(StatusCode::OK, description)
         .with_header(StatusCode::OK, &IDEMPOTENT_REPLAYED, "`true` if the request repeats an earlier one")
-        .answers::<AcceptedStock>(StatusCode::ACCEPTED, "The command is durable and not decided yet.");
+        .answers::<AcceptedStock>(StatusCode::ACCEPTED, "The command is durable and not decided yet.")
+        .with_header(StatusCode::ACCEPTED, &PREFERENCE_APPLIED, "the preferences that were honoured");
     writes(operation, &[StatusCode::OK, StatusCode::ACCEPTED]);
 }
 

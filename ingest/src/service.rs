@@ -1,6 +1,6 @@
 //! The write API as a whole: the appenders, the waiters and the tasks behind them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use metrics::Histogram;
 use orderflow_feed::Feed;
@@ -15,6 +15,7 @@ use tracing::{error, info};
 use crate::{
     appender::{AppendedCommands, Appender, EncodedCommands, Refusal},
     decisions::{Decision, Decisions},
+    handlers::WriteContext,
     lookup::OrderLookup,
     metrics as names,
     settings::IngestSettings,
@@ -159,14 +160,44 @@ impl Ingest {
         command: EncodedCommands,
         trace: Option<TraceParent>,
     ) -> Result<(AppendedCommands, Option<Decision>), Refusal> {
+        self.decide_within(topic_partition, command, trace, self.settings.decision_timeout()).await
+    }
+
+    /// Appends one command and waits for its decision as long as the client prefers, at most as long as
+    /// [`Self::decide`] does.
+    pub(crate) async fn decide_as_preferred(
+        &self,
+        topic_partition: TopicPartition,
+        command: EncodedCommands,
+        context: WriteContext,
+    ) -> Result<(AppendedCommands, Option<Decision>), Refusal> {
+        let WriteContext { trace, prefer } = context;
+        if prefer.is_immediate() {
+            return Ok((self.append(topic_partition, command, Some(trace)).await?, None));
+        }
+        let wait = prefer.wait_within(self.settings.decision_timeout());
+        self.decide_within(topic_partition, command, Some(trace), wait).await
+    }
+
+    async fn decide_within(
+        &self,
+        topic_partition: TopicPartition,
+        command: EncodedCommands,
+        trace: Option<TraceParent>,
+        wait: Duration,
+    ) -> Result<(AppendedCommands, Option<Decision>), Refusal> {
         self.check_running()?;
         let (sender, waiter) = self.decisions.open(topic_partition)?;
         let answer = self.appender(topic_partition).try_submit(command, trace, Some(sender))?;
         let appended = self.durable(answer.await.unwrap_or(Err(Refusal::Unavailable))?).await?;
         let started = self.world.instant();
-        let decision = waiter.decision(self.settings.decision_timeout()).await;
-        self.decision_seconds.record(self.world.instant().saturating_sub(started));
-        if decision.is_none() {
+        let decision = waiter.decision(wait).await;
+        // A client that preferred a shorter wait says nothing about how fast decisions are.
+        let is_too_late = decision.is_none() && wait == self.settings.decision_timeout();
+        if decision.is_some() || is_too_late {
+            self.decision_seconds.record(self.world.instant().saturating_sub(started));
+        }
+        if is_too_late {
             metrics::counter!(names::DECISION_TIMEOUTS.name).increment(1);
         }
         Ok((appended, decision))

@@ -5,7 +5,8 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    load::{bench::Mode, client::Token, replay::Speed},
+    load::{bench::Mode, replay::Speed},
+    remote::Token,
     settings::Overrides,
     stores::database::DatabaseUrl,
     telemetry::logs::LogOptions,
@@ -42,6 +43,10 @@ pub enum Command {
     /// data/orders.sqlite "VACUUM INTO 'copy/orders.sqlite'"), then snapshots/, then the files of log/ in the reverse
     /// order of their names. `cp -a` copies in an unsuitable order.
     ///
+    /// A backup needs accounts.sqlite too, which verify does not read and nothing can fill again: copy it by the same
+    /// means, at any time (sqlite3 data/accounts.sqlite "VACUUM INTO 'copy/accounts.sqlite'"), with umask 077, because it
+    /// has the keys that sign tokens. With --database, dump the schema `accounts` of Postgres.
+    ///
     /// Records of the copied log beyond the database are counted as pending. A database that was copied after the log
     /// is ahead of it: that is one difference for each partition, and its rows beyond the log are counted as
     /// unchecked. A log whose newest segment was copied too late, or was written while it was copied, can be reported
@@ -53,6 +58,14 @@ pub enum Command {
     Tap(Tap),
     /// Print topics and partitions with their offsets
     Topics(LogSource),
+    /// Log in at a running server and store the log-in for bench, replay, tap and topics
+    ///
+    /// The password or the secret is typed at the terminal, or read from standard input. A log-in is only ever sent to
+    /// the scheme, host and port it was made for, and never in clear to another machine. It is stored in
+    /// $XDG_CONFIG_HOME/orderflow/logins.json or ~/.config/orderflow/logins.json, which only its user can read.
+    Login(Login),
+    /// End the stored log-in at a server and forget it
+    Logout(Logout),
     /// Add, list and remove machine clients, which use the API with an id and a secret
     #[command(subcommand)]
     Clients(Clients),
@@ -105,13 +118,67 @@ pub struct Serve {
 /// The address of a running server.
 #[derive(Args, Debug)]
 pub struct Url {
-    /// The URL of the server
+    /// The URL of the server, http:// or https://
     #[arg(long, env = "ORDERFLOW_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
     pub url: String,
-    /// An access token [default: the headers that a server with --insecure-no-auth trusts]. Prefer the environment
-    /// variable: other users of the machine can see arguments
+    /// In whose name the server is used.
+    #[command(flatten)]
+    pub caller: Caller,
+}
+
+/// In whose name a running server is used.
+#[derive(Args, Clone, Debug)]
+pub struct Caller {
+    /// An access token [default: the stored log-in at this URL, of `orderflow login`; without one, the headers that a
+    /// server with --insecure-no-auth trusts]. Prefer the environment variable: other users of the machine can see
+    /// arguments
     #[arg(long, env = "ORDERFLOW_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub token: Option<Token>,
+    /// Where log-ins are stored, and which certificates are trusted.
+    #[command(flatten)]
+    pub store: LoginStore,
+}
+
+/// Where log-ins are stored, and which certificates are trusted.
+#[derive(Args, Clone, Debug, Default)]
+pub struct LoginStore {
+    /// The file of stored log-ins [default: orderflow/logins.json in $XDG_CONFIG_HOME or ~/.config]
+    #[arg(long, env = "ORDERFLOW_LOGIN_FILE", value_name = "FILE")]
+    pub login_file: Option<PathBuf>,
+    /// The authorities, in PEM, that the certificate of an https:// server may come from [default: those of the system]
+    #[arg(long, env = "ORDERFLOW_CA_CERT", value_name = "FILE")]
+    pub ca_cert: Option<PathBuf>,
+}
+
+/// `orderflow login`
+#[derive(Args, Debug)]
+pub struct Login {
+    /// The URL of the server, http:// or https://
+    #[arg(long, env = "ORDERFLOW_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    pub url: String,
+    /// The email address or username of a person [default: asked at the terminal]
+    #[arg(long, value_name = "LOGIN", conflicts_with = "client_id")]
+    pub user: Option<String>,
+    /// The id of a machine client
+    #[arg(long, value_name = "ID")]
+    pub client_id: Option<String>,
+    /// Store the secret of the machine client too; without it, the log-in ends with its token, after 15 minutes
+    #[arg(long, requires = "client_id")]
+    pub keep_secret: bool,
+    /// Where the log-in is stored, and which certificates are trusted.
+    #[command(flatten)]
+    pub store: LoginStore,
+}
+
+/// `orderflow logout`
+#[derive(Args, Debug)]
+pub struct Logout {
+    /// The URL of the server, as it was given to `orderflow login`
+    #[arg(long, env = "ORDERFLOW_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    pub url: String,
+    /// Where the log-in is stored, and which certificates are trusted.
+    #[command(flatten)]
+    pub store: LoginStore,
 }
 
 /// `orderflow replay`
@@ -194,13 +261,12 @@ pub struct Simulate {
 /// A running server, or the data directory of a stopped one.
 #[derive(Args, Debug)]
 pub struct LogSource {
-    /// A running server
+    /// A running server, which only an admin may ask for its log
     #[arg(long, env = "ORDERFLOW_URL", value_name = "URL", conflicts_with = "data")]
     pub url: Option<String>,
-    /// An access token of an admin for the running server [default: the headers that a server with --insecure-no-auth
-    /// trusts]
-    #[arg(long, env = "ORDERFLOW_TOKEN", value_name = "TOKEN", hide_env_values = true)]
-    pub token: Option<Token>,
+    /// In whose name the running server is used.
+    #[command(flatten)]
+    pub caller: Caller,
     /// The data directory of a stopped server [default: data]
     #[arg(long, env = "ORDERFLOW_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,

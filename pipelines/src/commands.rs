@@ -12,10 +12,11 @@ use crate::{
     demo,
     load::{
         bench,
-        client::Target,
         replay::{self, Replay as ReplayJob},
     },
-    look, openapi, serve,
+    login, look, openapi,
+    remote::Target,
+    serve,
     settings::{Configuration, Overrides, PipelineFile},
     simulate,
     verify::verify,
@@ -32,6 +33,8 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Simulate(args) => simulate::run(&args),
         Command::Tap(tap) => look::tap(tap).await,
         Command::Topics(source) => look::topics(source).await,
+        Command::Login(args) => login::commands::login(args).await,
+        Command::Logout(args) => login::commands::logout(args).await,
         Command::Clients(command) => accounts::commands::clients(command).await,
         Command::Keys(command) => accounts::commands::keys(command).await,
         Command::Pipeline(Pipeline::Check { file }) => check_pipeline(&file),
@@ -57,8 +60,8 @@ fn check_pipeline(file: &std::path::Path) -> Result<()> {
 }
 
 async fn run_replay(replay: Replay) -> Result<()> {
-    let target = Target::parse(&replay.server.url, replay.server.token.clone())?;
-    let Replay { file, speed, stock, .. } = replay;
+    let Replay { file, server, speed, stock } = replay;
+    let target = Target::open(&server.url, server.caller)?;
     let report = replay::run(&ReplayJob { file, target, speed, stock_percent: stock }).await?;
     print(&report.to_string())?;
     if let Some(error) = report.ended {
@@ -76,7 +79,7 @@ async fn run_bench(args: Bench) -> Result<()> {
         Rate::PerSecond(rate) => Some(rate),
     };
     let Bench { mode, duration, connections, lines, json, .. } = args;
-    let target = Target::parse(&args.server.url, args.server.token)?;
+    let target = Target::open(&args.server.url, args.server.caller)?;
     let report = bench::run(bench::Bench { target, mode, rate, duration, connections, lines }).await?;
     let text = if json { serde_json::to_string(&report)? + "\n" } else { report.to_string() };
     print(&text)?;

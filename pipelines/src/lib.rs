@@ -11,10 +11,12 @@ mod front;
 mod listener;
 mod load;
 mod log;
+mod login;
 mod look;
 mod openapi;
 #[cfg(test)]
 mod reference;
+mod remote;
 mod roles;
 mod serve;
 mod settings;

@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 
 use crate::{
     cli::{From, LogSource, Tap},
-    load::client::{Client, Target},
     log,
+    remote::{Client, Target},
 };
 
 /// The pause between two requests for new records to a running server.
@@ -35,7 +35,9 @@ enum Source {
 impl Source {
     fn open(source: LogSource) -> Result<Self> {
         if let Some(url) = source.url {
-            return Ok(Self::Server(Client::new(&Target::parse(&url, source.token)?, "admin", "tap")));
+            let target = Target::open(&url, source.caller)?;
+            eprintln!("as {}", target.authentication.describe("admin"));
+            return Ok(Self::Server(Client::new(&target, "admin", "tap")));
         }
         let data = source.data.unwrap_or_else(|| PathBuf::from("data"));
         let topics = log::open_stopped(&data).context("if a server runs there, name it with --url")?;

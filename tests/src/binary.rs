@@ -5,7 +5,7 @@
 
 use std::{
     fs::File,
-    io::Read,
+    io::{Read, Seek, Write},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
@@ -83,19 +83,33 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts the binary with these arguments. Of the `ORDERFLOW_…` variables it gets only `settings`.
+    /// Starts the binary with these arguments. Of the `ORDERFLOW_…` variables it gets only `settings`, and it has no
+    /// stored log-ins of the user that runs the tests.
     pub fn start(arguments: &[&str], settings: &[(String, String)]) -> Self {
+        Self::start_with(arguments, settings, Stdio::null())
+    }
+
+    /// Starts the binary as [`Self::start`] does, with this text on its standard input.
+    pub fn start_with_input(arguments: &[&str], settings: &[(String, String)], input: &str) -> Self {
+        let mut file = tempfile::tempfile().expect("temporary files can be made");
+        let written = file.write_all(input.as_bytes()).and_then(|()| file.rewind());
+        written.expect("temporary files can be written");
+        Self::start_with(arguments, settings, file.into())
+    }
+
+    fn start_with(arguments: &[&str], settings: &[(String, String)], input: Stdio) -> Self {
         let mut command = Command::new(binary());
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("ORDERFLOW_") {
                 command.env_remove(name);
             }
         }
+        command.env("XDG_CONFIG_HOME", "/nowhere");
         command.args(arguments).envs(settings.iter().map(|(name, value)| (name, value)));
         let (stdout, stderr) = (output(), output());
         let handle =
             |file: &NamedTempFile| Stdio::from(file.reopen().expect("an open file can be opened again"));
-        command.stdin(Stdio::null()).stdout(handle(&stdout)).stderr(handle(&stderr));
+        command.stdin(input).stdout(handle(&stdout)).stderr(handle(&stderr));
         die_with_parent(&mut command, Signal::KILL);
         let child = command.spawn().expect("the binary can be started");
         Self { child, stdout, stderr }

@@ -193,6 +193,11 @@ impl Server {
         format!("http://{}", self.address)
     }
 
+    /// The URL of a server with a certificate.
+    pub fn https_url(&self) -> String {
+        format!("https://{}", self.address)
+    }
+
     /// The address of health and metrics alone, with `metrics_listen`.
     #[track_caller]
     pub fn metrics_address(&self) -> SocketAddr {

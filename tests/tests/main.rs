@@ -22,6 +22,7 @@ mod inventory;
 mod kills;
 mod lifecycles;
 mod limits;
+mod login;
 mod network;
 mod observe;
 mod openapi;

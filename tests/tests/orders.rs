@@ -180,3 +180,29 @@ fn nobody_does_what_is_not_theirs_to_do() {
     assert_eq!(admin.post("/orders", &named).is(201).json()["customer_id"], "ann");
     wait_levels(&ann, "tea", [10, 8, 2, 0, 0]);
 }
+
+#[test]
+fn clients_say_how_long_a_write_waits_for_its_decision() {
+    let stage = Stage::new();
+    let server = stage.serve();
+    let (admin, ann) = (server.admin(), server.customer("ann"));
+    supply(&admin, "tea", 100, 10);
+    let placed = ann.with("prefer", "respond-async, wait=60").post("/orders", &order(&[("tea", 1)])).is(201);
+    assert_eq!(placed.header("preference-applied"), None);
+    let path = path_of(&placed);
+    let accepted = admin
+        .with("prefer", "respond-async; x=\"wait=9\"")
+        .patch(&format!("{path}/status"), &json!({ "status": "ACCEPTED" }))
+        .is(202);
+    assert_eq!(accepted.header("preference-applied"), Some("respond-async"));
+    assert_eq!(admin.after(&accepted).get(&path).is(200).json()["status"], "ACCEPTED");
+    // Whether the decision is there at once is up to the machine; the answer says which it was.
+    let receipt = admin.with("prefer", "wait=0").post("/inventory/tea/receipts", &json!({ "quantity": 1 }));
+    match receipt.status {
+        200 => assert_eq!(receipt.header("preference-applied"), None),
+        202 => assert_eq!(receipt.header("preference-applied"), Some("wait=0")),
+        _ => panic!("{}", receipt.text()),
+    }
+    server.stop();
+    stage.verify_clean();
+}

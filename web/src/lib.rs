@@ -27,6 +27,7 @@ mod paging;
 mod path;
 pub mod position;
 mod preconditions;
+mod prefer;
 mod problem;
 mod quality;
 pub mod query;
@@ -50,10 +51,8 @@ pub use json::json;
 pub use object::Object;
 pub use paging::{Cursor, Limit, List, ListId, Page, PageKey, Paging};
 pub use position::{MinPosition, with_position};
-pub use preconditions::{
-    CallKey, IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, IfMatch, Key, NoConditions, NoKey, PREFERENCE_APPLIED,
-    RespondAsync,
-};
+pub use preconditions::{CallKey, IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, IfMatch, Key, NoConditions, NoKey};
+pub use prefer::{PREFER, PREFERENCE_APPLIED, Prefer};
 pub use problem::{FieldError, Problem};
 pub use query::Query;
 pub use request_limits::{RATE_LIMIT, RATE_LIMIT_POLICY, RequestLimits, too_many};

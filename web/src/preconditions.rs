@@ -1,4 +1,4 @@
-//! The preconditions in a write's headers: `Idempotency-Key`, `Prefer`, `If-Match`. A key or a condition that a call
+//! The preconditions in a write's headers: `Idempotency-Key`, `If-Match`. A key or a condition that a call
 //! cannot honour is refused and never silently ignored.
 
 use axum::extract::{FromRequestParts, MatchedPath};
@@ -22,10 +22,6 @@ use crate::{
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The response header that marks the response to a repeat: it is that of the earlier request.
 pub const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
-/// The request header that states how the client prefers to be answered.
-pub const PREFER: HeaderName = HeaderName::from_static("prefer");
-/// The response header that names the preferences that were honoured.
-pub const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// The value of `Idempotency-Key`, for a call that accepts the header.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,24 +64,6 @@ impl<S: Send + Sync> FromRequestParts<S> for CallKey {
         let Key(key) = Key::from_request_parts(parts, state).await?;
         let path = parts.extensions.get::<MatchedPath>().map_or(parts.uri.path(), MatchedPath::as_str);
         Ok(Self { key, call: format_compact!("{} {path}", parts.method) })
-    }
-}
-
-/// Whether the client prefers not to wait for the decision: `Prefer: respond-async`, RFC 7240.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RespondAsync(pub bool);
-
-impl<S: Send + Sync> FromRequestParts<S> for RespondAsync {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let lines = headers::lines(&parts.headers, &PREFER)?;
-        let mut preferences = lines.iter().flat_map(|line| line.split(','));
-        let is_async = preferences.any(|preference| {
-            let name = preference.split(';').next().unwrap_or_default();
-            name.trim().eq_ignore_ascii_case("respond-async")
-        });
-        Ok(Self(is_async))
     }
 }
 
@@ -152,13 +130,6 @@ impl Describe for Key {
 impl Describe for CallKey {
     fn describe(operation: &mut Operation<'_>) {
         Key::describe(operation);
-    }
-}
-
-impl Describe for RespondAsync {
-    fn describe(operation: &mut Operation<'_>) {
-        let text = "With `respond-async` the answer is 202 as soon as the request is durable, RFC 7240.";
-        operation.takes_header(&PREFER, json_schema!({ "type": "string" }), text);
     }
 }
 

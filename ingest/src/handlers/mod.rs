@@ -1,6 +1,9 @@
 //! The handlers: extract, authorise, call the domain, turn the result into a response.
 
+mod context;
 pub mod orders;
 pub mod products;
 pub mod status;
 pub mod stock;
+
+pub use self::context::WriteContext;

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
 use orderflow_schemas::{OrderCommand, OrderEvent, OrderId, Payload, Position, events::OrderRepeated};
-use orderflow_web::{Caller, Json, Key, NoConditions, Problem, RespondAsync, Trace};
+use orderflow_web::{Caller, Json, Key, NoConditions, Problem};
 use tracing::{instrument, warn};
 use uuid::Uuid;
 
+use super::WriteContext;
 use crate::{
     answers,
     appender::EncodedCommands,
@@ -17,15 +18,14 @@ use crate::{
     validate::{self, Owner},
 };
 
-/// Places an order and waits for its decision, unless the client asked not to wait.
+/// Places an order and waits for its decision as long as the client prefers.
 #[instrument(level = "debug", skip_all)]
 pub async fn place(
     State(ingest): State<Arc<Ingest>>,
     caller: Caller,
-    Trace(trace): Trace,
+    context: WriteContext,
     Key(key): Key,
     _: NoConditions,
-    RespondAsync(respond_async): RespondAsync,
     Json(request): Json<OrderRequest>,
 ) -> Result<Response, Problem> {
     let owner = Owner::of(&caller)?;
@@ -33,20 +33,19 @@ pub async fn place(
     let (id, keyed) = (command.order_id, command.idempotency.is_some());
     let topic_partition = ingest.partition_of_order(id);
     let command = EncodedCommands::of(&OrderCommand::Place(command));
+    let prefer = context.prefer;
+    let as_preferred = |response| answers::as_preferred(response, prefer, ingest.settings.decision_timeout());
     // With a key, the order may be one that was placed before, and only the decision tells which.
-    if respond_async && !keyed {
-        let appended = ingest.append(topic_partition, command, Some(trace)).await?;
-        return Ok(answers::as_preferred(answers::accepted(
-            id,
-            &Position::of(topic_partition, appended.first),
-        )));
-    }
-    let (appended, decision) = ingest.decide(topic_partition, command, Some(trace)).await?;
+    let must_decide = prefer.is_immediate() && keyed;
+    let (appended, decision) = match must_decide {
+        true => ingest.decide(topic_partition, command, Some(context.trace)).await?,
+        false => ingest.decide_as_preferred(topic_partition, command, context).await?,
+    };
     match decision {
-        None => Ok(answers::accepted(id, &Position::of(topic_partition, appended.first))),
-        Some(decision) if respond_async => {
+        None => Ok(as_preferred(answers::accepted(id, &Position::of(topic_partition, appended.first)))),
+        Some(decision) if must_decide => {
             let seen = answers::seen(topic_partition, decision.cause);
-            which(decision, &seen).map(answers::as_preferred)
+            which(decision, &seen).map(as_preferred)
         }
         Some(Decision { cause, replayed, event }) => {
             answer(&ingest, event, replayed, &answers::seen(topic_partition, cause)).await

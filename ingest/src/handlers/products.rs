@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
 use orderflow_schemas::{Sku, StockCommand};
-use orderflow_web::{CallKey, Caller, Id, Json, NoConditions, Problem, Trace};
+use orderflow_web::{CallKey, Caller, Id, Json, NoConditions, Problem};
 use tracing::instrument;
 
-use super::stock::carry_out;
+use super::{WriteContext, stock::carry_out};
 use crate::{requests::ProductRequest, service::Ingest, validate};
 
 /// Puts a product into the catalogue.
@@ -16,11 +16,11 @@ pub async fn set(
     State(ingest): State<Arc<Ingest>>,
     caller: Caller,
     Id(sku): Id<Sku>,
-    Trace(trace): Trace,
+    context: WriteContext,
     key: CallKey,
     _: NoConditions,
     Json(request): Json<ProductRequest>,
 ) -> Result<Response, Problem> {
     let command = validate::set_product(sku.clone(), request, key, &caller)?;
-    carry_out(&ingest, &sku, &StockCommand::SetProduct(command), trace).await
+    carry_out(&ingest, &sku, &StockCommand::SetProduct(command), context).await
 }

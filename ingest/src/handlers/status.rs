@@ -9,15 +9,15 @@ use axum::{
 use orderflow_schemas::{
     Order, OrderCommand, OrderEvent, OrderId, Payload, Position,
     commands::ChangeStatus,
-    envelope::TraceParent,
     events::{CommandRejected, RejectionCode},
 };
 use orderflow_web::{
-    Action, CallKey, Caller, Id, IfMatch, Json, OptionalJson, Problem, Trace,
+    Action, CallKey, Caller, Id, IfMatch, Json, OptionalJson, Problem,
     openapi::{Describe, Operation},
 };
 use tracing::{instrument, warn};
 
+use super::WriteContext;
 use crate::{
     answers,
     appender::EncodedCommands,
@@ -33,14 +33,14 @@ pub async fn change(
     State(ingest): State<Arc<Ingest>>,
     caller: Caller,
     Id(id): Id<OrderId>,
-    Trace(trace): Trace,
+    context: WriteContext,
     IfMatch(if_match): IfMatch,
     key: CallKey,
     Json(request): Json<StatusRequest>,
 ) -> Result<Response, Problem> {
     let headers = ChangeHeaders { if_match, key };
     let command = validate::change_status(id, request, headers, &caller, &ingest.lifecycle)?;
-    carry_out(&ingest, command, &caller, trace).await
+    carry_out(&ingest, command, &caller, context).await
 }
 
 /// Cancels an order.
@@ -66,7 +66,7 @@ pub struct ActionCall {
     ingest: Arc<Ingest>,
     id: OrderId,
     caller: Caller,
-    trace: TraceParent,
+    context: WriteContext,
     headers: ChangeHeaders,
     request: ActionRequest,
 }
@@ -78,19 +78,19 @@ impl FromRequest<Arc<Ingest>> for ActionCall {
         let (mut parts, body) = request.into_parts();
         let caller = Caller::from_request_parts(&mut parts, state).await?;
         let Id(id) = Id::from_request_parts(&mut parts, state).await?;
-        let Trace(trace) = Trace::from_request_parts(&mut parts, state).await?;
+        let context = WriteContext::from_request_parts(&mut parts, state).await?;
         let key = CallKey::from_request_parts(&mut parts, state).await?;
         let IfMatch(if_match) = IfMatch::from_request_parts(&mut parts, state).await?;
         let request = Request::from_parts(parts, body);
         let OptionalJson(request) = OptionalJson::from_request(request, state).await?;
         let (ingest, request) = (Arc::clone(state), request.unwrap_or_default());
-        Ok(Self { ingest, id, caller, trace, headers: ChangeHeaders { if_match, key }, request })
+        Ok(Self { ingest, id, caller, context, headers: ChangeHeaders { if_match, key }, request })
     }
 }
 
 impl Describe for ActionCall {
     fn describe(operation: &mut Operation<'_>) {
-        <(Id<OrderId>, Trace)>::describe(operation);
+        <(Id<OrderId>, WriteContext)>::describe(operation);
         <(CallKey, IfMatch)>::describe(operation);
         OptionalJson::<ActionRequest>::describe(operation);
     }
@@ -98,9 +98,9 @@ impl Describe for ActionCall {
 
 impl ActionCall {
     async fn perform(self, action: &str) -> Result<Response, Problem> {
-        let Self { ingest, id, caller, trace, headers, request } = self;
+        let Self { ingest, id, caller, context, headers, request } = self;
         let command = validate::perform(id, action, request, headers, &caller, &ingest.lifecycle)?;
-        carry_out(&ingest, command, &caller, trace).await
+        carry_out(&ingest, command, &caller, context).await
     }
 }
 
@@ -108,19 +108,21 @@ async fn carry_out(
     ingest: &Ingest,
     command: ChangeStatus,
     caller: &Caller,
-    trace: TraceParent,
+    context: WriteContext,
 ) -> Result<Response, Problem> {
     let id = command.order_id;
     let topic_partition = ingest.partition_of_order(id);
+    let prefer = context.prefer;
     let (appended, decision) = ingest
-        .decide(
+        .decide_as_preferred(
             topic_partition,
             EncodedCommands::of(&OrderCommand::ChangeStatus(command.clone())),
-            Some(trace),
+            context,
         )
         .await?;
     let Some(Decision { cause, event, .. }) = decision else {
-        return Ok(answers::accepted(id, &Position::of(topic_partition, appended.first)));
+        let response = answers::accepted(id, &Position::of(topic_partition, appended.first));
+        return Ok(answers::as_preferred(response, prefer, ingest.settings.decision_timeout()));
     };
     let seen = answers::seen(topic_partition, cause);
     let DecidedEvent::Order(event) = event else { return Err(answers::unexpected("an event of stock")) };

@@ -6,14 +6,14 @@ use axum::{extract::State, response::Response};
 use http::StatusCode;
 use orderflow_schemas::{
     Payload, Position, Sku, StockCommand, StockEvent,
-    envelope::TraceParent,
     events::{CatalogueEntry, ProductUpdated, StockRepeated},
 };
 use orderflow_web::{
-    CallKey, Caller, Id, Json, NoConditions, Problem, Product, StockLevels, Trace, json, with_position,
+    CallKey, Caller, Id, Json, NoConditions, Problem, Product, StockLevels, json, with_position,
 };
 use tracing::instrument;
 
+use super::WriteContext;
 use crate::{
     answers::{self, AcceptedStock},
     appender::EncodedCommands,
@@ -29,13 +29,13 @@ pub async fn receive(
     State(ingest): State<Arc<Ingest>>,
     caller: Caller,
     Id(sku): Id<Sku>,
-    Trace(trace): Trace,
+    context: WriteContext,
     key: CallKey,
     _: NoConditions,
     Json(request): Json<ReceiptRequest>,
 ) -> Result<Response, Problem> {
     let command = validate::receive(sku.clone(), &request, key, &caller)?;
-    carry_out(&ingest, &sku, &StockCommand::Receive(command), trace).await
+    carry_out(&ingest, &sku, &StockCommand::Receive(command), context).await
 }
 
 /// Corrects the available units of a SKU.
@@ -44,13 +44,13 @@ pub async fn adjust(
     State(ingest): State<Arc<Ingest>>,
     caller: Caller,
     Id(sku): Id<Sku>,
-    Trace(trace): Trace,
+    context: WriteContext,
     key: CallKey,
     _: NoConditions,
     Json(request): Json<AdjustmentRequest>,
 ) -> Result<Response, Problem> {
     let command = validate::adjust(sku.clone(), request, key, &caller)?;
-    carry_out(&ingest, &sku, &StockCommand::Adjust(command), trace).await
+    carry_out(&ingest, &sku, &StockCommand::Adjust(command), context).await
 }
 
 /// Appends a command about a SKU and turns its decision into a response.
@@ -58,14 +58,16 @@ pub async fn carry_out(
     ingest: &Ingest,
     sku: &Sku,
     command: &StockCommand,
-    trace: TraceParent,
+    context: WriteContext,
 ) -> Result<Response, Problem> {
     let topic_partition = ingest.partition_of_sku(sku);
+    let prefer = context.prefer;
     let (appended, decision) =
-        ingest.decide(topic_partition, EncodedCommands::of(command), Some(trace)).await?;
+        ingest.decide_as_preferred(topic_partition, EncodedCommands::of(command), context).await?;
     let Some(Decision { cause, replayed, event }) = decision else {
         let body = json(StatusCode::ACCEPTED, &AcceptedStock { sku: sku.clone() });
-        return Ok(with_position(&Position::of(topic_partition, appended.first), body));
+        let response = with_position(&Position::of(topic_partition, appended.first), body);
+        return Ok(answers::as_preferred(response, prefer, ingest.settings.decision_timeout()));
     };
     let seen = answers::seen(topic_partition, cause);
     let DecidedEvent::Stock(event) = event else { return Err(answers::unexpected("an event of an order")) };

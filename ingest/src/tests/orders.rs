@@ -49,6 +49,48 @@ async fn a_client_may_choose_not_to_wait_and_an_undecided_order_is_accepted() {
     assert_eq!(stage.count(Topic::OrdersCommands), 2);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_client_says_how_long_it_waits_and_learns_whether_that_was_honoured() {
+    let undecided = Stage::undecided(IngestSettings { decision_within_s: 1, ..IngestSettings::default() });
+    let decided = Stage::new(IngestSettings::default());
+    let change = r#"{"status":"ACCEPTED"}"#;
+    let id = "/orders/0190aaaa-0000-7000-8000-000000000001";
+    let status = format!("PATCH {id}/status");
+    let cancel = format!("POST {id}/cancel");
+    let product = r#"{"name":"A","unit_price":1,"currency":"EUR"}"#;
+    let adjustment = r#"{"delta":1,"reason":"found"}"#;
+    for (call, body) in [
+        ("POST /orders", r#"{"currency":"EUR","customer_id":"c-1","lines":[{"sku":"a","quantity":1}]}"#),
+        (&*status, change),
+        (&*cancel, ""),
+        ("POST /inventory/a/receipts", r#"{"quantity":1}"#),
+        ("POST /inventory/a/adjustments", adjustment),
+        ("PUT /products/a", product),
+    ] {
+        for (prefer, applied) in [
+            ("wait=0", "wait=0"),
+            ("foo, wait=\"1\"; bar=\"wait=0\"", "wait=1"),
+            ("respond-async, wait=0", "respond-async, wait=0"),
+            ("respond-async", "respond-async"),
+            // The server's own wait was shorter, or nothing that is understood was preferred.
+            ("wait=2", ""),
+            ("wait=soon", ""),
+        ] {
+            let answer = undecided.json(call, &[("prefer", prefer)], body).await;
+            assert_eq!(answer.status.as_u16(), 202, "{call} {prefer}: {answer:?}");
+            assert_eq!(answer.header("preference-applied"), applied, "{call} {prefer}");
+            assert!(answer.header("orderflow-position").contains('@'), "{call} {prefer}: {answer:?}");
+        }
+        let at_once = decided.json(call, &[], body).await;
+        for prefer in ["wait=5", "respond-async, wait=5"] {
+            let answer = decided.json(call, &[("prefer", prefer)], body).await;
+            let (wanted, there) =
+                ((at_once.status, ""), (answer.status, answer.header("preference-applied")));
+            assert_eq!(there, wanted, "{call} {prefer}: {answer:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_repeat_gets_the_first_answer_and_another_body_is_refused() {
     let stage = Stage::new(IngestSettings::default());

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::counts::Counts;
-use crate::load::client::{Answer, Client, Target};
+use crate::remote::{Answer, Client, Target};
 
 const PRODUCTS: [(&str, u64); 8] = [
     ("coffee", 899),

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use self::{counts::Counts, market::Market};
 use crate::{
     cli::Demo,
-    load::client::Target,
+    remote::{Server, Target},
     serve,
     settings::{Configuration, PipelineFile, Settings},
     system::{Access, System},
@@ -69,7 +69,7 @@ async fn trade(
     counts: &Arc<Counts>,
     stopped: impl Future<Output = ()>,
 ) -> Result<()> {
-    let target = Target::parse(&format!("http://{}", system.address), None)?;
+    let target = Target::with_headers(Server::at(&format!("http://{}", system.address), None)?);
     let stop = CancellationToken::new();
     let market = tokio::spawn(Market::new(target, demo.rate, counts.clone()).run(stop.clone()));
     let watching = tokio::spawn(counts.clone().show(stop.clone()));

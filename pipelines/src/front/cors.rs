@@ -14,7 +14,7 @@ const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
 );
 const RESPONSE_HEADERS: HeaderValue = HeaderValue::from_static(
     "Orderflow-Position, ETag, Location, Idempotent-Replayed, RateLimit, RateLimit-Policy, RateLimit-Limit, \
-     RateLimit-Remaining, RateLimit-Reset, X-Request-Id, Retry-After",
+     RateLimit-Remaining, RateLimit-Reset, X-Request-Id, Retry-After, Preference-Applied",
 );
 /// How many seconds a browser may remember the answer to a preflight.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");

@@ -20,7 +20,7 @@ use http::Method;
 use serde::Serialize;
 use serde_json::json;
 
-use super::client::{Client, Target};
+use crate::remote::{Client, Target, needs_login};
 
 /// Orders in one request of batch mode.
 const BATCH_ORDERS: u64 = 1_000;
@@ -68,7 +68,7 @@ pub struct Report {
     /// Lines in each order.
     pub lines: u32,
     /// The role that the requests had, and how the server learned it.
-    pub caller: &'static str,
+    pub caller: String,
     /// Orders in requests that were answered with success.
     pub orders: u64,
     /// Requests that failed or were refused.
@@ -77,8 +77,9 @@ pub struct Report {
     pub seconds: f64,
     /// Orders a second, over the time until all were durable (and, in single mode, decided).
     pub durable_per_s: f64,
-    /// Orders a second, over the time until the database showed the last of them.
-    pub materialised_per_s: f64,
+    /// Orders a second, over the time until the database showed the last of them. `None` if the caller may not read the
+    /// log, which tells when that was.
+    pub materialised_per_s: Option<f64>,
     /// Milliseconds from the time a request was due to its response.
     pub latency_ms: Latency,
 }
@@ -102,7 +103,10 @@ impl fmt::Display for Report {
         writeln!(f, "{orders} orders of {} lines in {seconds:.1} s, {} errors", self.lines, self.errors)?;
         writeln!(f, "{:?} mode, {} connections, {}", self.mode, self.connections, self.caller)?;
         writeln!(f, "durable      {:>10.0} orders/s", self.durable_per_s)?;
-        writeln!(f, "materialised {:>10.0} orders/s", self.materialised_per_s)?;
+        match self.materialised_per_s {
+            Some(rate) => writeln!(f, "materialised {rate:>10.0} orders/s")?,
+            None => writeln!(f, "materialised          ? orders/s (only an admin may read the log)")?,
+        }
         writeln!(f, "latency of a request in ms ({kind}):")?;
         writeln!(f, "  p50 {p50:.2}  p90 {p90:.2}  p99 {p99:.2}  p99.9 {p999:.2}  max {max:.2}")
     }
@@ -139,11 +143,23 @@ pub async fn run(bench: Bench) -> Result<Report> {
         all.add(histogram??)?;
     }
     let durable = shared.started.elapsed();
-    Client::new(&bench.target, "admin", "bench").settled().await?;
-    Ok(report(&shared, &all, durable, shared.started.elapsed()))
+    let mut admin = Client::new(&bench.target, "admin", "bench");
+    let materialised = match admin.may_read_log().await? {
+        true => {
+            admin.settled().await?;
+            Some(shared.started.elapsed())
+        }
+        false => None,
+    };
+    Ok(report(&shared, &all, durable, materialised))
 }
 
-fn report(shared: &Shared, all: &Histogram<u64>, durable: Duration, materialised: Duration) -> Report {
+fn report(
+    shared: &Shared,
+    all: &Histogram<u64>,
+    durable: Duration,
+    materialised: Option<Duration>,
+) -> Report {
     let orders = shared.orders.load(Ordering::Relaxed);
     let ms = |quantile| all.value_at_quantile(quantile) as f64 / 1000.0;
     Report {
@@ -151,12 +167,12 @@ fn report(shared: &Shared, all: &Histogram<u64>, durable: Duration, materialised
         open_loop: shared.bench.rate.is_some(),
         connections: shared.bench.connections,
         lines: shared.bench.lines,
-        caller: "role service from headers",
+        caller: shared.bench.target.authentication.describe("service"),
         orders,
         errors: shared.errors.load(Ordering::Relaxed),
         seconds: durable.as_secs_f64(),
         durable_per_s: orders as f64 / durable.as_secs_f64(),
-        materialised_per_s: orders as f64 / materialised.as_secs_f64(),
+        materialised_per_s: materialised.map(|within| orders as f64 / within.as_secs_f64()),
         latency_ms: Latency {
             p50: ms(0.5),
             p90: ms(0.9),
@@ -185,6 +201,7 @@ async fn connection(shared: Arc<Shared>) -> Result<Histogram<u64>> {
         histogram.record(u64::try_from(due.elapsed().as_micros()).unwrap_or(u64::MAX))?;
         match answer {
             Ok(orders) => shared.orders.fetch_add(orders, Ordering::Relaxed),
+            Err(error) if needs_login(&error) => return Err(error),
             Err(error) => {
                 tracing::debug!(%error, "request failed");
                 shared.errors.fetch_add(1, Ordering::Relaxed)

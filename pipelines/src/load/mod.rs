@@ -1,5 +1,4 @@
-//! Clients of a running server: the HTTP client, and the commands that load the server (`replay`, `bench`).
+//! The commands that load a running server: `replay` and `bench`.
 
 pub mod bench;
-pub mod client;
 pub mod replay;

@@ -9,7 +9,7 @@ use http::Method;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::load::client::Client;
+use crate::remote::Client;
 
 const TOPIC: &str = "orders.events";
 /// Records asked for in one request.

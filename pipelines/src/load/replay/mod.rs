@@ -25,7 +25,7 @@ use self::{
     pace::Pace,
 };
 pub use self::{pace::Speed, report::Report};
-use super::client::{Client, Target};
+use crate::remote::{Client, Target, needs_login};
 
 /// How often a request is sent before the replay gives up.
 const TRIES: u32 = 20;
@@ -51,7 +51,7 @@ pub async fn run(replay: &Replay) -> Result<Report> {
     // The trace separates the events of this replay from events of other clients.
     let trace = Uuid::new_v4().simple().to_string();
     let mut client = Client::new(&replay.target, "service", "replay").traced(&trace);
-    // Only an admin may read all topics.
+    // Only an admin may read the log. Another caller learns what was accepted, and not what was decided.
     let mut admin = Client::new(&replay.target, "admin", "replay");
     if let Some(percent) = replay.stock_percent {
         stock::receive(&replay.file, percent, &mut client).await?;
@@ -59,10 +59,14 @@ pub async fn run(replay: &Replay) -> Result<Report> {
     let bar = progress_bar(&replay.file)?;
     let mut lines = Lines::open(&replay.file, Some(&bar))?;
     let (ends, started) = (decisions::ends(&mut admin).await, Instant::now());
-    let mut report = Report::default();
+    let mut report = Report::of(replay.target.authentication.describe("service"));
     let sent = send_all(&mut lines, Pace::new(replay.speed), &mut client, &mut report, &bar).await;
     report.durable = started.elapsed();
-    let settled = settle(&mut admin, &ends, &trace, &mut report, started).await;
+    let settled = match admin.may_read_log().await {
+        Ok(true) => settle(&mut admin, &ends, &trace, &mut report, started).await,
+        Ok(false) => Ok(()),
+        Err(error) => Err(error),
+    };
     bar.finish_and_clear();
     report.ended = sent.and(settled).err();
     Ok(report)
@@ -117,6 +121,7 @@ async fn post(client: &mut Client, path: &str, body: Bytes) -> Result<serde_json
                 (answer.success().expect_err("it is no success"), asked)
             }
             Ok(answer) => return answer.success()?.json(),
+            Err(error) if needs_login(&error) => return Err(error),
             Err(error) => (error, None),
         };
         tries += 1;

@@ -17,13 +17,15 @@ const REJECTED_NAMED: u64 = 100;
 /// The results of a replay.
 #[derive(Debug, Default)]
 pub struct Report {
+    /// The role that the requests had, or whose it was, and how the server learned it.
+    pub caller: String,
     /// Lines that the server accepted.
     pub accepted: u64,
     /// Lines that the server rejected.
     pub rejected: u64,
     /// The number of rejected lines by the slug of their problem.
     pub rejected_by_type: BTreeMap<String, u64>,
-    /// The decisions about the accepted lines; `None` if they could not be read.
+    /// The decisions about the accepted lines; `None` if they could not be read, or not by this caller.
     pub decisions: Option<Decisions>,
     /// The time until all accepted lines were durable.
     pub durable: Duration,
@@ -35,6 +37,11 @@ pub struct Report {
 }
 
 impl Report {
+    /// The report of a replay that has sent nothing yet.
+    pub fn of(caller: String) -> Self {
+        Self { caller, ..Self::default() }
+    }
+
     /// Counts a response to lines, the first of which is line `first` of the file, and prints the rejected ones.
     pub(super) fn count(&mut self, answer: &serde_json::Value, first: u64, bar: &ProgressBar) {
         self.accepted += answer["accepted"].as_u64().unwrap_or(0);
@@ -71,16 +78,22 @@ impl fmt::Display for Report {
             let (seconds, rate) = (self.materialised.as_secs_f64(), per_second(self.materialised));
             write!(f, ", in the database in {seconds:.2} s ({rate:.0}/s)")?;
         }
-        writeln!(f, "; as role service from headers")?;
+        writeln!(f, "; as {}", self.caller)?;
         if self.rejected > 0 {
             writeln!(f, "rejected: {}", Counts(&self.rejected_by_type))?;
             if self.rejected > self.named {
                 writeln!(f, "rejected lines that are not named above: {}", self.rejected - self.named)?;
             }
         }
-        if let Some(Decisions { repeated, failed }) = &self.decisions {
-            writeln!(f, "repeated: {repeated}")?;
-            writeln!(f, "failed: {}", Counts(failed))?;
+        match &self.decisions {
+            Some(Decisions { repeated, failed }) => {
+                writeln!(f, "repeated: {repeated}")?;
+                writeln!(f, "failed: {}", Counts(failed))?;
+            }
+            None if self.ended.is_none() => {
+                writeln!(f, "what was decided is not known: only an admin may read the log")?;
+            }
+            None => {}
         }
         Ok(())
     }

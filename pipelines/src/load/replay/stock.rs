@@ -10,7 +10,7 @@ use orderflow_schemas::{
 use serde::Deserialize;
 
 use super::{input::Lines, post};
-use crate::load::client::Client;
+use crate::remote::Client;
 
 /// Receipts in one request.
 const RECEIPTS_PER_REQUEST: usize = 10_000;
