@@ -44,3 +44,7 @@ schemas:
 # A data directory of today's formats, kept as a fixture under this name.
 fixture name:
     ORDERFLOW_WRITE_FIXTURE={{ name }} cargo test --workspace --test main data_directories
+
+# The OpenAPI document of the program, written anew.
+openapi:
+    ORDERFLOW_WRITE_DOCUMENTS=1 cargo test --workspace the_committed_document

@@ -3,6 +3,7 @@
 
     benches/compare.py BEFORE NOW [--pairs 20] [--mode single|batch] [--connections 64] [--for 5s]
     benches/compare.py BEFORE NOW [--pairs 20] --replay FILE
+    benches/compare.py PROGRAM PROGRAM --accounts    # without accounts, and with them
 
 Prints for each pair the rates of both and three ratios now/before: of the rate, of orders for each second of the server's
 processor time, and of the server's peak memory. The rate is of durable orders, or of a replay until its last row. Then
@@ -23,10 +24,18 @@ import time
 import urllib.request
 
 
-def serve(program, folder, port):
+ADMIN = {"login": "ada@example.com", "password": "pale-otter-43-lamp"}
+
+
+def serve(program, folder, port, with_accounts):
     address = f"127.0.0.1:{port}"
-    arguments = [program, "serve", "--insecure-no-auth", "--data", folder, "--listen", address]
-    server = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    arguments = [program, "serve", "--data", folder, "--listen", address]
+    variables = dict(os.environ)
+    if with_accounts:
+        variables |= {"ORDERFLOW_ADMIN_EMAIL": ADMIN["login"], "ORDERFLOW_ADMIN_PASSWORD": ADMIN["password"]}
+    else:
+        arguments.append("--insecure-no-auth")
+    server = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=variables)
     for _ in range(6000):
         try:
             urllib.request.urlopen(f"http://{address}/health/ready").close()
@@ -36,20 +45,30 @@ def serve(program, folder, port):
     raise SystemExit(f"{program} is never ready")
 
 
-def measure(program, client, args):
+def token(url):
+    body = json.dumps(ADMIN).encode()
+    request = urllib.request.Request(f"{url}/auth/login", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)["access_token"]
+
+
+def measure(program, client, args, with_accounts=False):
     # What an earlier run left to be written would be written during this one.
     os.sync()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="orderflow-compare-") as folder:
-        server, url = serve(program, folder, port)
+        server, url = serve(program, folder, port, with_accounts)
         load = ["bench", "--mode", args.mode, "--connections", str(args.connections), "--for", args.duration, "--json"]
         if args.replay:
             load = ["replay", "--stock", "100", args.replay]
+        variables = dict(os.environ)
+        if with_accounts:
+            variables["ORDERFLOW_TOKEN"] = token(url)
         begun = time.monotonic()
         try:
-            ran = subprocess.run([client, *load, "--url", url], check=True, capture_output=True)
+            ran = subprocess.run([client, *load, "--url", url], check=True, capture_output=True, env=variables)
             took = time.monotonic() - begun
         finally:
             server.send_signal(signal.SIGTERM)
@@ -81,16 +100,18 @@ def main():
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--for", dest="duration", default="5s")
     parser.add_argument("--replay")
+    parser.add_argument("--accounts", action="store_true")
     args = parser.parse_args()
     before, now = os.path.abspath(args.before), os.path.abspath(args.now)
     all_ratios = []
     for pair in range(args.pairs):
         # Who comes first alternates too, so that what grows or warms up in the course of time is in both.
-        order = [before, now] if pair % 2 == 0 else [now, before]
-        measured = {program: measure(program, now, args) for program in order}
-        all_ratios.append([new / old for new, old in zip(measured[now], measured[before])])
+        sides = [("before", before, False), ("now", now, args.accounts)]
+        order = sides if pair % 2 == 0 else sides[::-1]
+        measured = {side: measure(program, now, args, accounts) for side, program, accounts in order}
+        all_ratios.append([new / old for new, old in zip(measured["now"], measured["before"])])
         ratios = " ".join(f"{ratio:.3f}" for ratio in all_ratios[-1])
-        print(f"{measured[before][0]:10.0f} {measured[now][0]:10.0f} {ratios}", flush=True)
+        print(f"{measured['before'][0]:10.0f} {measured['now'][0]:10.0f} {ratios}", flush=True)
     names = ["orders a second", "orders a second of the server's processor time", "peak memory of the server"]
     for what, ratios in zip(names, zip(*all_ratios)):
         low, high = interval(sorted(ratios))
