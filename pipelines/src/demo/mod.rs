@@ -53,6 +53,7 @@ pub async fn run(demo: Demo) -> Result<()> {
 fn introduce(system: &System, configuration: &Configuration) {
     let address = system.address;
     eprintln!("orderflow demo on http://{address}, data in {}", configuration.data.display());
+    eprintln!("  every route: http://{address}/docs/");
     eprintln!("  log in with headers, for example:");
     eprintln!("  curl http://{address}/orders?limit=3                      # as admin");
     eprintln!("  curl http://{address}/inventory                           # stock");
