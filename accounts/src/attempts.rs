@@ -4,9 +4,9 @@
 //! secret was right. So a hundred parallel guesses count as a hundred, and parallel honest log-ins do not count. Where
 //! all places are held by attempts that still run, the next one waits for their outcome.
 //!
-//! *What is counted*: the account as it was typed, whether it exists or not, so that nobody learns which do. Clients are
-//! counted by their id. *Scope*: each process counts by itself. *Bound*: a fixed number of accounts and addresses is
-//! remembered; none that is blocked is forgotten for another. *Hidden addresses*: where a trusted proxy does not name the
+//! *What is counted*: the account as it was typed, whether it exists or not, so that nobody learns which do. Each kind of
+//! secret is counted by itself, so that guesses at one do not block another. *Scope*: each process counts by itself. *Bound*: a fixed number of accounts and addresses is
+//! remembered, each by a digest of a fixed length; none that is blocked is forgotten for another. *Hidden addresses*: where a trusted proxy does not name the
 //! client, only the account is counted.
 
 use std::{
@@ -18,6 +18,7 @@ use std::{
 };
 
 use orderflow_web::{ClientAddress, Problem};
+use ring::digest::SHA256;
 use tokio::sync::Notify;
 
 use crate::AccountsSettings;
@@ -29,15 +30,44 @@ const BLOCKED: Duration = Duration::from_secs(15 * 60);
 /// How long an attempt waits for others to end.
 const WAIT_MAX: Duration = Duration::from_secs(10);
 
+/// What a secret opens, as the request names it.
+#[derive(Clone, Copy, Debug)]
+pub enum Account<'a> {
+    /// The account of a person who logs in by email address or username.
+    Login(&'a str),
+    /// The account of a person who is logged in, by its id.
+    Person(&'a str),
+    /// A machine client, by its id.
+    Client(&'a str),
+    /// Whatever a one-time code belongs to. Codes are too long to be guessed, so each counts for itself.
+    Code(&'a str),
+}
+
+impl Account<'_> {
+    /// The same for all spellings of an account.
+    fn digest(self) -> Digest {
+        let (kind, name) = match self {
+            Self::Login(name) => ("login", name),
+            Self::Person(name) => ("person", name),
+            Self::Client(name) => ("client", name),
+            Self::Code(name) => ("code", name),
+        };
+        let digest = ring::digest::digest(&SHA256, format!("{kind} {}", name.to_lowercase()).as_bytes());
+        digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
+    }
+}
+
+type Digest = [u8; 32];
+
 /// What failures are counted for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Key {
     /// An account at one address.
-    AccountAt(String, IpAddr),
+    AccountAt(Digest, IpAddr),
     /// All accounts at one address.
     Address(IpAddr),
     /// An account at all addresses.
-    Account(String),
+    Account(Digest),
 }
 
 #[derive(Debug, Default)]
@@ -112,12 +142,16 @@ impl Attempts {
         Arc::new(Self { settings: settings.clone(), table: Mutex::default(), ended: Notify::new() })
     }
 
-    /// Takes a place for an attempt on this account, as it was typed, from this address.
-    pub async fn begin(self: &Arc<Self>, account: &str, address: ClientAddress) -> Result<Attempt, Blocked> {
-        let account = account.to_lowercase();
+    /// Takes a place for an attempt on this account from this address.
+    pub async fn begin(
+        self: &Arc<Self>,
+        account: Account<'_>,
+        address: ClientAddress,
+    ) -> Result<Attempt, Blocked> {
+        let account = account.digest();
         let mut keys = Vec::with_capacity(3);
         if let Some(network) = address.network() {
-            keys.extend([Key::AccountAt(account.clone(), network), Key::Address(network)]);
+            keys.extend([Key::AccountAt(account, network), Key::Address(network)]);
         }
         keys.push(Key::Account(account));
         let deadline = Instant::now() + WAIT_MAX;
@@ -277,7 +311,7 @@ mod tests {
 
     async fn fail(attempts: &Arc<Attempts>, account: &str, address: &str, times: usize) {
         for _ in 0..times {
-            drop(attempts.begin(account, from(address)).await.unwrap());
+            drop(attempts.begin(Account::Login(account), from(address)).await.unwrap());
         }
     }
 
@@ -287,7 +321,10 @@ mod tests {
             AccountsSettings { failures_per_address: 12, failures_in_a_row: 15, ..Default::default() };
         let attempts = attempts(settings);
         let is_blocked = async |account: &str, address: &str| {
-            matches!(attempts.begin(account, from(address)).await, Err(Blocked::Failures { .. }))
+            matches!(
+                attempts.begin(Account::Login(account), from(address)).await,
+                Err(Blocked::Failures { .. })
+            )
         };
         fail(&attempts, "ann", "192.0.2.1", 5).await;
         assert!(is_blocked("ann", "192.0.2.1").await);
@@ -306,16 +343,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn guesses_at_one_kind_of_secret_block_no_other() {
+        let attempts = attempts(AccountsSettings { failures_in_a_row: 3, ..Default::default() });
+        fail(&attempts, "0190aaaa-0000-7000-8000-000000000001", "192.0.2.1", 3).await;
+        let id = "0190aaaa-0000-7000-8000-000000000001";
+        assert!(attempts.begin(Account::Login(id), from("192.0.2.2")).await.is_err());
+        for other in [Account::Client(id), Account::Person(id), Account::Code(id)] {
+            assert!(attempts.begin(other, from("192.0.2.2")).await.is_ok(), "{other:?}");
+        }
+    }
+
+    #[tokio::test]
     async fn behind_a_proxy_that_names_no_client_only_the_account_is_counted() {
         let attempts = attempts(AccountsSettings { failures_in_a_row: 20, ..Default::default() });
         for number in 0..200 {
             let account = format!("user{}", number % 20);
-            drop(attempts.begin(&account, ClientAddress::Hidden).await.unwrap());
+            drop(attempts.begin(Account::Login(&account), ClientAddress::Hidden).await.unwrap());
         }
         for _ in 0..20 {
-            drop(attempts.begin("ann", ClientAddress::Hidden).await.unwrap());
+            drop(attempts.begin(Account::Login("ann"), ClientAddress::Hidden).await.unwrap());
         }
-        let blocked = attempts.begin("ann", ClientAddress::Hidden).await;
+        let blocked = attempts.begin(Account::Login("ann"), ClientAddress::Hidden).await;
         assert!(matches!(blocked, Err(Blocked::Failures { .. })));
     }
 
@@ -324,12 +372,12 @@ mod tests {
         let attempts = attempts(AccountsSettings { failures_in_a_row: 3, ..Default::default() });
         for _ in 0..5 {
             fail(&attempts, "ann", "192.0.2.1", 1).await;
-            attempts.begin("ann", from("192.0.2.2")).await.unwrap().succeeded();
+            attempts.begin(Account::Login("ann"), from("192.0.2.2")).await.unwrap().succeeded();
         }
         for _ in 0..200 {
-            attempts.begin("bob", from("192.0.2.3")).await.unwrap().succeeded();
+            attempts.begin(Account::Login("bob"), from("192.0.2.3")).await.unwrap().succeeded();
         }
-        assert!(attempts.begin("bob", from("192.0.2.3")).await.is_ok());
+        assert!(attempts.begin(Account::Login("bob"), from("192.0.2.3")).await.is_ok());
     }
 
     #[tokio::test]
@@ -337,17 +385,20 @@ mod tests {
         let attempts = attempts(AccountsSettings::default());
         let mut running = Vec::new();
         for _ in 0..5 {
-            running.push(attempts.begin("ann", from("192.0.2.1")).await.unwrap());
+            running.push(attempts.begin(Account::Login("ann"), from("192.0.2.1")).await.unwrap());
         }
         let waiting = attempts.clone();
-        let next = tokio::spawn(async move { waiting.begin("ann", from("192.0.2.1")).await });
+        let next = tokio::spawn(async move { waiting.begin(Account::Login("ann"), from("192.0.2.1")).await });
         tokio::task::yield_now().await;
         assert!(!next.is_finished(), "all places are held");
         running.pop().unwrap().succeeded();
         next.await.unwrap().unwrap().succeeded();
         drop(running);
         fail(&attempts, "ann", "192.0.2.1", 1).await;
-        assert!(matches!(attempts.begin("ann", from("192.0.2.1")).await, Err(Blocked::Failures { .. })));
+        assert!(matches!(
+            attempts.begin(Account::Login("ann"), from("192.0.2.1")).await,
+            Err(Blocked::Failures { .. })
+        ));
     }
 
     #[tokio::test]
@@ -357,9 +408,12 @@ mod tests {
         fail(&attempts, "ann", "192.0.2.1", 5).await;
         for number in 0..500_u32 {
             let address = format!("198.51.{}.{}", number / 200, number % 200);
-            drop(attempts.begin(&format!("user{number}"), from(&address)).await.unwrap());
+            drop(attempts.begin(Account::Login(&format!("user{number}")), from(&address)).await.unwrap());
         }
         assert!(attempts.lock().len() <= 100);
-        assert!(matches!(attempts.begin("ann", from("192.0.2.1")).await, Err(Blocked::Failures { .. })));
+        assert!(matches!(
+            attempts.begin(Account::Login("ann"), from("192.0.2.1")).await,
+            Err(Blocked::Failures { .. })
+        ));
     }
 }

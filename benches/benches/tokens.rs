@@ -37,7 +37,8 @@ fn check(criterion: &mut Criterion) {
         bencher.iter(|| cached.authenticator().check(black_box(&token)).is_ok());
     });
     // A cache with one entry forgets a token as soon as another one comes.
-    let (small, one) = runtime.block_on(accounts(&store, AccountsSettings { cached_tokens_max: 1, ..settings }));
+    let (small, one) =
+        runtime.block_on(accounts(&store, AccountsSettings { cached_tokens_max: 1, ..settings }));
     let (_, other) = runtime.block_on(accounts(&store, AccountsSettings::default()));
     runtime.block_on(small.load()).expect("the store can be read");
     criterion.bench_function("a token that is first seen", |bencher| {

@@ -118,6 +118,12 @@ impl Action {
         }
     }
 
+    /// Whether a token must have all scopes of its role. A token that was narrowed to some scopes does not make others
+    /// that have all of them.
+    pub const fn needs_all_scopes(self) -> bool {
+        matches!(self, Self::ManageUsers | Self::ManageClients)
+    }
+
     /// The reach of this action for a role; `None` if the role may not perform it.
     pub fn reach(self, role: Role) -> Option<Reach> {
         let column = ROLES.iter().position(|known| *known == role)?;

@@ -64,7 +64,9 @@ impl Rules {
     fn check(&self, request: &Request, caller: &Caller) -> Result<(), Problem> {
         let route =
             request.extensions().get::<MatchedPath>().and_then(|path| self.actions.get(path.as_str()));
-        let action = route.and_then(|route| route.iter().find(|(method, _)| method == request.method()));
+        // The router sends HEAD to the handler of GET.
+        let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+        let action = route.and_then(|route| route.iter().find(|(known, _)| known == method));
         if let Some((_, action)) = action {
             caller.may(*action)?;
         }

@@ -46,7 +46,12 @@ impl Caller {
             let role = self.role.as_str();
             Problem::forbidden(format!("role {role} may not do this; it takes {}", names.join(" or ")))
         })?;
-        match action.scope().filter(|scope| !self.scopes.contains(*scope)) {
+        let all = Scopes::of_role(self.role);
+        let missing = match action.needs_all_scopes() {
+            true => all.iter().find(|scope| !self.scopes.contains(*scope)),
+            false => action.scope().filter(|scope| !self.scopes.contains(*scope)),
+        };
+        match missing {
             None => Ok(reach),
             Some(scope) => Err(Problem::insufficient_scope(scope)),
         }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::{Accounts, Subject, Tokens, digest, random};
 use crate::{
+    attempts::Account,
     names::check_name,
     revocations::GONE,
     store::{Row, StoreError, sql},
@@ -65,7 +66,7 @@ pub struct NewClient {
 }
 
 /// A client that was just added, with its secret, which is shown only now.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Serialize, JsonSchema)]
 #[schemars(rename = "ClientWithSecret")]
 pub struct NewClientSecret {
     /// The client.
@@ -165,7 +166,7 @@ impl Accounts {
         secret: &str,
         address: ClientAddress,
     ) -> Result<Option<Client>, Problem> {
-        let attempt = self.attempts.begin(id, address).await?;
+        let attempt = self.attempts.begin(Account::Client(id), address).await?;
         let found = self.store.fetch(sql!(
             "SELECT id, name, role, scopes, requests_per_second, created_at, last_login, secret_hash \
              FROM clients WHERE id = $1",

@@ -7,13 +7,21 @@ use uuid::Uuid;
 
 use super::{Accounts, digest, people::no_such_person, random};
 use crate::{
-    attempts::Attempt,
+    attempts::{Account, Attempt},
     passwords::{Password, WeakPassword},
     store::sql,
 };
 
 pub(super) fn weak(pointer: &str, weak: &WeakPassword) -> Problem {
     Problem::invalid(vec![FieldError::new(pointer, weak.to_string())])
+}
+
+/// Why somebody may set a password.
+enum Proof {
+    /// The current password, which has this hash.
+    Hash(String),
+    /// A one-time code with this digest.
+    Code(Vec<u8>),
 }
 
 impl Accounts {
@@ -29,7 +37,8 @@ impl Accounts {
         let typed = Password::typed(new).ok_or_else(|| weak("/new_password", &WeakPassword::Length))?;
         let stored = self.check_own_password(id, current, address).await?;
         let key = id.to_string();
-        self.set_password(&key, stored.as_deref(), typed, "/new_password", &key).await
+        let stored = stored.ok_or_else(|| no_such_person(id))?;
+        self.set_password(&key, Proof::Hash(stored), typed, "/new_password").await
     }
 
     /// Checks the password of a person who is logged in, with the same limits as a log-in. Returns the stored hash.
@@ -40,7 +49,7 @@ impl Accounts {
         address: ClientAddress,
     ) -> Result<Option<String>, Problem> {
         let key = id.to_string();
-        let attempt = self.attempts.begin(&key, address).await?;
+        let attempt = self.attempts.begin(Account::Person(&key), address).await?;
         let rows =
             self.store.fetch(sql!("SELECT password_hash FROM users WHERE id = $1", key.as_str())).await;
         let rows = match rows {
@@ -79,14 +88,13 @@ impl Accounts {
         }
     }
 
-    /// Sets a password, if the stored hash is still `before`. All sessions and tokens of the person end.
+    /// Sets a password, if the proof still holds at that moment. All sessions and tokens of the person end.
     async fn set_password(
         &self,
         id: &str,
-        before: Option<&str>,
+        proof: Proof,
         password: Password,
         pointer: &str,
-        actor: &str,
     ) -> Result<(), Problem> {
         let rows =
             self.store.fetch(sql!("SELECT email, username, name FROM users WHERE id = $1", id)).await?;
@@ -96,18 +104,29 @@ impl Accounts {
             words.extend(row.optional_text("username")?);
         }
         let hash = self.hasher.hash(password, words).await?.map_err(|error| weak(pointer, &error))?;
-        let update = sql!(
-            "UPDATE users SET password_hash = $2, generation = generation + 1 \
-             WHERE id = $1 AND ($3 IS NULL OR password_hash = $3) RETURNING generation",
-            id,
-            hash,
-            before.map(str::to_owned),
-        );
+        let update = match proof {
+            Proof::Hash(before) => sql!(
+                "UPDATE users SET password_hash = $2, generation = generation + 1 \
+                 WHERE id = $1 AND password_hash = $3 RETURNING generation",
+                id,
+                hash,
+                before,
+            ),
+            Proof::Code(code) => sql!(
+                "UPDATE users SET password_hash = $2, generation = generation + 1 \
+                 WHERE id = $1 AND EXISTS (SELECT 1 FROM resets \
+                 WHERE user_id = $1 AND code_hash = $3 AND expires_at > $4) RETURNING generation",
+                id,
+                hash,
+                code,
+                self.now().as_micros(),
+            ),
+        };
         let then = vec![
             sql!("DELETE FROM sessions WHERE user_id = $1", id),
             sql!("DELETE FROM resets WHERE user_id = $1", id),
             self.revocation_of_person(id),
-            self.audit(actor, "change", id, &["password"]),
+            self.audit(id, "change", id, &["password"]),
         ];
         let changed = self.store.transact(update, then).await?;
         let row = changed.first().ok_or_else(|| {
@@ -142,14 +161,11 @@ impl Accounts {
     pub async fn redeem_reset(&self, code: &str, new: &str, address: ClientAddress) -> Result<(), Problem> {
         let typed = Password::typed(new).ok_or_else(|| weak("/password", &WeakPassword::Length))?;
         let invalid = || Problem::bad_request("invalid-code", "the code is not valid, or not any more");
-        // All codes together are one account to the limits: a code cannot be guessed anyway.
-        let attempt = self.attempts.begin("reset codes", address).await?;
-        let now = self.now().as_micros();
-        // The code is used up whether the password is accepted or not; a weak one is found before.
+        let attempt = self.attempts.begin(Account::Code(code), address).await?;
         let found = self.store.fetch(sql!(
             "SELECT user_id FROM resets WHERE code_hash = $1 AND expires_at > $2",
             digest(code),
-            now,
+            self.now().as_micros(),
         ));
         let rows = match found.await {
             Ok(rows) => rows,
@@ -161,14 +177,7 @@ impl Accounts {
         let Some(row) = rows.first() else { return Err(invalid()) };
         attempt.succeeded();
         let id = row.text("user_id")?;
-        let used = sql!(
-            "DELETE FROM resets WHERE code_hash = $1 AND expires_at > $2 RETURNING user_id",
-            digest(code),
-            now
-        );
-        if self.store.transact(used, vec![]).await?.is_empty() {
-            return Err(invalid());
-        }
-        self.set_password(&id, None, typed, "/password", &id).await
+        // A password that is refused leaves the code as it is; setting one uses it up.
+        self.set_password(&id, Proof::Code(digest(code)), typed, "/password").await
     }
 }

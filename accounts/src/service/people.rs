@@ -46,7 +46,6 @@ fn role_name<S: serde::Serializer>(role: &Role, serializer: S) -> Result<S::Ok, 
 }
 
 /// A person to register.
-#[derive(Debug)]
 pub struct NewPerson {
     /// The email address.
     pub email: String,
@@ -249,6 +248,7 @@ impl Accounts {
             return self.person(id).await;
         }
         let ends_sessions = role.is_some() || disabled.is_some();
+        let is_other_address = email.is_some();
         let (username, username_key) = username.unzip();
         let name_key = name.as_deref().map(name_key);
         let key = id.to_string();
@@ -274,6 +274,10 @@ impl Accounts {
             i64::from(ends_sessions),
         );
         let mut then = vec![self.audit(actor, "change", &key, &fields)];
+        if ends_sessions || is_other_address {
+            // A code went to whom the account belonged then.
+            then.push(sql!("DELETE FROM resets WHERE user_id = $1", key.as_str()));
+        }
         if ends_sessions {
             then.push(sql!("DELETE FROM sessions WHERE user_id = $1", key.as_str()));
             then.push(self.revocation_of_person(&key));

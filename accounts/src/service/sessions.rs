@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::{Accounts, Subject};
 use crate::{
+    attempts::Account,
     authenticator::ListTooOld,
     names::Login,
     revocations::Revocation,
@@ -24,7 +25,7 @@ const GRACE: Duration = Duration::from_secs(10);
 const SESSIONS_MAX: i64 = 100;
 
 /// What a client gets at a log-in and at each refresh, RFC 6749, section 5.1.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Serialize, JsonSchema)]
 pub struct Tokens {
     /// The access token.
     pub access_token: String,
@@ -107,7 +108,7 @@ impl Accounts {
         address: ClientAddress,
     ) -> Result<Tokens, Problem> {
         let key = self.refresh_key()?;
-        let attempt = self.attempts.begin(login, address).await?;
+        let attempt = self.attempts.begin(Account::Login(login), address).await?;
         let find = match Login::read(login) {
             Login::Email(email) => {
                 sql!("SELECT id, password_hash, disabled FROM users WHERE email_key = $1", email)

@@ -209,6 +209,11 @@ async fn admins_manage_people_and_nobody_else_does() {
     ] {
         let answer = stage.call(method, &path, Some(&token), &json!({})).await;
         assert!(answer.status == 403 || answer.status == 400, "{method} {path}: {answer:?}");
+        if method == "GET" {
+            // HEAD comes to the same handler, and the length of its answer would tell what is there.
+            let head = stage.call("HEAD", &path, Some(&token), &json!(null)).await;
+            assert_eq!(head.status, 403, "HEAD {path}");
+        }
         assert_eq!(stage.call(method, &path, None, &json!({})).await.status, 401, "{method} {path}");
     }
 }
@@ -274,4 +279,42 @@ async fn an_erased_person_is_in_no_file_any_more() {
     assert_eq!(stage.log_in("zeldaquux7", PASSWORD).await.problem(), (401, "invalid-credentials"));
     assert_eq!(stage.get(&format!("/users/{id}"), &admin).await.problem(), (404, "user-not-found"));
     assert!(holds(&id), "the audit keeps that an account with this id was erased");
+}
+
+#[tokio::test]
+async fn a_refused_password_leaves_a_code_and_a_change_of_the_account_ends_it() {
+    let stage = Stage::new().await;
+    let admin = stage.admin().await;
+    let (ann, _) = stage.customer("ann").await;
+    let user = format!("/users/{ann}");
+    let code =
+        async || stage.post(&format!("{user}/reset"), Some(&admin), json!({})).await.is(200).text("code");
+    let redeem = async |code: &str, password: &str| {
+        stage.post("/auth/reset", None, json!({ "code": code, "password": password })).await
+    };
+    let first = code().await;
+    assert_eq!(redeem(&first, "password1").await.problem(), (400, "invalid-request"));
+    redeem(&first, "grey-newt-55-harp").await.is(204);
+    assert_eq!(redeem(&first, "grey-newt-56-harp").await.problem(), (400, "invalid-code"));
+    stage.log_in("ann@example.com", "grey-newt-55-harp").await.is(200);
+    for change in [json!({ "email": "ann@example.org" }), json!({ "disabled": true })] {
+        let code = code().await;
+        stage.call("PATCH", &user, Some(&admin), &change).await.is(200);
+        assert_eq!(redeem(&code, "blue-newt-57-harp").await.problem(), (400, "invalid-code"), "{change}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_was_narrowed_makes_no_other_that_has_all_scopes() {
+    let stage = Stage::new().await;
+    let tokens = stage.log_in(ADMIN.0, ADMIN.1).await.is(200);
+    let form = format!(
+        "grant_type=refresh_token&refresh_token={}&scope=orders%3Aread",
+        tokens.text("refresh_token")
+    );
+    let narrow = stage.form("/oauth/token", None, &form).await.is(200).text("access_token");
+    for path in ["/users", "/clients"] {
+        assert_eq!(stage.get(path, &narrow).await.problem(), (403, "insufficient-scope"), "{path}");
+        stage.get(path, &tokens.text("access_token")).await.is(200);
+    }
 }

@@ -43,6 +43,12 @@ async fn each_route_is_open_to_the_roles_of_its_action_and_to_no_other() {
                 // The word of a route may also be a SKU, which nobody has put into the catalogue.
                 let refused = refused.filter(|(_, slug)| *slug != "unknown-sku");
                 assert_eq!(refused, expected, "{call}");
+                if route.method == "GET" {
+                    let request = Request::head(&path).header("x-orderflow-role", role.as_str());
+                    let request = request.header("x-orderflow-subject", subject);
+                    let head = fixture.send(request.body(Body::empty()).unwrap()).await;
+                    assert_eq!(head.status, answer.status, "HEAD as {call}");
+                }
             }
         }
     }

@@ -16,7 +16,11 @@ fn cells(action: Action) -> String {
         Some(Reach::Own) => "own",
         Some(Reach::All) => "all",
     };
-    let scope = action.scope().map_or("–".to_owned(), |scope| format!("`{}`", scope.as_str()));
+    let scope = match action.scope() {
+        Some(scope) => format!("`{}`", scope.as_str()),
+        None if action.needs_all_scopes() => "all of the role".to_owned(),
+        None => "–".to_owned(),
+    };
     format!("{} | {scope}", ROLES.map(reach).join(" | "))
 }
 

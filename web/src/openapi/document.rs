@@ -116,7 +116,7 @@ fn common(operation: &mut Operation<'_>, action: Option<Action>, callers: Caller
             .fails(StatusCode::BAD_REQUEST, "invalid-role")
             .fails(StatusCode::BAD_REQUEST, "invalid-subject"),
     };
-    if action.scope().is_some() && callers == Callers::Tokens {
+    if (action.scope().is_some() || action.needs_all_scopes()) && callers == Callers::Tokens {
         operation.fails(StatusCode::FORBIDDEN, "insufficient-scope");
     }
 }
@@ -128,8 +128,12 @@ fn allowed(action: Action) -> String {
         Reach::All => Some(role.as_str().to_owned()),
     };
     let roles: Vec<String> = ROLES.into_iter().filter_map(role).collect();
-    let scope = action.scope().map(|scope| format!(" Scope: `{}`.", scope.as_str()));
-    format!("Roles: {}.{}", roles.join(", "), scope.unwrap_or_default())
+    let scope = match action.scope() {
+        Some(scope) => format!(" Scope: `{}`.", scope.as_str()),
+        None if action.needs_all_scopes() => " Scopes: all of the role.".to_owned(),
+        None => String::new(),
+    };
+    format!("Roles: {}.{scope}", roles.join(", "))
 }
 
 fn schemes(callers: Callers) -> Vec<(String, utoipa::openapi::RefOr<SecurityScheme>)> {
