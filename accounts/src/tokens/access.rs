@@ -1,4 +1,5 @@
-//! Access tokens: JSON Web Tokens in the profile of RFC 9068, signed with EdDSA, with the precautions of RFC 8725.
+//! Access tokens: JSON Web Tokens signed with EdDSA, with the precautions of RFC 8725. They follow RFC 9068 but for `aud`: a store
+//! of accounts serves one API, and the issuer names it.
 
 use compact_str::CompactString;
 use jsonwebtoken::{Algorithm, Header, Validation, decode, decode_header, encode};
