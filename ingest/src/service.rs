@@ -164,14 +164,19 @@ impl Ingest {
     }
 
     /// Appends one command and waits for its decision as long as the client prefers, at most as long as
-    /// [`Self::decide`] does.
+    /// [`Self::decide`] does. A command with a key waits as long as that does: only the decision tells whether the key was
+    /// used before, and for what.
     pub(crate) async fn decide_as_preferred(
         &self,
         topic_partition: TopicPartition,
         command: EncodedCommands,
         context: WriteContext,
+        is_keyed: bool,
     ) -> Result<(AppendedCommands, Option<Decision>), Refusal> {
         let WriteContext { trace, prefer } = context;
+        if is_keyed {
+            return self.decide(topic_partition, command, Some(trace)).await;
+        }
         if prefer.is_immediate() {
             return Ok((self.append(topic_partition, command, Some(trace)).await?, None));
         }
@@ -192,13 +197,12 @@ impl Ingest {
         let appended = self.durable(answer.await.unwrap_or(Err(Refusal::Unavailable))?).await?;
         let started = self.world.instant();
         let decision = waiter.decision(wait).await;
-        // A client that preferred a shorter wait says nothing about how fast decisions are.
-        let is_too_late = decision.is_none() && wait == self.settings.decision_timeout();
-        if decision.is_some() || is_too_late {
+        // A shorter wait, as a client preferred it, would count only the decisions that are fast.
+        if wait == self.settings.decision_timeout() {
             self.decision_seconds.record(self.world.instant().saturating_sub(started));
-        }
-        if is_too_late {
-            metrics::counter!(names::DECISION_TIMEOUTS.name).increment(1);
+            if decision.is_none() {
+                metrics::counter!(names::DECISION_TIMEOUTS.name).increment(1);
+            }
         }
         Ok((appended, decision))
     }

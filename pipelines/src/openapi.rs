@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use axum::{
-    body::Body,
+    body::{Body, Bytes},
     extract::{Path, State},
     response::{IntoResponse, Response},
 };
@@ -39,7 +39,7 @@ static PAGE: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
 struct Reference {
     routes: Vec<Route>,
     callers: Callers,
-    json: OnceLock<String>,
+    json: OnceLock<Bytes>,
 }
 
 /// The document of these routes.
@@ -79,7 +79,8 @@ fn unbound() -> Routes<Arc<Reference>> {
 }
 
 async fn show_document(State(reference): State<Arc<Reference>>) -> Response {
-    let json = reference.json.get_or_init(|| document(&reference.routes, reference.callers).to_pretty_json());
+    let json =
+        reference.json.get_or_init(|| document(&reference.routes, reference.callers).to_pretty_json().into());
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
         (header::CACHE_CONTROL, A_WHILE),

@@ -235,3 +235,34 @@ fn a_refused_correction_is_refused_again() {
     server.stop();
     stage.verify_clean();
 }
+
+#[test]
+fn a_request_with_a_key_waits_for_its_decision_whatever_its_client_prefers() {
+    let stage = Stage::new();
+    let server = stage.serve();
+    let admin = server.admin();
+    supply(&admin, "tea", 1299, 10);
+    let ann = server.customer("ann").with("idempotency-key", "k");
+    let placed = ann.post("/orders", &order(&[("tea", 1)])).is(201);
+    for prefer in ["wait=0", "respond-async, wait=0"] {
+        let again = ann.with("prefer", prefer).post("/orders", &order(&[("tea", 1)])).is(201);
+        assert_eq!(again.json()["id"], placed.json()["id"], "{prefer}");
+        assert_eq!(again.header("idempotent-replayed"), Some("true"), "{prefer}");
+        ann.with("prefer", prefer)
+            .post("/orders", &order(&[("tea", 2)]))
+            .is_problem(422, "idempotency-key-reused");
+    }
+    let keeper = admin.with("idempotency-key", "r");
+    keeper.post("/inventory/tea/receipts", &json!({ "quantity": 5 })).is(200);
+    let other =
+        keeper.with("prefer", "respond-async").post("/inventory/tea/receipts", &json!({ "quantity": 7 }));
+    other.is_problem(422, "idempotency-key-reused");
+    let cancel = server.customer("ann").with("idempotency-key", "c").with("prefer", "respond-async");
+    let path = format!("{}/cancel", path_of(&placed));
+    for _ in 0..2 {
+        cancel.post(&path, &json!({})).is(200);
+    }
+    cancel.post(&path, &json!({ "reason": "other" })).is_problem(422, "idempotency-key-reused");
+    server.stop();
+    stage.verify_clean();
+}

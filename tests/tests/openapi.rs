@@ -57,11 +57,33 @@ fn the_server_does_what_its_description_says() {
     for report in [&most, &own] {
         assert_eq!(report["auth"]["reauth_broke"], json!(false), "{}", report["auth"]);
     }
+    // Every operation was called with valid requests, or not at all by a mistake of this test.
+    let document = Client::new(server.address).get("/openapi.json").is(200).json();
+    let called: BTreeSet<_> = [&most, &own].into_iter().flat_map(operations_of).collect();
+    let mut described = described(&document);
+    // The document itself is read at the start of a run, and is not in the report.
+    described.remove("GET /openapi.json");
+    assert_eq!(called, described);
     let refused = [&most, &own].into_iter().flat_map(never_accepted);
     let refused: Vec<_> = refused.filter(|name| !MAY_NEVER_SUCCEED.contains(&name.as_str())).collect();
     assert!(refused.is_empty(), "no valid request succeeds: {refused:?}");
     server.stop();
     stage.verify_clean();
+}
+
+/// The operations that a report is about.
+fn operations_of(report: &Value) -> Vec<String> {
+    report["valid_rates"].as_object().expect("a report has rates").keys().cloned().collect()
+}
+
+/// The operations of a document, as a report names them.
+fn described(document: &Value) -> BTreeSet<String> {
+    let paths = document["paths"].as_object().expect("a document has paths");
+    let operations = paths.iter().flat_map(|(path, item)| {
+        let methods = item.as_object().expect("a path has operations").keys();
+        methods.map(move |method| format!("{} {path}", method.to_uppercase()))
+    });
+    operations.collect()
 }
 
 /// The operations of a report of which no valid request succeeded.

@@ -17,8 +17,8 @@ pub const PATTERN_OF_LINE: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
 /// A text of several lines as a regular expression: no control characters but tabs and line breaks.
 pub const PATTERN_OF_PROSE: &str = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$";
 
-/// 2^53, up to which every integer is a float.
-const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+/// 2^53 - 1, up to which a float is no other integer that was rounded.
+const EXACT_MAX: f64 = 9_007_199_254_740_991.0;
 
 /// A JSON number that should be an integer. `None` if it has a fraction or does not fit into 64 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl<'de> Deserialize<'de> for Whole {
             }
 
             fn visit_f64<E: de::Error>(self, number: f64) -> Result<Whole, E> {
-                // JSON has one kind of numbers: 5.0 is 5. Beyond 2^53 a float no longer says which integer it was.
+                // JSON has one kind of numbers: 5.0 is 5. Beyond 2^53 a float does not say which integer it was.
                 let is_whole = number.fract() == 0.0 && number.abs() <= EXACT_MAX;
                 Ok(Whole(is_whole.then_some(number as i64)))
             }

@@ -90,7 +90,6 @@ pub fn change_profile(operation: &mut Operation<'_>) {
         )
         .example(json!({ "name": "Ann Other" }))
         .answers::<Person>(StatusCode::OK, "The account.")
-        .fails(StatusCode::UNAUTHORIZED, "invalid-credentials")
         .fails(StatusCode::CONFLICT, "account-exists");
     guarded(operation);
 }
@@ -100,7 +99,6 @@ pub fn change_password(operation: &mut Operation<'_>) {
     operation
         .is(ACCOUNT, "Change the own password", "It ends all sessions of the account.")
         .answers_nothing(StatusCode::NO_CONTENT, "The password is changed.")
-        .fails(StatusCode::UNAUTHORIZED, "invalid-credentials")
         .fails(StatusCode::CONFLICT, "password-changed");
     guarded(operation);
 }

@@ -35,15 +35,11 @@ pub async fn place(
     let command = EncodedCommands::of(&OrderCommand::Place(command));
     let prefer = context.prefer;
     let as_preferred = |response| answers::as_preferred(response, prefer, ingest.settings.decision_timeout());
-    // With a key, the order may be one that was placed before, and only the decision tells which.
-    let must_decide = prefer.is_immediate() && keyed;
-    let (appended, decision) = match must_decide {
-        true => ingest.decide(topic_partition, command, Some(context.trace)).await?,
-        false => ingest.decide_as_preferred(topic_partition, command, context).await?,
-    };
+    let (appended, decision) = ingest.decide_as_preferred(topic_partition, command, context, keyed).await?;
     match decision {
         None => Ok(as_preferred(answers::accepted(id, &Position::of(topic_partition, appended.first)))),
-        Some(decision) if must_decide => {
+        // With a key, the order may be one that was placed before, and only the decision tells which.
+        Some(decision) if prefer.is_immediate() => {
             let seen = answers::seen(topic_partition, decision.cause);
             which(decision, &seen).map(as_preferred)
         }

@@ -118,6 +118,7 @@ async fn carry_out(
             topic_partition,
             EncodedCommands::of(&OrderCommand::ChangeStatus(command.clone())),
             context,
+            command.idempotency.is_some(),
         )
         .await?;
     let Some(Decision { cause, event, .. }) = decision else {

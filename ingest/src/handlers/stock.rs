@@ -62,8 +62,15 @@ pub async fn carry_out(
 ) -> Result<Response, Problem> {
     let topic_partition = ingest.partition_of_sku(sku);
     let prefer = context.prefer;
+    let is_keyed = match command {
+        StockCommand::Receive(command) => command.idempotency.is_some(),
+        StockCommand::Adjust(command) => command.idempotency.is_some(),
+        StockCommand::SetProduct(command) => command.idempotency.is_some(),
+        StockCommand::Reserve(_) | StockCommand::Release(_) | StockCommand::Ship(_) => false,
+    };
+    let command = EncodedCommands::of(command);
     let (appended, decision) =
-        ingest.decide_as_preferred(topic_partition, EncodedCommands::of(command), context).await?;
+        ingest.decide_as_preferred(topic_partition, command, context, is_keyed).await?;
     let Some(Decision { cause, replayed, event }) = decision else {
         let body = json(StatusCode::ACCEPTED, &AcceptedStock { sku: sku.clone() });
         let response = with_position(&Position::of(topic_partition, appended.first), body);

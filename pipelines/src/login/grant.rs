@@ -15,8 +15,10 @@ use super::{
 use crate::remote::{Answer, Connection, Server};
 
 /// How long a renewal may take. For ten seconds after it has used a refresh token, the server answers a repeat with the
-/// same successor, so a renewal whose answer was lost is repeated in time.
-const RENEWAL_WITHIN: Duration = Duration::from_secs(4);
+/// same successor, so all tries together, with their pauses, take less.
+const RENEWAL_WITHIN: Duration = Duration::from_millis(2_500);
+/// The pause after a try that failed at once.
+const RENEW_AGAIN: Duration = Duration::from_millis(500);
 /// How often a renewal without an answer is tried.
 const RENEWALS: u32 = 3;
 
@@ -68,7 +70,8 @@ pub async fn renew(server: &Server, account: &Account) -> Result<Tokens, Renewal
             Err(_) if tries == RENEWALS => {
                 return Err(RenewalError::Unavailable(anyhow!("{} does not answer", server.origin())));
             }
-            Ok(Err(_)) | Err(_) => {}
+            Ok(Err(_)) => tokio::time::sleep(RENEW_AGAIN).await,
+            Err(_) => {}
         }
     };
     match answer.status {

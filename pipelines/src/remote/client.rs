@@ -10,6 +10,8 @@ use orderflow_schemas::{Offset, Position, TopicPartition};
 
 use super::{Answer, Authentication, Connection, Target, Token, authentication::NotLoggedIn};
 
+/// The pause of a caller that is over its limit, if the server names none.
+const OVER_LIMIT: Duration = Duration::from_secs(1);
 /// The pause before asking again a store that has not caught up.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -105,11 +107,22 @@ impl Client {
         self.send(Method::POST, path, &[("content-type", "application/x-ndjson")], lines).await
     }
 
+    /// Sends a `GET`, and again as long as the caller is over its limit on requests.
+    async fn get_patiently(&mut self, path: &str, headers: &[(&str, &str)]) -> Result<Answer> {
+        loop {
+            let answer = self.send(Method::GET, path, headers, Bytes::new()).await?;
+            if answer.status != StatusCode::TOO_MANY_REQUESTS {
+                return Ok(answer);
+            }
+            tokio::time::sleep(answer.retry_after.unwrap_or(OVER_LIMIT)).await;
+        }
+    }
+
     /// Waits until the server's store shows everything up to `position`.
     async fn caught_up(&mut self, position: &str) -> Result<()> {
         loop {
             let headers = [("orderflow-min-position", position)];
-            let answer = self.send(Method::GET, "/orders?limit=1", &headers, Bytes::new()).await?;
+            let answer = self.get_patiently("/orders?limit=1", &headers).await?;
             if answer.status != StatusCode::SERVICE_UNAVAILABLE {
                 return answer.success().map(drop);
             }
@@ -120,8 +133,11 @@ impl Client {
 
     /// Whether this caller may read the log, as only an admin may.
     pub async fn may_read_log(&mut self) -> Result<bool> {
-        let answer = self.send(Method::GET, "/topics", &[], Bytes::new()).await?;
-        Ok(answer.status != StatusCode::FORBIDDEN)
+        let answer = self.get_patiently("/topics", &[]).await?;
+        if answer.status == StatusCode::FORBIDDEN {
+            return Ok(false);
+        }
+        answer.success().map(|_| true)
     }
 
     /// Waits until everything that the server has accepted is decided and the store shows it. Decisions lead to
@@ -129,7 +145,7 @@ impl Client {
     pub async fn settled(&mut self) -> Result<()> {
         let mut before = String::new();
         loop {
-            let position = commands_end(&self.get("/topics").await?);
+            let position = commands_end(&self.get_patiently("/topics", &[]).await?.success()?.json()?);
             if position == before {
                 return Ok(());
             }

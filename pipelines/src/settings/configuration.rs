@@ -41,6 +41,10 @@ impl Configuration {
             network.requests_burst == 0 || network.requests_per_second > 0,
             "network.requests_burst is without effect as long as network.requests_per_second is 0"
         );
+        ensure!(
+            settings.accounts.session_s <= settings.accounts.session_age_s_max,
+            "accounts.session_s must be at most accounts.session_age_s_max: no session lasts longer than that"
+        );
         let bytes_max = settings.body_bytes_max.max(settings.ingest.line_bytes_max);
         ensure!(
             network.bytes_in_flight_max >= bytes_max,

@@ -218,15 +218,14 @@ impl<'a> Operation<'a> {
         self
     }
 
-    /// The operation answers failures in a form of its own. Descriptions of failures add nothing to the answers of the
-    /// same status.
+    /// The operation answers failures also in a form of its own, as its answers with these statuses say.
     pub fn has_own_errors(&mut self) -> &mut Self {
         self.has_own_errors = true;
         self
     }
 
     /// The finished description. Answers with problems go to `shared`: many operations have the same.
-    pub(super) fn build(self, shared: &mut BTreeMap<String, RefOr<Response>>) -> OperationBuilder {
+    pub(super) fn build(mut self, shared: &mut BTreeMap<String, RefOr<Response>>) -> OperationBuilder {
         let description = (!self.description.is_empty()).then_some(self.description);
         let mut builder = OperationBuilder::new()
             .operation_id(Some(self.id))
@@ -236,6 +235,14 @@ impl<'a> Operation<'a> {
             .request_body(self.body);
         for parameter in self.parameters {
             builder = builder.parameter(parameter);
+        }
+        // Where a route has errors of a form of its own, those of what surrounds the routes still are problems.
+        for status in self.problems.keys().filter(|_| self.has_own_errors) {
+            if let Some(response) = self.responses.get_mut(status) {
+                let schema = self.schemas.of::<ProblemDocument>("Problem");
+                let content = Content::new(Some(schema)).into();
+                response.content.insert("application/problem+json".to_owned(), content);
+            }
         }
         for (status, problems) in &self.problems {
             if !(self.has_own_errors && self.responses.contains_key(status)) {
