@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use http::{HeaderName, StatusCode};
 use serde_json::Value;
 use utoipa::openapi::{
-    Components, HttpMethod, Info, OpenApiBuilder, OpenApiVersion, PathItem, Paths, SecurityRequirement,
+    Components, HttpMethod, Info, OpenApiBuilder, OpenApiVersion, PathItem, Paths, SecurityRequirement, Tag,
     security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 
@@ -29,6 +29,19 @@ pub enum Callers {
 /// A description of the API in OpenAPI 3.1.
 #[derive(Debug)]
 pub struct Document(Value);
+
+/// The groups of operations, in the order in which a page shows them.
+const TAGS: [(&str, &str); 9] = [
+    ("orders", "Placing, changing and reading orders"),
+    ("stock", "The units of each SKU"),
+    ("catalogue", "Products and their prices"),
+    ("account", "The own account"),
+    ("tokens", "Logging in and out, and what tokens are worth"),
+    ("users", "The accounts of people, for admins"),
+    ("clients", "Machine clients, for admins"),
+    ("operation", "Health, metrics and the log"),
+    ("reference", "This document"),
+];
 
 const TOKEN: &str = "access_token";
 const ROLE: &str = "role";
@@ -68,7 +81,12 @@ impl Document {
         components.responses = responses;
         components.security_schemes = schemes(callers).into_iter().collect();
         let document = OpenApiBuilder::new().openapi(OpenApiVersion::Version31).info(info).paths(paths);
-        let document = document.components(Some(components)).build();
+        let tags = TAGS.map(|(name, description)| {
+            let mut tag = Tag::new(name);
+            tag.description = Some(description.to_owned());
+            tag
+        });
+        let document = document.components(Some(components)).tags(Some(tags)).build();
         let mut document = serde_json::to_value(document).expect("a document has string keys");
         document["components"]["schemas"] = Value::Object(schemas.into_map());
         Self(document)

@@ -39,6 +39,7 @@ pub trait Signature<T> {
     fn describe(operation: &mut Operation<'_>);
 }
 
+// Functions of different numbers of parameters have no trait in common.
 macro_rules! signature {
     ($($parameter:ident)*) => {
         impl<F, O, $($parameter: Describe),*> Signature<($($parameter,)*)> for F
