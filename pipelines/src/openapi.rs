@@ -1,15 +1,18 @@
 //! The description of the API for clients: `/openapi.json`, and `/docs`, which shows it and loads nothing from elsewhere.
 
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::{
+    borrow::Cow,
+    sync::{Arc, LazyLock, OnceLock},
+};
 
 use axum::{
     body::{Body, Bytes},
-    extract::{Path, State},
+    extract::State,
     response::{IntoResponse, Response},
 };
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use orderflow_web::{
-    Problem, Route, Routes,
+    PathPart, Problem, Route, Routes,
     openapi::{Callers, Document, Operation},
 };
 use utoipa_swagger_ui::Config;
@@ -64,8 +67,8 @@ pub fn of_all_routes() -> Document {
 pub fn with_reference(routes: Routes, callers: Callers) -> Routes {
     let reference = unbound();
     let declared = [routes.declared(), reference.declared()].concat();
-    let reference = Reference { routes: declared, callers, json: OnceLock::new() };
-    routes.merge(unbound().with_state(Arc::new(reference)))
+    let state = Reference { routes: declared, callers, json: OnceLock::new() };
+    routes.merge(reference.with_state(Arc::new(state)))
 }
 
 fn unbound() -> Routes<Arc<Reference>> {
@@ -117,10 +120,7 @@ fn describe_page(operation: &mut Operation<'_>) {
     );
 }
 
-/// The name of a file of the page.
-type FileName = Path<String>;
-
-async fn show_file(name: FileName) -> Result<Response, Problem> {
+async fn show_file(PathPart(name): PathPart) -> Result<Response, Problem> {
     file(&name)
 }
 
@@ -143,7 +143,11 @@ fn file(name: &str) -> Result<Response, Problem> {
         (header::CACHE_CONTROL, A_WHILE),
         (header::CONTENT_SECURITY_POLICY, LOADS_ITS_OWN_FILES),
     ];
-    Ok((headers, Body::from(file.bytes.into_owned())).into_response())
+    let body = match file.bytes {
+        Cow::Borrowed(bytes) => Body::from(bytes),
+        Cow::Owned(bytes) => Body::from(bytes),
+    };
+    Ok((headers, body).into_response())
 }
 
 #[cfg(test)]

@@ -113,6 +113,7 @@ fn the_document_and_its_page_come_from_the_server_alone() {
         assert!(!page.text().contains("http://") && !page.text().contains("https://"), "{}", page.text());
     }
     client.get("/docs/other.html").is(404);
+    client.get("/docs/%ff").is_problem(400, "invalid-path");
     server.stop();
     // A server that trusts headers says so, and has no accounts.
     let server = stage.serve();

@@ -50,6 +50,7 @@ pub use ids::{AccountId, At, Id};
 pub use json::json;
 pub use object::Object;
 pub use paging::{Cursor, Limit, List, ListId, Page, PageKey, Paging};
+pub use path::PathPart;
 pub use position::{MinPosition, with_position};
 pub use preconditions::{CallKey, IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, IfMatch, Key, NoConditions, NoKey};
 pub use prefer::{PREFER, PREFERENCE_APPLIED, Prefer};

@@ -51,7 +51,7 @@ impl Document {
     /// Describes these routes.
     ///
     /// # Panics
-    /// If two schemas have the same name, or a route has no summary.
+    /// If two schemas have the same name.
     pub fn of(routes: &[Route], callers: Callers, description: &str, version: &str) -> Self {
         let mut schemas = Schemas::default();
         let mut paths = Paths::new();

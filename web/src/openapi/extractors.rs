@@ -1,9 +1,10 @@
 //! What the parameters of a handler say about its route.
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use http::{HeaderMap, Method, Uri};
 
 use super::Operation;
+use crate::PathPart;
 
 /// An extractor that describes what it takes from a request, and how it fails. By default it says nothing.
 pub trait Describe {
@@ -16,7 +17,7 @@ pub trait Describe {
 impl<T> Describe for State<T> {}
 impl Describe for HeaderMap {}
 impl Describe for Method {}
-impl<T> Describe for Path<T> {}
+impl Describe for PathPart {}
 impl Describe for Request {}
 impl Describe for Uri {}
 
