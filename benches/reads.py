@@ -27,7 +27,7 @@ def get(url, path):
         return json.load(answer)
 
 
-def fill(url, program, orders):
+def fill(url, orders):
     """Places orders in batches and waits until the last one is in the database."""
     for sku in range(1000):
         request = urllib.request.Request(
@@ -48,7 +48,9 @@ def fill(url, program, orders):
         request = urllib.request.Request(f"{url}/orders/batch", body, {"Content-Type": "application/x-ndjson"})
         urllib.request.urlopen(request).close()
         print(f"\r{first + len(lines)} orders taken", end="", file=sys.stderr, flush=True)
-    while get(url, "/orders?status=CREATED&limit=1")["items"] or get(url, "/orders?page=1&limit=1&status=RESERVED")["total"] < min(orders, 10_000):
+    # Totals count up to 10,000.
+    counted = "/orders?page=1&limit=1&status=RESERVED"
+    while get(url, "/orders?status=CREATED&limit=1")["items"] or get(url, counted)["total"] < min(orders, 10_000):
         time.sleep(1)
     print(file=sys.stderr)
 
@@ -119,7 +121,7 @@ def main():
             except OSError:
                 time.sleep(0.1)
         if not get(url, "/orders?limit=1")["items"]:
-            fill(url, args.program, args.orders)
+            fill(url, args.orders)
         known = [order["id"] for order in get(url, "/orders?limit=1000")["items"]]
         kinds = {
             "an order": lambda: f"/orders/{random.choice(known)}",

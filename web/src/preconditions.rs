@@ -1,5 +1,5 @@
-//! The preconditions in a write's headers: `Idempotency-Key`, `If-Match`. A key or a condition that a call
-//! cannot honour is refused and never silently ignored.
+//! The preconditions in a write's headers: `Idempotency-Key`, `If-Match`. A key or a condition that a call cannot honour
+//! is refused and never silently ignored.
 
 use axum::extract::{FromRequestParts, MatchedPath};
 use compact_str::{CompactString, format_compact};
@@ -8,7 +8,6 @@ use orderflow_schemas::{
     IdempotencyKey,
     commands::{ChangeKey, Fingerprint},
 };
-
 use schemars::json_schema;
 
 use crate::{

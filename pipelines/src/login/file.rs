@@ -22,7 +22,7 @@ use crate::remote::Origin;
 
 /// The format that this program writes.
 const FORMAT: u32 = 1;
-/// How long a command waits for the lock. Another command holds it for one renewal at most.
+/// How long a command waits for the lock. Another command holds it while it renews a log-in or ends one.
 const LOCK_WITHIN: Duration = Duration::from_secs(60);
 /// The pause between two tries to get the lock.
 const LOCK_AGAIN: Duration = Duration::from_millis(20);
