@@ -5,12 +5,14 @@
 //! waits for the position that the caller must see.
 
 mod caught_up;
+mod customers;
 pub mod health;
 mod lists;
 mod operations;
 mod orders;
 mod records;
 mod routes;
+mod shipments;
 mod state;
 mod stock;
 
@@ -18,6 +20,7 @@ mod stock;
 mod tests;
 
 pub use caught_up::WAIT_MAX;
+pub use customers::{CustomerName, CustomerNames, NoNames};
 pub use health::{Health, Part, Status};
 pub use records::push_line;
 pub use routes::{declared, metrics_route, monitoring_routes, routes};

@@ -9,12 +9,14 @@ use serde_json::json;
 use crate::{
     health::{HealthView, Live, PartView},
     records::{NEXT_OFFSET, TopicsView},
+    shipments::ShipmentView,
     stock::Availability,
 };
 
 const ORDERS: &str = "orders";
 const STOCK: &str = "stock";
 const CATALOGUE: &str = "catalogue";
+const SHIPMENTS: &str = "shipments";
 const OPERATION: &str = "operation";
 
 /// `GET /orders/{id}`
@@ -45,12 +47,14 @@ pub fn show_order(operation: &mut Operation<'_>) {
 pub fn list_orders(operation: &mut Operation<'_>) {
     operation.is(ORDERS, "List orders", "The newest first. Customers see their own.");
     list::<Order>(operation);
+    operation.fails(StatusCode::BAD_REQUEST, "no-accounts");
 }
 
 /// `GET /orders/user/{id}`
 pub fn list_orders_of_customer(operation: &mut Operation<'_>) {
     operation.is(ORDERS, "List the orders of a customer", "The newest first.");
     list::<Order>(operation);
+    operation.fails(StatusCode::BAD_REQUEST, "no-accounts");
 }
 
 /// `GET /search/orders/{id}/history`
@@ -58,6 +62,19 @@ pub fn history(operation: &mut Operation<'_>) {
     operation.is(ORDERS, "See the history of an order", "Every change of the order, the first one first.");
     list::<HistoryEntry>(operation);
     operation.fails(StatusCode::NOT_FOUND, "order-not-found");
+}
+
+/// `GET /orders/{id}/shipment`
+pub fn show_shipment(operation: &mut Operation<'_>) {
+    operation
+        .is(
+            SHIPMENTS,
+            "See the shipment of an order",
+            "What couriers reported, beside what became of the order. Times of arrival are the server's; `occurred_at` is \
+             the courier's.",
+        )
+        .answers::<ShipmentView>(StatusCode::OK, "The shipment.")
+        .fails(StatusCode::NOT_FOUND, "order-not-found");
 }
 
 /// `GET /inventory`

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, StatusCode, header};
-use orderflow_database::{HistoryEntry, OrderFilter};
+use orderflow_database::{CUSTOMERS_MAX, HistoryEntry, OrderFilter};
 use orderflow_schemas::{CustomerId, IdempotencyKey, Lifecycle, Order, OrderId, Status, Timestamp};
 use orderflow_web::{
     Action, Caller, Problem, Query, Reach,
@@ -21,9 +21,13 @@ use serde::Deserialize;
 
 use crate::{
     caught_up::{self, CaughtUpReader},
+    customers::CustomerName,
     lists,
     state::Api,
 };
+
+/// The most characters of the name of a customer.
+const NAME_CHARS_MAX: usize = 100;
 
 /// The query parameters of a list of orders.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -34,6 +38,12 @@ pub struct OrdersQuery {
     status: Option<Status>,
     /// Only orders of this customer.
     customer_id: Option<CustomerId>,
+    /// Only orders of customers with this name, in any case. For admins of a server with accounts.
+    #[schemars(length(min = 1, max = NAME_CHARS_MAX))]
+    customer_name: Option<String>,
+    /// Only orders of customers whose name has this part, in any case. For admins of a server with accounts.
+    #[schemars(length(min = 1, max = NAME_CHARS_MAX))]
+    customer_name_contains: Option<String>,
     /// Only orders that were placed at this time or later.
     from: Option<Timestamp>,
     /// Only orders that were placed before this time.
@@ -62,12 +72,13 @@ pub struct PagingQuery {
 
 /// `GET /orders/{id}`: 304 if the client already has this version, 412 if it asked for another one.
 pub async fn show(
+    State(api): State<Api>,
     Id(id): Id<OrderId>,
     caller: Caller,
     headers: HeaderMap,
     reader: CaughtUpReader,
 ) -> Result<Response, Problem> {
-    let order = find(id, &caller, &reader).await?;
+    let order = find(id, Action::ReadOrder, &api, &caller, &reader).await?;
     let version = order.version;
     let etag = [(header::ETAG, etag(version))];
     let is_stale = |versions: Vec<u64>| !versions.contains(&version);
@@ -89,7 +100,7 @@ pub async fn list(
     caller: Caller,
     reader: CaughtUpReader,
 ) -> Result<Json<List<Order>>, Problem> {
-    answer(&api.lifecycle, query, &caller, &reader).await
+    answer(&api, query, &caller, &reader).await
 }
 
 /// `GET /orders/user/{id}`
@@ -104,11 +115,12 @@ pub async fn list_of_user(
         return Err(invalid("customer_id", "differs from the customer in the path"));
     }
     query.customer_id = Some(id);
-    answer(&api.lifecycle, query, &caller, &reader).await
+    answer(&api, query, &caller, &reader).await
 }
 
 /// `GET /search/orders/{id}/history`
 pub async fn history(
+    State(api): State<Api>,
     Id(id): Id<OrderId>,
     Query(query): Query<PagingQuery>,
     caller: Caller,
@@ -116,48 +128,84 @@ pub async fn history(
 ) -> Result<Json<List<HistoryEntry>>, Problem> {
     let list = ListId::new("history", [Some(id)]);
     let paging = Paging::new(list, query.limit, query.cursor.as_deref(), query.page)?;
-    find(id, &caller, &reader).await?;
+    find(id, Action::ReadOrder, &api, &caller, &reader).await?;
     let read = reader.0.history(id, &paging.slice()).await;
     lists::answer(&paging, read, |entry| entry.version, reader.0.count_history(id)).await.map(Json)
 }
 
 /// The order; 404 if there is none, or if it belongs to somebody else whose orders the caller may not see.
-async fn find(
+pub(crate) async fn find(
     id: OrderId,
+    action: Action,
+    api: &Api,
     caller: &Caller,
     CaughtUpReader(reader): &CaughtUpReader,
 ) -> Result<Order, Problem> {
     let order = reader.order(id).await.map_err(caught_up::failed)?;
-    let visible = order.filter(|order| caller.may_on(Action::ReadOrder, &order.customer_id));
+    let visible = order.filter(|order| caller.may_on(action, order, &api.lifecycle));
     visible.ok_or_else(|| Problem::not_found("order-not-found", format!("there is no order {id}")))
 }
 
 async fn answer(
-    lifecycle: &Lifecycle,
+    api: &Api,
     query: OrdersQuery,
     caller: &Caller,
     CaughtUpReader(reader): &CaughtUpReader,
 ) -> Result<Json<List<Order>>, Problem> {
     let (limit, cursor, page) = (query.limit, query.cursor.clone(), query.page);
-    let filter = filter(lifecycle, query, caller)?;
+    let customer_ids = named_customers(api, &query, caller).await?;
+    let filter = OrderFilter { customer_ids, ..filter(&api.lifecycle, query, caller)? };
     let paging = Paging::new(list_of(&filter), limit, cursor.as_deref(), page)?;
     let read = reader.orders(&filter, &paging.slice()).await;
     lists::answer(&paging, read, |order| order.id, reader.count_orders(&filter)).await.map(Json)
 }
 
 fn list_of(filter: &OrderFilter) -> ListId {
-    let OrderFilter { status, customer_id, from, to, idempotency_key } = filter;
+    let OrderFilter { status, customer_id, customer_ids, from, to, idempotency_key } = filter;
+    let ids =
+        customer_ids.as_ref().map(|ids| ids.iter().map(CustomerId::as_str).collect::<Vec<_>>().join("\n"));
     let text = |value: Option<&dyn Display>| value.map(ToString::to_string);
     ListId::new(
         "orders",
         [
             text(status.as_ref().map(|status| status as _)),
             text(customer_id.as_ref().map(|id| id as _)),
+            ids,
             text(from.as_ref().map(|time| time as _)),
             text(to.as_ref().map(|time| time as _)),
             text(idempotency_key.as_ref().map(|key| key as _)),
         ],
     )
+}
+
+/// The customers whose name the query asks for; `None` if it asks for none. Only those who manage the accounts of people
+/// may ask.
+async fn named_customers(
+    api: &Api,
+    query: &OrdersQuery,
+    caller: &Caller,
+) -> Result<Option<Vec<CustomerId>>, Problem> {
+    let (parameter, name) = match (&query.customer_name, &query.customer_name_contains) {
+        (None, None) => return Ok(None),
+        (Some(name), None) => ("customer_name", CustomerName::Exact(name)),
+        (None, Some(part)) => ("customer_name_contains", CustomerName::Part(part)),
+        (Some(_), Some(_)) => {
+            return Err(invalid("customer_name_contains", "cannot come with `customer_name`"));
+        }
+    };
+    caller.may(Action::ManageUsers)?;
+    let (CustomerName::Exact(text) | CustomerName::Part(text)) = name;
+    if text.is_empty() || text.chars().count() > NAME_CHARS_MAX {
+        return Err(invalid(parameter, format!("must have 1 to {NAME_CHARS_MAX} characters")));
+    }
+    let ids = api.customers.find(name, CUSTOMERS_MAX as u32 + 1).await?;
+    if ids.len() > CUSTOMERS_MAX {
+        return Err(invalid(
+            parameter,
+            format!("names more than {CUSTOMERS_MAX} customers; ask for a longer name"),
+        ));
+    }
+    Ok(Some(ids))
 }
 
 /// The filter that the query asks for. The filter of a customer is always narrowed to their own orders.
@@ -175,5 +223,5 @@ fn filter(lifecycle: &Lifecycle, query: OrdersQuery, caller: &Caller) -> Result<
         let detail = format!("`{unknown}` is not a status; statuses are {}", states.join(", "));
         return Err(invalid("status", detail));
     }
-    Ok(OrderFilter { status, customer_id, from, to, idempotency_key })
+    Ok(OrderFilter { status, customer_id, customer_ids: None, from, to, idempotency_key })
 }

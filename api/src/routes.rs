@@ -2,11 +2,11 @@
 
 use http::Method;
 use orderflow_web::{
-    Action::{ListOrders, ReadLog, ReadOrder, ReadStock},
+    Action::{ListOrders, ReadLog, ReadOrder, ReadShipment, ReadStock},
     Route, Routes,
 };
 
-use crate::{health, operations, orders, records, state::Api, stock};
+use crate::{health, operations, orders, records, shipments, state::Api, stock};
 
 /// The routes of the read API and of health. A middleware around the routes that need a caller puts the caller into
 /// their requests.
@@ -31,6 +31,7 @@ fn unbound() -> Routes<Api> {
             operations::list_orders_of_customer,
         )
         .route(Method::GET, "/search/orders/{id}/history", ReadOrder, orders::history, operations::history)
+        .route(Method::GET, "/orders/{id}/shipment", ReadShipment, shipments::show, operations::show_shipment)
         .route(Method::GET, "/inventory", ReadStock, stock::list_levels, operations::list_levels)
         .route(Method::GET, "/inventory/{sku}", ReadStock, stock::show_levels, operations::show_levels)
         .route(

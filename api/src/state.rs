@@ -7,7 +7,7 @@ use orderflow_schemas::Lifecycle;
 use orderflow_sinks::Progress;
 use orderflow_topics::Topics;
 
-use crate::health::Health;
+use crate::{customers::CustomerNames, health::Health};
 
 /// Renders all metrics in the text format of Prometheus.
 pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
@@ -24,6 +24,8 @@ pub struct Api {
     pub topics: Arc<dyn Topics>,
     /// The lifecycle, which names the states that orders can have.
     pub lifecycle: Arc<Lifecycle>,
+    /// Finds customers by their names.
+    pub customers: Arc<dyn CustomerNames>,
     /// The health of the system's parts.
     pub health: Health,
     /// Renders the metrics of the process.

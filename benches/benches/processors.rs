@@ -166,11 +166,12 @@ fn place(number: u32, skus: u32, keyed: bool) -> OrderCommand {
     OrderCommand::Place(PlaceOrder {
         order_id,
         customer_id,
-        currency: "EUR".parse().expect("the code is of ISO 4217"),
-        lines: vec![OrderLine { sku, quantity: 1, unit_price: Some(Amount(999)) }],
+        currency: Some("EUR".parse().expect("the code is of ISO 4217")),
+        lines: vec![OrderLine { sku, quantity: 1, unit_price: Some(Amount(999)) }].into(),
         channel: Some("web".into()),
         notes: None,
         placed_at: None,
+        reserve_for: None,
         idempotency,
         by: Actor { role: Role::Customer, subject: customer.into() },
     })

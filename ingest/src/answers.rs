@@ -73,6 +73,23 @@ fn refused(order: &Order, code: FailureCode) -> Problem {
         .with_header(header::ETAG, etag(order.version))
 }
 
+/// 409: stock refused the order, which was never created. A repeat of the request does not say again what was short.
+pub fn declined(code: FailureCode, failures: &[Failure], replayed: bool, seen: &Position) -> Problem {
+    let described: Vec<_> = failures.iter().map(describe).collect();
+    let detail = match described.is_empty() {
+        true => "the order could not be reserved, and was not created".to_owned(),
+        false => described.join("; "),
+    };
+    let problem = Problem::conflict(code.as_str(), detail)
+        .with_member("failures", failures)
+        .with_header(position::POSITION, position::header_value(seen));
+    if replayed {
+        problem.with_header(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"))
+    } else {
+        problem
+    }
+}
+
 fn describe(failure: &Failure) -> String {
     let Failure { sku, requested, available, unit_price, currency, .. } = failure;
     match (failure.problem, unit_price, currency) {
@@ -175,6 +192,8 @@ fn slug(code: RejectionCode) -> &'static str {
         RejectionCode::ReservationExists => "reservation-exists",
         RejectionCode::UnexpectedReply => "unexpected-reply",
         RejectionCode::Unreadable => "unreadable",
+        RejectionCode::ReturnsClosed => "returns-closed",
+        RejectionCode::MoreThanShipped => "more-than-shipped",
     }
 }
 

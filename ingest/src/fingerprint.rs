@@ -5,7 +5,9 @@
 //! bytes.
 
 use orderflow_schemas::{
-    Amount, Currency, IdempotencyKey, OrderLine, Sku, Status, Timestamp, commands::Fingerprint,
+    Amount, Currency, IdempotencyKey, Lines, ShipmentEvent, Sku, Status,
+    commands::{Fingerprint, PlaceOrder},
+    returns::ReturnedUnits,
 };
 
 /// The bytes to digest.
@@ -56,24 +58,73 @@ pub fn key_of_line(request: &IdempotencyKey, line: u64) -> IdempotencyKey {
 }
 
 /// The digest of a request to place an order.
-pub fn of_order(
-    currency: Currency,
-    lines: &[OrderLine],
-    channel: Option<&str>,
-    notes: Option<&str>,
-    placed_at: Option<Timestamp>,
-) -> Fingerprint {
+pub fn of_order(order: &PlaceOrder) -> Fingerprint {
     let mut content = Content::of(b'o');
-    content.text(currency.as_str());
-    content.number(lines.len() as u64);
-    for line in lines {
-        content.text(line.sku.as_str());
-        content.number(line.quantity.into());
-        content.optional(line.unit_price, |content, Amount(price)| content.number(price));
+    match &order.lines {
+        Lines::Skus(lines) => {
+            content.text(order.currency.as_ref().map_or("", |currency| currency.as_str()));
+            content.number(lines.len() as u64);
+            for line in lines.iter() {
+                content.text(line.sku.as_str());
+                content.number(line.quantity.into());
+                content.optional(line.unit_price, |content, Amount(price)| content.number(price));
+            }
+        }
+        Lines::Items(items) => {
+            content.text("items");
+            content.number(items.len() as u64);
+            for line in items.iter() {
+                content.text(&line.item);
+                content.number(line.quantity.into());
+            }
+        }
     }
-    content.optional(channel, Content::text);
-    content.optional(notes, Content::text);
-    content.optional(placed_at, |content, time| content.signed(time.as_micros()));
+    content.optional(order.channel.as_deref(), Content::text);
+    content.optional(order.notes.as_deref(), Content::text);
+    content.optional(order.placed_at, |content, time| content.signed(time.as_micros()));
+    // Requests without it have the digest that they had before it existed.
+    if let Some(seconds) = order.reserve_for {
+        content.number(seconds.into());
+    }
+    content.digest()
+}
+
+/// The digest of a request to name the courier of an order.
+pub fn of_courier(courier_id: Option<&str>) -> Fingerprint {
+    let mut content = Content::of(b'k');
+    content.optional(courier_id, Content::text);
+    content.digest()
+}
+
+/// The digest of a report of a shipment's event.
+pub fn of_shipment(event: &ShipmentEvent) -> Fingerprint {
+    let mut content = Content::of(b'e');
+    content.text(event.status.as_str());
+    content.optional(event.carrier.as_deref(), Content::text);
+    content.optional(event.tracking_number.as_deref(), Content::text);
+    content.optional(event.location.as_deref(), Content::text);
+    content.optional(event.occurred_at, |content, time| content.signed(time.as_micros()));
+    content.optional(event.event_id.as_deref(), Content::text);
+    content.digest()
+}
+
+/// The key of a report that has none of its own: its digest, if the time makes it the only one of its kind.
+pub fn key_of_report(event: &ShipmentEvent) -> Option<IdempotencyKey> {
+    event.occurred_at?;
+    let Fingerprint(digest) = of_shipment(event);
+    Some(IdempotencyKey::new(format!("report-{digest:032x}")).expect("a digest in hex is a short name"))
+}
+
+/// The digest of a request to take back units of an order.
+pub fn of_return(lines: &[ReturnedUnits], reason: Option<&str>) -> Fingerprint {
+    let mut content = Content::of(b'b');
+    content.number(lines.len() as u64);
+    for units in lines {
+        content.number(units.line.into());
+        content.number(units.quantity.into());
+        content.number(units.to as u64);
+    }
+    content.optional(reason, Content::text);
     content.digest()
 }
 

@@ -16,6 +16,7 @@ use crate::{
 const ORDERS: &str = "orders";
 const STOCK: &str = "stock";
 const CATALOGUE: &str = "catalogue";
+const SHIPMENTS: &str = "shipments";
 
 /// `POST /orders`
 pub fn place(operation: &mut Operation<'_>) {
@@ -112,6 +113,46 @@ pub fn reject(operation: &mut Operation<'_>) {
         "Reject an order",
         "Moves the order to the state that the lifecycle names for `reject`.",
     );
+    changes(operation);
+}
+
+/// `PUT /orders/{id}/courier`
+pub fn assign_courier(operation: &mut Operation<'_>) {
+    operation
+        .is(
+            SHIPMENTS,
+            "Name the courier of an order",
+            "From then on, no other courier may act for the order or read it. `null` lets any courier do so.",
+        )
+        .example(json!({ "client_id": "courier-1" }));
+    changes(operation);
+}
+
+/// `POST /shipments/{order_id}/events`
+pub fn report_shipment(operation: &mut Operation<'_>) {
+    operation
+        .is(
+            SHIPMENTS,
+            "Report an event of a shipment",
+            "The lifecycle says which state the event means. An event that comes late or twice changes nothing but the \
+             history. A report with the same `event_id`, or with the same content and `occurred_at`, is a repeat.",
+        )
+        .example(json!({ "status": "picked_up", "carrier": "DHL", "tracking_number": "JJD01", "location": "Berlin" }));
+    changes(operation);
+}
+
+/// `POST /orders/{id}/returns`
+pub fn take_back(operation: &mut Operation<'_>) {
+    operation
+        .is(
+            SHIPMENTS,
+            "Take back units of an order",
+            "At most what was shipped, over all returns. The units are available again, or written off. The lifecycle \
+             says in which states an order takes returns.",
+        )
+        .example(json!({ "lines": [{ "line": 1, "quantity": 1, "to": "stock" }], "reason": "too small" }))
+        .fails(StatusCode::CONFLICT, "returns-closed")
+        .fails(StatusCode::CONFLICT, "more-than-shipped");
     changes(operation);
 }
 

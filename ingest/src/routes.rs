@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use http::Method;
 use orderflow_web::{
-    Action::{KeepStock, MoveOrder, PlaceOrder, PlaceOrders},
+    Action::{AssignCourier, KeepStock, MoveOrder, PlaceOrder, PlaceOrders, ReportShipment, TakeReturns},
     Route, Routes,
 };
 
 use crate::{
-    handlers::{orders, products, status, stock},
+    handlers::{orders, products, shipments, status, stock},
     operations,
     service::Ingest,
     stream,
@@ -36,6 +36,21 @@ fn unbound() -> Routes<Arc<Ingest>> {
         .route(Method::POST, "/orders/{id}/cancel", MoveOrder, status::cancel, operations::cancel)
         .route(Method::POST, "/orders/{id}/approve", MoveOrder, status::approve, operations::approve)
         .route(Method::POST, "/orders/{id}/reject", MoveOrder, status::reject, operations::reject)
+        .route(
+            Method::PUT,
+            "/orders/{id}/courier",
+            AssignCourier,
+            shipments::assign_courier,
+            operations::assign_courier,
+        )
+        .route(Method::POST, "/orders/{id}/returns", TakeReturns, shipments::take_back, operations::take_back)
+        .route(
+            Method::POST,
+            "/shipments/{order_id}/events",
+            ReportShipment,
+            shipments::report,
+            operations::report_shipment,
+        )
         .route(Method::POST, "/inventory/batch", KeepStock, stream::receipts, operations::receive_batch)
         .route(Method::POST, "/inventory/{sku}/receipts", KeepStock, stock::receive, operations::receive)
         .route(Method::POST, "/inventory/{sku}/adjustments", KeepStock, stock::adjust, operations::adjust)

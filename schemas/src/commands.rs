@@ -8,8 +8,11 @@ pub use crate::idempotency::{ChangeKey, Fingerprint, Idempotency};
 use crate::{
     envelope::{DecodeError, Payload},
     ids::{CustomerId, OrderId, Sku, Status},
+    lines::{Lines, OrderLine},
     money::{Amount, Currency},
-    order::{Actor, Failure, OrderLine},
+    order::{Actor, Failure},
+    returns::{ReturnedSku, ReturnedUnits},
+    shipment::ShipmentEvent,
     time::Timestamp,
     topic::Partition,
 };
@@ -22,11 +25,12 @@ pub struct PlaceOrder {
     pub order_id: OrderId,
     /// The customer whose order it will be.
     pub customer_id: CustomerId,
-    /// The currency of the order's prices.
-    pub currency: Currency,
+    /// The currency of the order's prices; absent if its lines are items without prices.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub currency: Option<Currency>,
     /// The lines ordered. The price of a line is set by an admin or a service; from any other role it is the price the
     /// customer expects.
-    pub lines: Vec<OrderLine>,
+    pub lines: Lines,
     /// The sales channel in which the order was placed, in the seller's words.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schemars(with = "Option<String>")]
@@ -38,6 +42,9 @@ pub struct PlaceOrder {
     /// When the customer placed the order, according to the client.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub placed_at: Option<Timestamp>,
+    /// For how many seconds to hold stock. Absent: the lifecycle's default.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reserve_for: Option<u32>,
     /// The idempotency key and the digest of the request. A repeat of the request under the same key changes nothing.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub idempotency: Option<Idempotency>,
@@ -72,6 +79,66 @@ impl ChangeStatus {
     pub fn is_stale(&self, version: u64) -> bool {
         self.if_match.as_ref().is_some_and(|versions| !versions.contains(&version))
     }
+}
+
+/// Name the only courier who may act for an order, or let any courier do so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AssignCourier {
+    /// The order.
+    pub order_id: OrderId,
+    /// The account of the courier; null for any courier.
+    #[schemars(with = "Option<String>")]
+    pub courier_id: Option<CompactString>,
+    /// The change is refused unless the order has one of these versions. Absent: any version.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub if_match: Option<Vec<u64>>,
+    /// The idempotency key and the digest of the request. A repeat of the request under the same key changes nothing.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub idempotency: Option<ChangeKey>,
+    /// The actor that made the request.
+    pub by: Actor,
+}
+
+/// Report an event of an order's shipment. The lifecycle maps it to a state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReportShipment {
+    /// The order.
+    pub order_id: OrderId,
+    /// What happened.
+    pub event: ShipmentEvent,
+    /// Whether the sender has checked, in a store of orders, that the order is over and that the actor may report about
+    /// it. The event is then kept as history.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub is_over: bool,
+    /// The idempotency key and the digest of the request. A repeat of the request under the same key changes nothing.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub idempotency: Option<ChangeKey>,
+    /// The actor that made the request.
+    pub by: Actor,
+}
+
+/// Take back units of a shipped order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReturnOrder {
+    /// The order.
+    pub order_id: OrderId,
+    /// The units that came back.
+    pub lines: Vec<ReturnedUnits>,
+    /// The reason, in the caller's words.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schemars(with = "Option<String>")]
+    pub reason: Option<CompactString>,
+    /// The return is refused unless the order has one of these versions. Absent: any version.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub if_match: Option<Vec<u64>>,
+    /// The idempotency key and the digest of the request. A repeat of the request under the same key changes nothing.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub idempotency: Option<ChangeKey>,
+    /// The actor that made the request.
+    pub by: Actor,
 }
 
 /// The reply of one stock partition to a reservation.
@@ -109,6 +176,12 @@ pub enum OrderCommand {
     Place(PlaceOrder),
     /// `order.change_status`
     ChangeStatus(ChangeStatus),
+    /// `order.assign_courier`
+    AssignCourier(AssignCourier),
+    /// `order.report_shipment`
+    ReportShipment(ReportShipment),
+    /// `order.return`
+    Return(ReturnOrder),
     /// `stock.reply`
     StockReply(StockReply),
     /// `clock.tick`
@@ -120,6 +193,9 @@ impl Payload for OrderCommand {
         match self {
             Self::Place(_) => "order.place",
             Self::ChangeStatus(_) => "order.change_status",
+            Self::AssignCourier(_) => "order.assign_courier",
+            Self::ReportShipment(_) => "order.report_shipment",
+            Self::Return(_) => "order.return",
             Self::StockReply(_) => "stock.reply",
             Self::Tick(_) => "clock.tick",
         }
@@ -129,6 +205,9 @@ impl Payload for OrderCommand {
         Ok(match kind {
             "order.place" => Self::Place(serde_json::from_str(data)?),
             "order.change_status" => Self::ChangeStatus(serde_json::from_str(data)?),
+            "order.assign_courier" => Self::AssignCourier(serde_json::from_str(data)?),
+            "order.report_shipment" => Self::ReportShipment(serde_json::from_str(data)?),
+            "order.return" => Self::Return(serde_json::from_str(data)?),
             "stock.reply" => Self::StockReply(serde_json::from_str(data)?),
             "clock.tick" => Self::Tick(serde_json::from_str(data)?),
             _ => return Err(DecodeError::UnknownKind(kind.into())),
@@ -256,6 +335,16 @@ pub struct ShipLine {
     pub quantity: u32,
 }
 
+/// Take back units that were shipped for an order. The order processor has checked that they were.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReturnUnits {
+    /// The order that the units were shipped for.
+    pub order_id: OrderId,
+    /// The units. Those of one SKU are adjacent.
+    pub lines: Vec<ReturnedSku>,
+}
+
 /// A command to the stock processor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
@@ -272,6 +361,8 @@ pub enum StockCommand {
     Release(Release),
     /// `stock.ship`
     Ship(Ship),
+    /// `stock.return`
+    Return(ReturnUnits),
 }
 
 impl Payload for StockCommand {
@@ -283,6 +374,7 @@ impl Payload for StockCommand {
             Self::Reserve(_) => "stock.reserve",
             Self::Release(_) => "stock.release",
             Self::Ship(_) => "stock.ship",
+            Self::Return(_) => "stock.return",
         }
     }
 
@@ -294,6 +386,7 @@ impl Payload for StockCommand {
             "stock.reserve" => Self::Reserve(serde_json::from_str(data)?),
             "stock.release" => Self::Release(serde_json::from_str(data)?),
             "stock.ship" => Self::Ship(serde_json::from_str(data)?),
+            "stock.return" => Self::Return(serde_json::from_str(data)?),
             _ => return Err(DecodeError::UnknownKind(kind.into())),
         })
     }

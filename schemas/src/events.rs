@@ -12,7 +12,9 @@ use crate::{
     envelope::{DecodeError, Payload},
     ids::{OrderId, Sku, Status},
     money::{Amount, Currency},
-    order::{Actor, Failure, Order},
+    order::{Actor, Failure, FailureCode, Order},
+    returns::ReturnMovement,
+    shipment::ShipmentEvent,
     time::Timestamp,
 };
 
@@ -40,7 +42,55 @@ pub struct OrderChanged {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schemars(with = "Option<String>")]
     pub reason: Option<CompactString>,
+    /// The event of the shipment that the actor reported, if that caused the change.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schemars(with = "Option<ShipmentEvent>")]
+    pub shipment: Option<Box<ShipmentEvent>>,
     /// The actor that caused the change; the role is `system` for stock replies and timers.
+    pub by: Actor,
+}
+
+/// An order was requested in a lifecycle that creates orders once they are reserved. No reader sees the order yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OrderRequested {
+    /// The order as it will be if stock holds all its lines; its version is 0.
+    #[schemars(with = "Order")]
+    pub order: Arc<Order>,
+    /// The idempotency key that is remembered from now on, if the request had one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub key: Option<UsedKey>,
+    /// The actor that made the request.
+    pub by: Actor,
+}
+
+/// Stock refused a requested order. It was never created.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OrderDeclined {
+    /// The id that the order would have had.
+    pub order_id: OrderId,
+    /// Why the order was declined.
+    pub code: FailureCode,
+    /// What was wrong, SKU by SKU.
+    pub failures: Vec<Failure>,
+    /// The idempotency key whose repeats are declined too, if the request had one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub key: Option<KeyDigest>,
+}
+
+/// An event of a shipment was reported for an order that is over. The order is unchanged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ShipmentRecorded {
+    /// The order.
+    pub order_id: OrderId,
+    /// What happened.
+    pub shipment: ShipmentEvent,
+    /// The idempotency key that is remembered from now on, if the request had one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub key: Option<UsedKey>,
+    /// The actor that made the report.
     pub by: Actor,
 }
 
@@ -132,6 +182,10 @@ pub enum RejectionCode {
     UnexpectedReply,
     /// The command could not be read; its bytes are in the dead letters.
     Unreadable,
+    /// The lifecycle takes no returns in the order's state.
+    ReturnsClosed,
+    /// More units of a line would be returned than were shipped.
+    MoreThanShipped,
 }
 
 /// A command was refused; nothing changed.
@@ -179,6 +233,9 @@ pub struct OrderRepeated {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schemars(with = "Option<Order>")]
     pub order: Option<Arc<Order>>,
+    /// Why the first request was declined, if it was: the order was never created.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub declined: Option<FailureCode>,
 }
 
 /// An event of the order processor.
@@ -186,6 +243,12 @@ pub struct OrderRepeated {
 pub enum OrderEvent {
     /// `order.created` and the other changes.
     Changed(Change, OrderChanged),
+    /// `order.requested`
+    Requested(OrderRequested),
+    /// `order.declined`
+    Declined(OrderDeclined),
+    /// `shipment.recorded`
+    ShipmentRecorded(ShipmentRecorded),
     /// `stock.replied`: one of several stock partitions has replied. The order as readers see it is unchanged.
     StockReplied(StockReply),
     /// `clock.ticked`: a tick found nothing due.
@@ -205,6 +268,9 @@ impl Serialize for OrderEvent {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Changed(_, event) => event.serialize(serializer),
+            Self::Requested(event) => event.serialize(serializer),
+            Self::Declined(event) => event.serialize(serializer),
+            Self::ShipmentRecorded(event) => event.serialize(serializer),
             Self::StockReplied(event) => event.serialize(serializer),
             Self::Ticked(event) => event.serialize(serializer),
             Self::Rejected(event) => event.serialize(serializer),
@@ -217,6 +283,9 @@ impl Payload for OrderEvent {
     fn kind(&self) -> &'static str {
         match self {
             Self::Changed(change, _) => change.kind(),
+            Self::Requested(_) => "order.requested",
+            Self::Declined(_) => "order.declined",
+            Self::ShipmentRecorded(_) => "shipment.recorded",
             Self::StockReplied(_) => "stock.replied",
             Self::Ticked(_) => "clock.ticked",
             Self::Rejected(_) => "command.rejected",
@@ -229,6 +298,9 @@ impl Payload for OrderEvent {
             return Ok(Self::Changed(change, serde_json::from_str(data)?));
         }
         Ok(match kind {
+            "order.requested" => Self::Requested(serde_json::from_str(data)?),
+            "order.declined" => Self::Declined(serde_json::from_str(data)?),
+            "shipment.recorded" => Self::ShipmentRecorded(serde_json::from_str(data)?),
             "stock.replied" => Self::StockReplied(serde_json::from_str(data)?),
             "clock.ticked" => Self::Ticked(serde_json::from_str(data)?),
             "command.rejected" => Self::Rejected(serde_json::from_str(data)?),
@@ -248,9 +320,9 @@ pub struct Levels {
     pub available: u64,
     /// Units held for orders.
     pub reserved: u64,
-    /// Units shipped to customers.
+    /// Units shipped to customers that did not come back.
     pub shipped: u64,
-    /// Units written off in a correction: lost, broken or stolen.
+    /// Units written off in a correction or a return: lost, broken or stolen.
     pub written_off: u64,
 }
 
@@ -376,6 +448,16 @@ pub struct StockShipped {
     pub lines: Vec<Movement>,
 }
 
+/// Units that were shipped for an order came back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StockReturned {
+    /// The order that the units were shipped for.
+    pub order_id: OrderId,
+    /// The units that came back.
+    pub lines: Vec<ReturnMovement>,
+}
+
 /// A request about a SKU was repeated under the same idempotency key; nothing changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -407,6 +489,8 @@ pub enum StockEvent {
     Released(StockReleased),
     /// `stock.shipped`
     Shipped(StockShipped),
+    /// `stock.returned`
+    Returned(StockReturned),
     /// `command.rejected`
     Rejected(CommandRejected),
     /// `command.repeated`
@@ -423,6 +507,7 @@ impl Payload for StockEvent {
             Self::Refused(_) => "stock.refused",
             Self::Released(_) => "stock.released",
             Self::Shipped(_) => "stock.shipped",
+            Self::Returned(_) => "stock.returned",
             Self::Rejected(_) => "command.rejected",
             Self::Repeated(_) => "command.repeated",
         }
@@ -437,6 +522,7 @@ impl Payload for StockEvent {
             "stock.refused" => Self::Refused(serde_json::from_str(data)?),
             "stock.released" => Self::Released(serde_json::from_str(data)?),
             "stock.shipped" => Self::Shipped(serde_json::from_str(data)?),
+            "stock.returned" => Self::Returned(serde_json::from_str(data)?),
             "command.rejected" => Self::Rejected(serde_json::from_str(data)?),
             "command.repeated" => Self::Repeated(serde_json::from_str(data)?),
             _ => return Err(DecodeError::UnknownKind(kind.into())),

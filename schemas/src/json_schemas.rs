@@ -5,13 +5,14 @@ use serde_json::{Value, json};
 
 use crate::{
     commands::{
-        AdjustStock, ChangeStatus, PlaceOrder, ReceiveStock, Release, Reserve, SetProduct, Ship, StockReply,
-        Tick,
+        AdjustStock, AssignCourier, ChangeStatus, PlaceOrder, ReceiveStock, Release, ReportShipment, Reserve,
+        ReturnOrder, ReturnUnits, SetProduct, Ship, StockReply, Tick,
     },
     envelope::{Cause, ENVELOPE_VERSION},
     events::{
-        Change, CommandRejected, OrderChanged, OrderRepeated, ProductUpdated, StockChanged, StockRefused,
-        StockReleased, StockRepeated, StockReserved, StockShipped, Ticked,
+        Change, CommandRejected, OrderChanged, OrderDeclined, OrderRepeated, OrderRequested, ProductUpdated,
+        ShipmentRecorded, StockChanged, StockRefused, StockReleased, StockRepeated, StockReserved,
+        StockReturned, StockShipped, Ticked,
     },
     time::Timestamp,
     topic::Topic,
@@ -60,6 +61,9 @@ fn kinds(generator: &mut SchemaGenerator, topic: Topic) -> Vec<(&'static str, sc
         Topic::OrdersCommands => vec![
             ("order.place", generator.subschema_for::<PlaceOrder>()),
             ("order.change_status", generator.subschema_for::<ChangeStatus>()),
+            ("order.assign_courier", generator.subschema_for::<AssignCourier>()),
+            ("order.report_shipment", generator.subschema_for::<ReportShipment>()),
+            ("order.return", generator.subschema_for::<ReturnOrder>()),
             ("stock.reply", generator.subschema_for::<StockReply>()),
             ("clock.tick", generator.subschema_for::<Tick>()),
         ],
@@ -68,6 +72,9 @@ fn kinds(generator: &mut SchemaGenerator, topic: Topic) -> Vec<(&'static str, sc
             let mut kinds: Vec<_> =
                 Change::ALL.iter().map(|change| (change.kind(), changed.clone())).collect();
             kinds.extend([
+                ("order.requested", generator.subschema_for::<OrderRequested>()),
+                ("order.declined", generator.subschema_for::<OrderDeclined>()),
+                ("shipment.recorded", generator.subschema_for::<ShipmentRecorded>()),
                 ("stock.replied", generator.subschema_for::<StockReply>()),
                 ("clock.ticked", generator.subschema_for::<Ticked>()),
                 ("command.rejected", generator.subschema_for::<CommandRejected>()),
@@ -82,6 +89,7 @@ fn kinds(generator: &mut SchemaGenerator, topic: Topic) -> Vec<(&'static str, sc
             ("stock.reserve", generator.subschema_for::<Reserve>()),
             ("stock.release", generator.subschema_for::<Release>()),
             ("stock.ship", generator.subschema_for::<Ship>()),
+            ("stock.return", generator.subschema_for::<ReturnUnits>()),
         ],
         Topic::StockEvents => vec![
             ("stock.received", generator.subschema_for::<StockChanged>()),
@@ -91,6 +99,7 @@ fn kinds(generator: &mut SchemaGenerator, topic: Topic) -> Vec<(&'static str, sc
             ("stock.refused", generator.subschema_for::<StockRefused>()),
             ("stock.released", generator.subschema_for::<StockReleased>()),
             ("stock.shipped", generator.subschema_for::<StockShipped>()),
+            ("stock.returned", generator.subschema_for::<StockReturned>()),
             ("command.rejected", generator.subschema_for::<CommandRejected>()),
             ("command.repeated", generator.subschema_for::<StockRepeated>()),
         ],

@@ -16,3 +16,7 @@ pub const CHANNEL_CHARS_MAX: usize = 100;
 pub const REASON_CHARS_MAX: usize = 500;
 /// The most characters of a product's name.
 pub const PRODUCT_NAME_CHARS_MAX: usize = 200;
+/// The most characters of the carrier, the tracking number and the place of a shipment's event.
+pub const SHIPMENT_CHARS_MAX: usize = 100;
+/// The most characters of the id of an account or a machine client.
+pub const SUBJECT_CHARS_MAX: usize = 255;

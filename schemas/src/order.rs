@@ -1,7 +1,7 @@
 //! An order as it is after an event. Every sink stores it and every reader sees it.
 //!
-//! These types are also part of snapshots, whose format has no field names. So every field here must always be
-//! serialized.
+//! Fields that most orders lack are absent from JSON. Snapshots have no field names, so they contain every field, in
+//! a form of their own (`orderflow-processors`).
 
 use std::sync::Arc;
 
@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::{CustomerId, IdempotencyKey, OrderId, Sku, Status},
+    lines::Lines,
     money::{Amount, Currency},
+    returns::ReturnedUnits,
     time::Timestamp,
 };
 
@@ -68,22 +70,6 @@ pub struct Actor {
 impl Actor {
     /// The pipeline itself, as the author of what stock replies and timers cause.
     pub const SYSTEM: Self = Self { role: Role::System, subject: CompactString::const_new("orderflow") };
-}
-
-/// One line of an order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct OrderLine {
-    /// The SKU ordered.
-    pub sku: Sku,
-    /// Units ordered, 1 to 1,000,000.
-    #[schemars(range(min = 1, max = 1_000_000))]
-    pub quantity: u32,
-    /// The price of one unit in minor units; null while unknown. In a command it is the price that the customer
-    /// expects, or that an admin or a service sets. In an order it is a set price, or the price that stock has
-    /// confirmed.
-    #[serde(default)]
-    pub unit_price: Option<Amount>,
 }
 
 /// Why a line of an order could not be reserved.
@@ -147,16 +133,17 @@ pub struct Order {
     pub customer_id: CustomerId,
     /// The order's state in the lifecycle.
     pub status: Status,
-    /// The version: 1 when the order is created, and one more with each change.
-    #[schemars(range(min = 1))]
+    /// The version: 1 when the order is created, and one more with each change. 0 in `order.requested`, before the
+    /// order is created.
+    #[schemars(range(min = 0))]
     pub version: u64,
-    /// The currency of the order's prices.
-    pub currency: Currency,
-    /// The sum of the lines in minor units; null while a line has no price yet, or if the sum is too large.
+    /// The currency of the order's prices; null if its lines are items without prices.
+    pub currency: Option<Currency>,
+    /// The sum of the lines in minor units; null while a line has no price yet, if the sum is too large, and for items
+    /// without prices.
     pub total: Option<Amount>,
     /// The lines ordered.
-    #[schemars(with = "Vec<OrderLine>")]
-    pub lines: Arc<[OrderLine]>,
+    pub lines: Lines,
     /// The sales channel in which the order was placed, in the seller's words.
     #[schemars(with = "Option<String>")]
     pub channel: Option<CompactString>,
@@ -179,6 +166,40 @@ pub struct Order {
     pub created_at: Timestamp,
     /// When the order last changed: the time of the command that changed it.
     pub updated_at: Timestamp,
+    /// For how many seconds the request asked to hold stock; absent if it left this to the lifecycle.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reserve_for: Option<u32>,
+    /// The account of the only courier who may act for the order; absent if any courier may.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schemars(with = "Option<String>")]
+    pub courier_id: Option<CompactString>,
+    /// The account of the admin or service that approved or rejected the order.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schemars(with = "Option<String>")]
+    pub acted_by: Option<CompactString>,
+    /// When the order was approved or rejected.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub acted_at: Option<Timestamp>,
+    /// The units that came back, added up for each line and destination. Absent if none did.
+    #[serde(skip_serializing_if = "is_empty", default = "no_returns")]
+    #[schemars(with = "Vec<ReturnedUnits>")]
+    pub returned: Arc<[ReturnedUnits]>,
+}
+
+impl Order {
+    /// Whether the order exists for readers. An order that waits for stock in a lifecycle with `visible = "reserved"`
+    /// does not.
+    pub fn is_visible(&self) -> bool {
+        self.version > 0
+    }
+}
+
+fn is_empty(returned: &Arc<[ReturnedUnits]>) -> bool {
+    returned.is_empty()
+}
+
+fn no_returns() -> Arc<[ReturnedUnits]> {
+    Arc::new([])
 }
 
 fn no_failures() -> Arc<[Failure]> {

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use orderflow_schemas::{commands::*, envelope::TraceParent, events::*, order::*, *};
+use orderflow_schemas::{commands::*, envelope::TraceParent, events::*, order::*, returns::*, *};
 use proptest::{collection::vec, option, prelude::*};
 
 fn name<const MAX: usize, K>() -> impl Strategy<Value = ids::Name<K, MAX>> {
@@ -91,7 +91,20 @@ fn place() -> impl Strategy<Value = PlaceOrder> {
         (option::of(text()), option::of(text()), option::of(time()), option::of(idempotency()), actor());
     (head, tail).prop_map(
         |((order_id, customer_id, currency, lines), (channel, notes, placed_at, idempotency, by))| {
-            PlaceOrder { order_id, customer_id, currency, lines, channel, notes, placed_at, idempotency, by }
+            let reserve_for = placed_at.map(|time: Timestamp| time.as_micros() as u32);
+            let (currency, lines) = (Some(currency), lines.into());
+            PlaceOrder {
+                order_id,
+                customer_id,
+                currency,
+                lines,
+                channel,
+                notes,
+                placed_at,
+                reserve_for,
+                idempotency,
+                by,
+            }
         },
     )
 }
@@ -105,15 +118,20 @@ fn order() -> impl Strategy<Value = Order> {
             version,
             currency: place.currency,
             total,
-            lines: place.lines.into(),
-            channel: place.channel,
-            notes: place.notes,
+            lines: place.lines,
+            channel: place.channel.clone(),
+            notes: place.notes.clone(),
             fail_reason: None,
             failures: failures.into(),
             idempotency_key: place.idempotency.map(|i| i.key),
             placed_at: time,
             created_at: time,
             updated_at: time,
+            reserve_for: place.reserve_for,
+            courier_id: place.notes.clone(),
+            acted_by: place.channel.clone(),
+            acted_at: place.placed_at,
+            returned: Arc::from([ReturnedUnits { line: 1, quantity: 2, to: ReturnTo::Stock }]),
         })
 }
 
@@ -159,6 +177,7 @@ fn order_event() -> impl Strategy<Value = OrderEvent> {
                         due: None,
                         key,
                         reason,
+                        shipment: None,
                         by,
                     },
                 )
@@ -169,7 +188,12 @@ fn order_event() -> impl Strategy<Value = OrderEvent> {
             OrderEvent::StockReplied(StockReply { order_id, partition: Partition(1), outcome })
         }),
         (order_id(), order_id(), option::of(order())).prop_map(|(requested, order_id, order)| {
-            OrderEvent::Repeated(OrderRepeated { requested, order_id, order: order.map(Arc::new) })
+            OrderEvent::Repeated(OrderRepeated {
+                requested,
+                order_id,
+                order: order.map(Arc::new),
+                declined: None,
+            })
         }),
         rejected().prop_map(OrderEvent::Rejected),
         Just(OrderEvent::Ticked(Ticked {})),

@@ -16,7 +16,7 @@ pub(super) fn compare_holdings(orders: &[Orders], stock: &[Stock], differences: 
     }
     for (order, holding) in orders.iter().flat_map(Orders::iter) {
         let reserved = held.remove(&order.id).unwrap_or(0);
-        let ordered: u64 = order.lines.iter().map(|line| u64::from(line.quantity)).sum();
+        let ordered: u64 = order.lines.skus().iter().map(|line| u64::from(line.quantity)).sum();
         let expected = if holding == Holding::Held { ordered } else { 0 };
         if holding == Holding::Asked {
             differences

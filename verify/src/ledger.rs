@@ -9,7 +9,8 @@ use anyhow::Result;
 use orderflow_database::StockItem;
 use orderflow_schemas::{
     Levels, Offset, OrderId, Record, Sku, StockEvent, TopicPartition,
-    events::{Movement, StockChanged},
+    events::{Movement, StockChanged, StockReturned},
+    returns::ReturnTo,
 };
 use orderflow_sinks::Checkpoint;
 use orderflow_topics::Topics;
@@ -24,6 +25,8 @@ pub(super) type Rows = BTreeMap<Sku, StockItem>;
 struct Ledger {
     levels: HashMap<Sku, Levels>,
     open: HashMap<OrderId, u64>,
+    /// Units of each order and SKU that were shipped and did not come back.
+    shipped: HashMap<(OrderId, Sku), u64>,
     /// Whether retention has removed the partition's beginning. The first levels of a SKU are then taken as given.
     trimmed: bool,
     rows: Rows,
@@ -100,13 +103,51 @@ impl Ledger {
             }
             StockEvent::Shipped(event) => {
                 self.move_all(topic_partition, offset, &event.lines, MovementKind::Shipped, report);
+                for line in &event.lines {
+                    let shipped = self.shipped.entry((event.order_id, line.sku.clone())).or_default();
+                    *shipped += u64::from(line.quantity);
+                }
                 self.resolve(topic_partition, offset, event.order_id, units(&event.lines), report);
             }
+            StockEvent::Returned(event) => self.take_back(topic_partition, offset, event, report),
             StockEvent::ProductUpdated(event) => {
                 let first = if self.trimmed { event.levels } else { Levels::default() };
                 self.levels.entry(event.sku.clone()).or_insert(first);
             }
             StockEvent::Refused(_) | StockEvent::Rejected(_) | StockEvent::Repeated(_) => {}
+        }
+    }
+
+    /// Checks that units that come back were shipped for this order before.
+    fn take_back(
+        &mut self,
+        topic_partition: TopicPartition,
+        offset: Offset,
+        event: &StockReturned,
+        report: &mut Report,
+    ) {
+        for line in &event.lines {
+            let units = u64::from(line.quantity);
+            let before = self.levels.get(&line.sku).copied().unwrap_or_default();
+            let expected = before.shipped.checked_sub(units).map(|shipped| match line.to {
+                ReturnTo::Stock => Levels { shipped, available: before.available + units, ..before },
+                ReturnTo::WrittenOff => Levels { shipped, written_off: before.written_off + units, ..before },
+            });
+            self.set(topic_partition, offset, &line.sku, expected, line.levels, report);
+            let key = (event.order_id, line.sku.clone());
+            let left = self.shipped.get(&key).copied();
+            match left.unwrap_or(0).checked_sub(units) {
+                Some(0) => drop(self.shipped.remove(&key)),
+                Some(left) => drop(self.shipped.insert(key, left)),
+                // The shipping may be among what retention has removed.
+                None if self.trimmed => {}
+                None => report.differences.add(|| {
+                    let (id, sku) = &key;
+                    format!(
+                        "{topic_partition} offset {offset}: order {id} returns {units} units of {sku}, more than were shipped"
+                    )
+                }),
+            }
         }
     }
 
@@ -194,6 +235,11 @@ impl Ledger {
             StockEvent::Reserved(event) => self.rows_of(offset, &event.lines),
             StockEvent::Released(event) => self.rows_of(offset, &event.lines),
             StockEvent::Shipped(event) => self.rows_of(offset, &event.lines),
+            StockEvent::Returned(event) => {
+                for line in &event.lines {
+                    self.row(&line.sku, offset, line.levels);
+                }
+            }
             StockEvent::ProductUpdated(event) => {
                 let row = self.row(&event.sku, offset, event.levels);
                 row.name = Some(event.name.clone());

@@ -19,8 +19,16 @@ pub enum Action {
     PlaceOrders,
     /// Move an order to another state. The lifecycle decides which states.
     MoveOrder,
+    /// Name the courier of an order.
+    AssignCourier,
+    /// Report events of shipments.
+    ReportShipment,
+    /// Take back units of an order.
+    TakeReturns,
     /// See an order and its history.
     ReadOrder,
+    /// See the shipment of an order.
+    ReadShipment,
     /// List orders.
     ListOrders,
     /// See stock levels and the catalogue.
@@ -44,6 +52,8 @@ pub enum Action {
 pub enum Reach {
     /// Objects that belong to the caller.
     Own,
+    /// Orders that the lifecycle hands to couriers, unless they name another courier.
+    Handed,
     /// Objects of every owner.
     All,
 }
@@ -67,15 +77,20 @@ impl JsonSchema for RoleName {
 
 const ALL: Option<Reach> = Some(Reach::All);
 const OWN: Option<Reach> = Some(Reach::Own);
+const HANDED: Option<Reach> = Some(Reach::Handed);
 const NO: Option<Reach> = None;
 
 impl Action {
     /// Every action.
-    pub const EVERY: [Self; 12] = [
+    pub const EVERY: [Self; 16] = [
         Self::PlaceOrder,
         Self::PlaceOrders,
         Self::MoveOrder,
+        Self::AssignCourier,
+        Self::ReportShipment,
+        Self::TakeReturns,
         Self::ReadOrder,
+        Self::ReadShipment,
         Self::ListOrders,
         Self::ReadStock,
         Self::KeepStock,
@@ -92,8 +107,12 @@ impl Action {
             //                   customer, admin, courier, service, analyst
             Self::PlaceOrder => [OWN, ALL, NO, ALL, NO],
             Self::PlaceOrders => [NO, ALL, NO, ALL, NO],
-            Self::MoveOrder => [OWN, ALL, ALL, ALL, NO],
-            Self::ReadOrder => [OWN, ALL, NO, ALL, ALL],
+            Self::MoveOrder => [OWN, ALL, HANDED, ALL, NO],
+            Self::AssignCourier => [NO, ALL, NO, ALL, NO],
+            Self::ReportShipment => [NO, ALL, HANDED, ALL, NO],
+            Self::TakeReturns => [NO, ALL, NO, ALL, NO],
+            Self::ReadOrder => [OWN, ALL, HANDED, ALL, ALL],
+            Self::ReadShipment => [OWN, ALL, HANDED, ALL, NO],
             Self::ListOrders => [OWN, ALL, NO, ALL, ALL],
             Self::ReadStock => [ALL, ALL, ALL, ALL, ALL],
             Self::KeepStock => [NO, ALL, NO, ALL, NO],
@@ -108,9 +127,12 @@ impl Action {
     /// The scope that a token must have for this action; `None` if any token will do.
     pub const fn scope(self) -> Option<Scope> {
         match self {
-            Self::PlaceOrder | Self::MoveOrder => Some(Scope::OrdersWrite),
+            Self::PlaceOrder | Self::MoveOrder | Self::AssignCourier | Self::TakeReturns => {
+                Some(Scope::OrdersWrite)
+            }
+            Self::ReportShipment => Some(Scope::ShipmentsWrite),
             Self::PlaceOrders => Some(Scope::OrdersBatch),
-            Self::ReadOrder | Self::ListOrders => Some(Scope::OrdersRead),
+            Self::ReadOrder | Self::ReadShipment | Self::ListOrders => Some(Scope::OrdersRead),
             Self::ReadStock => Some(Scope::StockRead),
             Self::KeepStock => Some(Scope::StockWrite),
             Self::ReadLog => Some(Scope::TopicsRead),
@@ -149,11 +171,12 @@ mod tests {
     }
 
     #[test]
-    fn only_customers_own_orders() {
+    fn only_customers_own_orders_and_only_couriers_are_handed_some() {
         for action in Action::EVERY {
             for role in ROLES {
-                let own = action.reach(role) == Some(Reach::Own);
-                assert!(!own || role == Role::Customer, "{action:?} {role:?}");
+                let reach = action.reach(role);
+                assert!(reach != Some(Reach::Own) || role == Role::Customer, "{action:?} {role:?}");
+                assert!(reach != Some(Reach::Handed) || role == Role::Courier, "{action:?} {role:?}");
             }
         }
     }

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use axum::extract::FromRequestParts;
 use compact_str::CompactString;
 use http::request::Parts;
-use orderflow_schemas::{Actor, CustomerId, Role};
+use orderflow_schemas::{Actor, CustomerId, Lifecycle, Order, Role};
 
 use crate::{
     Problem,
@@ -57,11 +57,12 @@ impl Caller {
         }
     }
 
-    /// Whether the caller may perform this action on an object that belongs to `owner`.
-    pub fn may_on(&self, action: Action, owner: &CustomerId) -> bool {
+    /// Whether the caller may perform this action on this order.
+    pub fn may_on(&self, action: Action, order: &Order, lifecycle: &Lifecycle) -> bool {
         match self.may(action) {
             Ok(Reach::All) => true,
-            Ok(Reach::Own) => self.subject == owner.as_str(),
+            Ok(Reach::Own) => self.subject == order.customer_id.as_str(),
+            Ok(Reach::Handed) => lifecycle.hands(order, &self.subject),
             Err(_) => false,
         }
     }

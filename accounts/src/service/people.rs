@@ -210,6 +210,20 @@ impl Accounts {
         Ok(rows.await?.iter().map(person).collect::<Result<_, _>>()?)
     }
 
+    /// The ids of the people with this name, or whose name has this part, in any case; at most `limit`.
+    pub async fn ids_by_name(&self, name: &str, is_part: bool, limit: u32) -> Result<Vec<String>, Problem> {
+        let (exact, part) = if is_part { (None, Some(pattern(name))) } else { (Some(name_key(name)), None) };
+        let rows = self.store.fetch(sql!(
+            "SELECT id FROM users \
+             WHERE ($1 IS NULL OR name_key = $1) AND ($2 IS NULL OR name_key LIKE $2 ESCAPE '\\') \
+             ORDER BY id DESC LIMIT $3",
+            exact,
+            part,
+            i64::from(limit),
+        ));
+        Ok(rows.await?.iter().map(|row| row.text("id")).collect::<Result<_, _>>()?)
+    }
+
     /// How many people a list shows.
     pub async fn count_people(&self, filter: &PersonFilter) -> Result<Counted, Problem> {
         let rows = self.store.fetch(sql!(

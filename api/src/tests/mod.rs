@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
-use crate::{Api, Health, Status, metrics_route, routes};
+use crate::{Api, Health, NoNames, Status, metrics_route, routes};
 
 const EVENTS: TopicPartition = TopicPartition::new(Topic::OrdersEvents, 0);
 const STOCK: TopicPartition = TopicPartition::new(Topic::StockEvents, 0);
@@ -54,7 +54,7 @@ fn order(n: u32) -> Order {
         customer_id: if n.is_multiple_of(2) { "ann" } else { "bob" }.parse().unwrap(),
         status: if n < 4 { "RESERVED" } else { "CREATED" }.parse().unwrap(),
         version: 3,
-        currency: "EUR".parse().unwrap(),
+        currency: Some("EUR".parse().unwrap()),
         total: Some(Amount(10)),
         lines: vec![line].into(),
         channel: None,
@@ -65,6 +65,11 @@ fn order(n: u32) -> Order {
         placed_at: Timestamp::from_micros(1_000_000 * i64::from(n)),
         created_at: Timestamp::from_micros(0),
         updated_at: Timestamp::from_micros(1),
+        reserve_for: None,
+        courier_id: None,
+        acted_by: None,
+        acted_at: None,
+        returned: Arc::default(),
     }
 }
 
@@ -79,6 +84,7 @@ fn events() -> Vec<Event> {
             due: None,
             key: None,
             reason: None,
+            shipment: None,
             by: Actor::SYSTEM,
         };
         Event::Order(OrderEvent::Changed(Change::Updated, changed))
@@ -121,6 +127,7 @@ async fn fixture() -> Fixture {
         progress: progress.clone(),
         topics: log(),
         lifecycle: Lifecycle::parse(pipeline).unwrap().into(),
+        customers: Arc::new(NoNames),
         health: health.clone(),
         metrics: Arc::new(|| "orders 1\n".into()),
     };

@@ -3,14 +3,14 @@
 use std::{convert::Infallible, sync::Arc};
 
 use orderflow_feed::{Event, EventRecord, Feed, FeedEntry};
-use orderflow_schemas::{Lifecycle, Offset, OrderEvent, StockEvent, Topic, TopicPartition, events::Change};
+use orderflow_schemas::{Lifecycle, Offset, OrderEvent, StockEvent, Topic, TopicPartition};
 use orderflow_topics::{LogError, Topics, Visibility};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, instrument, warn};
 
 use super::{
     DecidedEvent, Decision, Decisions,
-    verdict::{Verdict, order_of, verdict},
+    verdict::{Verdict, ends_waiting, order_of, verdict},
     waiters::RegisteredWaiter,
 };
 
@@ -123,12 +123,11 @@ impl DecisionReader {
 
     /// The waiters for the next event of the order that this event is about.
     fn followers(&self, record: &EventRecord) -> Vec<RegisteredWaiter> {
-        let change = Change::ALL.into_iter().find(|change| change.kind() == record.kind);
-        let changes = change.is_some_and(|change| change != Change::Created);
-        if !changes || !self.decisions.lock(self.topic_partition).follow_orders() {
+        let ends = ends_waiting(&record.kind, &self.lifecycle);
+        if !ends || !self.decisions.lock(self.topic_partition).follow_orders() {
             return Vec::new();
         }
-        order_of(record.data())
+        order_of(&record.kind, record.data())
             .map(|order| self.decisions.lock(self.topic_partition).take_order(order))
             .unwrap_or_default()
     }

@@ -47,7 +47,7 @@ fn changed(change: Change, order: Arc<Order>) -> OrderEvent {
 
 fn repeated(order: Option<Arc<Order>>) -> OrderEvent {
     let id: OrderId = "0190aaaa-0000-7000-8000-000000000001".parse().unwrap();
-    OrderEvent::Repeated(OrderRepeated { requested: id, order_id: id, order })
+    OrderEvent::Repeated(OrderRepeated { requested: id, order_id: id, order, declined: None })
 }
 
 #[test]
@@ -73,8 +73,8 @@ fn the_creation_of_an_order_that_reserves_nothing_is_its_decision() {
 #[test]
 fn the_id_of_an_order_is_read_without_the_rest() {
     let OrderEvent::Changed(_, event) = changed(Change::Updated, order("NEW", 1)) else { unreachable!() };
-    assert_eq!(order_of(&serde_json::to_string(&event).unwrap()), Some(event.order.id));
-    assert_eq!(order_of(r#"{"order_id":"x"}"#), None);
+    assert_eq!(order_of("order.updated", &serde_json::to_string(&event).unwrap()), Some(event.order.id));
+    assert_eq!(order_of("order.updated", r#"{"order_id":"x"}"#), None);
 }
 
 #[tokio::test]

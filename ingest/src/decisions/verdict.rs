@@ -1,6 +1,6 @@
 //! Decides whether an event is the decision on the command it answers. Pure.
 
-use orderflow_schemas::{Lifecycle, Order, OrderEvent, OrderId, events::Change};
+use orderflow_schemas::{Lifecycle, Order, OrderEvent, OrderId, events::Change, lifecycle::Visible};
 use serde::Deserialize;
 
 /// The meaning of an event for the request that waits for its command.
@@ -23,6 +23,7 @@ pub fn verdict(event: &OrderEvent, lifecycle: &Lifecycle) -> Verdict {
         OrderEvent::Changed(Change::Created, created) if undecided(&created.order, lifecycle) => {
             Verdict::Follow { order: created.order.id, replayed: false }
         }
+        OrderEvent::Requested(requested) => Verdict::Follow { order: requested.order.id, replayed: false },
         OrderEvent::Repeated(repeated) => match &repeated.order {
             Some(order) if undecided(order, lifecycle) => Verdict::Follow { order: order.id, replayed: true },
             _ => Verdict::Decided,
@@ -31,16 +32,32 @@ pub fn verdict(event: &OrderEvent, lifecycle: &Lifecycle) -> Verdict {
     }
 }
 
-/// Whether the order still waits for stock. Version 1 is the order as created. In a lifecycle that reserves stock on
-/// placing, an order of version 1 waits for stock, whatever the name of its state.
+/// Whether the order still waits for stock. Version 1 is the order as created, whatever the name of its state: where
+/// placing reserves stock, it waits, unless orders are created once stock is reserved. Those have version 0 while they
+/// wait.
 fn undecided(order: &Order, lifecycle: &Lifecycle) -> bool {
-    lifecycle.initial_stock().is_some() && order.version == 1
+    match lifecycle.visible() {
+        Visible::Placed => lifecycle.initial_stock().is_some() && order.version == 1,
+        Visible::Reserved => !order.is_visible(),
+    }
 }
 
+/// Whether an event of this kind can be the decision on a placed order that waited for stock.
+pub fn ends_waiting(kind: &str, lifecycle: &Lifecycle) -> bool {
+    match Change::ALL.into_iter().find(|change| change.kind() == kind) {
+        Some(Change::Created) => lifecycle.visible() == Visible::Reserved,
+        Some(_) => true,
+        None => kind == DECLINED,
+    }
+}
+
+/// The kind of the event that declines a requested order.
+const DECLINED: &str = "order.declined";
+
 /// The id of the order that an `order.*` event is about. Decodes no other field.
-pub fn order_of(data: &str) -> Option<OrderId> {
+pub fn order_of(kind: &str, data: &str) -> Option<OrderId> {
     #[derive(Deserialize)]
-    struct Event {
+    struct Changed {
         order: Order,
     }
 
@@ -49,5 +66,13 @@ pub fn order_of(data: &str) -> Option<OrderId> {
         id: OrderId,
     }
 
-    serde_json::from_str(data).ok().map(|Event { order: Order { id } }| id)
+    #[derive(Deserialize)]
+    struct Declined {
+        order_id: OrderId,
+    }
+
+    if kind == DECLINED {
+        return serde_json::from_str(data).ok().map(|Declined { order_id }| order_id);
+    }
+    serde_json::from_str(data).ok().map(|Changed { order: Order { id } }| id)
 }

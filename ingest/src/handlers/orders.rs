@@ -29,7 +29,7 @@ pub async fn place(
     Json(request): Json<OrderRequest>,
 ) -> Result<Response, Problem> {
     let owner = Owner::of(&caller)?;
-    let command = validate::place(request, key, &owner, &caller, Uuid::now_v7())?;
+    let command = validate::place(request, key, &owner, &caller, Uuid::now_v7(), &ingest.lifecycle)?;
     let (id, keyed) = (command.order_id, command.idempotency.is_some());
     let topic_partition = ingest.partition_of_order(id);
     let command = EncodedCommands::of(&OrderCommand::Place(command));
@@ -57,6 +57,12 @@ fn which(decision: Decision, seen: &Position) -> Result<Response, Problem> {
     match *event {
         OrderEvent::Changed(_, event) if decision.replayed => Ok(elsewhere(event.order.id, seen)),
         OrderEvent::Changed(_, event) => Ok(answers::accepted(event.order.id, seen)),
+        OrderEvent::Declined(event) => {
+            Err(answers::declined(event.code, &event.failures, decision.replayed, seen))
+        }
+        OrderEvent::Repeated(OrderRepeated { declined: Some(code), .. }) => {
+            Err(answers::declined(code, &[], true, seen))
+        }
         OrderEvent::Repeated(event) => Ok(elsewhere(event.order_id, seen)),
         OrderEvent::Rejected(event) => Err(answers::rejected(event, seen)),
         other => Err(answers::unexpected(other.kind())),
@@ -72,6 +78,7 @@ async fn answer(
     let DecidedEvent::Order(event) = event else { return Err(answers::unexpected("an event of stock")) };
     match *event {
         OrderEvent::Changed(_, event) => Ok(answers::placed(&event.order, replayed, seen, &ingest.lifecycle)),
+        OrderEvent::Declined(event) => Err(answers::declined(event.code, &event.failures, replayed, seen)),
         OrderEvent::Repeated(event) => repeated(ingest, event, seen).await,
         OrderEvent::Rejected(event) => Err(answers::rejected(event, seen)),
         other => Err(answers::unexpected(other.kind())),
@@ -80,6 +87,9 @@ async fn answer(
 
 /// The response to a repeat: the same as the first time. The order is read from the store if it is finished.
 async fn repeated(ingest: &Ingest, event: OrderRepeated, seen: &Position) -> Result<Response, Problem> {
+    if let Some(code) = event.declined {
+        return Err(answers::declined(code, &[], true, seen));
+    }
     if let Some(order) = &event.order {
         return Ok(answers::placed(order, true, seen, &ingest.lifecycle));
     }

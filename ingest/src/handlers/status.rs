@@ -6,22 +6,18 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Request, State},
     response::Response,
 };
-use orderflow_schemas::{
-    Order, OrderCommand, OrderEvent, OrderId, Payload, Position,
-    commands::ChangeStatus,
-    events::{CommandRejected, RejectionCode},
-};
+use orderflow_schemas::{OrderCommand, OrderId, commands::ChangeStatus, events::RejectionCode};
 use orderflow_web::{
     Action, CallKey, Caller, Id, IfMatch, Json, OptionalJson, Problem,
     openapi::{Describe, Operation},
 };
-use tracing::{instrument, warn};
+use tracing::instrument;
 
-use super::WriteContext;
+use super::{
+    WriteContext,
+    change::{OrderChange, carry_out},
+};
 use crate::{
-    answers,
-    appender::EncodedCommands,
-    decisions::{DecidedEvent, Decision},
     requests::{ActionRequest, StatusRequest},
     service::Ingest,
     validate::{self, ChangeHeaders},
@@ -40,7 +36,7 @@ pub async fn change(
 ) -> Result<Response, Problem> {
     let headers = ChangeHeaders { if_match, key };
     let command = validate::change_status(id, request, headers, &caller, &ingest.lifecycle)?;
-    carry_out(&ingest, command, &caller, context).await
+    carry_out(&ingest, change_of(command), &caller, context).await
 }
 
 /// Cancels an order.
@@ -100,99 +96,17 @@ impl ActionCall {
     async fn perform(self, action: &str) -> Result<Response, Problem> {
         let Self { ingest, id, caller, context, headers, request } = self;
         let command = validate::perform(id, action, request, headers, &caller, &ingest.lifecycle)?;
-        carry_out(&ingest, command, &caller, context).await
+        carry_out(&ingest, change_of(command), &caller, context).await
     }
 }
 
-async fn carry_out(
-    ingest: &Ingest,
-    command: ChangeStatus,
-    caller: &Caller,
-    context: WriteContext,
-) -> Result<Response, Problem> {
-    let id = command.order_id;
-    let topic_partition = ingest.partition_of_order(id);
-    let prefer = context.prefer;
-    let (appended, decision) = ingest
-        .decide_as_preferred(
-            topic_partition,
-            EncodedCommands::of(&OrderCommand::ChangeStatus(command.clone())),
-            context,
-            command.idempotency.is_some(),
-        )
-        .await?;
-    let Some(Decision { cause, event, .. }) = decision else {
-        let response = answers::accepted(id, &Position::of(topic_partition, appended.first));
-        return Ok(answers::as_preferred(response, prefer, ingest.settings.decision_timeout()));
-    };
-    let seen = answers::seen(topic_partition, cause);
-    let DecidedEvent::Order(event) = event else { return Err(answers::unexpected("an event of stock")) };
-    match *event {
-        OrderEvent::Changed(_, event) => Ok(answers::changed(&event.order, &seen)),
-        OrderEvent::Repeated(event) => {
-            let order = match event.order {
-                Some(order) => order,
-                None => Arc::new(finished(ingest, id, caller, &seen).await?),
-            };
-            Ok(answers::as_replayed(answers::changed(&order, &seen)))
-        }
-        OrderEvent::Rejected(event) => Err(refused(ingest, &command, event, caller, &seen).await),
-        other => Err(answers::unexpected(other.kind())),
+fn change_of(command: ChangeStatus) -> OrderChange {
+    OrderChange {
+        order_id: command.order_id,
+        action: Action::MoveOrder,
+        is_keyed: command.idempotency.is_some(),
+        if_match: command.if_match.clone(),
+        when_over: RejectionCode::IllegalTransition,
+        command: OrderCommand::ChangeStatus(command),
     }
-}
-
-/// The problem for a change that the processor rejected. It does not know an order that is finished: the store does.
-async fn refused(
-    ingest: &Ingest,
-    change: &ChangeStatus,
-    rejected: CommandRejected,
-    caller: &Caller,
-    seen: &Position,
-) -> Problem {
-    let is_unknown = rejected.code == RejectionCode::UnknownOrder;
-    let is_known_key = rejected.repeated || rejected.code == RejectionCode::IdempotencyKeyReused;
-    // The rejection of a key that was used before has the version of the order, unless the order is finished.
-    let is_finished = is_known_key && rejected.version.is_none();
-    if !is_unknown && !is_finished {
-        return answers::rejected(rejected, seen);
-    }
-    match finished(ingest, change.order_id, caller, seen).await {
-        Ok(order) if is_unknown => answers::rejected(over(&order, change, rejected), seen),
-        Ok(order) => answers::rejected(over_again(&order, rejected), seen),
-        Err(problem) => problem,
-    }
-}
-
-/// An order that the processor no longer knows, from the store. 404 if there is none, or none that the caller may move.
-async fn finished(ingest: &Ingest, id: OrderId, caller: &Caller, seen: &Position) -> Result<Order, Problem> {
-    match ingest.lookup.order(id, seen).await {
-        Ok(Some(order)) if caller.may_on(Action::MoveOrder, &order.customer_id) => Ok(order),
-        Ok(_) => Err(answers::not_found(seen)),
-        Err(error) => {
-            warn!(%error, "a change of an order that is over cannot be answered");
-            Err(Problem::unavailable(
-                "store-unavailable",
-                "the order is not active, and the store cannot be read",
-                1,
-            ))
-        }
-    }
-}
-
-/// The rejection of a change of a finished order.
-fn over(order: &Order, change: &ChangeStatus, rejected: CommandRejected) -> CommandRejected {
-    let stale = change.is_stale(order.version);
-    let code = if stale { RejectionCode::StaleVersion } else { RejectionCode::IllegalTransition };
-    let detail = match stale {
-        true => format!("the order has version {}", order.version),
-        false => format!("the order is {}, which is final", order.status),
-    };
-    let allowed = (!stale).then(Vec::new);
-    CommandRejected { code, detail, allowed, version: Some(order.version), ..rejected }
-}
-
-/// The rejection of a change whose first attempt was rejected, now that the order is finished.
-fn over_again(order: &Order, rejected: CommandRejected) -> CommandRejected {
-    let allowed = (rejected.code == RejectionCode::IllegalTransition).then(Vec::new);
-    CommandRejected { allowed, version: Some(order.version), ..rejected }
 }

@@ -66,7 +66,10 @@ pub async fn carry_out(
         StockCommand::Receive(command) => command.idempotency.is_some(),
         StockCommand::Adjust(command) => command.idempotency.is_some(),
         StockCommand::SetProduct(command) => command.idempotency.is_some(),
-        StockCommand::Reserve(_) | StockCommand::Release(_) | StockCommand::Ship(_) => false,
+        StockCommand::Reserve(_)
+        | StockCommand::Release(_)
+        | StockCommand::Ship(_)
+        | StockCommand::Return(_) => false,
     };
     let command = EncodedCommands::of(command);
     let (appended, decision) =

@@ -57,7 +57,8 @@ pub async fn orders(
         if !own && derived.is_none() {
             return Err(Problem::invalid(vec![FieldError::new("/idempotency_key", "is missing")]));
         }
-        let command = validate::place(request, derived, &Owner::Named, &caller, Uuid::now_v7())?;
+        let command =
+            validate::place(request, derived, &Owner::Named, &caller, Uuid::now_v7(), &ingest.lifecycle)?;
         let topic_partition = ingest.partition_of_order(command.order_id);
         Ok((topic_partition.partition, OrderCommand::Place(command)))
     };

@@ -76,7 +76,7 @@ impl Processor {
             return vec![(cause.clone(), self.again(&command, known.0, same))];
         }
         let failures: Vec<_> =
-            command.lines.iter().filter(|line| line.quantity >= SHORT_FROM).map(short).collect();
+            command.lines.skus().iter().filter(|line| line.quantity >= SHORT_FROM).map(short).collect();
         let (change, status) =
             if failures.is_empty() { (Change::Reserved, "RESERVED") } else { (Change::Failed, "FAILED") };
         let created = order(&command);
@@ -104,7 +104,12 @@ impl Processor {
             return rejected("order.place", RejectionCode::IdempotencyKeyReused, None);
         }
         let order = self.orders.get(&first).cloned();
-        OrderEvent::Repeated(OrderRepeated { requested: command.order_id, order_id: first, order })
+        OrderEvent::Repeated(OrderRepeated {
+            requested: command.order_id,
+            order_id: first,
+            order,
+            declined: None,
+        })
     }
 
     fn change(&mut self, command: ChangeStatus) -> OrderEvent {
@@ -120,7 +125,12 @@ impl Processor {
                     rejected("order.change_status", RejectionCode::IdempotencyKeyReused, version)
                 }
                 Some(code) => again(rejected("order.change_status", *code, version)),
-                None => OrderEvent::Repeated(OrderRepeated { requested: order_id, order_id, order }),
+                None => OrderEvent::Repeated(OrderRepeated {
+                    requested: order_id,
+                    order_id,
+                    order,
+                    declined: None,
+                }),
             };
         }
         let event = self.change_first(command);
@@ -188,7 +198,8 @@ fn event<T: Payload>(
 fn changed(change: Change, order: Order) -> OrderEvent {
     let by = Actor::SYSTEM;
     let (order, holding) = (Arc::new(order), Default::default());
-    let event = OrderChanged { order, from: None, holding, due: None, key: None, reason: None, by };
+    let event =
+        OrderChanged { order, from: None, holding, due: None, key: None, reason: None, shipment: None, by };
     OrderEvent::Changed(change, event)
 }
 
@@ -241,7 +252,7 @@ fn order(command: &PlaceOrder) -> Order {
         version: 1,
         currency: command.currency,
         total: Some(Amount(0)),
-        lines: command.lines.clone().into(),
+        lines: command.lines.clone(),
         channel: None,
         notes: None,
         fail_reason: None,
@@ -250,6 +261,11 @@ fn order(command: &PlaceOrder) -> Order {
         placed_at: Default::default(),
         created_at: Default::default(),
         updated_at: Default::default(),
+        reserve_for: None,
+        courier_id: None,
+        acted_by: None,
+        acted_at: None,
+        returned: Arc::default(),
     }
 }
 

@@ -16,7 +16,9 @@ fn caller(role: Role) -> Caller {
 fn placed(json: &str, role: Role, key: Option<&str>) -> Result<PlaceOrder, Problem> {
     let caller = caller(role);
     let key = key.map(|key| IdempotencyKey::new(key).unwrap());
-    place(body::parse::<OrderRequest>(json.as_bytes())?, key, &Owner::of(&caller)?, &caller, Uuid::nil())
+    let lifecycle = Lifecycle::parse(include_str!("../../../pipelines/order-tracking.toml")).unwrap();
+    let request = body::parse::<OrderRequest>(json.as_bytes())?;
+    place(request, key, &Owner::of(&caller)?, &caller, Uuid::nil(), &lifecycle)
 }
 
 fn pointers(problem: &Problem) -> Vec<&str> {
@@ -129,7 +131,7 @@ fn lines_of_one_sku_and_price_are_added_up() {
         unit_price: price.map(Amount),
     };
     let wanted = [line("a", 3, None), line("b", 5, Some(5)), line("b", 3, Some(6))];
-    assert_eq!(placed(json, Role::Customer, None).unwrap().lines, wanted);
+    assert_eq!(placed(json, Role::Customer, None).unwrap().lines.skus(), wanted);
 }
 
 #[test]

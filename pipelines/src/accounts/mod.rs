@@ -1,6 +1,7 @@
 //! Accounts: where their store is, serving from it, and the commands that change it.
 
 pub mod commands;
+mod names;
 
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use orderflow_accounts::{Accounts, FirstAdmin, StoreLocation, StoreWatch};
 use orderflow_api::{Part, Status};
 use orderflow_world::World;
 
+pub use self::names::PeoplesNames;
 use crate::{settings::Configuration, stores::database::Location};
 
 const FILE: &str = "accounts.sqlite";

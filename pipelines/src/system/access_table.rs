@@ -14,6 +14,7 @@ fn cells(action: Action) -> String {
     let reach = |role: Role| match action.reach(role) {
         None => "–",
         Some(Reach::Own) => "own",
+        Some(Reach::Handed) => "handed",
         Some(Reach::All) => "all",
     };
     let scope = match action.scope() {

@@ -20,7 +20,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Result, anyhow};
 use orderflow_accounts::{Accounts, FirstAdmin, StoreWatch};
-use orderflow_api::{Api, Part};
+use orderflow_api::{Api, CustomerNames, NoNames, Part};
 use orderflow_database::DatabaseReader;
 use orderflow_ingest::Ingest;
 use orderflow_sinks::Progress;
@@ -36,7 +36,8 @@ use self::{
     watch::watch_log,
 };
 use crate::{
-    accounts, openapi,
+    accounts::{self, PeoplesNames},
+    openapi,
     roles::Role,
     settings::Configuration,
     stores::{
@@ -122,11 +123,13 @@ impl System {
             Access::TrustedHeaders => Callers::TrustedHeaders,
         };
         let mut routes = Routes::new();
+        let mut customers: Arc<dyn CustomerNames> = Arc::new(NoNames);
         let authenticator: Arc<dyn Authenticator> = match access {
             Access::TrustedHeaders => Arc::new(TrustedHeaders),
             Access::Tokens(first_admin) => {
                 let accounts = system.start_accounts(configuration, first_admin).await?;
                 routes = routes.merge(orderflow_accounts::routes(accounts.clone()));
+                customers = Arc::new(PeoplesNames(accounts.clone()));
                 accounts.authenticator().clone()
             }
         };
@@ -147,7 +150,9 @@ impl System {
                     serving.routes = std::mem::take(&mut serving.routes).merge(routes);
                 }
                 Role::Api => {
-                    let api = system.api(configuration, &serving.in_flight, reader.clone(), progress.clone());
+                    let (reader, progress) = (reader.clone(), progress.clone());
+                    let api =
+                        system.api(configuration, &serving.in_flight, reader, progress, customers.clone());
                     serving.add_api(api, configuration.network.metrics_listen.is_some());
                 }
             }
@@ -188,6 +193,7 @@ impl System {
         in_flight: &InFlight,
         database: Arc<dyn DatabaseReader>,
         progress: Progress,
+        customers: Arc<dyn CustomerNames>,
     ) -> Api {
         let in_flight = in_flight.clone();
         Api {
@@ -195,6 +201,7 @@ impl System {
             progress,
             topics: self.process.topics.clone(),
             lifecycle: configuration.lifecycle.clone(),
+            customers,
             health: self.process.health.clone(),
             metrics: Arc::new(move || in_flight.render_metrics()),
         }

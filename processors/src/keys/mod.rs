@@ -19,7 +19,7 @@ use orderflow_schemas::{
 };
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::scope::{of_change, of_placing};
+pub(crate) use self::scope::{digest_of_placing, of_change, of_placing};
 
 /// How long, in record time, a key is remembered.
 pub const REMEMBERED_FOR: Duration = Duration::from_secs(24 * 3600);
@@ -155,6 +155,12 @@ impl<T> Keys<T> {
             self.forget_oldest();
             self.crowded_out += 1;
         }
+    }
+
+    /// The result of the first request under this key, if the key is still remembered.
+    pub(crate) fn get_mut(&mut self, digest: KeyDigest) -> Option<&mut T> {
+        let place = self.place(digest)?;
+        Some(&mut self.entries[place].value)
     }
 
     /// The index of the key's entry.

@@ -1,15 +1,20 @@
 //! The scope of a key: a key is one request's within its scope, and may be another's in another scope.
 
 use orderflow_schemas::{
-    Actor, CustomerId,
+    Actor, CustomerId, IdempotencyKey,
     commands::{ChangeKey, Idempotency},
     events::{KeyDigest, UsedKey},
 };
 
 /// The key of an order to place. Its scope is the customer, whoever places the order.
 pub(crate) fn of_placing(customer: &CustomerId, idempotency: &Idempotency) -> UsedKey {
-    let digest = digest(&[customer.as_str().as_bytes()], idempotency.key.as_str());
+    let digest = digest_of_placing(customer, &idempotency.key);
     UsedKey { digest, fingerprint: idempotency.fingerprint }
+}
+
+/// The digest of the key of an order to place.
+pub(crate) fn digest_of_placing(customer: &CustomerId, key: &IdempotencyKey) -> KeyDigest {
+    digest(&[customer.as_str().as_bytes()], key.as_str())
 }
 
 /// The key of a change of `object`, an order or a SKU. Its scope is the caller, the call and the object.
@@ -34,7 +39,7 @@ pub(super) fn digest(scope: &[&[u8]], key: &str) -> KeyDigest {
 
 #[cfg(test)]
 mod tests {
-    use orderflow_schemas::{IdempotencyKey, Role, commands::Fingerprint};
+    use orderflow_schemas::{Role, commands::Fingerprint};
 
     use super::*;
 

@@ -2,18 +2,23 @@
 //!
 //! One instance owns one partition of `orders.commands`. Placing an order sends one request to each stock partition
 //! concerned. When all have replied, the order is reserved. If one refused, the order fails with everything that was
-//! short, and what the others hold is released. An order in a final state leaves memory, so memory grows with active
-//! orders and not with history.
+//! short, and what the others hold is released. In a lifecycle with `visible = "reserved"` such an order is never created.
+//! An order in a final state leaves memory, so memory grows with active orders and not with history.
 
 mod change;
-mod change_key;
 mod evolve;
 mod packed;
 mod place;
 mod reply;
+mod request;
+mod returns;
+mod shipment;
 mod state;
+mod stored_order;
 #[cfg(test)]
 mod tests;
+mod timer;
+mod transition;
 
 use std::sync::Arc;
 
@@ -23,18 +28,12 @@ use orderflow_schemas::{
     commands::{Prices, Release, ReleaseReason, Reserve, Ship},
     events::{CommandRejected, Holding, RejectionCode},
     lifecycle::StockEffect,
-    order::OrderLine,
+    lines::OrderLine,
 };
-use packed::StatusAndHolding;
+use packed::Summary;
 pub use state::Orders;
 
 use crate::{Decision, Processor};
-
-/// The most due orders that one tick changes; the others wait for the next tick.
-const DUE_PER_TICK_MAX: usize = 64;
-/// A tick takes no further due order once those it took have this many lines together. So the decision fits into one
-/// append.
-const LINES_PER_TICK_MAX: usize = 1_000;
 
 /// The order processor, with its configuration.
 #[derive(Clone, Debug)]
@@ -65,6 +64,9 @@ impl Processor for OrderProcessor {
         match command {
             OrderCommand::Place(place) => self.place(state, place, time),
             OrderCommand::ChangeStatus(change) => self.change_status(state, change, time),
+            OrderCommand::AssignCourier(assign) => self.assign_courier(state, assign, time),
+            OrderCommand::ReportShipment(report) => self.report_shipment(state, report, time),
+            OrderCommand::Return(command) => self.take_back(state, command, time),
             OrderCommand::StockReply(reply) => self.stock_reply(state, reply, time),
             OrderCommand::Tick(_) => self.tick(state, time),
         }
@@ -86,14 +88,14 @@ impl Processor for OrderProcessor {
         // There are few pairs of status and holding, with many orders each.
         let mut sound = None;
         for (id, order) in &state.active {
-            let status_and_holding = order.status_and_holding();
-            if sound == Some(status_and_holding) {
+            let summary = order.summary();
+            if sound == Some(summary) {
                 continue;
             }
-            if let Some(why) = self.dead_end(status_and_holding) {
+            if let Some(why) = self.dead_end(summary) {
                 return Some(format!("lifecycle `{}` {why}, which order {id} is in", self.lifecycle.name));
             }
-            sound = Some(status_and_holding);
+            sound = Some(summary);
         }
         None
     }
@@ -111,7 +113,7 @@ impl Processor for OrderProcessor {
 
 impl OrderProcessor {
     /// Why an order with this status and stock reservation could never move on, if so.
-    fn dead_end(&self, (status, holding): StatusAndHolding<'_>) -> Option<String> {
+    fn dead_end(&self, Summary { status, holding, is_visible }: Summary<'_>) -> Option<String> {
         let Some(id) = self.lifecycle.find(status) else {
             return Some(format!("has no state `{status}`"));
         };
@@ -119,7 +121,7 @@ impl OrderProcessor {
             return Some(format!("treats the state `{status}` as final"));
         }
         let goes_on = |held| self.lifecycle.on_reply(id, held).is_some();
-        let waits = holding == Holding::Asked && !(goes_on(true) && goes_on(false));
+        let waits = is_visible && holding == Holding::Asked && !(goes_on(true) && goes_on(false));
         waits.then(|| format!("expects no reply from stock in the state `{status}`"))
     }
 
@@ -138,7 +140,8 @@ impl OrderProcessor {
 
     /// One `stock.reserve` to each stock partition concerned, in ascending order.
     fn reserve(&self, order: &Order, lines: &[OrderLine], prices: Prices) -> Messages {
-        let mut asked: Messages = Vec::new();
+        let Some(currency) = order.currency else { return Messages::new() };
+        let mut asked = Messages::new();
         let mut sorted: Vec<(Partition, &OrderLine)> =
             lines.iter().map(|line| (self.stock_partition(line), line)).collect();
         // The sort is stable: lines of one SKU become adjacent, and otherwise keep their order.
@@ -151,7 +154,7 @@ impl OrderProcessor {
                 continue;
             }
             let lines = vec![line.clone()];
-            let reserve = Reserve { order_id: order.id, currency: order.currency, prices, lines };
+            let reserve = Reserve { order_id: order.id, currency, prices, lines };
             asked.push((partition, StockCommand::Reserve(reserve)));
         }
         asked
@@ -165,12 +168,13 @@ impl OrderProcessor {
         order: &Order,
         why: ReleaseReason,
     ) -> (Holding, Messages) {
-        let (order_id, lines) = (order.id, &order.lines);
+        let (order_id, lines) = (order.id, order.lines.skus());
         let to_all = |message: &dyn Fn() -> StockCommand| -> Messages {
             self.stock_partitions_of(lines).into_iter().map(|partition| (partition, message())).collect()
         };
         match effect {
-            None => (before, Vec::new()),
+            // What comes back is counted by the transition.
+            None | Some(StockEffect::Return) => (before, Vec::new()),
             Some(StockEffect::Reserve) => (Holding::Asked, self.reserve(order, lines, Prices::Set)),
             Some(StockEffect::Release) => {
                 (Holding::Nothing, to_all(&|| StockCommand::Release(Release { order_id, reason: why })))

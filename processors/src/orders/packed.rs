@@ -7,28 +7,36 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use orderflow_schemas::{Order, Partition, Timestamp, commands::ReservationOutcome, events::Holding};
+use orderflow_schemas::{Actor, Order, Partition, Timestamp, commands::ReservationOutcome, events::Holding};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// An order that is not in a final state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Active {
+    #[serde(with = "super::stored_order")]
     pub(super) order: Arc<Order>,
     pub(super) holding: Holding,
     pub(super) due: Option<Timestamp>,
     /// The replies received so far, while the order waits for stock.
     pub(super) replies: Vec<(Partition, ReservationOutcome)>,
+    /// The actor that requested an order that is not created yet. Readers do not see such an order.
+    pub(super) requested_by: Option<Box<Actor>>,
 }
 
-/// The parts of an order that are read without opening it: its status and the state of its stock reservation.
-pub(super) type StatusAndHolding<'a> = (&'a str, Holding);
+/// The parts of an order that are read without opening it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Summary<'a> {
+    pub(super) status: &'a str,
+    pub(super) holding: Holding,
+    pub(super) is_visible: bool,
+}
 
 /// An active order, open or packed; cheap to clone. In snapshots it is a string of bytes in postcard: its
-/// [`StatusAndHolding`], then the order.
+/// [`Summary`], then the order.
 #[derive(Clone, Debug)]
 pub(super) enum MaybePacked {
     Open(Arc<Active>),
-    /// The bytes from the snapshot. Status and holding can be decoded: that is checked when the bytes are read.
+    /// The bytes from the snapshot. The summary can be decoded: that is checked when the bytes are read.
     Packed(Arc<[u8]>),
 }
 
@@ -41,9 +49,9 @@ impl MaybePacked {
         Self::Open(Arc::new(active))
     }
 
-    pub(super) fn status_and_holding(&self) -> StatusAndHolding<'_> {
+    pub(super) fn summary(&self) -> Summary<'_> {
         match self {
-            Self::Open(active) => status_and_holding(active),
+            Self::Open(active) => active.summary(),
             Self::Packed(bytes) => postcard::take_from_bytes(bytes).expect(SOUND).0,
         }
     }
@@ -72,14 +80,17 @@ impl MaybePacked {
     }
 }
 
-fn status_and_holding(active: &Active) -> StatusAndHolding<'_> {
-    (active.order.status.as_str(), active.holding)
+impl Active {
+    fn summary(&self) -> Summary<'_> {
+        let (status, is_visible) = (self.order.status.as_str(), self.requested_by.is_none());
+        Summary { status, holding: self.holding, is_visible }
+    }
 }
 
 fn open(bytes: &[u8]) -> Result<Active, String> {
-    let ((said, active), rest): ((StatusAndHolding<'_>, Active), _) =
+    let ((said, active), rest): ((Summary<'_>, Active), _) =
         postcard::take_from_bytes(bytes).map_err(|error| error.to_string())?;
-    if said != status_and_holding(&active) || !rest.is_empty() {
+    if said != active.summary() || !rest.is_empty() {
         return Err(format!("order {} is not what stands in front of it", active.order.id));
     }
     Ok(active)
@@ -98,10 +109,8 @@ impl Serialize for MaybePacked {
         match self {
             Self::Packed(bytes) => serializer.serialize_bytes(bytes),
             Self::Open(active) => {
-                let packed = postcard::to_extend(
-                    &(status_and_holding(active), active),
-                    Vec::with_capacity(PACKED_BYTES),
-                );
+                let packed =
+                    postcard::to_extend(&(active.summary(), active), Vec::with_capacity(PACKED_BYTES));
                 serializer.serialize_bytes(&packed.map_err(serde::ser::Error::custom)?)
             }
         }
@@ -111,7 +120,7 @@ impl Serialize for MaybePacked {
 impl<'de> Deserialize<'de> for MaybePacked {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let bytes = <&[u8]>::deserialize(deserializer)?;
-        postcard::take_from_bytes::<StatusAndHolding<'_>>(bytes).map_err(de::Error::custom)?;
+        postcard::take_from_bytes::<Summary<'_>>(bytes).map_err(de::Error::custom)?;
         Ok(Self::Packed(bytes.into()))
     }
 }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use orderflow_schemas::{
-    Amount, Order, OrderEvent, OrderId, OrderLine, Role, Status, Timestamp,
+    Amount, Lines, Order, OrderEvent, OrderLine, Role, Status, Timestamp,
     commands::{PlaceOrder, Prices},
-    events::{Change, Holding, OrderChanged, OrderRepeated, RejectionCode},
+    events::{Change, Holding, OrderChanged, OrderRepeated, OrderRequested, RejectionCode},
+    lifecycle::Visible,
 };
 
-use super::{Decided, OrderProcessor, Orders, rejected};
+use super::{Decided, OrderProcessor, Orders, rejected, state::PlacedOrder};
 use crate::{
     Decision,
     keys::{self, Use},
@@ -38,16 +39,22 @@ impl OrderProcessor {
         };
         let order = Arc::new(new_order(place, &self.lifecycle.state(initial).name, prices, time));
         let (holding, messages) = match self.lifecycle.initial_stock() {
-            Some(_) => (Holding::Asked, self.reserve(&order, &place.lines, prices)),
+            Some(_) => (Holding::Asked, self.reserve(&order, place.lines.skus(), prices)),
             None => (Holding::Nothing, Vec::new()),
         };
+        if self.lifecycle.visible() == Visible::Reserved {
+            let order = Arc::new(Order { version: 0, ..Order::clone(&order) });
+            let requested = OrderRequested { order, key, by: place.by.clone() };
+            return Decision::sending(OrderEvent::Requested(requested), messages);
+        }
         let created = OrderChanged {
+            due: self.due(initial, holding, &order, time),
             order,
             from: None,
             holding,
-            due: self.due(initial, holding, time),
             key,
             reason: None,
+            shipment: None,
             by: place.by.clone(),
         };
         Decision::sending(OrderEvent::Changed(Change::Created, created), messages)
@@ -55,8 +62,9 @@ impl OrderProcessor {
 }
 
 /// The decision on a command that repeats the one that placed the order `first`.
-fn repeated(state: &Orders, place: &PlaceOrder, first: OrderId) -> Decided {
-    let repeated = OrderRepeated { requested: place.order_id, order_id: first, order: state.get(first) };
+fn repeated(state: &Orders, place: &PlaceOrder, first: PlacedOrder) -> Decided {
+    let PlacedOrder { id, declined } = first;
+    let repeated = OrderRepeated { requested: place.order_id, order_id: id, order: state.get(id), declined };
     Decision::event(OrderEvent::Repeated(repeated))
 }
 
@@ -67,12 +75,12 @@ fn reused(place: &PlaceOrder) -> Decided {
 }
 
 fn new_order(place: &PlaceOrder, status: &Status, prices: Prices, time: Timestamp) -> Order {
-    let lines: Arc<[OrderLine]> = match prices {
-        Prices::Set => place.lines.as_slice().into(),
+    let lines = match (&place.lines, prices) {
         // The price that a customer expects is not yet the price of the order.
-        Prices::Expected => {
-            place.lines.iter().map(|line| OrderLine { unit_price: None, ..line.clone() }).collect()
+        (Lines::Skus(lines), Prices::Expected) => {
+            Lines::Skus(lines.iter().map(|line| OrderLine { unit_price: None, ..line.clone() }).collect())
         }
+        (lines, _) => lines.clone(),
     };
     Order {
         id: place.order_id,
@@ -80,7 +88,7 @@ fn new_order(place: &PlaceOrder, status: &Status, prices: Prices, time: Timestam
         status: status.clone(),
         version: 1,
         currency: place.currency,
-        total: total(&lines),
+        total: if lines.items().is_empty() { total(lines.skus()) } else { None },
         lines,
         channel: place.channel.clone(),
         notes: place.notes.clone(),
@@ -90,6 +98,11 @@ fn new_order(place: &PlaceOrder, status: &Status, prices: Prices, time: Timestam
         placed_at: place.placed_at.unwrap_or(time),
         created_at: time,
         updated_at: time,
+        reserve_for: place.reserve_for,
+        courier_id: None,
+        acted_by: None,
+        acted_at: None,
+        returned: Arc::default(),
     }
 }
 

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use orderflow_schemas::{
     Actor, Amount, Order, OrderEvent, OrderLine, Partition, StockCommand, Timestamp,
     commands::{Release, ReleaseReason, ReservationOutcome, StockReply},
-    events::{Holding, OrderChanged, RejectionCode},
+    events::{Change, Holding, OrderChanged, OrderDeclined, RejectionCode},
     lifecycle::Transition,
     order::{Failure, FailureCode},
 };
 
 use super::{Decided, Messages, OrderProcessor, Orders, packed::Active, place::total, rejected};
-use crate::Decision;
+use crate::{Decision, keys};
 
 type Replies<'a> = Vec<(Partition, &'a ReservationOutcome)>;
 
@@ -29,7 +29,7 @@ impl OrderProcessor {
         else {
             return unexpected();
         };
-        let asked = self.stock_partitions_of(&active.order.lines);
+        let asked = self.stock_partitions_of(active.order.lines.skus());
         let answered = active.replies.iter().any(|(partition, _)| *partition == reply.partition);
         if answered || !asked.contains(&reply.partition) {
             return unexpected();
@@ -46,17 +46,19 @@ impl OrderProcessor {
     fn all_replied(&self, active: &Active, replies: &Replies<'_>, time: Timestamp) -> Option<Decided> {
         let from = self.lifecycle.find(active.order.status.as_str())?;
         let mut failures = failures(&active.order, replies);
-        let lines = if failures.is_empty() { self.priced(&active.order.lines, replies) } else { None };
+        let lines = if failures.is_empty() { self.priced(active.order.lines.skus(), replies) } else { None };
         if let Some(lines) = &lines
             && total(lines).is_none()
         {
             failures = too_large(lines);
         }
         let Some(lines) = lines.filter(|_| failures.is_empty()) else {
+            if active.requested_by.is_some() {
+                return Some(declined(active, failures, replies));
+            }
             let transition = self.lifecycle.on_reply(from, false)?;
             return Some(self.failed(active, transition, failures, replies, time));
         };
-        let transition = self.lifecycle.on_reply(from, true)?;
         // The failures of an earlier attempt no longer apply.
         let order = Order {
             total: total(&lines),
@@ -65,6 +67,11 @@ impl OrderProcessor {
             failures: Arc::default(),
             ..Order::clone(&active.order)
         };
+        if let Some(by) = &active.requested_by {
+            let due = self.due(from, Holding::Held, &order, time);
+            return Some(Decision::event(created(order, due, by, time)));
+        }
+        let transition = self.lifecycle.on_reply(from, true)?;
         let (holding, messages) =
             self.carry_out(transition.stock, Holding::Held, &order, ReleaseReason::Canceled);
         Some(self.replied(order, transition, holding, messages, time))
@@ -78,16 +85,9 @@ impl OrderProcessor {
         replies: &Replies<'_>,
         time: Timestamp,
     ) -> Decided {
-        let order_id = active.order.id;
-        let held = replies.iter().filter(|(_, outcome)| matches!(outcome, ReservationOutcome::Held(_)));
-        let release = |partition| {
-            (partition, StockCommand::Release(Release { order_id, reason: ReleaseReason::Failed }))
-        };
-        let mut messages: Messages = held.map(|(partition, _)| release(*partition)).collect();
-        messages.sort_by_key(|(partition, _)| *partition);
-        let reason = failures.iter().map(|failure| failure.problem).min().unwrap_or(FailureCode::OutOfStock);
+        let mut messages = release_held(active, replies);
         let order = Order {
-            fail_reason: Some(reason.as_str().into()),
+            fail_reason: Some(code_of(&failures).as_str().into()),
             failures: failures.into(),
             ..Order::clone(&active.order)
         };
@@ -114,11 +114,12 @@ impl OrderProcessor {
         };
         let changed = OrderChanged {
             reason: order.fail_reason.clone(),
+            due: self.due(transition.to, holding, &order, time),
             order: Arc::new(order),
             from: Some(from),
             holding,
-            due: self.due(transition.to, holding, time),
             key: None,
+            shipment: None,
             by: Actor::SYSTEM,
         };
         Decision::sending(OrderEvent::Changed(self.lifecycle.change(transition), changed), messages)
@@ -153,6 +154,51 @@ impl OrderProcessor {
     }
 }
 
+/// The event that creates an order that was requested before, now that stock holds all its lines.
+fn created(order: Order, due: Option<Timestamp>, by: &Actor, time: Timestamp) -> OrderEvent {
+    let order = Order { version: 1, updated_at: time, ..order };
+    let changed = OrderChanged {
+        order: Arc::new(order),
+        from: None,
+        holding: Holding::Held,
+        due,
+        key: None,
+        reason: None,
+        shipment: None,
+        by: by.clone(),
+    };
+    OrderEvent::Changed(Change::Created, changed)
+}
+
+/// The decision that an order that was requested is never created.
+fn declined(active: &Active, failures: Vec<Failure>, replies: &Replies<'_>) -> Decided {
+    let order = &active.order;
+    let key = order.idempotency_key.as_ref();
+    let declined = OrderDeclined {
+        order_id: order.id,
+        code: code_of(&failures),
+        failures,
+        key: key.map(|key| keys::digest_of_placing(&order.customer_id, key)),
+    };
+    Decision::sending(OrderEvent::Declined(declined), release_held(active, replies))
+}
+
+/// The code that stands for all failures.
+fn code_of(failures: &[Failure]) -> FailureCode {
+    failures.iter().map(|failure| failure.problem).min().unwrap_or(FailureCode::OutOfStock)
+}
+
+/// One `stock.release` to each stock partition that holds its lines, in ascending order.
+fn release_held(active: &Active, replies: &Replies<'_>) -> Messages {
+    let order_id = active.order.id;
+    let release =
+        |partition| (partition, StockCommand::Release(Release { order_id, reason: ReleaseReason::Failed }));
+    let held = replies.iter().filter(|(_, outcome)| matches!(outcome, ReservationOutcome::Held(_)));
+    let mut messages: Messages = held.map(|(partition, _)| release(*partition)).collect();
+    messages.sort_by_key(|(partition, _)| *partition);
+    messages
+}
+
 /// All failures of all replies, in the order of the order's lines.
 fn failures(order: &Order, replies: &Replies<'_>) -> Vec<Failure> {
     let mut failures: Vec<Failure> = replies
@@ -163,7 +209,7 @@ fn failures(order: &Order, replies: &Replies<'_>) -> Vec<Failure> {
         })
         .cloned()
         .collect();
-    failures.sort_by_key(|failure| order.lines.iter().position(|line| line.sku == failure.sku));
+    failures.sort_by_key(|failure| order.lines.skus().iter().position(|line| line.sku == failure.sku));
     failures
 }
 

@@ -104,11 +104,12 @@ fn placing(lines: &[(&str, u32, Option<u64>)]) -> PlaceOrder {
     PlaceOrder {
         order_id: id(),
         customer_id: customer(),
-        currency: "EUR".parse().unwrap(),
-        lines: lines.iter().map(line).collect(),
+        currency: Some("EUR".parse().unwrap()),
+        lines: lines.iter().map(line).collect::<Vec<_>>().into(),
         channel: None,
         notes: None,
         placed_at: None,
+        reserve_for: None,
         idempotency: None,
         by: by(Role::Customer),
     }
@@ -156,12 +157,12 @@ fn prices_come_from_stock_and_stand_at_their_lines() {
     let mut shop = Shop::new(TRACKING);
     let (here, there) = (sku(0), sku(1));
     let placed = shop.place(placing(&[(&there, 1, Some(30)), (&here, 4, None), (&there, 2, None)]));
-    assert!(changed(&placed).1.order.lines.iter().all(|line| line.unit_price.is_none()));
+    assert!(changed(&placed).1.order.lines.skus().iter().all(|line| line.unit_price.is_none()));
     let first = shop.reply(1, Outcome::Held(vec![Amount(30), Amount(31)]));
     assert!(matches!(first.events[..], [OrderEvent::StockReplied(_)]));
     let decided = shop.reply(0, Outcome::Held(vec![Amount(7)]));
     let (change, changed) = changed(&decided);
-    let prices: Vec<_> = changed.order.lines.iter().map(|line| line.unit_price.unwrap().0).collect();
+    let prices: Vec<_> = changed.order.lines.skus().iter().map(|line| line.unit_price.unwrap().0).collect();
     assert_eq!((change, prices), (Change::Reserved, vec![30, 7, 31]));
     assert_eq!((changed.order.total, changed.order.version), (Some(Amount(30 + 28 + 62)), 2));
 }

@@ -42,6 +42,11 @@ impl StockProcessor {
                     self.resolve(state, shipped.order_id, Resolution::Shipped);
                 }
             }
+            StockEvent::Returned(returned) => {
+                for line in &returned.lines {
+                    state.set(&line.sku, line.levels);
+                }
+            }
             StockEvent::Rejected(rejected) => {
                 self.remember_key(state, rejected.key, Outcome::Rejected(rejected.code), time);
             }

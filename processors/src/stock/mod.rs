@@ -2,14 +2,16 @@
 //!
 //! One instance owns one partition of `stock.commands` and all SKUs in it. A reservation holds all its lines or none,
 //! at the prices of that moment: price and reservation are decided at the same point of the same log. It is resolved
-//! once, by shipping or by release. A second resolution is refused, and the refusal names the first one. For each SKU
-//! after each event: received = available + reserved + shipped + written off.
+//! once, by shipping or by release. A second resolution is refused, and the refusal names the first one. A return is no
+//! second resolution but a movement of its own, of units that were shipped. For each SKU after each event: received =
+//! available + reserved + shipped + written off.
 
 mod change_key;
 mod evolve;
 mod receive;
 mod reserve;
 mod resolve;
+mod returns;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -60,6 +62,7 @@ impl Processor for StockProcessor {
             StockCommand::Reserve(reserve) => self.reserve(state, reserve),
             StockCommand::Release(release) => Decision::event(resolve::release(state, release)),
             StockCommand::Ship(ship) => Decision::event(resolve::ship(state, ship)),
+            StockCommand::Return(command) => Decision::event(returns::take_back(state, command)),
         }
     }
 

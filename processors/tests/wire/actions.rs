@@ -226,11 +226,12 @@ impl Story {
                     order_id,
                     by: actor(*role, &customer_id),
                     customer_id,
-                    currency: money(currency),
-                    lines: lines.iter().map(line).collect(),
+                    currency: Some(money(currency)),
+                    lines: lines.iter().map(line).collect::<Vec<_>>().into(),
                     channel: None,
                     notes: None,
                     placed_at: None,
+                    reserve_for: None,
                     idempotency: idempotency(*key),
                 };
                 (order_id, OrderCommand::Place(place))

@@ -165,6 +165,7 @@ impl Model {
         assert_eq!(order.updated_at, time);
         let prices: Option<Vec<u128>> = order
             .lines
+            .skus()
             .iter()
             .map(|line| Some(u128::from(line.unit_price?.0) * u128::from(line.quantity)))
             .collect();
@@ -194,7 +195,10 @@ impl Model {
         if matches!(place.by.role, Role::Admin | Role::Service) {
             return Prices::Set;
         }
-        assert!(order.lines.iter().all(|line| line.unit_price.is_none()), "what is expected is no price");
+        assert!(
+            order.lines.skus().iter().all(|line| line.unit_price.is_none()),
+            "what is expected is no price"
+        );
         Prices::Expected
     }
 
@@ -241,6 +245,7 @@ impl Model {
                 StockEvent::Shipped(shipped) => {
                     self.resolved(shipped.order_id, &shipped.lines, |levels, units| levels.shipped += units);
                 }
+                StockEvent::Returned(returned) => panic!("nothing is returned: {returned:?}"),
                 StockEvent::Refused(refused) => assert!(!refused.failures.is_empty()),
                 StockEvent::Rejected(_) | StockEvent::Repeated(_) => {}
             }
@@ -325,7 +330,7 @@ impl Model {
             assert_ne!(known.holding, Holding::Asked, "no order waits for ever");
             let expected = (known.holding == Holding::Held).then(|| lines_of(&known.order));
             assert_eq!(self.held.get(id), expected.as_ref(), "stock holds what the order says");
-            for line in known.order.lines.iter().filter(|_| known.holding == Holding::Held) {
+            for line in known.order.lines.skus().iter().filter(|_| known.holding == Holding::Held) {
                 *reserved.entry(&line.sku).or_default() += u64::from(line.quantity);
             }
         }
@@ -351,7 +356,7 @@ fn lines_of(order: &Order) -> Vec<Line> {
     let line = |line: &orderflow_schemas::OrderLine| {
         (line.sku.clone(), line.quantity, line.unit_price.expect("a reserved line has a price"))
     };
-    let mut lines: Vec<Line> = order.lines.iter().map(line).collect();
+    let mut lines: Vec<Line> = order.lines.skus().iter().map(line).collect();
     lines.sort();
     lines
 }

@@ -55,11 +55,12 @@ fn placing(number: u64) -> OrderCommand {
     let place = PlaceOrder {
         order_id: OrderId::new(uuid::Uuid::from_u128(u128::from(number) << 64), &customer_id),
         customer_id,
-        currency: "EUR".parse().unwrap(),
-        lines: vec![line("apples"), line("pears"), line("plums")],
+        currency: Some("EUR".parse().unwrap()),
+        lines: vec![line("apples"), line("pears"), line("plums")].into(),
         channel: None,
         notes: None,
         placed_at: None,
+        reserve_for: None,
         idempotency: None,
         by: Actor { role: Role::Customer, subject: "anna".into() },
     };

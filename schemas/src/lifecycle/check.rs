@@ -9,8 +9,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Lifecycle, Roles, StateId, StockEffect, Transition, Trigger};
-use crate::events::Holding;
+use super::{Lifecycle, Roles, StateId, StockEffect, Transition, Trigger, Visible, placing};
 
 /// The names of the states that a transition leaves and enters, displayed as `FROM -> TO`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +56,45 @@ pub enum LifecycleError {
     /// The file refers to a role that does not exist or cannot move orders.
     #[error("role `{0}` is none of customer, admin, courier, service")]
     UnknownRole(String),
+    /// The file maps an event of shipments that does not exist.
+    #[error(
+        "[shipments]: `{0}` is none of picked_up, in_transit, out_for_delivery, delivered, failed_attempt, returned"
+    )]
+    UnknownShipment(String),
+    /// A time of `reserve_for` is not a duration.
+    #[error("[initial] reserve_for: no duration such as 30m: {0}")]
+    ReserveForDuration(humantime::DurationError),
+    /// The times of `reserve_for` are not in order, or too short.
+    #[error("[initial] reserve_for: needs 1s <= min <= default <= max <= 10years, in whole seconds")]
+    ReserveForBounds,
+    /// The file has `reserve_for` or a transition that ends the reservation, but not both.
+    #[error("[initial] reserve_for and a transition with after = \"reserve_for\" need each other")]
+    ReserveForAlone,
+    /// Orders become visible once they are reserved, but placing reserves nothing.
+    #[error("[initial] visible = \"reserved\" needs stock = \"reserve\"")]
+    VisibleWithoutStock,
+    /// The limits of items are too large or 0.
+    #[error("[items] needs name_chars_max from 1 to 255 and quantity_max from 1 to 1000000")]
+    ItemLimits,
+    /// Orders are for items, but the lifecycle moves stock.
+    #[error(
+        "with [items], no order has stock: remove the `stock` and `returns` of [initial], states and transitions"
+    )]
+    ItemsWithStock,
+    /// Units can be returned in a state that an order can reach without having shipped.
+    #[error("state `{0}` takes returns, yet an order can get there without having been shipped")]
+    ReturnsWithoutShipping(String),
+    /// Units can be returned in a state for ever, so that the order would stay in memory for ever.
+    #[error(
+        "state `{0}` takes returns, so it needs a transition with `after`, which ends the time for returns"
+    )]
+    ReturnsForEver(String),
+    /// A transition is triggered by returns, but its state takes none.
+    #[error("transition {transition} is on = \"returned\", but its state has no `returns = true`")]
+    ReturnedWithoutReturns {
+        /// The transition.
+        transition: TransitionName,
+    },
     /// The `after` of a transition is not a duration.
     #[error("transition {transition}: `after` is no duration such as 30m: {error}")]
     Duration {
@@ -99,7 +137,7 @@ pub enum LifecycleError {
     StockEffect {
         /// The transition.
         transition: TransitionName,
-        /// The effect of the transition: `reserve`, `release` or `ship`.
+        /// The effect of the transition: `reserve`, `release`, `ship` or `return`.
         effect: &'static str,
         /// The state of the order's stock reservation at that point, in words.
         holding: &'static str,
@@ -135,18 +173,32 @@ pub enum LifecycleError {
     },
 }
 
-fn describe(holding: Holding) -> &'static str {
-    match holding {
-        Holding::Nothing => "not reserved",
-        Holding::Asked => "being reserved",
-        Holding::Held => "reserved already",
+/// What an order has with stock at a point of its life. [`Holding`](crate::events::Holding) has the same, but does not
+/// tell an order that was shipped from one that never had stock.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stock {
+    Nothing,
+    Asked,
+    Held,
+    Shipped,
+}
+
+impl Stock {
+    fn describe(self) -> &'static str {
+        match self {
+            Self::Nothing => "not reserved",
+            Self::Asked => "being reserved",
+            Self::Held => "reserved already",
+            Self::Shipped => "shipped already",
+        }
     }
 }
 
-type LifecyclePoint = (StateId, Holding);
+type LifecyclePoint = (StateId, Stock);
 
 /// Refuses a lifecycle that cannot run.
 pub(super) fn check(lifecycle: &Lifecycle) -> Result<(), LifecycleError> {
+    placing::check(lifecycle)?;
     check_triggers(lifecycle)?;
     let points = walk(lifecycle)?;
     check_replies(lifecycle, &points)?;
@@ -156,6 +208,7 @@ pub(super) fn check(lifecycle: &Lifecycle) -> Result<(), LifecycleError> {
         }
     }
     check_ends(lifecycle, &points)?;
+    check_returns(lifecycle, &points)?;
     check_pauses(lifecycle, &points)
 }
 
@@ -186,17 +239,22 @@ fn check_triggers(lifecycle: &Lifecycle) -> Result<(), LifecycleError> {
 fn collide(a: &Transition, b: &Transition) -> bool {
     match (a.trigger, b.trigger) {
         (Trigger::By(_), Trigger::By(_)) => a.to == b.to,
-        (Trigger::After(_), Trigger::After(_)) => true,
+        (a, b) if is_timer(a) && is_timer(b) => true,
         (a, b) => a == b,
     }
 }
 
+fn is_timer(trigger: Trigger) -> bool {
+    matches!(trigger, Trigger::After(_) | Trigger::ReservationEnds)
+}
+
 /// All points that an order can reach from the initial one. A point is a state and a stock reservation.
 fn walk(lifecycle: &Lifecycle) -> Result<BTreeSet<LifecyclePoint>, LifecycleError> {
-    let holding = match lifecycle.initial_stock {
-        None => Holding::Nothing,
-        Some(StockEffect::Reserve) => Holding::Asked,
-        Some(_) => return Err(LifecycleError::InitialStock),
+    let holding = match (lifecycle.initial_stock, lifecycle.visible) {
+        (None, _) => Stock::Nothing,
+        (Some(StockEffect::Reserve), Visible::Placed) => Stock::Asked,
+        (Some(StockEffect::Reserve), Visible::Reserved) => Stock::Held,
+        (Some(_), _) => return Err(LifecycleError::InitialStock),
     };
     let start = (lifecycle.initial, holding);
     let (mut seen, mut next) = (BTreeSet::from([start]), VecDeque::from([start]));
@@ -219,32 +277,31 @@ fn step(
     transition: &Transition,
 ) -> Result<Option<LifecyclePoint>, LifecycleError> {
     let before = match (transition.trigger, holding) {
-        (Trigger::Reserved, Holding::Asked) => Holding::Held,
-        (Trigger::Refused, Holding::Asked) => Holding::Nothing,
+        (Trigger::Reserved, Stock::Asked) => Stock::Held,
+        (Trigger::Refused, Stock::Asked) => Stock::Nothing,
         // While the order waits for stock, only the reply moves it, and a reply comes only then.
-        (Trigger::Reserved | Trigger::Refused, _) | (_, Holding::Asked) => return Ok(None),
+        (Trigger::Reserved | Trigger::Refused, _) | (_, Stock::Asked) => return Ok(None),
         (_, holding) => holding,
     };
-    let (effect, after) = match (transition.stock, before) {
-        (None, before) => return Ok(Some((transition.to, before))),
-        (Some(StockEffect::Reserve), Holding::Nothing) => return Ok(Some((transition.to, Holding::Asked))),
-        (Some(StockEffect::Release | StockEffect::Ship), Holding::Held) => {
-            return Ok(Some((transition.to, Holding::Nothing)));
-        }
-        (Some(StockEffect::Reserve), before) => ("reserve", before),
-        (Some(StockEffect::Release), before) => ("release", before),
-        (Some(StockEffect::Ship), before) => ("ship", before),
+    // What came back once cannot be counted against what is shipped a second time.
+    let ships_again = before == Stock::Shipped && !lifecycle.takes_returns();
+    let (effect, allowed, after) = match transition.stock {
+        None => return Ok(Some((transition.to, before))),
+        Some(StockEffect::Reserve) => ("reserve", before == Stock::Nothing || ships_again, Stock::Asked),
+        Some(StockEffect::Release) => ("release", before == Stock::Held, Stock::Nothing),
+        Some(StockEffect::Ship) => ("ship", before == Stock::Held, Stock::Shipped),
+        Some(StockEffect::Return) => ("return", before == Stock::Shipped, Stock::Shipped),
     };
-    Err(LifecycleError::StockEffect {
-        transition: TransitionName::of(lifecycle, transition),
-        effect,
-        holding: describe(after),
-    })
+    if allowed {
+        return Ok(Some((transition.to, after)));
+    }
+    let (transition, holding) = (TransitionName::of(lifecycle, transition), before.describe());
+    Err(LifecycleError::StockEffect { transition, effect, holding })
 }
 
 fn check_replies(lifecycle: &Lifecycle, points: &BTreeSet<LifecyclePoint>) -> Result<(), LifecycleError> {
     for (id, state) in lifecycle.states() {
-        let waits = points.contains(&(id, Holding::Asked));
+        let waits = points.contains(&(id, Stock::Asked));
         let is_complete = lifecycle.on_reply(id, true).is_some() && lifecycle.on_reply(id, false).is_some();
         if waits && !is_complete {
             return Err(LifecycleError::ReplyWithoutTransition(state.name.to_string()));
@@ -262,7 +319,7 @@ fn check_ends(lifecycle: &Lifecycle, points: &BTreeSet<LifecyclePoint>) -> Resul
     let mut ending: BTreeSet<LifecyclePoint> = BTreeSet::new();
     for point in points {
         let state = lifecycle.state(point.0);
-        if state.outcome.is_some() && point.1 != Holding::Nothing {
+        if state.outcome.is_some() && matches!(point.1, Stock::Asked | Stock::Held) {
             return Err(LifecycleError::StockKept(state.name.to_string()));
         }
         if state.outcome.is_some() {
@@ -289,6 +346,27 @@ fn check_ends(lifecycle: &Lifecycle, points: &BTreeSet<LifecyclePoint>) -> Resul
         Some(id) => Err(LifecycleError::DeadEnd(lifecycle.state(*id).name.to_string())),
         None => Ok(()),
     }
+}
+
+/// Checks that returns are only taken of what was shipped, and for a bounded time.
+fn check_returns(lifecycle: &Lifecycle, points: &BTreeSet<LifecyclePoint>) -> Result<(), LifecycleError> {
+    for (id, state) in lifecycle.states() {
+        let mut exits = lifecycle.from(id);
+        if !state.returns {
+            if let Some(exit) = exits.find(|exit| exit.trigger == Trigger::Returned) {
+                let transition = TransitionName::of(lifecycle, exit);
+                return Err(LifecycleError::ReturnedWithoutReturns { transition });
+            }
+            continue;
+        }
+        if points.iter().any(|(at, stock)| *at == id && *stock != Stock::Shipped) {
+            return Err(LifecycleError::ReturnsWithoutShipping(state.name.to_string()));
+        }
+        if !exits.any(|exit| is_timer(exit.trigger)) {
+            return Err(LifecycleError::ReturnsForEver(state.name.to_string()));
+        }
+    }
+    Ok(())
 }
 
 /// A timer of at least this length counts as a pause on a cycle of transitions that happen without a caller.
@@ -326,7 +404,8 @@ fn next_without_request(
 ) -> Result<Option<LifecyclePoint>, LifecycleError> {
     for transition in lifecycle.from(point.0) {
         let rests = match transition.trigger {
-            Trigger::By(_) => true,
+            // The shortest time that a reservation may be asked for is long enough.
+            Trigger::By(_) | Trigger::Returned | Trigger::ReservationEnds => true,
             Trigger::After(time) => time >= PAUSE_MIN,
             Trigger::Reserved | Trigger::Refused => false,
         };

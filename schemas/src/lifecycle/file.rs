@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{
-    Lifecycle, LifecycleError, Outcome, Roles, State, StateId, StockEffect, Transition, TransitionName,
-    Trigger,
+    ItemLimits, Lifecycle, LifecycleError, Outcome, ReserveFor, Roles, State, StateId, StockEffect,
+    Transition, TransitionName, Trigger, Visible,
 };
-use crate::{ids::Status, order::Role};
+use crate::{ids::Status, order::Role, shipment::ShipmentStatus};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,6 +22,11 @@ struct File {
     actions: BTreeMap<String, String>,
     #[serde(default)]
     aliases: BTreeMap<String, BTreeMap<String, String>>,
+    /// The states that the events of shipments mean.
+    #[serde(default)]
+    shipments: BTreeMap<String, String>,
+    /// The limits of lines; present if orders are for items by name.
+    items: Option<Items>,
     /// Settings of the process that runs the file. The lifecycle ignores them.
     #[serde(default, rename = "settings")]
     _settings: toml::Table,
@@ -32,6 +37,24 @@ struct File {
 struct Initial {
     state: String,
     stock: Option<StockEffect>,
+    #[serde(default)]
+    visible: Visible,
+    reserve_for: Option<ReserveForEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReserveForEntry {
+    min: String,
+    max: String,
+    default: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Items {
+    name_chars_max: usize,
+    quantity_max: u32,
 }
 
 #[derive(Deserialize)]
@@ -39,6 +62,8 @@ struct Initial {
 struct StateEntry {
     #[serde(rename = "final")]
     outcome: Option<Outcome>,
+    #[serde(default)]
+    returns: bool,
 }
 
 #[derive(Deserialize)]
@@ -57,7 +82,11 @@ struct TransitionEntry {
 enum Reply {
     Reserved,
     Refused,
+    Returned,
 }
+
+/// The `after` of a transition on the end of the reservation.
+const RESERVE_FOR: &str = "reserve_for";
 
 /// Parses the file and resolves its names. [`super::check`] decides whether the result can run.
 pub(super) fn read(text: &str) -> Result<Lifecycle, LifecycleError> {
@@ -68,9 +97,15 @@ pub(super) fn read(text: &str) -> Result<Lifecycle, LifecycleError> {
         states,
         initial: StateId(0),
         initial_stock: file.initial.stock,
+        visible: file.initial.visible,
+        reserve_for: file.initial.reserve_for.map(read_reserve_for).transpose()?,
+        items: file
+            .items
+            .map(|Items { name_chars_max, quantity_max }| ItemLimits { name_chars_max, quantity_max }),
         transitions: Vec::new(),
         actions: Vec::new(),
         aliases: Vec::new(),
+        shipments: Vec::new(),
     };
     lifecycle.initial = resolve(&lifecycle, &file.initial.state)?;
     for entry in &file.transitions {
@@ -90,7 +125,17 @@ pub(super) fn read(text: &str) -> Result<Lifecycle, LifecycleError> {
             lifecycle.aliases.push((role, word, state));
         }
     }
+    for (word, state) in file.shipments {
+        let status = ShipmentStatus::find(&word).ok_or(LifecycleError::UnknownShipment(word))?;
+        let state = resolve(&lifecycle, &state)?;
+        lifecycle.shipments.push((status, state));
+    }
     Ok(lifecycle)
+}
+
+fn read_reserve_for(entry: ReserveForEntry) -> Result<ReserveFor, LifecycleError> {
+    let read = |text: &str| humantime::parse_duration(text).map_err(LifecycleError::ReserveForDuration);
+    Ok(ReserveFor { min: read(&entry.min)?, max: read(&entry.max)?, default: read(&entry.default)? })
 }
 
 fn read_states(table: toml::Table) -> Result<Vec<State>, LifecycleError> {
@@ -98,7 +143,7 @@ fn read_states(table: toml::Table) -> Result<Vec<State>, LifecycleError> {
     for (name, entry) in table {
         let entry: StateEntry = entry.try_into()?;
         let name = Status::new(&*name).map_err(|error| LifecycleError::Name { name, error })?;
-        states.push(State { name, outcome: entry.outcome });
+        states.push(State { name, outcome: entry.outcome, returns: entry.returns });
     }
     if states.len() > usize::from(u8::MAX) { Err(LifecycleError::TooManyStates) } else { Ok(states) }
 }
@@ -128,6 +173,8 @@ fn read_transition(
         }
         (None, Some(Reply::Reserved), None) => Trigger::Reserved,
         (None, Some(Reply::Refused), None) => Trigger::Refused,
+        (None, Some(Reply::Returned), None) => Trigger::Returned,
+        (None, None, Some(duration)) if duration == RESERVE_FOR => Trigger::ReservationEnds,
         (None, None, Some(duration)) => {
             let duration = humantime::parse_duration(duration);
             Trigger::After(duration.map_err(|error| LifecycleError::Duration { transition: name(), error })?)

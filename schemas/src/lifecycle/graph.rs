@@ -2,13 +2,17 @@
 
 use std::fmt::Write;
 
-use super::{Lifecycle, StockEffect, Transition, Trigger};
+use super::{Lifecycle, StockEffect, Transition, Trigger, Visible};
 use crate::order::Role;
 
 pub(super) fn mermaid(lifecycle: &Lifecycle) -> String {
     let mut out = format!("---\ntitle: {}\n---\nstateDiagram-v2\n", lifecycle.name);
     let initial = &lifecycle.state(lifecycle.initial).name;
-    let reserve = if lifecycle.initial_stock.is_some() { ": place / reserve" } else { ": place" };
+    let reserve = match (lifecycle.initial_stock, lifecycle.visible) {
+        (None, _) => ": place",
+        (Some(_), Visible::Placed) => ": place / reserve",
+        (Some(_), Visible::Reserved) => ": place, once stock is reserved",
+    };
     writeln!(out, "    [*] --> {initial}{reserve}").expect("a string takes all text");
     for transition in &lifecycle.transitions {
         let (from, to) = (&lifecycle.state(transition.from).name, &lifecycle.state(transition.to).name);
@@ -30,12 +34,15 @@ fn label(transition: &Transition) -> String {
         }
         Trigger::Reserved => "stock reserved".to_owned(),
         Trigger::Refused => "stock refused".to_owned(),
+        Trigger::Returned => "all units returned".to_owned(),
+        Trigger::ReservationEnds => "reservation ends".to_owned(),
         Trigger::After(duration) => format!("after {}", humantime::format_duration(duration)),
     };
     label += match transition.stock {
         Some(StockEffect::Reserve) => " / reserve",
         Some(StockEffect::Release) => " / release",
         Some(StockEffect::Ship) => " / ship",
+        Some(StockEffect::Return) => " / return",
         None => "",
     };
     label

@@ -7,12 +7,19 @@
 mod check;
 mod file;
 mod graph;
+mod placing;
 
 use std::time::Duration;
 
 pub use check::{LifecycleError, TransitionName};
 
-use crate::{events::Change, ids::Status, order::Role};
+pub use self::placing::{ItemLimits, ReserveFor, Visible};
+use crate::{
+    events::Change,
+    ids::Status,
+    order::{Order, Role},
+    shipment::ShipmentStatus,
+};
 
 /// The number of a state, which is its index in [`Lifecycle::states`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -25,6 +32,8 @@ pub struct State {
     pub name: Status,
     /// How an order in this state has ended; `None` if the state is not final.
     pub outcome: Option<Outcome>,
+    /// Whether units of an order in this state can be returned.
+    pub returns: bool,
 }
 
 /// How an order ends.
@@ -49,6 +58,8 @@ pub enum StockEffect {
     Release,
     /// Ships the units held for the order.
     Ship,
+    /// Takes back all units of the order that were shipped and did not come back yet. They are available again.
+    Return,
 }
 
 /// The trigger of a transition.
@@ -60,8 +71,12 @@ pub enum Trigger {
     Reserved,
     /// Stock could not hold all lines.
     Refused,
+    /// All units of the order came back.
+    Returned,
     /// The order has been in the state for this long.
     After(Duration),
+    /// The order has been in the state for as long as stock is held for it: [`Lifecycle::reserve_for`].
+    ReservationEnds,
 }
 
 /// A set of roles.
@@ -113,9 +128,13 @@ pub struct Lifecycle {
     states: Vec<State>,
     initial: StateId,
     initial_stock: Option<StockEffect>,
+    visible: Visible,
+    reserve_for: Option<ReserveFor>,
+    items: Option<ItemLimits>,
     transitions: Vec<Transition>,
     actions: Vec<(String, StateId)>,
     aliases: Vec<(Role, String, StateId)>,
+    shipments: Vec<(ShipmentStatus, StateId)>,
 }
 
 impl Lifecycle {
@@ -163,6 +182,55 @@ impl Lifecycle {
         self.initial_stock
     }
 
+    /// When a new order becomes visible to readers.
+    pub fn visible(&self) -> Visible {
+        self.visible
+    }
+
+    /// For how long stock is held for an order, and what a request may ask for; `None` if a request may not ask for it.
+    pub fn reserve_for(&self) -> Option<ReserveFor> {
+        self.reserve_for
+    }
+
+    /// The limits of the lines if orders are for items by name; `None` if they are for SKUs.
+    pub fn items(&self) -> Option<ItemLimits> {
+        self.items
+    }
+
+    /// The state that a shipment's event means; `None` if it is history only.
+    pub fn on_shipment(&self, status: ShipmentStatus) -> Option<StateId> {
+        self.shipments.iter().find(|(known, _)| *known == status).map(|(_, state)| *state)
+    }
+
+    /// Whether couriers may act for orders in this state and read them: a courier can move an order from it or to it.
+    pub fn is_handed_to_couriers(&self, state: StateId) -> bool {
+        let by_courier = |transition: &&Transition| matches!(transition.trigger, Trigger::By(roles) if roles.contains(Role::Courier));
+        self.transitions
+            .iter()
+            .filter(by_courier)
+            .any(|transition| transition.from == state || transition.to == state)
+    }
+
+    /// Whether this courier may act for the order and read it: its state is handed to couriers, and it names no other
+    /// courier.
+    pub fn hands(&self, order: &Order, courier: &str) -> bool {
+        let is_named = order.courier_id.as_ref().is_none_or(|named| named == courier);
+        is_named && self.find(order.status.as_str()).is_some_and(|state| self.is_handed_to_couriers(state))
+    }
+
+    /// Whether a move to this state approves or rejects an order.
+    pub fn is_review(&self, to: StateId) -> bool {
+        self.actions
+            .iter()
+            .any(|(action, state)| *state == to && matches!(action.as_str(), "approve" | "reject"))
+    }
+
+    /// Whether units can be returned in any state.
+    pub fn takes_returns(&self) -> bool {
+        self.states.iter().any(|state| state.returns)
+            || self.transitions.iter().any(|transition| transition.stock == Some(StockEffect::Return))
+    }
+
     /// All transitions, in the order of the file.
     pub fn transitions(&self) -> &[Transition] {
         &self.transitions
@@ -203,10 +271,19 @@ impl Lifecycle {
         self.from(from).find(|transition| transition.trigger == wanted)
     }
 
-    /// The transition that a timer triggers, and the time in the state after which it does.
-    pub fn on_time(&self, from: StateId) -> Option<(Duration, &Transition)> {
+    /// The transition of an order all of whose units came back.
+    pub fn on_returned(&self, from: StateId) -> Option<&Transition> {
+        self.from(from).find(|transition| transition.trigger == Trigger::Returned)
+    }
+
+    /// The transition that a timer triggers, and the time in the state after which it does. `reserve_for` is what the
+    /// order's request asked for.
+    pub fn on_time(&self, from: StateId, reserve_for: Option<Duration>) -> Option<(Duration, &Transition)> {
         self.from(from).find_map(|transition| match transition.trigger {
             Trigger::After(duration) => Some((duration, transition)),
+            Trigger::ReservationEnds => {
+                Some((reserve_for.or(self.reserve_for.map(|bounds| bounds.default))?, transition))
+            }
             _ => None,
         })
     }

@@ -9,7 +9,7 @@ use orderflow_schemas::{
 };
 use orderflow_sinks::Checkpoint;
 
-use super::{DatabaseError, HistoryEntry, StockItem};
+use super::{DatabaseError, HistoryEntry, ShipmentEntry, StockItem};
 
 /// Selects orders. An empty filter selects all of them. A filter with several conditions selects the orders that meet
 /// all of them.
@@ -19,6 +19,8 @@ pub struct OrderFilter {
     pub status: Option<Status>,
     /// Only orders of this customer.
     pub customer_id: Option<CustomerId>,
+    /// Only orders of these customers, at least one and at most [`CUSTOMERS_MAX`].
+    pub customer_ids: Option<Vec<CustomerId>>,
     /// Only orders placed at this time or later.
     pub from: Option<Timestamp>,
     /// Only orders placed before this time.
@@ -31,12 +33,23 @@ impl OrderFilter {
     /// The status to select, if the filter has no other condition; `None` if it has one. The database has counters for
     /// these filters: `Some(None)` selects the orders of every status.
     pub(crate) fn only_status(&self) -> Option<Option<&Status>> {
-        let Self { status, customer_id: None, from: None, to: None, idempotency_key: None } = self else {
+        let Self {
+            status,
+            customer_id: None,
+            customer_ids: None,
+            from: None,
+            to: None,
+            idempotency_key: None,
+        } = self
+        else {
             return None;
         };
         Some(status.as_ref())
     }
 }
+
+/// The most customers that a filter names.
+pub const CUSTOMERS_MAX: usize = 100;
 
 /// The most items that are counted of a list that has no counter: a count reads every item it counts.
 pub const COUNTED_MAX: u64 = 10_000;
@@ -69,6 +82,9 @@ pub trait DatabaseReader: Send + Sync {
 
     /// The number of changes of an order.
     async fn count_history(&self, id: OrderId) -> Result<Counted, DatabaseError>;
+
+    /// The events of an order's shipment, in the order in which they were reported, at most `limit`.
+    async fn shipments(&self, id: OrderId, limit: u32) -> Result<Vec<ShipmentEntry>, DatabaseError>;
 
     /// The levels and the product of this SKU; `None` if it is unknown.
     async fn stock(&self, sku: &Sku) -> Result<Option<StockItem>, DatabaseError>;
@@ -105,6 +121,12 @@ pub trait DatabaseAudit: Send + Sync {
     async fn for_each_history(
         &self,
         visit: &mut (dyn FnMut(HistoryEntry) + Send),
+    ) -> Result<(), DatabaseError>;
+
+    /// Visits every event of a shipment, by order id and offset.
+    async fn for_each_shipment(
+        &self,
+        visit: &mut (dyn FnMut(ShipmentEntry) + Send),
     ) -> Result<(), DatabaseError>;
 
     /// Visits every SKU, in the order of the names.

@@ -8,7 +8,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use compact_str::CompactString;
 use orderflow_feed::{Event, EventRecord};
 use orderflow_schemas::{
-    Actor, Amount, Currency, Levels, Offset, Order, OrderEvent, OrderId, Sku, Status, StockEvent, Timestamp,
+    Actor, Amount, Currency, Levels, Offset, Order, OrderEvent, OrderId, ShipmentEvent, Sku, Status,
+    StockEvent, Timestamp,
     events::{Change, Movement, OrderChanged, ProductUpdated},
 };
 use orderflow_sinks::{EventBatch, SinkError};
@@ -45,6 +46,22 @@ fn change_kind<S: Serializer>(change: &Change, serializer: S) -> Result<S::Ok, S
     serializer.serialize_str(change.kind())
 }
 
+/// One event of a shipment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ShipmentEntry {
+    /// The order that was shipped.
+    pub order_id: OrderId,
+    /// The offset of the event that reports it. Events of an order are numbered by it, with gaps.
+    pub offset: Offset,
+    /// When the report arrived, by the server's clock.
+    pub at: Timestamp,
+    /// The actor that reported it.
+    pub by: Actor,
+    /// What was reported.
+    #[serde(flatten)]
+    pub event: ShipmentEvent,
+}
+
 /// A SKU: its levels, and its product in the catalogue if it has one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StockItem {
@@ -69,6 +86,8 @@ pub struct Rows {
     pub orders: Vec<Arc<Order>>,
     /// All changes of orders in the batch.
     pub history: Vec<HistoryEntry>,
+    /// All events of shipments in the batch.
+    pub shipments: Vec<ShipmentEntry>,
     /// The state of each changed SKU after the batch. If the batch does not name the product, name, price and currency
     /// are absent and the stored ones stay.
     pub stock: Vec<StockItem>,
@@ -79,25 +98,34 @@ impl Rows {
     pub fn of(batch: &EventBatch) -> Result<Self, SinkError> {
         let mut orders: BTreeMap<OrderId, &Arc<Order>> = BTreeMap::new();
         let mut stock: BTreeMap<&Sku, StockItem> = BTreeMap::new();
-        let mut history = Vec::new();
+        let (mut history, mut shipments) = (Vec::new(), Vec::new());
         for record in &batch.records {
             match event_of(record)? {
                 Event::Order(OrderEvent::Changed(change, event)) => {
                     check_order(record, &event.order)?;
                     history.push(entry(record, *change, event));
+                    let shipment = event.shipment.as_deref();
+                    shipments.extend(
+                        shipment.map(|event_of| shipment_entry(record, event.order.id, event_of, &event.by)),
+                    );
                     let row = orders.entry(event.order.id).or_insert(&event.order);
                     if event.order.version >= row.version {
                         *row = &event.order;
                     }
+                }
+                Event::Order(OrderEvent::ShipmentRecorded(event)) => {
+                    shipments.push(shipment_entry(record, event.order_id, &event.shipment, &event.by));
                 }
                 Event::Order(_) => {}
                 Event::Stock(event) => apply_stock(&mut stock, record, event)?,
             }
         }
         history.sort_unstable_by_key(|entry| (entry.order_id, entry.version));
+        shipments.sort_unstable_by_key(|entry: &ShipmentEntry| (entry.order_id, entry.offset));
         Ok(Self {
             orders: orders.into_values().cloned().collect(),
             history,
+            shipments,
             stock: stock.into_values().collect(),
         })
     }
@@ -125,6 +153,16 @@ fn entry(record: &EventRecord, change: Change, event: &OrderChanged) -> HistoryE
     }
 }
 
+fn shipment_entry(
+    record: &EventRecord,
+    order_id: OrderId,
+    event: &ShipmentEvent,
+    by: &Actor,
+) -> ShipmentEntry {
+    let (offset, at) = (record.offset, record.header.time);
+    ShipmentEntry { order_id, offset, at, by: by.clone(), event: event.clone() }
+}
+
 fn apply_stock<'a>(
     stock: &mut BTreeMap<&'a Sku, StockItem>,
     record: &EventRecord,
@@ -138,6 +176,10 @@ fn apply_stock<'a>(
         StockEvent::Reserved(event) => apply_movements(stock, record, &event.lines),
         StockEvent::Released(event) => apply_movements(stock, record, &event.lines),
         StockEvent::Shipped(event) => apply_movements(stock, record, &event.lines),
+        StockEvent::Returned(event) => {
+            let mut lines = event.lines.iter();
+            lines.try_for_each(|line| item(stock, record, &line.sku, line.levels).map(|_| ()))
+        }
         StockEvent::Refused(_) | StockEvent::Rejected(_) | StockEvent::Repeated(_) => Ok(()),
     }
 }

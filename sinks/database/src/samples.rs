@@ -32,7 +32,7 @@ pub(crate) fn order(n: u32, version: u64, status: &str) -> Order {
         customer_id: CustomerId::new(format!("customer-{}", n % 3)).expect("a sample is valid"),
         status: status.parse().expect("a sample is valid"),
         version,
-        currency: "EUR".parse().expect("a sample is valid"),
+        currency: Some("EUR".parse().expect("a sample is valid")),
         total: Some(Amount(2598)),
         lines: vec![line].into(),
         channel: Some("web".into()),
@@ -43,6 +43,11 @@ pub(crate) fn order(n: u32, version: u64, status: &str) -> Order {
         placed_at: Timestamp::from_micros(1_000 * i64::from(n)),
         created_at: Timestamp::from_micros(5_000),
         updated_at: Timestamp::from_micros(5_000 + version as i64),
+        reserve_for: None,
+        courier_id: None,
+        acted_by: None,
+        acted_at: None,
+        returned: Arc::default(),
     }
 }
 
@@ -57,6 +62,7 @@ pub(crate) fn changed(order: Order) -> OrderEvent {
         reason: Some("why".into()),
         due: None,
         holding: Default::default(),
+        shipment: None,
         by: Actor::SYSTEM,
     };
     OrderEvent::Changed(change, event)

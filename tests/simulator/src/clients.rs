@@ -204,7 +204,7 @@ impl Clients {
             skus.insert(self.rng.usize(..SKUS).min(self.rng.usize(..SKUS)));
         }
         let line = |n: usize| OrderLine { sku: sku(n), quantity: self.rng.u32(1..6), unit_price: None };
-        let lines = skus.into_iter().map(line).collect();
+        let lines = skus.into_iter().map(line).collect::<Vec<_>>().into();
         let key = self.rng.u16(..400);
         let idempotency = (self.rng.u8(..4) > 0).then(|| Idempotency {
             key: IdempotencyKey::new(format!("key-{key}")).expect("a name"),
@@ -215,11 +215,12 @@ impl Clients {
         let place = PlaceOrder {
             order_id,
             customer_id,
-            currency: eur(),
+            currency: Some(eur()),
             lines,
             channel: Some("web".into()),
             notes: None,
             placed_at: None,
+            reserve_for: None,
             idempotency,
             by,
         };

@@ -31,8 +31,9 @@ pub enum Callers {
 pub struct Document(Value);
 
 /// The groups of operations, in the order in which a page shows them.
-const TAGS: [(&str, &str); 9] = [
+const TAGS: [(&str, &str); 10] = [
     ("orders", "Placing, changing and reading orders"),
+    ("shipments", "Couriers, what they report, and what comes back"),
     ("stock", "The units of each SKU"),
     ("catalogue", "Products and their prices"),
     ("account", "The own account"),
@@ -142,6 +143,7 @@ fn common(operation: &mut Operation<'_>, action: Option<Action>, callers: Caller
 /// Who may perform an action, for people.
 fn allowed(action: Action) -> String {
     let role = |role| match action.reach(role)? {
+        Reach::Handed => Some(format!("{} (orders that are handed to them)", role.as_str())),
         Reach::Own => Some(format!("{} (what is their own)", role.as_str())),
         Reach::All => Some(role.as_str().to_owned()),
     };

@@ -1,5 +1,6 @@
 //! Tests of timers, and of orders under another lifecycle than the one they began with.
 
+use super::super::timer::DUE_PER_TICK_MAX;
 use super::*;
 
 const WEEK: u64 = 7 * 24 * 3600;

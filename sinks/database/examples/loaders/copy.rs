@@ -62,7 +62,7 @@ fn orders(rows: &Rows) -> Outcome<String> {
             text(Some(order.customer_id.as_str())),
             text(Some(order.status.as_str())),
             order.version,
-            order.currency.as_str(),
+            order.currency.as_ref().map_or("XXX", |currency| currency.as_str()),
             number(order.total.map(|total| total.0)),
             text(Some(&serde_json::to_string(&order.lines)?)),
             text(order.channel.as_deref()),

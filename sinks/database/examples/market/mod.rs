@@ -37,7 +37,7 @@ fn order(n: u64, version: u64, status: &str) -> Outcome<Order> {
         customer_id,
         status: status.parse()?,
         version,
-        currency: "EUR".parse()?,
+        currency: Some("EUR".parse()?),
         total: Some(Amount(5196)),
         lines: vec![line(0)?, line(1)?].into(),
         channel: Some("web".into()),
@@ -48,6 +48,11 @@ fn order(n: u64, version: u64, status: &str) -> Outcome<Order> {
         placed_at: Timestamp::from_micros(micros),
         created_at: Timestamp::from_micros(micros),
         updated_at: Timestamp::from_micros(micros + version as i64),
+        reserve_for: None,
+        courier_id: None,
+        acted_by: None,
+        acted_at: None,
+        returned: Arc::new([]),
     })
 }
 
@@ -70,6 +75,7 @@ fn changed(n: u64, version: u64) -> Outcome<Event> {
         due: None,
         key: None,
         reason: None,
+        shipment: None,
         by: Actor::SYSTEM,
     };
     Ok(Event::Order(OrderEvent::Changed(change, event)))
@@ -78,8 +84,12 @@ fn changed(n: u64, version: u64) -> Outcome<Event> {
 fn reserved(n: u64) -> Outcome<Event> {
     let order = order(n, 1, "CREATED")?;
     let levels = Levels { received: 1_000_000, available: 1_000_000, ..Levels::default() };
-    let lines =
-        order.lines.iter().map(|line| Movement { sku: line.sku.clone(), quantity: 2, levels }).collect();
+    let lines = order
+        .lines
+        .skus()
+        .iter()
+        .map(|line| Movement { sku: line.sku.clone(), quantity: 2, levels })
+        .collect();
     let event = StockReserved { order_id: order.id, lines, unit_prices: vec![Amount(1299); 2] };
     Ok(Event::Stock(StockEvent::Reserved(event)))
 }

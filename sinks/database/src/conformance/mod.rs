@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use orderflow_schemas::{Order, Status};
 use orderflow_sinks::{Checkpoint, EventBatch, Sink};
 
-use super::{DatabaseAudit, DatabaseError, DatabaseReader, HistoryEntry, StockItem};
+use super::{DatabaseAudit, DatabaseError, DatabaseReader, HistoryEntry, ShipmentEntry, StockItem};
 
 /// A database under test.
 #[async_trait]
@@ -68,6 +68,7 @@ async fn apply(sink: &mut dyn Sink, (batch, checkpoint): &(EventBatch, Checkpoin
 struct Content {
     orders: Vec<Order>,
     history: Vec<HistoryEntry>,
+    shipments: Vec<ShipmentEntry>,
     stock: Vec<StockItem>,
     counts: BTreeMap<Status, u64>,
     checkpoint: Checkpoint,
@@ -83,9 +84,10 @@ fn count(orders: &[Order]) -> BTreeMap<Status, u64> {
 
 async fn content(audit: &dyn DatabaseAudit) -> Content {
     let mut content = Content::default();
-    let Content { orders, history, stock, counts, checkpoint } = &mut content;
+    let Content { orders, history, shipments, stock, counts, checkpoint } = &mut content;
     audit.for_each_order(&mut |order| orders.push(order)).await.expect("orders can be read");
     audit.for_each_history(&mut |entry| history.push(entry)).await.expect("the history can be read");
+    audit.for_each_shipment(&mut |entry| shipments.push(entry)).await.expect("shipments can be read");
     audit.for_each_stock(&mut |item| stock.push(item)).await.expect("stock can be read");
     *counts = audit.order_counts().await.expect("the counters can be read");
     assert_eq!(*counts, count(orders), "counters of orders");

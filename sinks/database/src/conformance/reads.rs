@@ -76,13 +76,24 @@ fn filters() -> Vec<OrderFilter> {
     let time = |n: i64| Some(Timestamp::from_micros(1_000 * n));
     let status = Some("RESERVED".parse().expect("a status"));
     let customer_id = Some("customer-1".parse().expect("a customer id"));
+    let customer_ids = ["customer-0", "customer-2", "nobody"].map(|id| id.parse().expect("a customer id"));
+    let customer_ids = Some(customer_ids.to_vec());
     let idempotency_key = Some("key-7".parse().expect("a key"));
     vec![
         OrderFilter::default(),
         OrderFilter { status: status.clone(), ..Default::default() },
         OrderFilter { status: status.clone(), customer_id: customer_id.clone(), ..Default::default() },
         OrderFilter { from: time(5), to: time(12), ..Default::default() },
-        OrderFilter { status, customer_id, idempotency_key, from: time(7), to: time(8) },
+        OrderFilter { customer_ids: customer_ids.clone(), ..Default::default() },
+        OrderFilter { customer_ids, status: status.clone(), from: time(2), ..Default::default() },
+        OrderFilter {
+            status,
+            customer_id,
+            idempotency_key,
+            from: time(7),
+            to: time(8),
+            ..Default::default()
+        },
         OrderFilter { from: time(8), to: time(8), ..Default::default() },
     ]
 }
@@ -90,6 +101,7 @@ fn filters() -> Vec<OrderFilter> {
 fn lets_through(filter: &OrderFilter, order: &Order) -> bool {
     filter.status.as_ref().is_none_or(|status| *status == order.status)
         && filter.customer_id.as_ref().is_none_or(|id| *id == order.customer_id)
+        && filter.customer_ids.as_ref().is_none_or(|ids| ids.contains(&order.customer_id))
         && filter.from.is_none_or(|from| order.placed_at >= from)
         && filter.to.is_none_or(|to| order.placed_at < to)
         && (filter.idempotency_key.is_none() || filter.idempotency_key == order.idempotency_key)

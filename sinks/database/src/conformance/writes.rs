@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use orderflow_schemas::{
-    Actor, Amount, Order, OrderEvent, Role, StockEvent, Timestamp,
+    Actor, Amount, ItemLine, Order, OrderEvent, Role, ShipmentEvent, ShipmentStatus, StockEvent, Timestamp,
     order::{Failure, FailureCode},
+    returns::{ReturnTo, ReturnedUnits},
 };
 use orderflow_sinks::{Sink, SinkError};
 
@@ -100,6 +101,12 @@ pub(super) async fn every_text_is_read_as_it_was_written(subject: &dyn Subject) 
     for (entry, text) in stored.history.iter().zip(texts) {
         assert_eq!((entry.reason.as_deref(), entry.by.subject.as_str()), (Some(text), text));
     }
+    for (order, text) in orders.iter().zip(texts) {
+        let read = opened.reader.shipments(order.id, 10).await.expect("a shipment can be read");
+        let [entry] = read.as_slice() else { panic!("{read:?}") };
+        assert_eq!((entry.by.subject.as_str(), entry.event.location.as_deref()), (text, Some(text)));
+        assert!(stored.shipments.contains(entry), "{entry:?}");
+    }
 }
 
 fn order_with(n: u32, text: &str) -> Order {
@@ -111,6 +118,7 @@ fn order_with(n: u32, text: &str) -> Order {
         unit_price: None,
         currency: Some("EUR".parse().expect("a currency")),
     };
+    let returned = ReturnedUnits { line: n, quantity: u32::MAX, to: ReturnTo::WrittenOff };
     Order {
         total: (n > 0).then_some(Amount::TOTAL_MAX),
         channel: Some(text.into()),
@@ -119,6 +127,16 @@ fn order_with(n: u32, text: &str) -> Order {
         failures: Arc::from(vec![failure; n as usize % 3]),
         idempotency_key: (n > 1).then(|| format!("ß'{n}").parse().expect("a key")),
         placed_at: Timestamp::MAX,
+        currency: (n != 2).then(|| "EUR".parse().expect("a currency")),
+        lines: match n {
+            2 => vec![ItemLine { item: text.into(), quantity: 3 }].into(),
+            _ => order(n, 1, "ÄNDERUNG").lines,
+        },
+        reserve_for: (n > 2).then_some(u32::MAX),
+        courier_id: (n > 1).then(|| text.into()),
+        acted_by: (n > 2).then(|| text.into()),
+        acted_at: (n > 2).then_some(Timestamp::MAX),
+        returned: Arc::from(vec![returned; n as usize % 2]),
         ..order(n, 1, "ÄNDERUNG")
     }
 }
@@ -128,6 +146,16 @@ fn changed_by(order: Order) -> OrderEvent {
     let text = order.notes.clone();
     let OrderEvent::Changed(change, mut event) = changed(order) else { unreachable!("it is a change") };
     event.by = Actor { role: Role::Service, subject: text.clone().unwrap_or_default() };
+    event.shipment = text.clone().map(|text| {
+        Box::new(ShipmentEvent {
+            status: ShipmentStatus::FailedAttempt,
+            carrier: Some(text.clone()),
+            tracking_number: Some(text.clone()),
+            location: Some(text.clone()),
+            occurred_at: Some(Timestamp::MAX),
+            event_id: Some(text),
+        })
+    });
     event.reason = text;
     OrderEvent::Changed(change, event)
 }

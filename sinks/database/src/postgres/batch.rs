@@ -9,15 +9,18 @@
 
 use std::sync::LazyLock;
 
-use orderflow_schemas::Order;
+use orderflow_schemas::{Order, Timestamp};
 use orderflow_sinks::Checkpoint;
 use serde::Serialize;
 use sqlx::{PgConnection, Postgres, postgres::PgArguments, query::Query};
 
 use super::text::escaped;
 use crate::{
-    HistoryEntry, Rows, StockItem,
-    sql::{CHECKPOINTS, ORDER_HISTORY, ORDERS, STOCK, Table, failures_of, integer},
+    HistoryEntry, Rows, ShipmentEntry, StockItem,
+    sql::{
+        CHECKPOINTS, ORDER_HISTORY, ORDERS, SHIPMENT_EVENTS, STOCK, Table, currency_of, failures_of, integer,
+        returned_of,
+    },
 };
 
 type Statement = Query<'static, Postgres, PgArguments>;
@@ -25,10 +28,12 @@ type Statement = Query<'static, Postgres, PgArguments>;
 /// The statement that writes all tables. It is made of constants.
 static WRITE: LazyLock<String> = LazyLock::new(|| {
     let mut bound = 0;
-    let [orders, history, stock, checkpoints] =
-        [&ORDERS, &ORDER_HISTORY, &STOCK, &CHECKPOINTS].map(|table| upsert(table, &mut bound));
+    let [orders, history, shipments, stock, checkpoints] =
+        [&ORDERS, &ORDER_HISTORY, &SHIPMENT_EVENTS, &STOCK, &CHECKPOINTS]
+            .map(|table| upsert(table, &mut bound));
     format!(
-        "WITH written_orders AS ({orders}), written_history AS ({history}), written_stock AS ({stock}) {checkpoints}"
+        "WITH written_orders AS ({orders}), written_history AS ({history}), written_shipments AS ({shipments}), \
+         written_stock AS ({stock}) {checkpoints}"
     )
 });
 
@@ -51,6 +56,7 @@ pub(super) async fn write(
 ) -> Result<(), sqlx::Error> {
     let statement = bind_orders(sqlx::query(WRITE.as_str()), &rows.orders);
     let statement = bind_history(statement, &rows.history);
+    let statement = bind_shipments(statement, &rows.shipments);
     let statement = bind_stock(statement, &rows.stock);
     bind_checkpoint(statement, checkpoint).execute(connection).await?;
     Ok(())
@@ -74,9 +80,9 @@ fn bind_orders(statement: Statement, rows: &[impl AsRef<Order>]) -> Statement {
         .bind(column(rows, |order| order.customer_id.as_str()))
         .bind(column(rows, |order| order.status.as_str()))
         .bind(column(rows, |order| integer(order.version)))
-        .bind(column(rows, |order| order.currency.as_str()))
+        .bind(column(rows, |order| currency_of(order)))
         .bind(column(rows, |order| order.total.map(|total| integer(total.0))))
-        .bind(column(rows, |order| json(&*order.lines)))
+        .bind(column(rows, |order| json(&order.lines)))
         .bind(column(rows, |order| order.channel.as_deref().map(escaped)))
         .bind(column(rows, |order| order.notes.as_deref().map(escaped)))
         .bind(column(rows, |order| order.fail_reason.as_deref().map(escaped)))
@@ -85,6 +91,11 @@ fn bind_orders(statement: Statement, rows: &[impl AsRef<Order>]) -> Statement {
         .bind(column(rows, |order| order.placed_at.as_micros()))
         .bind(column(rows, |order| order.created_at.as_micros()))
         .bind(column(rows, |order| order.updated_at.as_micros()))
+        .bind(column(rows, |order| order.reserve_for.map(i64::from)))
+        .bind(column(rows, |order| order.courier_id.as_deref().map(escaped)))
+        .bind(column(rows, |order| order.acted_by.as_deref().map(escaped)))
+        .bind(column(rows, |order| order.acted_at.map(Timestamp::as_micros)))
+        .bind(column(rows, |order| returned_of(order).map(json)))
 }
 
 fn bind_history(statement: Statement, rows: &[HistoryEntry]) -> Statement {
@@ -99,6 +110,21 @@ fn bind_history(statement: Statement, rows: &[HistoryEntry]) -> Statement {
         .bind(column(rows, |entry| escaped(&entry.by.subject)))
         .bind(column(rows, |entry| entry.reason.as_deref().map(escaped)))
         .bind(column(rows, |entry| integer(entry.cause.0)))
+}
+
+fn bind_shipments(statement: Statement, rows: &[ShipmentEntry]) -> Statement {
+    statement
+        .bind(column(rows, |entry| entry.order_id.as_uuid()))
+        .bind(column(rows, |entry| integer(entry.offset.0)))
+        .bind(column(rows, |entry| entry.at.as_micros()))
+        .bind(column(rows, |entry| entry.event.status.as_str()))
+        .bind(column(rows, |entry| entry.event.carrier.as_deref().map(escaped)))
+        .bind(column(rows, |entry| entry.event.tracking_number.as_deref().map(escaped)))
+        .bind(column(rows, |entry| entry.event.location.as_deref().map(escaped)))
+        .bind(column(rows, |entry| entry.event.occurred_at.map(Timestamp::as_micros)))
+        .bind(column(rows, |entry| entry.event.event_id.as_deref().map(escaped)))
+        .bind(column(rows, |entry| entry.by.role.as_str()))
+        .bind(column(rows, |entry| escaped(&entry.by.subject)))
 }
 
 fn bind_stock(statement: Statement, rows: &[StockItem]) -> Statement {

@@ -228,7 +228,7 @@ async fn lists_are_served_by_an_index_and_never_sorted(server: &Server) {
         (OrderFilter::default(), "orders_pkey"),
     ] {
         let mut select = Select::new("EXPLAIN (COSTS OFF) SELECT * FROM orders");
-        push_filter(&mut select, &filter);
+        push_filter::<super::PostgresReader>(&mut select, &filter);
         push_order_start(&mut select, &Start::After(id(1)), 10);
         let plan: Vec<String> = super::reader::query(select)
             .try_map(|row: sqlx::postgres::PgRow| sqlx::Row::try_get(&row, 0))

@@ -6,12 +6,12 @@
 use orderflow_schemas::OrderId;
 use orderflow_schemas::lists::Start;
 
-use super::{Select, integer};
+use super::{Select, SqlDatabase, integer};
 use crate::{Catalogue, OrderFilter};
 
 /// Adds the conditions of a filter on orders.
-pub(crate) fn push_filter(select: &mut Select, filter: &OrderFilter) {
-    let OrderFilter { status, customer_id, from, to, idempotency_key } = filter;
+pub(crate) fn push_filter<S: SqlDatabase>(select: &mut Select, filter: &OrderFilter) {
+    let OrderFilter { status, customer_id, customer_ids, from, to, idempotency_key } = filter;
     select.push(" WHERE true");
     if let Some(key) = idempotency_key {
         select.push(" AND idempotency_key = ").bind(key.as_str());
@@ -20,8 +20,17 @@ pub(crate) fn push_filter(select: &mut Select, filter: &OrderFilter) {
         let column = if idempotency_key.is_some() { "customer_id || ''" } else { "customer_id" };
         select.push(" AND ").push(column).push(" = ").bind(customer_id.as_str());
     }
+    if let Some(ids) = customer_ids {
+        let column = if idempotency_key.is_some() || customer_id.is_some() {
+            "customer_id || ''"
+        } else {
+            "customer_id"
+        };
+        select.push(" AND ").push(column).push(" ");
+        S::push_texts(select, ids.iter().map(|id| id.as_str().to_owned()).collect());
+    }
     if let Some(status) = status {
-        let narrower = idempotency_key.is_some() || customer_id.is_some();
+        let narrower = idempotency_key.is_some() || customer_id.is_some() || customer_ids.is_some();
         let column = if narrower { "status || ''" } else { "status" };
         select.push(" AND ").push(column).push(" = ").bind(status.as_str());
     }
@@ -61,7 +70,7 @@ pub(super) fn push_catalogue(select: &mut Select, which: Catalogue) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql::Value;
+    use crate::{sql::Value, sqlite::SqliteReader};
 
     #[test]
     fn values_are_bound_and_only_one_condition_may_use_an_index() {
@@ -71,7 +80,7 @@ mod tests {
             ..OrderFilter::default()
         };
         let mut select = Select::new("SELECT * FROM orders");
-        push_filter(&mut select, &filter);
+        push_filter::<SqliteReader>(&mut select, &filter);
         push_order_start(&mut select, &Start::Skip(3), 10);
         let (text, values) = select.into_parts();
         assert_eq!(

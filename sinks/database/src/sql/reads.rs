@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     COUNTED_MAX, Catalogue, DatabaseAudit, DatabaseError, DatabaseReader, HistoryEntry, OrderFilter,
-    StockItem, metrics::READ_SECONDS,
+    ShipmentEntry, StockItem, metrics::READ_SECONDS,
 };
 
 /// The function that is called with each row. An error ends the read.
@@ -36,6 +36,7 @@ pub(crate) enum ReadKind {
     OrderCount,
     History,
     HistoryCount,
+    Shipments,
     StockItem,
     StockItems,
     Stock,
@@ -51,6 +52,7 @@ impl ReadKind {
             Self::OrderCount => "order_count",
             Self::History => "history",
             Self::HistoryCount => "history_count",
+            Self::Shipments => "shipments",
             Self::StockItem => "sku",
             Self::StockItems => "skus",
             Self::Stock => "stock",
@@ -66,6 +68,7 @@ impl ReadKind {
             Self::OrderCount => "count orders",
             Self::History => "read the history of an order",
             Self::HistoryCount => "count the history of an order",
+            Self::Shipments => "read the shipment of an order",
             Self::StockItem => "read a SKU",
             Self::StockItems => "read several SKUs",
             Self::Stock => "list stock",
@@ -144,6 +147,10 @@ fn history_entry<R: Row>(row: &R) -> Result<HistoryEntry, DatabaseError> {
     Columns { table: "order_history", row }.history()
 }
 
+fn shipment_entry<R: Row>(row: &R) -> Result<ShipmentEntry, DatabaseError> {
+    Columns { table: "shipment_events", row }.shipment()
+}
+
 fn stock_item<R: Row>(row: &R) -> Result<StockItem, DatabaseError> {
     Columns { table: "stock", row }.stock()
 }
@@ -185,7 +192,7 @@ impl<S: SqlDatabase> DatabaseReader for S {
         slice: &Slice<OrderId>,
     ) -> Result<Vec<Order>, DatabaseError> {
         let mut select = Select::list("SELECT * FROM orders");
-        push_filter(&mut select, filter);
+        push_filter::<S>(&mut select, filter);
         push_order_start(&mut select, &slice.start, slice.limit);
         self.read(select, ReadKind::Orders).await?.iter().map(order).collect()
     }
@@ -195,7 +202,7 @@ impl<S: SqlDatabase> DatabaseReader for S {
             return count_by_status(self, status).await;
         }
         let mut select = Select::list("SELECT count(*) AS n FROM (SELECT 1 FROM orders");
-        push_filter(&mut select, filter);
+        push_filter::<S>(&mut select, filter);
         count(self, select, ReadKind::OrderCount).await
     }
 
@@ -215,6 +222,12 @@ impl<S: SqlDatabase> DatabaseReader for S {
             Select::new("SELECT count(*) AS n FROM (SELECT 1 FROM order_history WHERE order_id = ");
         select.bind(id);
         count(self, select, ReadKind::HistoryCount).await
+    }
+
+    async fn shipments(&self, id: OrderId, limit: u32) -> Result<Vec<ShipmentEntry>, DatabaseError> {
+        let mut select = Select::new("SELECT * FROM shipment_events WHERE order_id = ");
+        select.bind(id).push(" ORDER BY \"offset\" LIMIT ").bind(i64::from(limit));
+        self.read(select, ReadKind::Shipments).await?.iter().map(shipment_entry).collect()
     }
 
     async fn stock(&self, sku: &Sku) -> Result<Option<StockItem>, DatabaseError> {
@@ -278,6 +291,14 @@ impl<S: SqlDatabase> DatabaseAudit for S {
     ) -> Result<(), DatabaseError> {
         let text = "SELECT * FROM order_history ORDER BY order_id, version";
         self.for_each_row(text, &mut |row| history_entry(row).map(&mut *visit)).await
+    }
+
+    async fn for_each_shipment(
+        &self,
+        visit: &mut (dyn FnMut(ShipmentEntry) + Send),
+    ) -> Result<(), DatabaseError> {
+        let text = "SELECT * FROM shipment_events ORDER BY order_id, \"offset\"";
+        self.for_each_row(text, &mut |row| shipment_entry(row).map(&mut *visit)).await
     }
 
     async fn for_each_stock(&self, visit: &mut (dyn FnMut(StockItem) + Send)) -> Result<(), DatabaseError> {

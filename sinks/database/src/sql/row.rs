@@ -5,13 +5,14 @@ use std::{fmt::Display, str::FromStr};
 use compact_str::CompactString;
 use orderflow_feed::PartitionCheckpoint;
 use orderflow_schemas::{
-    Actor, Amount, Levels, LogId, Offset, Order, OrderId, Role, Sku, Status, Timestamp, TopicPartition,
-    events::Change,
+    Actor, Amount, Currency, Levels, LogId, Offset, Order, OrderId, Role, ShipmentEvent, ShipmentStatus, Sku,
+    Status, Timestamp, TopicPartition, events::Change,
 };
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use crate::{DatabaseError, HistoryEntry, StockItem};
+use super::NO_CURRENCY;
+use crate::{DatabaseError, HistoryEntry, ShipmentEntry, StockItem};
 
 /// A row of one database. A column is read by its name; the error says what is wrong with it. NULL is `None`.
 pub(crate) trait Row: Send + Sync + Sized {
@@ -82,6 +83,11 @@ impl<'r, R: Row> Columns<'r, R> {
         self.present(column, self.row.integer(column)).map(Timestamp::from_micros)
     }
 
+    fn time_some(&self, column: &'static str) -> Result<Option<Timestamp>, DatabaseError> {
+        let micros = self.row.integer(column).map_err(|error| self.damaged(column, error))?;
+        Ok(micros.map(Timestamp::from_micros))
+    }
+
     fn order_id(&self, column: &'static str) -> Result<OrderId, DatabaseError> {
         self.row.id(column).map(OrderId::from_uuid).map_err(|error| self.damaged(column, error))
     }
@@ -99,7 +105,7 @@ impl<'r, R: Row> Columns<'r, R> {
             customer_id: self.parse("customer_id")?,
             status: self.parse("status")?,
             version: self.count("version")?,
-            currency: self.parse("currency")?,
+            currency: self.currency()?,
             total: self.count_some("total")?.map(Amount),
             lines: self.present("lines", Ok(self.json_some("lines")?))?,
             channel: self.words("channel")?,
@@ -110,6 +116,40 @@ impl<'r, R: Row> Columns<'r, R> {
             placed_at: self.time("placed_at")?,
             created_at: self.time("created_at")?,
             updated_at: self.time("updated_at")?,
+            reserve_for: self.seconds("reserve_for")?,
+            courier_id: self.words("courier_id")?,
+            acted_by: self.words("acted_by")?,
+            acted_at: self.time_some("acted_at")?,
+            returned: self.json_some("returned")?.unwrap_or_default(),
+        })
+    }
+
+    /// The currency of an order; `None` for the code that stands for no currency.
+    fn currency(&self) -> Result<Option<Currency>, DatabaseError> {
+        if self.text("currency")? == NO_CURRENCY { Ok(None) } else { self.parse("currency").map(Some) }
+    }
+
+    fn seconds(&self, column: &'static str) -> Result<Option<u32>, DatabaseError> {
+        let number = self.count_some(column)?;
+        number.map(u32::try_from).transpose().map_err(|error| self.damaged(column, error))
+    }
+
+    pub(crate) fn shipment(&self) -> Result<ShipmentEntry, DatabaseError> {
+        let status = self.text("status")?;
+        let status = ShipmentStatus::find(status).ok_or_else(|| self.damaged("status", status))?;
+        Ok(ShipmentEntry {
+            order_id: self.order_id("order_id")?,
+            offset: self.count("offset").map(Offset)?,
+            at: self.time("at")?,
+            by: self.actor()?,
+            event: ShipmentEvent {
+                status,
+                carrier: self.words("carrier")?,
+                tracking_number: self.words("tracking_number")?,
+                location: self.words("location")?,
+                occurred_at: self.time_some("occurred_at")?,
+                event_id: self.words("event_id")?,
+            },
         })
     }
 

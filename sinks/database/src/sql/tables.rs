@@ -1,4 +1,4 @@
-//! The four tables that the sink writes: their columns, and what happens when a row already exists.
+//! The five tables that the sink writes: their columns, and what happens when a row already exists.
 //!
 //! Each upsert keeps the higher version, so a repeated batch changes nothing. Columns that never change are not
 //! updated: in SQLite, updating them would halve the rate, because their indexes would be written again.
@@ -39,10 +39,17 @@ pub(crate) const ORDERS: Table = Table {
         ("placed_at", "bigint"),
         ("created_at", "bigint"),
         ("updated_at", "bigint"),
+        ("reserve_for", "bigint"),
+        ("courier_id", "text"),
+        ("acted_by", "text"),
+        ("acted_at", "bigint"),
+        ("returned", "text[]::json"),
     ],
     conflict: "ON CONFLICT (id) DO UPDATE SET status = excluded.status, version = excluded.version, \
                total = excluded.total, lines = excluded.lines, fail_reason = excluded.fail_reason, \
-               failures = excluded.failures, updated_at = excluded.updated_at \
+               failures = excluded.failures, updated_at = excluded.updated_at, \
+               courier_id = excluded.courier_id, acted_by = excluded.acted_by, \
+               acted_at = excluded.acted_at, returned = excluded.returned \
                WHERE excluded.version > orders.version",
 };
 
@@ -61,6 +68,24 @@ pub(crate) const ORDER_HISTORY: Table = Table {
         ("cause", "bigint"),
     ],
     conflict: "ON CONFLICT (order_id, version) DO NOTHING",
+};
+
+pub(crate) const SHIPMENT_EVENTS: Table = Table {
+    name: "shipment_events",
+    columns: &[
+        ("order_id", "uuid"),
+        ("\"offset\"", "bigint"),
+        ("at", "bigint"),
+        ("status", "text"),
+        ("carrier", "text"),
+        ("tracking_number", "text"),
+        ("location", "text"),
+        ("occurred_at", "bigint"),
+        ("event_id", "text"),
+        ("by_role", "text"),
+        ("by_subject", "text"),
+    ],
+    conflict: "ON CONFLICT (order_id, \"offset\") DO NOTHING",
 };
 
 pub(crate) const STOCK: Table = Table {

@@ -22,7 +22,10 @@ use super::wal;
 use crate::{DatabaseError, migrations::migrator};
 
 /// The steps that create the tables: name and statements.
-const STEPS: [(&str, &str); 1] = [("tables", include_str!("migrations/0001_tables.sql"))];
+const STEPS: [(&str, &str); 2] = [
+    ("tables", include_str!("migrations/0001_tables.sql")),
+    ("shipments", include_str!("migrations/0002_shipments.sql")),
+];
 
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| migrator(&STEPS));
 

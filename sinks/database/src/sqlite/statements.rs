@@ -7,9 +7,9 @@
 
 use std::sync::Arc;
 
-use crate::sql::{CHECKPOINTS, ORDER_HISTORY, ORDERS, STOCK, Table};
+use crate::sql::{CHECKPOINTS, ORDER_HISTORY, ORDERS, SHIPMENT_EVENTS, STOCK, Table};
 
-/// The largest chunk in rows. With 15 columns it has far fewer than the 32,766 values that SQLite accepts.
+/// The largest chunk in rows. With 20 columns it has far fewer than the 32,766 values that SQLite accepts.
 const CHUNK_ROWS_MAX: usize = 512;
 
 /// The upsert statements of a table, one for each size of chunk.
@@ -42,6 +42,7 @@ impl Upsert {
 pub(super) struct Upserts {
     pub(super) orders: Upsert,
     pub(super) history: Upsert,
+    pub(super) shipments: Upsert,
     pub(super) stock: Upsert,
     pub(super) checkpoints: Upsert,
 }
@@ -51,6 +52,7 @@ impl Upserts {
         Self {
             orders: Upsert::new(&ORDERS),
             history: Upsert::new(&ORDER_HISTORY),
+            shipments: Upsert::new(&SHIPMENT_EVENTS),
             stock: Upsert::new(&STOCK),
             checkpoints: Upsert::new(&CHECKPOINTS),
         }

@@ -172,7 +172,7 @@ async fn lists_are_served_by_an_index_and_never_sorted() {
         (OrderFilter::default(), "PRIMARY KEY"),
     ] {
         let mut select = Select::new("EXPLAIN QUERY PLAN SELECT * FROM orders");
-        push_filter(&mut select, &filter);
+        push_filter::<SqliteReader>(&mut select, &filter);
         push_order_start(&mut select, &Start::After(id(1)), 10);
         // SQLite treats unbound values as NULL, which does not change the plan.
         let plan = sqlx::query_as::<_, (i64, i64, i64, String)>(AssertSqlSafe(select.into_parts().0));

@@ -7,7 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use orderflow_feed::PartitionCheckpoint;
-use orderflow_schemas::{LogId, Order, TopicPartition};
+use orderflow_schemas::{LogId, Order, Timestamp, TopicPartition};
 use orderflow_sinks::{ApplyOutcome, Checkpoint, EventBatch, Sink, SinkError};
 use orderflow_world::disk::{Disk, RealDisk};
 use sqlx::{
@@ -22,8 +22,8 @@ use super::{
     statements::{Upsert, Upserts},
 };
 use crate::{
-    DatabaseError, HistoryEntry, Rows, StockItem,
-    sql::{CHECKPOINT, CLAIM, LOG, check_log, checkpoint_of, failures_of, integer},
+    DatabaseError, HistoryEntry, Rows, ShipmentEntry, StockItem,
+    sql::{CHECKPOINT, CLAIM, LOG, check_log, checkpoint_of, currency_of, failures_of, integer, returned_of},
 };
 
 type Statement<'a> = Query<'a, Sqlite, SqliteArguments>;
@@ -159,6 +159,7 @@ async fn write_batch(
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     write_all(&mut transaction, &upserts.orders, &rows.orders, |order, q| bind_order(order, q)).await?;
     write_all(&mut transaction, &upserts.history, &rows.history, bind_history).await?;
+    write_all(&mut transaction, &upserts.shipments, &rows.shipments, bind_shipment).await?;
     write_all(&mut transaction, &upserts.stock, &rows.stock, bind_stock).await?;
     let partitions: Vec<_> = checkpoint.0.iter().collect();
     write_all(&mut transaction, &upserts.checkpoints, &partitions, bind_partition).await?;
@@ -188,7 +189,7 @@ fn bind_order<'r>(order: &'r Order, statement: Statement<'r>) -> Statement<'r> {
         .bind(order.customer_id.as_str())
         .bind(order.status.as_str())
         .bind(integer(order.version))
-        .bind(order.currency.as_str())
+        .bind(currency_of(order))
         .bind(order.total.map(|total| integer(total.0)))
         .bind(Json(&order.lines))
         .bind(order.channel.as_deref())
@@ -199,6 +200,11 @@ fn bind_order<'r>(order: &'r Order, statement: Statement<'r>) -> Statement<'r> {
         .bind(order.placed_at.as_micros())
         .bind(order.created_at.as_micros())
         .bind(order.updated_at.as_micros())
+        .bind(order.reserve_for.map(i64::from))
+        .bind(order.courier_id.as_deref())
+        .bind(order.acted_by.as_deref())
+        .bind(order.acted_at.map(Timestamp::as_micros))
+        .bind(returned_of(order).map(Json))
 }
 
 fn bind_history<'r>(entry: &'r HistoryEntry, statement: Statement<'r>) -> Statement<'r> {
@@ -213,6 +219,21 @@ fn bind_history<'r>(entry: &'r HistoryEntry, statement: Statement<'r>) -> Statem
         .bind(entry.by.subject.as_str())
         .bind(entry.reason.as_deref())
         .bind(integer(entry.cause.0))
+}
+
+fn bind_shipment<'r>(entry: &'r ShipmentEntry, statement: Statement<'r>) -> Statement<'r> {
+    statement
+        .bind(entry.order_id.as_uuid())
+        .bind(integer(entry.offset.0))
+        .bind(entry.at.as_micros())
+        .bind(entry.event.status.as_str())
+        .bind(entry.event.carrier.as_deref())
+        .bind(entry.event.tracking_number.as_deref())
+        .bind(entry.event.location.as_deref())
+        .bind(entry.event.occurred_at.map(Timestamp::as_micros))
+        .bind(entry.event.event_id.as_deref())
+        .bind(entry.by.role.as_str())
+        .bind(entry.by.subject.as_str())
 }
 
 fn bind_stock<'r>(item: &'r StockItem, statement: Statement<'r>) -> Statement<'r> {

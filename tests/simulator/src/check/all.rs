@@ -196,7 +196,7 @@ impl Checks {
         }
         for (order, holding) in self.orders.holdings() {
             let reserved = held.remove(&order.id).unwrap_or(0);
-            let ordered: u64 = order.lines.iter().map(|line| u64::from(line.quantity)).sum();
+            let ordered: u64 = order.lines.skus().iter().map(|line| u64::from(line.quantity)).sum();
             let expected = match holding {
                 Holding::Nothing => 0,
                 Holding::Held => ordered,

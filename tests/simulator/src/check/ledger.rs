@@ -37,6 +37,7 @@ impl Ledger {
             StockEvent::Shipped(event) => self.resolve(event.order_id, &event.lines, |levels, units| {
                 Levels { shipped: levels.shipped + units, ..levels }
             }),
+            StockEvent::Returned(event) => broken(format!("order {} returns units", event.order_id)),
             // The repeated event was checked, and the levels here are those of that time.
             StockEvent::Repeated(_) | StockEvent::Refused(_) | StockEvent::Rejected(_) => Ok(()),
         }

@@ -33,7 +33,7 @@ struct Last {
 impl Orders {
     /// No orders yet. All versions of the rules have the same timed states as `lifecycle`.
     pub fn new(lifecycle: &Lifecycle) -> Self {
-        let states = lifecycle.states().filter(|(id, _)| lifecycle.on_time(*id).is_some());
+        let states = lifecycle.states().filter(|(id, _)| lifecycle.on_time(*id, None).is_some());
         let timed = states.map(|(_, state)| state.name.clone()).collect();
         Self { timed, ..Self::default() }
     }

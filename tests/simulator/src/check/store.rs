@@ -146,6 +146,11 @@ impl Store {
             StockEvent::Reserved(event) => self.levels(offset, &event.lines),
             StockEvent::Released(event) => self.levels(offset, &event.lines),
             StockEvent::Shipped(event) => self.levels(offset, &event.lines),
+            StockEvent::Returned(event) => {
+                for line in &event.lines {
+                    self.level(offset, &line.sku, line.levels);
+                }
+            }
             StockEvent::Refused(_) | StockEvent::Rejected(_) | StockEvent::Repeated(_) => {}
         }
     }

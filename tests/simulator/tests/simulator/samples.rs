@@ -25,9 +25,9 @@ fn changed(n: u64) -> Event {
         customer_id: CustomerId::new(format!("customer-{}", n % 3)).unwrap(),
         status: if version == 1 { "CREATED" } else { "RESERVED" }.parse().unwrap(),
         version,
-        currency: "EUR".parse().unwrap(),
+        currency: Some("EUR".parse().unwrap()),
         total: Some(Amount(2598)),
-        lines: Arc::new([]),
+        lines: Default::default(),
         channel: None,
         notes: Some("x".repeat(300).into()),
         fail_reason: None,
@@ -36,6 +36,11 @@ fn changed(n: u64) -> Event {
         placed_at: Timestamp::from_micros(1_000),
         created_at: Timestamp::from_micros(5_000),
         updated_at: Timestamp::from_micros(5_000 + version as i64),
+        reserve_for: None,
+        courier_id: None,
+        acted_by: None,
+        acted_at: None,
+        returned: Arc::default(),
     };
     let change = if version == 1 { Change::Created } else { Change::Updated };
     let event = OrderChanged {
@@ -43,6 +48,7 @@ fn changed(n: u64) -> Event {
         from: (version > 1).then(|| "CREATED".parse().unwrap()),
         key: None,
         reason: None,
+        shipment: None,
         due: None,
         holding: Default::default(),
         by: Actor::SYSTEM,

@@ -1,0 +1,112 @@
+//! Events of shipments. The lifecycle maps them to states; what maps to no state, or comes too late to move the order, is
+//! history.
+//!
+//! Reports can be repeated, lost and late. A repeat is recognised by its key. A report implies those that must have come
+//! before ([`ShipmentStatus::with_earlier`]): one that says `delivered` also ships an order that nobody reported as picked
+//! up. Late reports find no transition back, so they change nothing but the history.
+//!
+//! [`ShipmentStatus::with_earlier`]: orderflow_schemas::ShipmentStatus::with_earlier
+
+use std::sync::Arc;
+
+use orderflow_schemas::{
+    OrderEvent, Role, ShipmentStatus, Timestamp,
+    commands::{ReleaseReason, ReportShipment},
+    events::{Change, OrderChanged, ShipmentRecorded, UsedKey},
+    lifecycle::{Transition, TransitionLookup},
+};
+
+use super::{
+    Decided, OrderProcessor, Orders,
+    packed::Active,
+    request::{Admitted, ChangeRequest, rejection},
+    transition::{TransitionRequest, unmoved},
+};
+use crate::Decision;
+
+impl OrderProcessor {
+    pub(super) fn report_shipment(
+        &self,
+        state: &Orders,
+        report: &ReportShipment,
+        time: Timestamp,
+    ) -> Decided {
+        let may = matches!(report.by.role, Role::Courier | Role::Admin | Role::Service);
+        let request = ChangeRequest {
+            kind: "order.report_shipment",
+            order_id: report.order_id,
+            by: &report.by,
+            key: report.idempotency.as_ref().filter(|_| may),
+            if_match: None,
+        };
+        let Admitted { active, key } = match self.admit(state, request, time) {
+            Ok(admitted) => admitted,
+            Err(answer) => return Decision::event(*answer),
+        };
+        if active.is_none() && report.is_over && may {
+            return Decision::event(OrderEvent::ShipmentRecorded(recorded(report, key)));
+        }
+        let active = match self.check_order(active, request) {
+            Ok(active) if may => active,
+            Ok(_) => return Decision::event(OrderEvent::Rejected(request.unknown())),
+            Err(refusal) => return Decision::event(rejection(*refusal, key)),
+        };
+        self.reported(&active, report, key, time)
+    }
+
+    fn reported(
+        &self,
+        active: &Active,
+        report: &ReportShipment,
+        key: Option<UsedKey>,
+        time: Timestamp,
+    ) -> Decided {
+        let status = report.event.status;
+        let path = self.shipment_path(active, status, report.by.role);
+        let reason = Some(status.as_str().into());
+        let shipment = Some(Box::new(report.event.clone()));
+        if path.is_empty() {
+            let changed = OrderChanged {
+                order: Arc::new(unmoved(active, time)),
+                from: Some(active.order.status.clone()),
+                holding: active.holding,
+                due: active.due,
+                key,
+                reason,
+                shipment,
+                by: report.by.clone(),
+            };
+            return Decision::event(OrderEvent::Changed(Change::Updated, changed));
+        }
+        let release = ReleaseReason::Canceled;
+        let step = TransitionRequest { by: &report.by, reason, release, time, key, shipment };
+        let (event, messages) = self.transition(active, &path, step);
+        Decision::sending(event, messages)
+    }
+
+    /// The transitions that the report means, through the states that the reports before it would have led to. Empty if
+    /// the report's own state cannot be reached so, or is the order's already.
+    fn shipment_path(&self, active: &Active, status: ShipmentStatus, role: Role) -> Vec<&Transition> {
+        let mut path = Vec::new();
+        let target = self.lifecycle.on_shipment(status);
+        let Some((mut at, target)) = self.lifecycle.find(active.order.status.as_str()).zip(target) else {
+            return path;
+        };
+        for word in status.with_earlier() {
+            let Some(to) = self.lifecycle.on_shipment(*word) else { continue };
+            // Of reports that mean the state that the order is in, only the one that was made may be a change.
+            if to == at && (*word != status || !path.is_empty()) {
+                continue;
+            }
+            if let TransitionLookup::Allowed(transition) = self.lifecycle.transition(at, to, role) {
+                path.push(transition);
+                at = to;
+            }
+        }
+        if at == target { path } else { Vec::new() }
+    }
+}
+
+fn recorded(report: &ReportShipment, key: Option<UsedKey>) -> ShipmentRecorded {
+    ShipmentRecorded { order_id: report.order_id, shipment: report.event.clone(), key, by: report.by.clone() }
+}
