@@ -12,7 +12,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Decisions,
-    verdict::{Verdict, order_of, verdict},
+    verdict::{Verdict, ends_waiting, order_of, verdict},
 };
 use crate::{appender::Refusal, settings::IngestSettings};
 
@@ -53,14 +53,36 @@ fn repeated(order: Option<Arc<Order>>) -> OrderEvent {
 #[test]
 fn the_decision_of_an_order_that_reserves_is_what_comes_after_its_creation() {
     // In this lifecycle the first state waits for stock, and an order that is reserved keeps that state.
-    let lifecycle = Lifecycle::parse(include_str!("../../../pipelines/approval.toml")).unwrap();
-    let (waiting, held) = (order("PENDING", 1), order("PENDING", 2));
+    let lifecycle = include_str!("../../../pipelines/order-tracking.toml")
+        .replace("to = \"RESERVED\"", "to = \"CREATED\"");
+    let lifecycle = lifecycle.replace("RESERVED = {}\n", "").replace("\"RESERVED\"", "\"CREATED\"");
+    let lifecycle = Lifecycle::parse(&lifecycle).unwrap();
+    let (waiting, held) = (order("CREATED", 1), order("CREATED", 2));
     let follow = |replayed| Verdict::Follow { order: waiting.id, replayed };
     assert_eq!(verdict(&changed(Change::Created, waiting.clone()), &lifecycle), follow(false));
     assert_eq!(verdict(&repeated(Some(waiting.clone())), &lifecycle), follow(true));
     assert_eq!(verdict(&changed(Change::Reserved, held.clone()), &lifecycle), Verdict::Decided);
     assert_eq!(verdict(&repeated(Some(held)), &lifecycle), Verdict::Decided);
     assert_eq!(verdict(&repeated(None), &lifecycle), Verdict::Decided);
+}
+
+#[test]
+fn the_decision_of_an_order_that_exists_once_reserved_is_its_creation_or_that_it_is_declined() {
+    let lifecycle = Lifecycle::parse(include_str!("../../../pipelines/delivery.toml")).unwrap();
+    let (requested, created) = (order("PENDING_SHIPMENT", 0), order("PENDING_SHIPMENT", 1));
+    let event = json!({"order": *requested, "by": {"role": "admin", "subject": "a"}}).to_string();
+    let event = OrderEvent::Requested(serde_json::from_str(&event).unwrap());
+    let follow = |replayed| Verdict::Follow { order: requested.id, replayed };
+    assert_eq!(verdict(&event, &lifecycle), follow(false));
+    assert_eq!(verdict(&repeated(Some(requested.clone())), &lifecycle), follow(true));
+    assert_eq!(verdict(&changed(Change::Created, created.clone()), &lifecycle), Verdict::Decided);
+    assert_eq!(verdict(&repeated(Some(created)), &lifecycle), Verdict::Decided);
+    assert!(ends_waiting("order.created", &lifecycle) && ends_waiting("order.declined", &lifecycle));
+    assert!(!ends_waiting("order.requested", &lifecycle) && !ends_waiting("shipment.recorded", &lifecycle));
+    let tracking = Lifecycle::parse(include_str!("../../../pipelines/order-tracking.toml")).unwrap();
+    assert!(!ends_waiting("order.created", &tracking) && ends_waiting("order.reserved", &tracking));
+    let declined = format!(r#"{{"order_id":"{}","code":"out-of-stock","failures":[]}}"#, requested.id);
+    assert_eq!(order_of("order.declined", &declined), Some(requested.id));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::{IngestSettings, routes};
 /// A well-formed request, so that only the role decides the response.
 fn sample(method: &Method, path: &str) -> (String, &'static str, &'static str) {
     let order = "0190aaaa-0000-7000-8000-000000000001";
-    let path = path.replace("{id}", order).replace("{sku}", "A");
+    let path = path.replace("{id}", order).replace("{order_id}", order).replace("{sku}", "A");
     let (media, body) = match (method.as_str(), path.as_str()) {
         (_, "/orders/batch" | "/inventory/batch") | ("POST", "/products/batch") => {
             ("application/x-ndjson", "")
@@ -21,6 +21,11 @@ fn sample(method: &Method, path: &str) -> (String, &'static str, &'static str) {
         (_, path) if path.ends_with("/receipts") => ("application/json", r#"{"quantity":1}"#),
         (_, path) if path.ends_with("/adjustments") => {
             ("application/json", r#"{"delta":1,"reason":"found"}"#)
+        }
+        (_, path) if path.ends_with("/courier") => ("application/json", r#"{"client_id":"c"}"#),
+        (_, path) if path.ends_with("/events") => ("application/json", r#"{"status":"picked_up"}"#),
+        (_, path) if path.ends_with("/returns") => {
+            ("application/json", r#"{"lines":[{"line":1,"quantity":1,"to":"stock"}]}"#)
         }
         ("PUT", _) => ("application/json", r#"{"name":"a","unit_price":1,"currency":"EUR"}"#),
         _ => ("application/json", ""),

@@ -2,6 +2,9 @@
 
 mod change_keys;
 mod changes;
+mod requested;
+mod returns;
+mod shipments;
 mod timers;
 
 use orderflow_schemas::{
@@ -16,6 +19,7 @@ use orderflow_schemas::{
 use super::*;
 
 const TRACKING: &str = include_str!("../../../pipelines/order-tracking.toml");
+const DELIVERY: &str = include_str!("../../../pipelines/delivery.toml");
 const STOCK_PARTITIONS: u16 = 2;
 
 /// One partition of the order processor, and the time of the next command.
@@ -62,6 +66,15 @@ impl Shop {
         let change =
             ChangeStatus { order_id: id(), status, if_match: None, reason: None, idempotency: None, by };
         self.take(OrderCommand::ChangeStatus(change))
+    }
+
+    /// A shop in which parcels are delivered, with one order of two lines that waits to be shipped.
+    fn delivering() -> Self {
+        let mut shop = Self::new(DELIVERY);
+        shop.place(placing(&[(&sku(0), 3, None), (&sku(1), 2, None)]));
+        shop.reply(0, Outcome::Held(vec![Amount(10)]));
+        shop.reply(1, Outcome::Held(vec![Amount(20)]));
+        shop
     }
 
     /// A shop with one reserved order of one line.

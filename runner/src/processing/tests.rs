@@ -162,7 +162,7 @@ async fn what_was_decided_is_not_decided_again_under_new_rules() {
     let topics = log(data.path()).await;
     let (old, new) = (
         include_str!("../../../pipelines/order-tracking.toml"),
-        include_str!("../../../pipelines/order-tracking.toml").replace("7days", "1s"),
+        include_str!("../../../pipelines/order-tracking.toml").replace("7days", "1m"),
     );
     topics.append(vec![Batch { topic_partition: COMMANDS, records: vec![place(1)] }]).await.unwrap();
     let before = run(&topics, data.path(), &[old], 1).await;

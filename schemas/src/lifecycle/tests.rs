@@ -71,8 +71,9 @@ fn what_cannot_run_is_refused_by_name() {
         (TRACKING.replace("on = \"refused\"", "on = \"refused\"\nstock = \"reserve\""), "would never end"),
         (TRACKING.replace("\"courier\", ", "\"analyst\", "), "role `analyst`"),
         (TRACKING.replace("to = \"ACCEPTED\"", "to = \"GONE\""), "`GONE` is not listed"),
-        (TRACKING.replace("7days", "soon"), "no duration"),
-        (TRACKING.replace("after = \"7days\"", ""), "exactly one of"),
+        (TRACKING.replace("7days", "soon"), "reserve_for: no duration"),
+        (TRACKING.replace("after = \"reserve_for\"", "after = \"soon\""), "is no duration"),
+        (TRACKING.replace("after = \"reserve_for\"", ""), "exactly one of"),
         (TRACKING.replace("stock = \"reserve\"", "stock = \"ship\""), "[initial] can only"),
         (TRACKING.replace("stock = \"reserve\"", ""), "on a stock reply"),
         (TRACKING.replace("by = [\"admin\", \"service\"]", "by = []"), "names nobody"),
@@ -121,4 +122,85 @@ fn a_circle_that_never_rests_is_refused() {
         assert!(message.contains("never pause"), "{message}");
     }
     Lifecycle::parse(&circle("1s", "0s")).expect("it rests before it asks");
+}
+
+#[test]
+fn reservations_that_end_need_bounds_and_a_transition() {
+    let alone = "need each other";
+    for (text, expected) in [
+        (TRACKING.replace("after = \"reserve_for\"", "after = \"1m\""), alone),
+        (TRACKING.replace("reserve_for = { default", "# { default"), alone),
+        (TRACKING.replace("min = \"1m\"", "min = \"8days\""), "min <= default"),
+        (TRACKING.replace("max = \"30days\"", "max = \"6days\""), "default <= max"),
+        (TRACKING.replace("min = \"1m\"", "min = \"500ms\""), "1s <= min"),
+        (TRACKING.replace("min = \"1m\"", "min = \"1500ms\""), "whole seconds"),
+        (TRACKING.replace("max = \"30days\"", "max = \"100years\""), "max <= 10years"),
+    ] {
+        let message = refusal(&text);
+        assert!(message.contains(expected), "expected `{expected}` in: {message}");
+    }
+}
+
+#[test]
+fn orders_that_exist_once_reserved_need_no_replies() {
+    let delivery = SHIPPED_FILES[3];
+    let lifecycle = Lifecycle::parse(delivery).unwrap();
+    assert_eq!(lifecycle.visible(), Visible::Reserved);
+    assert!(refusal(&delivery.replace("stock = \"reserve\"", "")).contains("needs stock = \"reserve\""));
+    // If they are visible when they are placed, they wait for stock.
+    assert!(refusal(&delivery.replace("visible = \"reserved\"", "")).contains("waits for stock"));
+}
+
+#[test]
+fn returns_are_of_what_was_shipped_and_end() {
+    let delivery = SHIPPED_FILES[3];
+    let lifecycle = Lifecycle::parse(delivery).unwrap();
+    assert!(lifecycle.takes_returns() && !Lifecycle::parse(TRACKING).unwrap().takes_returns());
+    for (text, expected) in [
+        (delivery.replace("after = \"14days\"", "by = [\"admin\"]"), "needs a transition with `after`"),
+        (delivery.replace("SHIPPED = {}", "SHIPPED = { returns = true }"), "needs a transition with `after`"),
+        (delivery.replace("DELIVERED = { returns = true }", "DELIVERED = {}"), "has no `returns = true`"),
+        (
+            delivery.replace("PENDING_SHIPMENT = {}", "PENDING_SHIPMENT = { returns = true }"),
+            "without having been shipped",
+        ),
+        (
+            delivery.replace("from = [\"SHIPPED\", \"DELIVERED\"]", "from = [\"PENDING_SHIPMENT\"]"),
+            "wants to return stock",
+        ),
+        (delivery.replace("stock = \"return\"", "stock = \"ship\""), "shipped already"),
+    ] {
+        let message = refusal(&text);
+        assert!(message.contains(expected), "expected `{expected}` in: {message}");
+    }
+}
+
+#[test]
+fn orders_for_items_have_no_stock_and_bounded_lines() {
+    let approval = SHIPPED_FILES[2];
+    assert_eq!(Lifecycle::parse(approval).unwrap().items().unwrap().quantity_max, 100);
+    for (text, expected) in [
+        (
+            approval.replace("state = \"PENDING\"", "state = \"PENDING\"\nstock = \"reserve\""),
+            "no order has stock",
+        ),
+        (approval.replace("255", "256"), "name_chars_max from 1 to 255"),
+        (approval.replace("quantity_max = 100", "quantity_max = 0"), "quantity_max from 1"),
+    ] {
+        let message = refusal(&text);
+        assert!(message.contains(expected), "expected `{expected}` in: {message}");
+    }
+}
+
+#[test]
+fn couriers_have_the_states_that_they_lead_from_and_to() {
+    let lifecycle = Lifecycle::parse(SHIPPED_FILES[3]).unwrap();
+    let handed = lifecycle.states().filter(|(id, _)| lifecycle.is_handed_to_couriers(*id));
+    let handed: Vec<_> = handed.map(|(_, state)| state.name.to_string()).collect();
+    assert_eq!(handed, ["PENDING_SHIPMENT", "SHIPPED", "DELIVERED", "RETURNED"]);
+    assert_eq!(lifecycle.on_shipment(ShipmentStatus::InTransit), lifecycle.find("SHIPPED"));
+    assert_eq!(lifecycle.on_shipment(ShipmentStatus::FailedAttempt), None);
+    let wrong = SHIPPED_FILES[3].replace("in_transit = \"SHIPPED\"\nout_for_delivery = \"SHIPPED\"\ndelivered = \"DELIVERED\"\nreturned = \"RETURNED\"\n\n#", "#");
+    let wrong = wrong.replace("[shipments]", "[shipments]\nlost = \"SHIPPED\"");
+    assert!(refusal(&wrong).contains("`lost` is none of"));
 }

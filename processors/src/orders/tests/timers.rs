@@ -31,7 +31,8 @@ fn an_order_that_nobody_accepts_expires_by_a_tick_and_releases() {
     shop.wait(1);
     let decided = tick(&mut shop);
     let (change, expired) = changed(&decided);
-    assert_eq!((change, expired.order.fail_reason.as_deref()), (Change::Canceled, Some("expired")));
+    assert_eq!((change, expired.order.fail_reason.as_deref()), (Change::Failed, Some("expired")));
+    assert_eq!(expired.order.status.as_str(), "EXPIRED");
     assert_eq!(expired.by, Actor::SYSTEM);
     assert_eq!(decided.messages, [release(0, ReleaseReason::Expired)]);
     assert_eq!((shop.processor.next_due(&shop.state), shop.state.active_len()), (None, 0));
@@ -64,8 +65,8 @@ fn a_tick_changes_a_bounded_number_of_orders_and_the_next_one_the_rest() {
 fn a_timer_the_lifecycle_has_lost_stands_in_nobodys_way() {
     let mut shop = Shop::reserved();
     let lifecycle = TRACKING.replace(
-        "from = [\"RESERVED\"]\nto = \"CANCELED\"\nafter",
-        "from = [\"ACCEPTED\"]\nto = \"CANCELED\"\nafter",
+        "from = [\"RESERVED\"]\nto = \"EXPIRED\"\nafter",
+        "from = [\"ACCEPTED\"]\nto = \"EXPIRED\"\nafter",
     );
     assert_ne!(lifecycle, TRACKING);
     shop.processor.lifecycle = Arc::new(Lifecycle::parse(&lifecycle).unwrap());
