@@ -160,7 +160,7 @@ impl<'de> Visitor<'de> for LinesVisitor {
 
 impl JsonSchema for Lines {
     fn schema_name() -> Cow<'static, str> {
-        "Lines".into()
+        "OrderLines".into()
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {

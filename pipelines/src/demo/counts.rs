@@ -19,6 +19,7 @@ pub(super) struct Counts {
     pub(super) repeated: AtomicU64,
     pub(super) canceled: AtomicU64,
     pub(super) delivered: AtomicU64,
+    pub(super) returned: AtomicU64,
     pub(super) errors: AtomicU64,
     latency_us: Mutex<Histogram<u64>>,
 }
@@ -33,6 +34,7 @@ impl Default for Counts {
             repeated: zero(),
             canceled: zero(),
             delivered: zero(),
+            returned: zero(),
             errors: zero(),
             latency_us: Mutex::new(histogram),
         }
@@ -79,12 +81,13 @@ impl Counts {
         let ms = |quantile| histogram.value_at_quantile(quantile) as f64 / 1000.0;
         format!(
             "{:>4.0} s  {placed} orders ({rate:.0}/s)  {} out of stock  {} repeated  {} canceled  {} delivered  {} \
-             errors  p50 {:.1} ms  p99 {:.1} ms",
+             returned  {} errors  p50 {:.1} ms  p99 {:.1} ms",
             elapsed.as_secs_f64(),
             self.out_of_stock.load(Relaxed),
             self.repeated.load(Relaxed),
             self.canceled.load(Relaxed),
             self.delivered.load(Relaxed),
+            self.returned.load(Relaxed),
             self.errors.load(Relaxed),
             ms(0.5),
             ms(0.99),

@@ -1,5 +1,5 @@
-//! A simulated market: a seller stocks the shelves, customers place, cancel and repeat orders, and couriers deliver
-//! them.
+//! A simulated market: a seller stocks the shelves, customers place, cancel and repeat orders, couriers deliver them
+//! and report on the way, and some of it comes back.
 
 use std::{
     sync::{
@@ -31,6 +31,9 @@ const PRODUCTS: [(&str, u64); 8] = [
 /// Connections that customers share.
 const CUSTOMERS_AT_ONCE: usize = 16;
 const CUSTOMERS: u64 = 500;
+const COURIERS: u8 = 3;
+/// Where parcels pass on their way.
+const PLACES: [&str; 4] = ["warehouse", "Leipzig", "Berlin", "front door"];
 /// The least units that one receipt brings of a product that is not scarce. The number is small enough that shelves
 /// run empty now and then.
 const RESTOCK_UNITS: u64 = 400;
@@ -139,26 +142,51 @@ impl Market {
             place(&mut customer, &body, &key).await?.success()?;
             self.counts.repeated.fetch_add(1, Relaxed);
         }
-        let path = format!("/orders/{}", order["id"].as_str().unwrap_or_default());
+        let id = order["id"].as_str().unwrap_or_default();
         if fastrand::u8(..10) == 0 {
-            customer.send_json(Method::POST, &format!("{path}/cancel"), &json!({})).await?.success()?;
+            customer.send_json(Method::POST, &format!("/orders/{id}/cancel"), &json!({})).await?.success()?;
             self.counts.canceled.fetch_add(1, Relaxed);
             return Ok(());
         }
-        self.deliver(&path).await
+        self.deliver(id).await
     }
 
-    async fn deliver(&self, path: &str) -> Result<()> {
-        let path = format!("{path}/status");
-        let mut seller = Client::new(&self.target, "admin", "seller");
-        for status in ["ACCEPTED", "PREPARED"] {
-            seller.send_json(Method::PATCH, &path, &json!({ "status": status })).await?.success()?;
+    /// A courier takes the parcel of an order to the customer. Some reports come twice, and some come late.
+    async fn deliver(&self, id: &str) -> Result<()> {
+        let name = format!("courier-{}", fastrand::u8(1..=COURIERS));
+        let mut courier = Client::new(&self.target, "courier", &name);
+        let path = format!("/shipments/{id}/events");
+        let mut reports = vec!["picked_up", "in_transit", "out_for_delivery", "delivered"];
+        if fastrand::u8(..20) == 0 {
+            reports.extend(["in_transit", "delivered"]);
         }
-        let mut courier = Client::new(&self.target, "courier", "courier-1");
-        for status in ["SHIPPED", "DELIVERED"] {
-            courier.send_json(Method::PATCH, &path, &json!({ "status": status })).await?.success()?;
+        for (nth, status) in reports.into_iter().enumerate() {
+            let place = PLACES[nth % PLACES.len()];
+            let report = json!({
+                "status": status,
+                "carrier": name,
+                "tracking_number": format!("T-{id}"),
+                "location": place,
+                "event_id": format!("{id}-{nth}"),
+            });
+            courier.send_json(Method::POST, &path, &report).await?.success()?;
         }
         self.counts.delivered.fetch_add(1, Relaxed);
+        if fastrand::u8(..8) == 0 { self.bring_back(id).await } else { Ok(()) }
+    }
+
+    /// The customer sends a part back, and now and then the courier the rest.
+    async fn bring_back(&self, id: &str) -> Result<()> {
+        let mut warehouse = Client::new(&self.target, "service", "warehouse");
+        let to = if fastrand::u8(..4) == 0 { "written_off" } else { "stock" };
+        let back = json!({ "lines": [{ "line": 1, "quantity": 1, "to": to }], "reason": "does not fit" });
+        warehouse.send_json(Method::POST, &format!("/orders/{id}/returns"), &back).await?.success()?;
+        if fastrand::bool() {
+            let mut courier = Client::new(&self.target, "courier", "courier-1");
+            let report = json!({ "status": "returned", "location": PLACES[0] });
+            courier.send_json(Method::POST, &format!("/shipments/{id}/events"), &report).await?.success()?;
+        }
+        self.counts.returned.fetch_add(1, Relaxed);
         Ok(())
     }
 }

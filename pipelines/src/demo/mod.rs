@@ -6,7 +6,7 @@
 mod counts;
 mod market;
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Result, bail, ensure};
 use orderflow_verify::Resources;
@@ -23,6 +23,9 @@ use crate::{
     verify::verify,
 };
 
+/// The built-in lifecycle of the market: what is short is not ordered, couriers report, and parcels come back.
+const LIFECYCLE: &str = "delivery";
+
 /// Runs the demo until its duration is over or a signal stops it.
 pub async fn run(demo: Demo) -> Result<()> {
     ensure!(demo.listen.ip().is_loopback(), "the demo has no accounts, so it listens on loopback only");
@@ -33,7 +36,8 @@ pub async fn run(demo: Demo) -> Result<()> {
         database: demo.database.clone(),
         ..Settings::default()
     };
-    let configuration = Configuration::new(settings, PipelineFile::read(None)?.lifecycle)?;
+    let configuration =
+        Configuration::new(settings, PipelineFile::read(Some(Path::new(LIFECYCLE)))?.lifecycle)?;
     metrics::install();
     let stopped = serve::stop_signal()?;
     let mut system = System::start(&configuration, Access::TrustedHeaders).await?;
@@ -59,6 +63,9 @@ fn introduce(system: &System, configuration: &Configuration) {
     eprintln!("  curl http://{address}/inventory                           # stock");
     eprintln!(
         "  curl -H 'X-Orderflow-Role: customer' -H 'X-Orderflow-Subject: customer-7' http://{address}/orders"
+    );
+    eprintln!(
+        "  curl http://{address}/orders/ID/shipment                   # of an order above: what couriers reported"
     );
     eprintln!("  curl http://{address}/health http://{address}/metrics");
 }
