@@ -102,7 +102,7 @@ fn pipeline_check_says_what_is_wrong_with_a_file() {
         (good.replace("[actions]", "[deeds]"), "unknown field `deeds`"),
         (good.replace("to = \"ACCEPTED\"", "to = \"TAKEN\""), "TAKEN"),
         (good.replace("\"courier\"", "\"currier\""), "currier"),
-        (good.replace("7days", "a week"), "after"),
+        (good.replace("7days", "a week"), "no duration"),
         (good.clone() + "\n[settings]\ncolour = 1\n", "unknown field `colour`"),
         ("states = ".to_owned(), "line 1"),
     ] {

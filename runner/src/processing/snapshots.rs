@@ -16,7 +16,7 @@ use orderflow_schemas::{LogId, Offset, TopicPartition};
 use super::{book::Book, snapshot_store::SnapshotStore};
 
 const MAGIC: &[u8; 8] = b"ORDFSNAP";
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 const HEADER_BYTES: usize = 40;
 /// How many snapshots of a partition are kept.
 pub const KEPT: usize = 2;

@@ -113,7 +113,7 @@ impl Decisions {
                 self.repeated += 1;
                 return Ok(());
             }
-            "command.rejected" => serde_json::from_str::<Rejected>(event.data.get())?.code,
+            "command.rejected" | "order.declined" => serde_json::from_str::<Rejected>(event.data.get())?.code,
             "order.failed" => {
                 let failed: Failed = serde_json::from_str(event.data.get())?;
                 failed.order.fail_reason.unwrap_or_else(|| "no reason given".to_owned())
