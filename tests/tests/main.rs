@@ -35,6 +35,7 @@ mod replay;
 mod retention;
 mod settings;
 mod stopping;
+mod stories;
 mod tls;
 mod verify_copies;
 mod verify_database;

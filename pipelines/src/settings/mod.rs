@@ -29,6 +29,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{roles::Roles, stores::database::DatabaseUrl, telemetry::TelemetrySettings};
 
+#[cfg(test)]
+pub use self::pipeline_file::BUILT_IN;
 pub use self::{
     configuration::Configuration, network::NetworkSettings, overrides::Overrides, pipeline_file::PipelineFile,
 };
