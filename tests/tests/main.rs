@@ -36,6 +36,7 @@ mod retention;
 mod settings;
 mod stopping;
 mod tls;
+mod top;
 mod verify_copies;
 mod verify_database;
 mod verify_log;
