@@ -2,9 +2,12 @@
 
 use orderflow_world::metric::{Metric, RECORDS, SECONDS};
 
-/// Commands that were appended for clients, by topic.
-pub const COMMANDS: Metric =
-    Metric::counter("orderflow_ingest_commands_total", &["topic"], "commands appended for clients");
+/// Commands that were appended for clients, by topic and by type, as their records name it.
+pub const COMMANDS: Metric = Metric::counter(
+    "orderflow_ingest_commands_total",
+    &["topic", "type"],
+    "commands appended for clients, by the type that their records have",
+);
 /// The number of records in one append.
 pub const APPEND_RECORDS: Metric =
     Metric::histogram("orderflow_ingest_append_records", RECORDS, &[], "records of one append");

@@ -10,6 +10,7 @@ use crate::{
     settings::Overrides,
     stores::database::DatabaseUrl,
     telemetry::logs::LogOptions,
+    top::Top,
 };
 
 /// A real-time order pipeline: durable commands, decided in order, stock never oversold.
@@ -58,7 +59,18 @@ pub enum Command {
     Tap(Tap),
     /// Print topics and partitions with their offsets
     Topics(LogSource),
-    /// Log in at a running server and store the log-in for bench, replay, tap and topics
+    /// Watch a running server: rates, lag, latencies, health, partitions
+    ///
+    /// `q` quits, `p` pauses. A rate is that between two samples, and so is a latency: a percentile of the durations
+    /// measured in between, interpolated within a bucket of the histogram. `decision` is the time from the durable
+    /// command of a request to its decision, `HTTP` from a request's head to its response's head, `log sync` the time
+    /// in which a group of records becomes durable, `reads` that of a read of the database. Requests to /health,
+    /// /metrics and /topics, which this screen sends itself, are left out. A lag is a number of records; `largest` is
+    /// that of one partition.
+    ///
+    /// Health and metrics are open to all. Topics, and with them the records a second by topic, are shown to admins.
+    Top(Top),
+    /// Log in at a running server and store the log-in for bench, replay, tap, topics and top
     ///
     /// The password or the secret is typed at the terminal, or read from standard input. A log-in is only ever sent to
     /// the scheme, host and port it was made for, and never in clear to another machine. It is stored in

@@ -18,7 +18,7 @@ use crate::{
     remote::Target,
     serve,
     settings::{Configuration, Overrides, PipelineFile},
-    simulate,
+    simulate, top,
     verify::verify,
 };
 
@@ -33,6 +33,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Simulate(args) => simulate::run(&args),
         Command::Tap(tap) => look::tap(tap).await,
         Command::Topics(source) => look::topics(source).await,
+        Command::Top(args) => top::run(args).await,
         Command::Login(args) => login::commands::login(args).await,
         Command::Logout(args) => login::commands::logout(args).await,
         Command::Clients(command) => accounts::commands::clients(command).await,

@@ -25,6 +25,7 @@ mod stores;
 mod system;
 pub mod telemetry;
 mod tls;
+mod top;
 mod verify;
 
 pub use commands::run;

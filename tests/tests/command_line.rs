@@ -14,6 +14,7 @@ fn wrong_usage_exits_2_and_says_what_is_wrong() {
         (&["tap", "no.topic"], "no.topic"),
         (&["demo", "--for", "ever"], "ever"),
         (&["bench", "--rate", "-1"], "-1"),
+        (&["top", "--every", "1ms"], "200ms"),
     ] {
         let ran = stage.run(arguments).exits(2);
         assert!(ran.stderr.contains(word) && ran.stdout.is_empty(), "{}{}", ran.stdout, ran.stderr);
@@ -29,9 +30,19 @@ fn every_command_has_help() {
         .take_while(|line| !line.is_empty())
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    for command in
-        ["demo", "serve", "replay", "bench", "verify", "simulate", "tap", "topics", "pipeline", "completions"]
-    {
+    for command in [
+        "demo",
+        "serve",
+        "replay",
+        "bench",
+        "verify",
+        "simulate",
+        "tap",
+        "topics",
+        "top",
+        "pipeline",
+        "completions",
+    ] {
         assert!(commands.contains(&command), "{help}");
     }
     for command in commands.into_iter().filter(|command| *command != "help") {

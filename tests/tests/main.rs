@@ -37,6 +37,7 @@ mod settings;
 mod stopping;
 mod stories;
 mod tls;
+mod top;
 mod verify_copies;
 mod verify_database;
 mod verify_log;

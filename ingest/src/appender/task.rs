@@ -42,7 +42,8 @@ pub(super) struct AppendTask {
     retry_max: Duration,
     pause_max: Duration,
     stopping: CancellationToken,
-    commands_appended: Counter,
+    /// The counters of appended commands by their kind; each is looked up once.
+    commands_appended: Vec<(&'static str, Counter)>,
     append_records: Histogram,
 }
 
@@ -79,7 +80,7 @@ impl AppendTask {
             retry_max: Duration::from_millis(settings.append_retry_ms_max),
             pause_max: Duration::from_millis(settings.append_pause_ms_max),
             stopping,
-            commands_appended: metrics::counter!(names::COMMANDS.name, "topic" => topic_partition.topic.as_str()),
+            commands_appended: Vec::new(),
             append_records: metrics::histogram!(names::APPEND_RECORDS.name),
         }
     }
@@ -245,12 +246,24 @@ impl AppendTask {
             first = Offset(first.0 + count as u64);
             self.earliest = self.earliest.max(first);
             records += count;
+            self.count_commands(submission.commands.kind(), count);
             self.record_span(submission.traceparent, time, &appended);
             // The submitter may be gone. The commands are appended nevertheless.
             let _ = submission.answer.send(Ok(appended));
         }
-        self.commands_appended.increment(records as u64);
         self.append_records.record(records as f64);
+    }
+
+    /// Counts appended commands of one kind.
+    fn count_commands(&mut self, kind: &'static str, count: usize) {
+        let known = self.commands_appended.iter().position(|(known, _)| *known == kind);
+        let index = known.unwrap_or_else(|| {
+            let topic = self.topic_partition.topic.as_str();
+            let counter = metrics::counter!(names::COMMANDS.name, "topic" => topic, "type" => kind);
+            self.commands_appended.push((kind, counter));
+            self.commands_appended.len() - 1
+        });
+        self.commands_appended[index].1.increment(count as u64);
     }
 
     /// Records the span of the append in the trace of the request.

@@ -1,4 +1,4 @@
-//! A running server as the commands use it (`replay`, `bench`, `tap`, `topics`, `login`, the demo): over HTTP/1.1, in
+//! A running server as the commands use it (`replay`, `bench`, `tap`, `topics`, `top`, `login`, the demo): over HTTP/1.1, in
 //! clear or over TLS, in the name of one caller.
 
 mod authentication;
