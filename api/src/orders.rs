@@ -187,11 +187,12 @@ async fn named_customers(
 ) -> Result<Option<Vec<CustomerId>>, Problem> {
     let (parameter, name) = match (&query.customer_name, &query.customer_name_contains) {
         (None, None) => return Ok(None),
-        (Some(name), None) => ("customer_name", CustomerName::Exact(name)),
-        (None, Some(part)) => ("customer_name_contains", CustomerName::Part(part)),
-        (Some(_), Some(_)) => {
-            return Err(invalid("customer_name_contains", "cannot come with `customer_name`"));
+        (Some(name), Some(part)) if !name.to_lowercase().contains(&part.to_lowercase()) => {
+            caller.may(Action::ManageUsers)?;
+            return Ok(Some(Vec::new()));
         }
+        (Some(name), _) => ("customer_name", CustomerName::Exact(name)),
+        (None, Some(part)) => ("customer_name_contains", CustomerName::Part(part)),
     };
     caller.may(Action::ManageUsers)?;
     let (CustomerName::Exact(text) | CustomerName::Part(text)) = name;

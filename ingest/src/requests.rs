@@ -76,6 +76,7 @@ pub struct ActionRequest {
 /// The body of `PUT /orders/{id}/courier`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("required" = ["client_id"]))]
 pub struct CourierRequest {
     /// The courier's client id, or the id of its account; null to let any courier act for the order.
     #[schemars(with = "Option<String>", length(min = 1, max = SUBJECT_CHARS_MAX), regex(pattern = PATTERN_OF_LINE))]

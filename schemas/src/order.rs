@@ -173,11 +173,11 @@ pub struct Order {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schemars(with = "Option<String>")]
     pub courier_id: Option<CompactString>,
-    /// The account of the admin or service that approved or rejected the order.
+    /// The account that approved or rejected the order, or made another transition that the lifecycle marks as a review.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schemars(with = "Option<String>")]
     pub acted_by: Option<CompactString>,
-    /// When the order was approved or rejected.
+    /// When the order was reviewed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub acted_at: Option<Timestamp>,
     /// The units that came back, added up for each line and destination. Absent if none did.

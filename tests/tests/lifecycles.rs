@@ -89,7 +89,7 @@ fn approval_is_for_items_that_nobody_stocks() {
         let answer = admin.post(&format!("{approved}/approve"), &json!({})).is(200);
         stands(&answer, "APPROVED", 2);
         let order = answer.json();
-        assert_eq!((&order["acted_by"], &order["acted_at"]), (&"admin".into(), &order["updated_at"]));
+        assert_eq!((&order["acted_by"], &order["acted_at"]), (&"ada".into(), &order["updated_at"]));
         assert_eq!((&order["currency"], &order["total"]), (&Value::Null, &Value::Null));
         let reason = json!({ "reason": "too many desks" });
         let answer = admin.post(&format!("{rejected}/reject"), &reason).is(200);

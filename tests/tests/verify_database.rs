@@ -30,7 +30,8 @@ fn rows_that_are_too_many_or_missing_are_named() {
     for (statement, words) in [
         (
             "INSERT INTO orders SELECT randomblob(16), customer_id, status, version, currency, total, lines, channel, \
-             notes, fail_reason, failures, idempotency_key, placed_at, created_at, updated_at FROM orders LIMIT 1",
+             notes, fail_reason, failures, idempotency_key, placed_at, created_at, updated_at, reserve_for, \
+             courier_id, acted_by, acted_at, returned FROM orders LIMIT 1",
             &["the database has order ", "the log has not"][..],
         ),
         ("DELETE FROM orders", &["the database lacks 41 orders", "the first is order "]),

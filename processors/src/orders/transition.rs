@@ -10,7 +10,7 @@ use orderflow_schemas::{
     lifecycle::{StateId, StockEffect, Transition},
 };
 
-use super::{Messages, OrderProcessor, change::is_seller, packed::Active, returns};
+use super::{Messages, OrderProcessor, packed::Active, returns};
 
 /// The actor that moves an order, the reason, the time, and the key of the request.
 pub(super) struct TransitionRequest<'a> {
@@ -48,7 +48,7 @@ impl OrderProcessor {
         if matches!(change, Change::Canceled | Change::Failed) {
             order.fail_reason = step.reason.clone();
         }
-        if is_seller(step.by) && self.lifecycle.is_review(last.to) {
+        if last.is_review {
             (order.acted_by, order.acted_at) = (Some(step.by.subject.clone()), Some(step.time));
         }
         let changed = OrderChanged {

@@ -118,6 +118,12 @@ pub enum LifecycleError {
         /// The transition.
         transition: TransitionName,
     },
+    /// A transition is a review, but nobody requests it.
+    #[error("transition {transition}: `review` needs `by`")]
+    ReviewByNobody {
+        /// The transition.
+        transition: TransitionName,
+    },
     /// No path from the initial state leads to this state.
     #[error("state `{0}` cannot be reached")]
     Unreachable(String),
@@ -221,6 +227,11 @@ fn check_triggers(lifecycle: &Lifecycle) -> Result<(), LifecycleError> {
         for (index, exit) in exits.iter().enumerate() {
             if exit.trigger == Trigger::By(Roles::default()) {
                 return Err(LifecycleError::Nobody { transition: TransitionName::of(lifecycle, exit) });
+            }
+            if exit.is_review && !matches!(exit.trigger, Trigger::By(_)) {
+                return Err(LifecycleError::ReviewByNobody {
+                    transition: TransitionName::of(lifecycle, exit),
+                });
             }
             let on_reply = matches!(exit.trigger, Trigger::Reserved | Trigger::Refused);
             if on_reply && exit.stock == Some(StockEffect::Reserve) {

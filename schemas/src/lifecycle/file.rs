@@ -75,6 +75,8 @@ struct TransitionEntry {
     on: Option<Reply>,
     after: Option<String>,
     stock: Option<StockEffect>,
+    #[serde(default)]
+    review: bool,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -182,5 +184,5 @@ fn read_transition(
         _ => return Err(LifecycleError::Trigger { transition: name() }),
     };
     let (from, to) = (resolve(lifecycle, from)?, resolve(lifecycle, &entry.to)?);
-    Ok(Transition { from, to, trigger, stock: entry.stock })
+    Ok(Transition { from, to, trigger, stock: entry.stock, is_review: entry.review })
 }

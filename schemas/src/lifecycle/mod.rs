@@ -107,6 +107,8 @@ pub struct Transition {
     pub trigger: Trigger,
     /// The effect on the order's stock reservation, if any.
     pub stock: Option<StockEffect>,
+    /// Whether the order shows who requested the transition, and when.
+    pub is_review: bool,
 }
 
 /// Whether a caller may move an order from one state to another.
@@ -216,13 +218,6 @@ impl Lifecycle {
     pub fn hands(&self, order: &Order, courier: &str) -> bool {
         let is_named = order.courier_id.as_ref().is_none_or(|named| named == courier);
         is_named && self.find(order.status.as_str()).is_some_and(|state| self.is_handed_to_couriers(state))
-    }
-
-    /// Whether a move to this state approves or rejects an order.
-    pub fn is_review(&self, to: StateId) -> bool {
-        self.actions
-            .iter()
-            .any(|(action, state)| *state == to && matches!(action.as_str(), "approve" | "reject"))
     }
 
     /// Whether units can be returned in any state.
