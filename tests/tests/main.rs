@@ -39,4 +39,5 @@ mod tls;
 mod verify_copies;
 mod verify_database;
 mod verify_log;
+mod verify_shipments;
 mod verify_snapshots;
