@@ -96,8 +96,7 @@ impl Simulation {
         disk.create_dir(Path::new(DATA)).expect("the disk has no faults yet");
         disk.set_unsynced_flips(plan.unsynced_flips);
         let world = SimWorld::new(rng.u64(..), spawned.clone());
-        let clients =
-            Clients::new(rng.u64(..), plan.order_partitions, plan.stock_partitions, rules.statuses());
+        let clients = Clients::new(rng.u64(..), &plan, rules.statuses());
         let mut trace = Trace::new(loud);
         trace.note(&format!("seed {seed}: {plan:?}"));
         if loud {
