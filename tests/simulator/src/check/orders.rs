@@ -28,6 +28,8 @@ pub struct Orders {
     declined: BTreeMap<OrderId, FailureCode>,
     /// Whether every order is requested before it is created.
     is_requested_first: bool,
+    /// The number of events of shipments.
+    shipments: usize,
 }
 
 /// An order according to its last event.
@@ -56,6 +58,16 @@ impl Orders {
     /// The orders that are neither created nor declined yet.
     pub fn requested(&self) -> impl Iterator<Item = OrderId> {
         self.requested.iter().copied()
+    }
+
+    /// The number of requests that were declined.
+    pub fn declined_len(&self) -> usize {
+        self.declined.len()
+    }
+
+    /// The number of events of shipments.
+    pub fn shipments_len(&self) -> usize {
+        self.shipments
     }
 
     /// Whether the order has ended.
@@ -89,6 +101,11 @@ impl Orders {
 
     /// Applies an event and checks it.
     pub fn take(&mut self, event: &OrderEvent) -> Checked {
+        let is_shipment = match event {
+            OrderEvent::Changed(_, event) => event.shipment.is_some(),
+            event => matches!(event, OrderEvent::ShipmentRecorded(_)),
+        };
+        self.shipments += usize::from(is_shipment);
         match event {
             OrderEvent::Changed(change, event) => self.change(*change, event),
             OrderEvent::Requested(event) => self.request(&event.order),

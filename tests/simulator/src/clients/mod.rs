@@ -173,8 +173,13 @@ impl Clients {
     }
 
     fn make(&mut self, orders: &Orders) -> Request {
-        if self.trade != Trade::Orders && self.rng.u8(..3) == 0 {
-            return self.ship(orders);
+        if self.trade != Trade::Orders {
+            if let Some(request) = self.open_shop() {
+                return request;
+            }
+            if self.rng.bool() {
+                return self.ship(orders);
+            }
         }
         match self.rng.u8(..20) {
             0..9 => self.place(),
@@ -188,6 +193,28 @@ impl Clients {
             18 => self.price(),
             _ => Request { topic_partition: self.any_input(), command: Command::Garbage },
         }
+    }
+
+    /// The first requests of a run: a price and enough units of each SKU, since what is short is never shipped.
+    fn open_shop(&mut self) -> Option<Request> {
+        let n = usize::try_from(self.requests).ok().filter(|n| *n < 2 * SKUS)?;
+        let sku = sku(n / 2);
+        let command = if n % 2 == 0 {
+            let (name, unit_price, currency) = ("thing".into(), Amount(100), eur());
+            let by = admin();
+            StockCommand::SetProduct(SetProduct {
+                sku: sku.clone(),
+                name,
+                unit_price,
+                currency,
+                idempotency: None,
+                by,
+            })
+        } else {
+            let (quantity, by) = (self.rng.u32(20..100), admin());
+            StockCommand::Receive(ReceiveStock { sku: sku.clone(), quantity, idempotency: None, by })
+        };
+        Some(self.stock(sku, command))
     }
 
     /// The same request again, as ingest would encode it: with a new order id under the same key.

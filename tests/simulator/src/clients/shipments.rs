@@ -13,12 +13,13 @@ use crate::{check::Orders, plan::Trade};
 const COURIERS: u8 = 2;
 
 impl Clients {
-    /// A report, an assignment or a return.
+    /// A report, an assignment or a return. What was delivered mostly comes back, so that returns follow each other.
     pub(super) fn ship(&mut self, orders: &Orders) -> Request {
         let Some(order) = self.any_order(orders) else { return self.place() };
+        let takes_back = if order.status.as_str() == "DELIVERED" { 6 } else { 1 };
         match self.rng.u8(..10) {
-            0 => self.assign(order),
-            1..4 => self.take_back(order),
+            9 => self.assign(order),
+            n if n < takes_back => self.take_back(order),
             _ => self.report(order, orders.is_over(order.id)),
         }
     }
@@ -36,10 +37,11 @@ impl Clients {
         format_compact!("courier-{}", self.rng.u8(..COURIERS))
     }
 
-    /// A report of any status, since reports are lost, late and repeated. A report about an order that is over says so
+    /// A report of any status, since reports are lost, late and repeated; most say that the parcel has arrived. A report about an order that is over says so
     /// the second time.
     fn report(&mut self, order: &Order, is_over: bool) -> Request {
-        let status = ShipmentStatus::ALL[self.rng.usize(..ShipmentStatus::ALL.len())];
+        let any = ShipmentStatus::ALL[self.rng.usize(..ShipmentStatus::ALL.len())];
+        let status = if self.rng.bool() { ShipmentStatus::Delivered } else { any };
         let by = match self.rng.u8(..6) {
             0 => admin(),
             1 => Actor { role: Role::Service, subject: "carrier".into() },
