@@ -175,3 +175,67 @@ fn follows(last: &Entry, next: &Entry) -> bool {
     }
     !next.created && !next.hidden && next.version == last.version + 1 && next.from == last.status
 }
+
+#[cfg(test)]
+mod tests {
+    use orderflow_schemas::Topic;
+    use uuid::Uuid;
+
+    use super::*;
+
+    const CREATED: u64 = 11;
+    const SENT: u64 = 12;
+
+    fn id(order: u128) -> OrderId {
+        OrderId::from_uuid(Uuid::from_u128(order))
+    }
+
+    fn hidden(order: u128, offset: u64) -> Entry {
+        Entry::hidden(id(order), Offset(offset))
+    }
+
+    fn changed(order: u128, offset: u64, version: u64) -> Entry {
+        let created = version == 1;
+        let (status, from) = if created { (CREATED, 0) } else { (SENT, CREATED) };
+        let (order_after, change) = (version, version);
+        let (id, offset, order) = (id(order), Offset(offset), order_after);
+        Entry { id, offset, version, order, change, status, from, created, hidden: false, shown: true }
+    }
+
+    /// The orders of these entries in a log that begins at `start`: id, version shown, and whether they are whole.
+    fn orders(entries: &[Entry], start: u64) -> (Vec<(OrderId, Option<u64>, bool)>, Report) {
+        let scratch = tempfile::tempdir().unwrap();
+        let sorter = SharedSorter::new(scratch.path(), 1);
+        entries.iter().for_each(|entry| sorter.push(*entry).unwrap());
+        let (mut sorted, mut report) = (sorter.finish().unwrap(), Report::default());
+        let reach = Reach::of_one(Topic::OrdersEvents, start..99);
+        let (mut expected, mut found) = (ExpectedOrders::new(sorted.merge().unwrap(), &reach), Vec::new());
+        while let Some(order) = expected.next(&mut report).unwrap() {
+            found.push((order.id, order.shown.map(|(version, _)| version), order.is_whole));
+        }
+        (found, report)
+    }
+
+    #[test]
+    fn an_order_is_shown_once_it_is_created() {
+        let entries =
+            [hidden(1, 1), changed(1, 4, 1), changed(1, 5, 2), hidden(2, 2), hidden(2, 6), hidden(3, 7)];
+        let (found, report) = orders(&entries, 0);
+        assert_eq!(found, [(id(1), Some(2), true), (id(2), None, true), (id(3), None, true)]);
+        assert_eq!((report.orders, report.differences.count()), (1, 0), "only one order came to be");
+    }
+
+    #[test]
+    fn a_gap_is_a_difference_unless_it_is_before_the_log() {
+        let (found, report) = orders(&[changed(1, 5, 2)], 4);
+        assert_eq!((found, report.differences.count()), (vec![(id(1), Some(2), false)], 0));
+        for wrong in [
+            vec![changed(1, 5, 2)],
+            vec![hidden(1, 3), changed(1, 5, 2)],
+            vec![changed(1, 3, 1), hidden(1, 5)],
+            vec![changed(1, 3, 1), changed(1, 4, 1)],
+        ] {
+            assert_eq!(orders(&wrong, 0).1.differences.count(), 1, "{wrong:?}");
+        }
+    }
+}

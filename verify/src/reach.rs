@@ -84,10 +84,12 @@ impl Reach {
         self.ahead.contains(&self.partition_of(sku))
     }
 
-    /// The reach of a log of stock events, of which at most one partition has lost its beginning.
+    /// The reach of a log of one partition, which has these offsets, and a store that is not ahead of it.
     #[cfg(test)]
-    pub(super) fn of_stock(partitions: u16, trimmed: Option<Partition>) -> Self {
-        let (topic, trimmed) = (Topic::StockEvents, trimmed.into_iter().collect());
-        Self { topic, partitions, trimmed, bounds: BTreeMap::new(), ahead: BTreeSet::new() }
+    pub(super) fn of_one(topic: Topic, offsets: Range<u64>) -> Self {
+        let only = Partition(0);
+        let trimmed = (offsets.start > 0).then_some(only).into_iter().collect();
+        let bounds = BTreeMap::from([(only, Offset(offsets.start)..Offset(offsets.end))]);
+        Self { topic, partitions: 1, trimmed, bounds, ahead: BTreeSet::new() }
     }
 }

@@ -2,6 +2,7 @@
 //! stock. They repeat a request under the same key when they got no answer.
 
 mod shipments;
+mod stock;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,11 +12,9 @@ use std::{
 use bytes::Bytes;
 use orderflow_ingest::DecidedEvent;
 use orderflow_schemas::{
-    Actor, Amount, Currency, CustomerId, IdempotencyKey, Order, OrderCommand, OrderEvent, OrderId, OrderLine,
-    Payload, RawRecord, Role, RoutingHash, Sku, StockCommand, StockEvent, Topic, TopicPartition,
-    commands::{
-        AdjustStock, ChangeKey, ChangeStatus, Fingerprint, Idempotency, PlaceOrder, ReceiveStock, SetProduct,
-    },
+    Actor, Currency, CustomerId, IdempotencyKey, Order, OrderCommand, OrderEvent, OrderId, OrderLine,
+    Payload, RawRecord, Role, Sku, StockEvent, Topic, TopicPartition,
+    commands::{ChangeKey, ChangeStatus, Fingerprint, Idempotency, PlaceOrder},
 };
 
 use crate::{
@@ -195,28 +194,6 @@ impl Clients {
         }
     }
 
-    /// The first requests of a run: a price and enough units of each SKU, since what is short is never shipped.
-    fn open_shop(&mut self) -> Option<Request> {
-        let n = usize::try_from(self.requests).ok().filter(|n| *n < 2 * SKUS)?;
-        let sku = sku(n / 2);
-        let command = if n % 2 == 0 {
-            let (name, unit_price, currency) = ("thing".into(), Amount(100), eur());
-            let by = admin();
-            StockCommand::SetProduct(SetProduct {
-                sku: sku.clone(),
-                name,
-                unit_price,
-                currency,
-                idempotency: None,
-                by,
-            })
-        } else {
-            let (quantity, by) = (self.rng.u32(20..100), admin());
-            StockCommand::Receive(ReceiveStock { sku: sku.clone(), quantity, idempotency: None, by })
-        };
-        Some(self.stock(sku, command))
-    }
-
     /// The same request again, as ingest would encode it: with a new order id under the same key.
     fn again(&mut self, mut request: Request) -> Request {
         if let Command::Order(OrderCommand::Place(place)) = &mut request.command {
@@ -305,32 +282,6 @@ impl Clients {
         self.rng.bool().then(|| self.rng.u32(1..300))
     }
 
-    fn receive(&mut self) -> Request {
-        let sku = self.any_sku();
-        let quantity = self.rng.u32(1..30);
-        let idempotency = self.change_key("POST /inventory/{sku}/receipts", 40, quantity.into());
-        let receive = ReceiveStock { sku, quantity, idempotency, by: admin() };
-        self.stock(receive.sku.clone(), StockCommand::Receive(receive))
-    }
-
-    fn adjust(&mut self) -> Request {
-        let sku = self.any_sku();
-        let delta = self.rng.i64(-8..8);
-        let delta = if delta == 0 { 1 } else { delta };
-        let body = u128::from(delta.unsigned_abs()) * 2 + u128::from(delta < 0);
-        let idempotency = self.change_key("POST /inventory/{sku}/adjustments", 10, body);
-        let adjust = AdjustStock { sku, delta, reason: "counted".into(), idempotency, by: admin() };
-        self.stock(adjust.sku.clone(), StockCommand::Adjust(adjust))
-    }
-
-    fn price(&mut self) -> Request {
-        let (sku, price) = (self.any_sku(), self.rng.u64(1..5_000));
-        let idempotency = self.change_key("PUT /products/{sku}", 10, price.into());
-        let (name, unit_price, currency) = ("thing".into(), Amount(price), eur());
-        let product = SetProduct { sku, name, unit_price, currency, idempotency, by: admin() };
-        self.stock(product.sku.clone(), StockCommand::SetProduct(product))
-    }
-
     /// One of a few keys of a call, in half of the requests. `body` stands for the content of the request.
     fn change_key(&mut self, call: &str, keys: u16, body: u128) -> Option<ChangeKey> {
         let key = format!("change-{}", self.rng.u16(..keys));
@@ -339,18 +290,6 @@ impl Clients {
             call: call.into(),
             fingerprint: Fingerprint(body),
         })
-    }
-
-    fn stock(&self, sku: Sku, command: StockCommand) -> Request {
-        let partition = RoutingHash::of(sku.as_str()).partition(self.stock_partitions);
-        Request {
-            topic_partition: TopicPartition { topic: Topic::StockCommands, partition },
-            command: Command::Stock(command),
-        }
-    }
-
-    fn any_sku(&mut self) -> Sku {
-        sku(self.rng.usize(..SKUS))
     }
 }
 

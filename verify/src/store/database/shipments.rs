@@ -91,3 +91,73 @@ impl Walk<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use orderflow_schemas::{Actor, Offset, OrderId, ShipmentEvent, ShipmentStatus, Timestamp, Topic};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::sorter::SharedSorter;
+
+    fn row(order: u128, offset: u64, status: ShipmentStatus) -> ShipmentEntry {
+        let (carrier, tracking_number, location) = (None, None, None);
+        let (occurred_at, event_id) = (None, None);
+        ShipmentEntry {
+            order_id: OrderId::from_uuid(Uuid::from_u128(order)),
+            offset: Offset(offset),
+            at: Timestamp::from_micros(7),
+            by: Actor::SYSTEM,
+            event: ShipmentEvent { status, carrier, tracking_number, location, occurred_at, event_id },
+        }
+    }
+
+    fn delivered(order: u128, offset: u64) -> ShipmentEntry {
+        row(order, offset, ShipmentStatus::Delivered)
+    }
+
+    /// Compares the rows with a log that begins at `start`, has these events, and is shown up to offset 10.
+    fn compare(log: &[ShipmentEntry], start: u64, rows: &[ShipmentEntry]) -> Report {
+        let scratch = tempfile::tempdir().unwrap();
+        let sorter = SharedSorter::new(scratch.path(), 1);
+        for row in log {
+            let (id, offset) = (row.order_id, row.offset);
+            sorter
+                .push(ShipmentMark { id, offset, digest: digest(row), shown: offset < Offset(10) })
+                .unwrap();
+        }
+        let (mut sorted, mut report) = (sorter.finish().unwrap(), Report::default());
+        let reach = Reach::of_one(Topic::OrdersEvents, start..20);
+        let mut walk = Walk { marks: sorted.merge().unwrap(), reach: &reach, report: &mut report };
+        rows.iter().for_each(|row| walk.meet(row).unwrap());
+        while let Some(mark) = walk.marks.next() {
+            walk.miss(&mark.unwrap());
+        }
+        report
+    }
+
+    #[test]
+    fn what_is_shown_is_compared_row_by_row() {
+        let log = [delivered(2, 3), delivered(1, 5), delivered(1, 2), delivered(2, 12)];
+        let rows = [delivered(1, 2), delivered(1, 5), delivered(2, 3)];
+        assert_eq!(compare(&log, 0, &rows), Report::default());
+        for wrong in [
+            vec![delivered(1, 2), delivered(2, 3)],
+            vec![delivered(1, 2), row(1, 5, ShipmentStatus::Returned), delivered(2, 3)],
+            vec![delivered(1, 1), delivered(1, 2), delivered(1, 5), delivered(2, 3)],
+            // Of the log, but not shown according to the checkpoint.
+            vec![delivered(1, 2), delivered(1, 5), delivered(2, 3), delivered(2, 12)],
+        ] {
+            assert_eq!(compare(&log, 0, &wrong).differences.count(), 1, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn rows_from_before_the_log_are_unchecked_and_later_ones_are_not() {
+        let log = [delivered(1, 5)];
+        let report = compare(&log, 4, &[delivered(1, 3), delivered(1, 5), delivered(2, 1)]);
+        assert_eq!((report.unchecked, report.differences.count()), (2, 0));
+        let report = compare(&log, 4, &[delivered(1, 5), delivered(2, 6)]);
+        assert_eq!((report.unchecked, report.differences.count()), (0, 1));
+    }
+}
