@@ -8,15 +8,17 @@ mod wire;
 use std::sync::Arc;
 
 use orderflow_processors::{orders::Orders, stock::Stock};
-use orderflow_schemas::Lifecycle;
+use orderflow_schemas::{Lifecycle, Role};
 use proptest::{prelude::*, test_runner::FileFailurePersistence};
 use wire::{
     Wire,
-    actions::{Action, Story, actions},
+    actions::{Action, actions},
+    story::Story,
 };
 
-/// The lifecycles that are shipped, and one that reserves late and can reserve again.
-const LIFECYCLES: [&str; 5] = [
+/// The lifecycles that are shipped; one that reserves late, at the word of a courier too, and can reserve again; and one
+/// that takes returns in two states, the rest of them by itself.
+const LIFECYCLES: [&str; 6] = [
     include_str!("../../pipelines/order-tracking.toml"),
     include_str!("../../pipelines/reservation.toml"),
     include_str!("../../pipelines/approval.toml"),
@@ -25,8 +27,10 @@ const LIFECYCLES: [&str; 5] = [
         name = "again"
         initial = { state = "NEW" }
         states = { NEW = {}, ASKED = {}, READY = {}, DONE = { final = "completed" }, GONE = { final = "canceled" } }
+        shipments = { picked_up = "ASKED", delivered = "DONE" }
         transitions = [
-            { from = ["NEW"], to = "ASKED", by = ["customer", "admin", "service"], stock = "reserve" },
+            { from = ["NEW"], to = "ASKED", by = ["customer", "admin", "service", "courier"], stock = "reserve" },
+            { from = ["ASKED"], to = "DONE", by = ["courier"] },
             { from = ["NEW"], to = "GONE", after = "30days" },
             { from = ["ASKED"], to = "READY", on = "reserved" },
             { from = ["ASKED"], to = "NEW", on = "refused" },
@@ -34,6 +38,55 @@ const LIFECYCLES: [&str; 5] = [
             { from = ["READY"], to = "DONE", by = ["courier", "service"], stock = "ship" },
             { from = ["READY"], to = "GONE", after = "1day", stock = "release" },
         ]
+    "#,
+    r#"
+        name = "trial"
+        actions = { approve = "SENT" }
+        shipments = { picked_up = "SENT", delivered = "HOME", returned = "GONE" }
+        [initial]
+        state = "HELD"
+        stock = "reserve"
+        visible = "reserved"
+        reserve_for = { default = "30m", min = "1m", max = "30days" }
+        [states]
+        HELD = {}
+        SENT = {}
+        HOME = { returns = true }
+        UNWANTED = { returns = true }
+        KEPT = { final = "completed" }
+        GONE = { final = "canceled" }
+        [[transitions]]
+        from = ["HELD"]
+        to = "SENT"
+        by = ["courier", "admin"]
+        stock = "ship"
+        [[transitions]]
+        from = ["SENT"]
+        to = "HOME"
+        by = ["courier"]
+        [[transitions]]
+        from = ["HOME"]
+        to = "UNWANTED"
+        by = ["customer", "courier"]
+        [[transitions]]
+        from = ["HOME", "UNWANTED"]
+        to = "GONE"
+        by = ["courier"]
+        stock = "return"
+        [[transitions]]
+        from = ["UNWANTED"]
+        to = "GONE"
+        after = "1day"
+        stock = "return"
+        [[transitions]]
+        from = ["HOME"]
+        to = "KEPT"
+        after = "10days"
+        [[transitions]]
+        from = ["HELD"]
+        to = "GONE"
+        after = "reserve_for"
+        stock = "release"
     "#,
 ];
 
@@ -46,6 +99,23 @@ fn run(lifecycle: &str, partitions: (u16, u16), actions: &[Action]) -> Wire {
     }
     wire.quiesce();
     wire
+}
+
+/// A request of customer 0 for one unit, of which there is none, under key 0.
+fn in_vain() -> Action {
+    let (role, lines, key) = (Role::Customer, vec![(0, 1, None)], Some((0, 0)));
+    Action::Place { customer: 0, role, lines, currency: "EUR", reserve_for: None, key }
+}
+
+/// The first request is declined after its key was forgotten and used again. The model checks what a third one is told.
+#[test]
+fn an_order_that_is_declined_late_leaves_a_key_of_another_order_alone() {
+    let [first, second, third] = [(); 3].map(|()| in_vain());
+    let decide = |commands: usize| Action::Deliver { choices: vec![0; commands] };
+    let two_days = Action::Wait { seconds: 2 * 86_400 };
+    // Both orders are requested; stock refuses the first, which is declined; then the third request comes.
+    let actions = [first, two_days, second, decide(2), decide(1), decide(1), third, decide(1)];
+    run(LIFECYCLES[3], (1, 1), &actions);
 }
 
 fn config() -> ProptestConfig {

@@ -41,4 +41,5 @@ mod top;
 mod verify_copies;
 mod verify_database;
 mod verify_log;
+mod verify_shipments;
 mod verify_snapshots;

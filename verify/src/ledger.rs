@@ -15,7 +15,7 @@ use orderflow_schemas::{
 use orderflow_sinks::Checkpoint;
 use orderflow_topics::Topics;
 
-use super::{Report, records::Records};
+use super::{Report, records::Records, returns::Returns};
 
 /// The rows of stock that the database should have, by SKU.
 pub(super) type Rows = BTreeMap<Sku, StockItem>;
@@ -25,8 +25,6 @@ pub(super) type Rows = BTreeMap<Sku, StockItem>;
 struct Ledger {
     levels: HashMap<Sku, Levels>,
     open: HashMap<OrderId, u64>,
-    /// Units of each order and SKU that were shipped and did not come back.
-    shipped: HashMap<(OrderId, Sku), u64>,
     /// Whether retention has removed the partition's beginning. The first levels of a SKU are then taken as given.
     trimmed: bool,
     rows: Rows,
@@ -44,6 +42,7 @@ pub(super) async fn keep_ledger(
     topics: Arc<dyn Topics>,
     topic_partition: TopicPartition,
     checkpoint: Arc<Checkpoint>,
+    returns: Returns,
 ) -> Result<(Rows, Report)> {
     let (mut ledger, mut report) = (Ledger::default(), Report::default());
     let shown = checkpoint.partition(topic_partition).next;
@@ -64,6 +63,7 @@ pub(super) async fn keep_ledger(
         }
         number = record.header.number;
         ledger.take(topic_partition, offset, &record.data, &mut report);
+        returns.note(topic_partition, offset, &record.data, ledger.trimmed, &mut report)?;
         if offset < shown {
             ledger.show(offset, &record.data);
         } else {
@@ -103,10 +103,6 @@ impl Ledger {
             }
             StockEvent::Shipped(event) => {
                 self.move_all(topic_partition, offset, &event.lines, MovementKind::Shipped, report);
-                for line in &event.lines {
-                    let shipped = self.shipped.entry((event.order_id, line.sku.clone())).or_default();
-                    *shipped += u64::from(line.quantity);
-                }
                 self.resolve(topic_partition, offset, event.order_id, units(&event.lines), report);
             }
             StockEvent::Returned(event) => self.take_back(topic_partition, offset, event, report),
@@ -118,7 +114,7 @@ impl Ledger {
         }
     }
 
-    /// Checks that units that come back were shipped for this order before.
+    /// Checks the levels after units came back. Whether they were shipped for this order is checked by `returns`.
     fn take_back(
         &mut self,
         topic_partition: TopicPartition,
@@ -134,20 +130,6 @@ impl Ledger {
                 ReturnTo::WrittenOff => Levels { shipped, written_off: before.written_off + units, ..before },
             });
             self.set(topic_partition, offset, &line.sku, expected, line.levels, report);
-            let key = (event.order_id, line.sku.clone());
-            let left = self.shipped.get(&key).copied();
-            match left.unwrap_or(0).checked_sub(units) {
-                Some(0) => drop(self.shipped.remove(&key)),
-                Some(left) => drop(self.shipped.insert(key, left)),
-                // The shipping may be among what retention has removed.
-                None if self.trimmed => {}
-                None => report.differences.add(|| {
-                    let (id, sku) = &key;
-                    format!(
-                        "{topic_partition} offset {offset}: order {id} returns {units} units of {sku}, more than were shipped"
-                    )
-                }),
-            }
         }
     }
 

@@ -7,6 +7,7 @@
 //!   2). Each kept snapshot equals the state at its offset.
 //! - Every unreadable command has a dead letter, and every letter contains the bytes of its record.
 //! - An independent ledger of every SKU agrees with the levels of every event, and balances (invariant 5).
+//! - No more units of a SKU come back from an order than were shipped for it.
 //! - The versions of every order count 1, 2, 3 … (invariant 6).
 //! - The units that orders hold equal the units that stock has reserved for them.
 //! - Each store has, up to its checkpoint, exactly the content that follows from the events (invariant 7). The
@@ -16,7 +17,8 @@
 //! remaining change of an order or SKU is taken as given, and older content of the database is counted as unchecked.
 //!
 //! Partitions are checked in parallel. Memory grows with active orders and SKUs, like that of the processors, and not
-//! with history: orders and their changes are sorted on disk and merged with the rows of the database.
+//! with history: orders, their changes, their shipments and what came back of them are sorted on disk, and merged with
+//! the rows of the database.
 
 mod decisions;
 mod differences;
@@ -32,7 +34,9 @@ mod reach;
 mod records;
 mod repeats;
 mod report;
+mod returns;
 mod run;
+mod shipments;
 mod snapshots;
 mod sorter;
 mod store;

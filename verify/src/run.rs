@@ -1,10 +1,6 @@
 //! Runs the checks one after the other over one log and everything derived from it.
 
-use std::{
-    io,
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{io, path::PathBuf, sync::Arc};
 
 use anyhow::{Context, Result};
 use orderflow_runner::processing::SnapshotStore;
@@ -14,22 +10,26 @@ use orderflow_topics::{Topics, partitions_of};
 
 use super::{
     Report,
+    entry::Entry,
     ledger::{Rows, keep_ledger},
-    orders::{ExpectedOrders, SharedSorter, read_changes},
+    orders::{ExpectedOrders, OrderSorters, read_changes},
     parallel,
     processors::compare_processors,
     reach::Reach,
-    sorter::{Sorted, Sorter},
+    returns::{Returns, check_returns},
+    shipments::ShipmentMark,
+    sorter::{SharedSorter, Sorted},
     store::{Expected, StoredContent, compare_checkpoint, compare_log},
 };
 
 /// Resources that verification may use besides the memory that processors need.
 #[derive(Clone, Debug)]
 pub struct Resources {
-    /// A folder for temporary files: about a hundred bytes for each change of an order. The files have no names and
+    /// A folder for temporary files: about a hundred bytes for each change of an order, and half as many for each event
+    /// of a shipment and each line that is shipped or comes back. The files have no names and
     /// vanish with the process.
     pub scratch: PathBuf,
-    /// How many bytes of changes are sorted in memory. The default is 32 MiB.
+    /// How many bytes of changes, and how many of other entries, are sorted in memory. The default is 32 MiB.
     pub sort_bytes: usize,
 }
 
@@ -76,7 +76,7 @@ pub async fn run(subject: &Subject, resources: &Resources) -> Result<Report> {
 async fn compare_events(subject: &Subject, resources: &Resources, report: &mut Report) -> Result<()> {
     let Subject { topics, stores, .. } = subject;
     if stores.is_empty() {
-        let mut expected = expected_up_to(topics, Checkpoint::default(), resources, report).await?;
+        let mut expected = expected_up_to(subject, Checkpoint::default(), resources, report).await?;
         return Ok(check_orders(&mut expected.orders, &expected.orders_reach, report)?);
     }
     for (nth, store) in stores.iter().enumerate() {
@@ -87,7 +87,7 @@ async fn compare_events(subject: &Subject, resources: &Resources, report: &mut R
         // reported.
         let mut again = Report::default();
         let found = if nth == 0 { &mut *report } else { &mut again };
-        let expected = expected_up_to(topics, checkpoint, resources, found).await?;
+        let expected = expected_up_to(subject, checkpoint, resources, found).await?;
         store.compare(expected, report).await?;
     }
     Ok(())
@@ -95,40 +95,56 @@ async fn compare_events(subject: &Subject, resources: &Resources, report: &mut R
 
 /// The content that a store must have at this checkpoint, according to the log.
 async fn expected_up_to(
-    topics: &Arc<dyn Topics>,
+    subject: &Subject,
     checkpoint: Checkpoint,
     resources: &Resources,
     report: &mut Report,
 ) -> Result<Expected> {
+    let topics = &subject.topics;
     let orders_reach = Reach::of(&**topics, Topic::OrdersEvents, &checkpoint).await?;
     let stock_reach = Reach::of(&**topics, Topic::StockEvents, &checkpoint).await?;
     let checkpoint = Arc::new(checkpoint);
-    let stock = read_stock(topics, &checkpoint, report).await?;
-    let orders = sort_orders(topics, &checkpoint, resources, report).await.with_context(|| {
+    let unsorted = || {
         let scratch = resources.scratch.display();
         format!("orders cannot be sorted in {scratch}; --scratch names another folder")
-    })?;
-    Ok(Expected { orders, orders_reach, stock, stock_reach })
+    };
+    let stock =
+        read_stock(subject, &checkpoint, &stock_reach, resources, report).await.with_context(unsorted)?;
+    let (orders, shipments) =
+        sort_orders(topics, &checkpoint, resources, report).await.with_context(unsorted)?;
+    Ok(Expected { orders, shipments, orders_reach, stock, stock_reach })
 }
 
 /// Checks all orders of the log without a store to compare with.
-fn check_orders(sorted: &mut Sorted, reach: &Reach, report: &mut Report) -> io::Result<()> {
+fn check_orders(sorted: &mut Sorted<Entry>, reach: &Reach, report: &mut Report) -> io::Result<()> {
     let mut orders = ExpectedOrders::new(sorted.merge()?, reach);
     while orders.next(report)?.is_some() {}
     Ok(())
 }
 
 async fn read_stock(
-    topics: &Arc<dyn Topics>,
+    subject: &Subject,
     checkpoint: &Arc<Checkpoint>,
+    reach: &Reach,
+    resources: &Resources,
     report: &mut Report,
 ) -> Result<Rows> {
-    let jobs = partitions_of(&**topics, Topic::StockEvents)
-        .map(|topic_partition| keep_ledger(topics.clone(), topic_partition, checkpoint.clone()));
+    let Subject { topics, rules, .. } = subject;
+    let returns = if rules.lifecycle.takes_returns() {
+        Returns::Taken(SharedSorter::new(&resources.scratch, resources.sort_bytes))
+    } else {
+        Returns::Never
+    };
+    let jobs = partitions_of(&**topics, Topic::StockEvents).map(|topic_partition| {
+        keep_ledger(topics.clone(), topic_partition, checkpoint.clone(), returns.clone())
+    });
     let mut all = Rows::new();
     for (rows, found) in parallel::all(jobs).await? {
         all.extend(rows);
         report.absorb(found);
+    }
+    if let Returns::Taken(sorter) = returns {
+        check_returns(&mut sorter.finish()?, reach, report)?;
     }
     Ok(all)
 }
@@ -138,14 +154,17 @@ async fn sort_orders(
     checkpoint: &Arc<Checkpoint>,
     resources: &Resources,
     report: &mut Report,
-) -> Result<Sorted> {
-    let sorter: SharedSorter = Arc::new(Mutex::new(Sorter::new(&resources.scratch, resources.sort_bytes)));
+) -> Result<(Sorted<Entry>, Sorted<ShipmentMark>)> {
+    let Resources { scratch, sort_bytes } = resources;
+    let sorters = OrderSorters {
+        changes: SharedSorter::new(scratch, *sort_bytes),
+        shipments: SharedSorter::new(scratch, *sort_bytes),
+    };
     let jobs = partitions_of(&**topics, Topic::OrdersEvents).map(|topic_partition| {
-        read_changes(topics.clone(), topic_partition, checkpoint.clone(), sorter.clone())
+        read_changes(topics.clone(), topic_partition, checkpoint.clone(), sorters.clone())
     });
     for found in parallel::all(jobs).await? {
         report.absorb(found);
     }
-    let sorter = Arc::into_inner(sorter).expect("all jobs have ended");
-    Ok(sorter.into_inner().unwrap_or_else(PoisonError::into_inner).finish()?)
+    Ok((sorters.changes.finish()?, sorters.shipments.finish()?))
 }

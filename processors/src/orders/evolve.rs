@@ -73,7 +73,9 @@ impl Orders {
 
     fn decline(&mut self, declined: &OrderDeclined) {
         self.active.remove(&declined.order_id);
-        if let Some(placed) = declined.key.and_then(|key| self.keys.get_mut(key)) {
+        // The key may have been forgotten meanwhile, and be another order's by now.
+        let placed = declined.key.and_then(|key| self.keys.get_mut(key));
+        if let Some(placed) = placed.filter(|placed| placed.id == declined.order_id) {
             placed.declined = Some(declined.code);
         }
     }

@@ -13,7 +13,7 @@ use orderflow_schemas::{
     OrderEvent, Role, ShipmentStatus, Timestamp,
     commands::{ReleaseReason, ReportShipment},
     events::{Change, OrderChanged, ShipmentRecorded, UsedKey},
-    lifecycle::{Transition, TransitionLookup},
+    lifecycle::{StockEffect, Transition, TransitionLookup},
 };
 
 use super::{
@@ -43,7 +43,8 @@ impl OrderProcessor {
             Ok(admitted) => admitted,
             Err(answer) => return Decision::event(*answer),
         };
-        if active.is_none() && report.is_over && may {
+        // An order that waits to be created is not over, though no reader sees it.
+        if !state.active.contains_key(&report.order_id) && report.is_over && may {
             return Decision::event(OrderEvent::ShipmentRecorded(recorded(report, key)));
         }
         let active = match self.check_order(active, request) {
@@ -97,6 +98,10 @@ impl OrderProcessor {
             // Of reports that mean the state that the order is in, only the one that was made may be a change.
             if to == at && (*word != status || !path.is_empty()) {
                 continue;
+            }
+            // While stock is asked, only its replies move the order.
+            if path.last().is_some_and(|last: &&Transition| last.stock == Some(StockEffect::Reserve)) {
+                break;
             }
             if let TransitionLookup::Allowed(transition) = self.lifecycle.transition(at, to, role) {
                 path.push(transition);

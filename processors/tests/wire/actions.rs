@@ -1,24 +1,17 @@
 //! Random actions of clients, sellers, couriers and clocks.
 
-use std::{sync::Arc, time::Duration};
-
 use orderflow_schemas::{
-    Actor, Amount, Currency, CustomerId, IdempotencyKey, Lifecycle, Order, OrderCommand, OrderId, OrderLine,
-    Partition, Role, RoutingHash, Sku, Status, StockCommand, Timestamp,
-    commands::{
-        AdjustStock, ChangeKey, ChangeStatus, Fingerprint, Idempotency, PlaceOrder, ReceiveStock, SetProduct,
-        Tick,
-    },
+    Role, ShipmentStatus,
+    returns::{ReturnTo, ReturnedUnits},
 };
 use proptest::{collection::vec, option, prelude::*, sample::Index};
 
-use super::Wire;
-
 const SKUS: u8 = 5;
 const CUSTOMERS: u8 = 3;
+const COURIERS: u8 = 2;
 
 /// The number of an idempotency key, and the number of the request content that it comes with.
-type Key = Option<(u8, u8)>;
+pub type Key = Option<(u8, u8)>;
 
 #[derive(Clone, Debug)]
 pub enum Action {
@@ -27,6 +20,7 @@ pub enum Action {
         role: Role,
         lines: Vec<(u8, u32, Option<u64>)>,
         currency: &'static str,
+        reserve_for: Option<u32>,
         key: Key,
     },
     /// A status change. A sensible one is about an active order and asks for a transition that its role may make, if
@@ -37,6 +31,33 @@ pub enum Action {
         sensible: bool,
         role: Role,
         own: bool,
+        version: Option<u64>,
+        key: Key,
+    },
+    /// A report about a shipment. Most are about an active order.
+    Report {
+        order: Index,
+        status: ShipmentStatus,
+        sensible: bool,
+        is_over: bool,
+        role: Role,
+        own: bool,
+        key: Key,
+    },
+    /// Names a courier by number, or none.
+    Assign {
+        order: Index,
+        courier: Option<u8>,
+        role: Role,
+        version: Option<u64>,
+        key: Key,
+    },
+    /// Returns of lines by number. A sensible one is about an order in a state that takes returns, if there is one.
+    Return {
+        order: Index,
+        lines: Vec<ReturnedUnits>,
+        sensible: bool,
+        role: Role,
         version: Option<u64>,
         key: Key,
     },
@@ -60,6 +81,8 @@ pub enum Action {
         seconds: u64,
     },
     Tick,
+    /// All processors stop, and start again from their snapshots.
+    Restart,
     Deliver {
         choices: Vec<u8>,
     },
@@ -86,15 +109,75 @@ fn place() -> impl Strategy<Value = Action> {
     // Two prices close to each other, so that an expected price is often right, and one that makes any total too large.
     let price = option::weighted(0.6, prop_oneof![20 => Just(10), 4 => Just(11), 1 => Just(u64::MAX / 2)]);
     let lines = vec((0..SKUS, 1..4u32, price), 1..6);
-    (0..CUSTOMERS, role(), lines, currency(), key()).prop_map(|(customer, role, lines, currency, key)| {
-        Action::Place { customer, role, lines, currency, key }
+    let reserve_for = option::weighted(0.3, prop_oneof![Just(60), Just(7_200), Just(u32::MAX)]);
+    (0..CUSTOMERS, role(), lines, currency(), reserve_for, key()).prop_map(
+        |(customer, role, lines, currency, reserve_for, key)| Action::Place {
+            customer,
+            role,
+            lines,
+            currency,
+            reserve_for,
+            key,
+        },
+    )
+}
+
+fn version() -> impl Strategy<Value = Option<u64>> {
+    option::weighted(0.1, 1..4u64)
+}
+
+fn carrier() -> impl Strategy<Value = Role> {
+    prop_oneof![6 => Just(Role::Courier), 1 => Just(Role::Admin), 1 => Just(Role::Service), 1 => Just(Role::Customer)]
+}
+
+fn seller() -> impl Strategy<Value = Role> {
+    prop_oneof![6 => Just(Role::Admin), 2 => Just(Role::Service), 1 => Just(Role::Customer), 1 => Just(Role::Courier)]
+}
+
+fn report() -> impl Strategy<Value = Action> {
+    let status = prop::sample::select(ShipmentStatus::ALL.as_slice());
+    let (sensible, own) = (prop::bool::weighted(0.8), prop::bool::weighted(0.8));
+    (any::<Index>(), status, sensible, any::<bool>(), carrier(), own, key()).prop_map(
+        |(order, status, sensible, is_over, role, own, key)| Action::Report {
+            order,
+            status,
+            sensible,
+            is_over,
+            role,
+            own,
+            key,
+        },
+    )
+}
+
+fn assign() -> impl Strategy<Value = Action> {
+    let courier = option::weighted(0.8, 0..COURIERS);
+    (any::<Index>(), courier, seller(), version(), key()).prop_map(|(order, courier, role, version, key)| {
+        Action::Assign { order, courier, role, version, key }
     })
+}
+
+fn take_back() -> impl Strategy<Value = Action> {
+    let to = prop_oneof![Just(ReturnTo::Stock), Just(ReturnTo::WrittenOff)];
+    // Often too many, or of a line that is not there.
+    let units = prop_oneof![20 => 1..3u32, 2 => 3..9u32, 1 => Just(0), 1 => Just(u32::MAX)];
+    let line = prop_oneof![20 => 1..5u32, 1 => Just(0), 1 => Just(u32::MAX)];
+    let units = (line, units, to).prop_map(|(line, quantity, to)| ReturnedUnits { line, quantity, to });
+    (any::<Index>(), vec(units, 1..4), prop::bool::weighted(0.9), seller(), version(), key()).prop_map(
+        |(order, lines, sensible, role, version, key)| Action::Return {
+            order,
+            lines,
+            sensible,
+            role,
+            version,
+            key,
+        },
+    )
 }
 
 fn change() -> impl Strategy<Value = Action> {
     let (sensible, own) = (prop::bool::weighted(0.8), prop::bool::weighted(0.9));
-    let version = option::weighted(0.1, 1..4u64);
-    (any::<Index>(), any::<Index>(), sensible, role(), own, version, key()).prop_map(
+    (any::<Index>(), any::<Index>(), sensible, role(), own, version(), key()).prop_map(
         |(order, word, sensible, role, own, version, key)| Action::Change {
             order,
             word,
@@ -108,16 +191,20 @@ fn change() -> impl Strategy<Value = Action> {
 }
 
 fn action() -> impl Strategy<Value = Action> {
-    let wait = prop_oneof![Just(1), Just(3_600), Just(86_400), Just(8 * 86_400)];
+    let wait = prop_oneof![Just(1), Just(3_600), Just(86_400), Just(8 * 86_400), Just(15 * 86_400)];
     prop_oneof![
         6 => place(),
         10 => change(),
+        6 => report(),
+        2 => assign(),
+        5 => take_back(),
         5 => (0..SKUS, 0..12u32, key()).prop_map(|(sku, quantity, key)| Action::Receive { sku, quantity, key }),
         2 => (0..SKUS, -5..5i64, key()).prop_map(|(sku, delta, key)| Action::Adjust { sku, delta, key }),
         4 => (0..SKUS, prop_oneof![3 => Just(10), 1 => Just(11u64)], currency(), key())
             .prop_map(|(sku, price, currency, key)| Action::SetProduct { sku, price, currency, key }),
         1 => wait.prop_map(|seconds| Action::Wait { seconds }),
         1 => Just(Action::Tick),
+        1 => Just(Action::Restart),
         8 => vec(any::<u8>(), 1..20).prop_map(|choices| Action::Deliver { choices }),
     ]
 }
@@ -138,166 +225,4 @@ pub fn actions() -> impl Strategy<Value = Vec<Action>> {
         opened.extend(actions);
         opened
     })
-}
-
-fn sku(number: u8) -> Sku {
-    Sku::new(format!("sku-{number}")).expect("a short word is a SKU")
-}
-
-fn customer(number: u8) -> CustomerId {
-    CustomerId::new(format!("customer-{number}")).expect("a short word is a customer")
-}
-
-fn actor(role: Role, customer: &CustomerId) -> Actor {
-    let subject = if role == Role::Customer { customer.as_str() } else { role.as_str() };
-    Actor { role, subject: subject.into() }
-}
-
-fn idempotency(key: Key) -> Option<Idempotency> {
-    let (key, body) = key?;
-    let key = IdempotencyKey::new(format!("key-{key}")).expect("a short word is a key");
-    Some(Idempotency { key, fingerprint: Fingerprint(body.into()) })
-}
-
-fn change_key(key: Key, call: &str) -> Option<ChangeKey> {
-    let Idempotency { key, fingerprint } = idempotency(key)?;
-    Some(ChangeKey { key, call: call.into(), fingerprint })
-}
-
-fn money(code: &str) -> Currency {
-    code.parse().expect("the code is of ISO 4217")
-}
-
-/// Performs the actions in order and gives ids and times to the commands.
-pub struct Story {
-    lifecycle: Arc<Lifecycle>,
-    /// The words that an order can be asked to become: the lifecycle's states, two words of couriers, and an unknown
-    /// word.
-    words: Vec<Status>,
-    placed: Vec<(OrderId, CustomerId)>,
-    now: Timestamp,
-}
-
-impl Story {
-    /// A story under this lifecycle, in which no action has happened.
-    pub fn new(lifecycle: Arc<Lifecycle>) -> Self {
-        let others =
-            ["picked_up", "delivered", "nonsense"].map(|word| Status::new(word).expect("a word is a name"));
-        let words = lifecycle.states().map(|(_, state)| state.name.clone()).chain(others).collect();
-        let now = Timestamp::from_micros(1_700_000_000_000_000);
-        Self { lifecycle, words, placed: Vec::new(), now }
-    }
-
-    pub fn act(&mut self, wire: &mut Wire, action: &Action) {
-        self.now = self.now.plus(Duration::from_micros(1));
-        match action {
-            Action::Wait { seconds } => self.now = self.now.plus(Duration::from_secs(*seconds)),
-            Action::Tick => {
-                for partition in 0..wire.orders.len() {
-                    let to = Partition(u16::try_from(partition).expect("there are few partitions"));
-                    wire.send_order(to, OrderCommand::Tick(Tick {}), self.now);
-                }
-            }
-            Action::Deliver { choices } => {
-                for choice in choices {
-                    wire.step(*choice);
-                }
-            }
-            Action::Place { .. } | Action::Change { .. } => self.ask_orders(wire, action),
-            Action::Receive { .. } | Action::Adjust { .. } | Action::SetProduct { .. } => {
-                self.ask_stock(wire, action);
-            }
-        }
-    }
-
-    fn ask_orders(&mut self, wire: &mut Wire, action: &Action) {
-        let (id, command) = match action {
-            Action::Place { customer: number, role, lines, currency, key } => {
-                let customer_id = customer(*number);
-                let fresh = uuid::Uuid::from_u128((self.placed.len() as u128 + 1) << 64);
-                let order_id = OrderId::new(fresh, &customer_id);
-                self.placed.push((order_id, customer_id.clone()));
-                let line = |(number, quantity, price): &(u8, u32, Option<u64>)| OrderLine {
-                    sku: sku(*number),
-                    quantity: *quantity,
-                    unit_price: price.map(Amount),
-                };
-                let place = PlaceOrder {
-                    order_id,
-                    by: actor(*role, &customer_id),
-                    customer_id,
-                    currency: Some(money(currency)),
-                    lines: lines.iter().map(line).collect::<Vec<_>>().into(),
-                    channel: None,
-                    notes: None,
-                    placed_at: None,
-                    reserve_for: None,
-                    idempotency: idempotency(*key),
-                };
-                (order_id, OrderCommand::Place(place))
-            }
-            Action::Change { order, word, sensible, role, own, version, key } => {
-                let Some((order_id, owner, status)) = self.wish(wire, *order, *word, *role, *sensible) else {
-                    return;
-                };
-                let by = if *own { actor(*role, &owner) } else { actor(*role, &customer(99)) };
-                let change = ChangeStatus {
-                    order_id,
-                    status,
-                    if_match: version.map(|version| vec![version]),
-                    reason: None,
-                    idempotency: change_key(*key, "PATCH /orders/{id}/status"),
-                    by,
-                };
-                (order_id, OrderCommand::ChangeStatus(change))
-            }
-            _ => return,
-        };
-        let partitions = u16::try_from(wire.orders.len()).expect("there are few partitions");
-        wire.send_order(id.partition(partitions), command, self.now);
-    }
-
-    /// An order, its owner, and the status to ask for.
-    fn wish(
-        &self,
-        wire: &Wire,
-        order: Index,
-        word: Index,
-        role: Role,
-        sensible: bool,
-    ) -> Option<(OrderId, CustomerId, Status)> {
-        let active: Vec<&Order> = wire.model.active().collect();
-        if sensible && !active.is_empty() {
-            let order = order.get(&active);
-            let from = self.lifecycle.find(order.status.as_str()).expect("orders are in states");
-            let allowed = self.lifecycle.allowed(from, role);
-            let words = if allowed.is_empty() { &self.words } else { &allowed };
-            return Some((order.id, order.customer_id.clone(), word.get(words).clone()));
-        }
-        let (id, owner) = (!self.placed.is_empty()).then(|| order.get(&self.placed).clone())?;
-        Some((id, owner, word.get(&self.words).clone()))
-    }
-
-    fn ask_stock(&mut self, wire: &mut Wire, action: &Action) {
-        let by = Actor { role: Role::Admin, subject: "admin".into() };
-        let (sku, command) = match action.clone() {
-            Action::Receive { sku: number, quantity, key } => {
-                let (sku, idempotency) = (sku(number), change_key(key, "receive"));
-                (sku.clone(), StockCommand::Receive(ReceiveStock { sku, quantity, idempotency, by }))
-            }
-            Action::Adjust { sku: number, delta, key } => {
-                let (sku, idempotency, reason) = (sku(number), change_key(key, "adjust"), "counted".into());
-                (sku.clone(), StockCommand::Adjust(AdjustStock { sku, delta, reason, idempotency, by }))
-            }
-            Action::SetProduct { sku: number, price, currency, key } => {
-                let (sku, unit_price, currency) = (sku(number), Amount(price), money(currency));
-                let (name, idempotency) = ("thing".into(), change_key(key, "set"));
-                let product = SetProduct { sku: sku.clone(), name, unit_price, currency, idempotency, by };
-                (sku, StockCommand::SetProduct(product))
-            }
-            _ => return,
-        };
-        let partitions = u16::try_from(wire.stock.len()).expect("there are few partitions");
-        wire.send_stock(RoutingHash::of(sku.as_str()).partition(partitions), command, self.now);
-    }
 }

@@ -5,11 +5,12 @@
 
 pub mod actions;
 pub mod model;
+pub mod story;
 
 use std::{collections::VecDeque, sync::Arc};
 
 use model::Model;
-use orderflow_processors::{OrderProcessor, Processor, StockProcessor};
+use orderflow_processors::{OrderProcessor, Processor, State, StockProcessor};
 use orderflow_schemas::{
     Cause, Lifecycle, Offset, OrderCommand, Partition, Record, RecordHeader, Source, StockCommand, Timestamp,
     TopicPartition,
@@ -83,6 +84,13 @@ impl<P: Processor> Node<P> {
             sent: Vec::new(),
             traceparent: None,
         }
+    }
+
+    fn restart(&mut self) {
+        let bytes = postcard::to_stdvec(&self.state).expect("a state can be written");
+        let state: P::State = postcard::from_bytes(&bytes).expect("and read");
+        state.check().expect("and is sound");
+        self.state = state;
     }
 
     /// The state as a fold of the encoded events.
@@ -160,6 +168,12 @@ impl Wire {
         for (to, message) in step.messages {
             self.send_order(to, message, step.time);
         }
+    }
+
+    /// Replaces every state by what its snapshot has, as a restart does.
+    pub fn restart(&mut self) {
+        self.orders.iter_mut().for_each(Node::restart);
+        self.stock.iter_mut().for_each(Node::restart);
     }
 
     /// Decides all commands in flight, until no partition has one.

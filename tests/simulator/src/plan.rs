@@ -49,6 +49,18 @@ pub struct Weights {
     pub retain: u32,
 }
 
+/// What the clients of a run deal in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Trade {
+    /// Orders of the default lifecycle, without couriers.
+    #[default]
+    Orders,
+    /// Orders of the default lifecycle, and what couriers report about them.
+    Shipments,
+    /// Parcels that nobody sees before they are reserved, and that can come back.
+    Parcels,
+}
+
 /// The parameters of a run.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -64,6 +76,8 @@ pub struct Plan {
     pub sink: SinkDriverSettings,
     /// The settings of the feed of events.
     pub feed: orderflow_feed::FeedSettings,
+    /// What the clients deal in.
+    pub trade: Trade,
     /// The index of the timer in the first version of the rules.
     pub timer: usize,
     /// The settings of the write API.
@@ -95,7 +109,16 @@ fn perhaps<T: Copy + Default>(rng: &mut fastrand::Rng, values: &[T]) -> T {
     if rng.bool() { one_of(rng, values) } else { T::default() }
 }
 
+/// The times of the timer of the rules, one for each version in turn.
+const TIMERS: [&str; 4] = ["7days", "30s", "5m", "2s"];
+
 impl Plan {
+    /// Whether timers may run out in a run. With small segments none does, because one tick may lead to more output than
+    /// such a segment has space for.
+    pub fn has_short_timers(&self) -> bool {
+        self.log.segment_bytes == SEGMENT_BYTES[2]
+    }
+
     /// Draws the plan of a seed.
     pub fn draw(rng: &mut fastrand::Rng) -> Self {
         let weights = Self::weights(rng);
@@ -121,6 +144,7 @@ impl Plan {
             // Drawn from a fork of the generator, so that the rest of each seed's run stays as it was.
             ingest: ingest(&mut rng.clone().fork()),
             timer: rng.clone().fork().usize(..4),
+            trade: trade(&mut rng.clone().fork()),
             wire,
             disk: DiskFaults {
                 read_error: perhaps(rng, &[0.001, 0.02]),
@@ -198,22 +222,20 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// The rules of version `n` of the program. With small segments no timer runs out, because one tick may lead to
-    /// more output than such a segment has space for.
+    /// The rules of version `n` of the program.
     pub fn version(plan: &Plan, n: usize) -> Self {
-        const TIMERS: [&str; 4] = ["7days", "30s", "5m", "2s"];
-        let text = include_str!("../../../pipelines/order-tracking.toml");
-        let text = if plan.log.segment_bytes == SEGMENT_BYTES[2] {
-            text.replace("7days", TIMERS[(plan.timer + n) % TIMERS.len()])
-        } else {
-            text.to_owned()
+        let text = match plan.trade {
+            Trade::Orders | Trade::Shipments => {
+                include_str!("../../../pipelines/order-tracking.toml").replace("min = \"1m\"", "min = \"1s\"")
+            }
+            Trade::Parcels => include_str!("../../../pipelines/delivery.toml").replace("14days", "7days"),
         };
-        // In every other version, only an admin may prepare an order.
-        let text = if n % 2 == 1 {
-            text.replacen("by = [\"admin\", \"service\"]", "by = [\"admin\"]", 2)
+        let text = if plan.has_short_timers() {
+            text.replace("7days", TIMERS[(plan.timer + n) % TIMERS.len()])
         } else {
             text
         };
+        let text = if n % 2 == 1 { without_services(plan.trade, &text) } else { text };
         Self { lifecycle: Arc::new(Lifecycle::parse(&text).expect("a built-in pipeline is one")) }
     }
 
@@ -234,6 +256,25 @@ impl Rules {
         let order_partitions = plan.order_partitions;
         StockProcessor { partition, order_partitions, change_keys_max: 100_000, resolved_max: 100_000 }
     }
+}
+
+/// The rules of every other version: what only services and admins do at first, or services, admins and couriers, no
+/// service does.
+fn without_services(trade: Trade, text: &str) -> String {
+    match trade {
+        Trade::Orders | Trade::Shipments => {
+            text.replacen("by = [\"admin\", \"service\"]", "by = [\"admin\"]", 2)
+        }
+        Trade::Parcels => {
+            text.replacen("by = [\"courier\", \"admin\", \"service\"]", "by = [\"courier\", \"admin\"]", 2)
+        }
+    }
+}
+
+/// What clients deal in, each in a third of all runs. The first value of the generator has another use.
+fn trade(rng: &mut fastrand::Rng) -> Trade {
+    rng.u64(..);
+    one_of(rng, &[Trade::Orders, Trade::Shipments, Trade::Parcels])
 }
 
 /// Settings of a feed whose ring has space for a few reads.

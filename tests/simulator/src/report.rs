@@ -28,7 +28,8 @@ pub struct Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counts { steps, records, orders, acknowledged, starts, power_cuts, failures } = self.counts;
+        let Counts { steps, records, orders, acknowledged, starts, power_cuts, failures, .. } = self.counts;
+        let Counts { declined, shipments, returned, .. } = self.counts;
         if let Some(broken) = &self.broken {
             for line in &self.trace {
                 writeln!(f, "{line}")?;
@@ -37,8 +38,8 @@ impl fmt::Display for Report {
         }
         write!(
             f,
-            "seed {}: {steps} steps, {records} records, {orders} orders, {acknowledged} acknowledged, {starts} starts, \
-             {power_cuts} power cuts, {failures} failures, digest {:016x}",
+            "seed {}: {steps} steps, {records} records, {orders} orders, {declined} declined, {shipments} events of \
+             shipments, {returned} orders returned, {acknowledged} acknowledged, {starts} starts, {power_cuts} power cuts, {failures} failures, digest {:016x}",
             self.seed, self.digest
         )
     }

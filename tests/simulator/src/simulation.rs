@@ -41,6 +41,12 @@ pub struct Counts {
     pub records: usize,
     /// Orders that were created.
     pub orders: usize,
+    /// Requests for an order that were declined.
+    pub declined: usize,
+    /// Events of shipments.
+    pub shipments: usize,
+    /// Orders of which units came back.
+    pub returned: usize,
     /// Requests that were acknowledged.
     pub acknowledged: usize,
     /// Starts of the process.
@@ -96,8 +102,7 @@ impl Simulation {
         disk.create_dir(Path::new(DATA)).expect("the disk has no faults yet");
         disk.set_unsynced_flips(plan.unsynced_flips);
         let world = SimWorld::new(rng.u64(..), spawned.clone());
-        let clients =
-            Clients::new(rng.u64(..), plan.order_partitions, plan.stock_partitions, rules.statuses());
+        let clients = Clients::new(rng.u64(..), &plan, rules.statuses());
         let mut trace = Trace::new(loud);
         trace.note(&format!("seed {seed}: {plan:?}"));
         if loud {
@@ -160,6 +165,9 @@ impl Simulation {
         Counts {
             records: truth.len(),
             orders: self.checks.orders.iter().count(),
+            declined: self.checks.orders.declined_len(),
+            shipments: self.checks.orders.shipments_len(),
+            returned: self.checks.orders.iter().filter(|order| !order.returned.is_empty()).count(),
             acknowledged: self.clients.acknowledged().len(),
             ..self.counts
         }

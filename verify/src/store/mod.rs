@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use orderflow_schemas::LogId;
 use orderflow_sinks::Checkpoint;
 
-use crate::{Report, ledger::Rows, reach::Reach, sorter::Sorted};
+use crate::{Report, entry::Entry, ledger::Rows, reach::Reach, shipments::ShipmentMark, sorter::Sorted};
 
 pub(super) use checkpoint::{compare_checkpoint, compare_log};
 pub use database::DatabaseContent;
@@ -36,7 +36,9 @@ pub trait StoredContent: Send + Sync {
 /// The content that a store must have at its checkpoint, according to the log.
 pub struct Expected {
     /// All changes of orders, sorted by order id.
-    pub(crate) orders: Sorted,
+    pub(crate) orders: Sorted<Entry>,
+    /// All events of shipments, sorted by order id and offset.
+    pub(crate) shipments: Sorted<ShipmentMark>,
     /// Which orders can be compared.
     pub(crate) orders_reach: Reach,
     /// The row of each SKU at the checkpoint.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use orderflow_processors::{OrderProcessor, StockProcessor};
 use orderflow_schemas::{
-    CustomerId, IdempotencyKey, Offset, OrderId, Partition, Source, Topic, TopicPartition, events::Holding,
+    CustomerId, IdempotencyKey, Offset, OrderId, Partition, Sku, Source, Topic, TopicPartition,
+    events::Holding,
 };
 
 use super::{ChangeKeys, Checked, Decisions, Ledger, Numbers, Orders, Store, Truth, broken};
@@ -69,7 +70,7 @@ impl Checks {
             let (input, events) = decisions.input_and_output();
             decisions.check(truth.of(input), truth.of(events), |offset, cause, event| {
                 store.note_order(events, offset, cause, event);
-                keys.take_order(command_at(truth, input, cause), event)?;
+                keys.take_order(command_at(truth, input, cause.0), event)?;
                 orders.take(event)
             })?;
         }
@@ -77,7 +78,7 @@ impl Checks {
             let (input, events) = decisions.input_and_output();
             decisions.check(truth.of(input), truth.of(events), |offset, cause, event| {
                 store.note_stock(events, offset, cause, event);
-                keys.take_stock(command_at(truth, input, cause), event)?;
+                keys.take_stock(command_at(truth, input, cause.0), event)?;
                 ledger.take(event)
             })?;
         }
@@ -146,7 +147,8 @@ impl Checks {
             }
         }
         self.check_messages()?;
-        self.check_holdings()
+        self.check_holdings()?;
+        self.check_returned()
     }
 
     /// Checks that the messages of all decisions are there, apart from repeats once each, and no others.
@@ -186,6 +188,39 @@ impl Checks {
             ));
         }
         Ok(())
+    }
+
+    /// Checks that orders and stock agree on what was shipped and did not come back, and that no request is left.
+    fn check_returned(&self) -> Checked {
+        if let Some(id) = self.orders.requested().next() {
+            return broken(format!("order {id} was requested, and is neither created nor declined"));
+        }
+        let mut out: BTreeMap<OrderId, BTreeMap<&Sku, u64>> = BTreeMap::new();
+        for (id, units) in self.ledgers.iter().flat_map(Ledger::out) {
+            out.entry(id).or_default().extend(units.iter().map(|(sku, units)| (sku, *units)));
+        }
+        for order in self.orders.iter() {
+            let Some(there) = out.remove(&order.id) else {
+                if order.returned.is_empty() {
+                    continue;
+                }
+                return broken(format!("order {} returns what was not shipped", order.id));
+            };
+            let mut expected: BTreeMap<&Sku, u64> = BTreeMap::new();
+            for (line, ordered) in (1..).zip(order.lines.skus()) {
+                let back = order.returned.iter().filter(|units| units.line == line);
+                let back: u64 = back.map(|units| u64::from(units.quantity)).sum();
+                *expected.entry(&ordered.sku).or_default() +=
+                    u64::from(ordered.quantity).saturating_sub(back);
+            }
+            if there != expected {
+                return broken(format!("order {}: {there:?} are out, by its lines {expected:?}", order.id));
+            }
+        }
+        match out.into_keys().next() {
+            Some(id) => broken(format!("units were shipped for order {id}, which is none")),
+            None => Ok(()),
+        }
     }
 
     /// Checks that active orders hold the units that stock has reserved for them, and that no order waits for stock.

@@ -44,15 +44,26 @@ impl ChangeKeys {
 
     /// Checks the event that answers a command to the order processor.
     pub fn take_order(&mut self, command: Option<&Bytes>, event: &OrderEvent) -> Checked {
-        let Some(OrderCommand::ChangeStatus(change)) = decoded(command) else { return Ok(()) };
-        let Some(key) = change.idempotency.as_ref().filter(|_| self.may_ask(&change)) else { return Ok(()) };
+        let (by, id, key) = match decoded(command) {
+            Some(OrderCommand::ChangeStatus(command)) => {
+                let key = command.idempotency.clone().filter(|_| self.may_ask(&command));
+                (command.by, command.order_id, key)
+            }
+            Some(OrderCommand::AssignCourier(command)) => (command.by, command.order_id, command.idempotency),
+            Some(OrderCommand::ReportShipment(command)) => {
+                (command.by, command.order_id, command.idempotency)
+            }
+            Some(OrderCommand::Return(command)) => (command.by, command.order_id, command.idempotency),
+            _ => return Ok(()),
+        };
+        let Some(key) = key else { return Ok(()) };
         let answer = match event {
-            OrderEvent::Changed(..) => Answer::Done,
+            OrderEvent::Changed(..) | OrderEvent::ShipmentRecorded(_) => Answer::Done,
             OrderEvent::Repeated(_) => Answer::Repeated,
             OrderEvent::Rejected(rejected) => Answer::rejected(rejected),
             other => return broken(format!("a change is answered with {}", other.kind())),
         };
-        self.take(&change.by, change.order_id.to_string(), key, answer)
+        self.take(&by, id.to_string(), &key, answer)
     }
 
     /// Checks the event that answers a command to the stock processor.
@@ -103,6 +114,8 @@ impl ChangeKeys {
         let expected = match (first, answer) {
             (_, Answer::Done) => false,
             _ if loses_rights => true,
+            // The order names another courier by now.
+            (_, Answer::Rejected(RejectionCode::UnknownOrder)) => by.role == Role::Courier,
             (_, Answer::Rejected(RejectionCode::IdempotencyKeyReused)) => !same,
             (Answer::Done, Answer::Repeated) => same,
             (Answer::Rejected(first), Answer::RejectedAgain(code)) => same && *first == code,
@@ -117,8 +130,13 @@ impl ChangeKeys {
 
 /// Whether a repeat of a request that was rejected for this reason is rejected again.
 fn is_remembered(code: RejectionCode) -> bool {
-    use RejectionCode::{IllegalTransition, LevelOverflow, NegativeStock, StaleVersion};
-    matches!(code, IllegalTransition | StaleVersion | NegativeStock | LevelOverflow)
+    use RejectionCode::{
+        IllegalTransition, LevelOverflow, MoreThanShipped, NegativeStock, ReturnsClosed, StaleVersion,
+    };
+    matches!(
+        code,
+        IllegalTransition | StaleVersion | NegativeStock | LevelOverflow | ReturnsClosed | MoreThanShipped
+    )
 }
 
 /// The command in a record, if it can be read.

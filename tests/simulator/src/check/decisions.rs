@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use bytes::Bytes;
 use orderflow_processors::Processor;
 use orderflow_runner::processing::{Book, Output};
-use orderflow_schemas::{Arrival, Offset, Partition, RawRecord, Record, Source, TopicPartition};
+use orderflow_schemas::{Arrival, Offset, Partition, RawRecord, Record, Source, Timestamp, TopicPartition};
 
 use super::{Checked, broken};
 
@@ -85,12 +85,13 @@ impl<P: Processor> Decisions<P> {
         self.messages.get(usize::from(to.0)).map_or(&[], Vec::as_slice)
     }
 
-    /// Compares the new durable events with this instance's decisions, and passes each event once to `take`.
+    /// Compares the new durable events with this instance's decisions, and passes each event once to `take`, with its
+    /// offset, the offset of its command, and its time.
     pub fn check(
         &mut self,
         commands: &[Bytes],
         events: &[Bytes],
-        mut take: impl FnMut(Offset, Offset, &P::Event) -> Checked,
+        mut take: impl FnMut(Offset, (Offset, Timestamp), &P::Event) -> Checked,
     ) -> Checked {
         let (_, topic_partition) = self.input_and_output();
         for (offset, bytes) in events.iter().enumerate().skip(self.seen) {
@@ -119,7 +120,7 @@ impl<P: Processor> Decisions<P> {
             }
             self.answered.insert(cause.offset);
             self.decided.insert(cause.source, cause.number);
-            take(Offset(offset as u64), cause.offset, &event.data)?;
+            take(Offset(offset as u64), (cause.offset, event.header.time), &event.data)?;
         }
         self.seen = events.len();
         Ok(())

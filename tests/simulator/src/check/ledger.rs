@@ -1,10 +1,12 @@
-//! Invariant 5: stock balances after each event, and each reservation is resolved once.
+//! Invariant 5: stock balances after each event, each reservation is resolved once, and no more comes back of an order
+//! than was shipped.
 
 use std::collections::BTreeMap;
 
 use orderflow_schemas::{
     Levels, OrderId, Sku, StockEvent,
-    events::{Movement, StockChanged},
+    events::{Movement, StockChanged, StockReturned},
+    returns::ReturnTo,
 };
 
 use super::{Checked, broken};
@@ -17,12 +19,19 @@ pub struct Ledger {
     open: BTreeMap<OrderId, BTreeMap<Sku, u64>>,
     /// Orders that were reserved once and must not be reserved again.
     reserved: std::collections::BTreeSet<OrderId>,
+    /// The units of each order that were shipped and did not come back.
+    out: BTreeMap<OrderId, BTreeMap<Sku, u64>>,
 }
 
 impl Ledger {
     /// The units that each order holds.
     pub fn held(&self) -> impl Iterator<Item = (OrderId, u64)> {
         self.open.iter().map(|(id, lines)| (*id, lines.values().sum()))
+    }
+
+    /// The units of each order that were shipped and did not come back, for all orders that were shipped.
+    pub fn out(&self) -> impl Iterator<Item = (OrderId, &BTreeMap<Sku, u64>)> {
+        self.out.iter().map(|(id, units)| (*id, units))
     }
 
     /// Applies an event and checks its levels.
@@ -34,10 +43,8 @@ impl Ledger {
             StockEvent::Released(event) => self.resolve(event.order_id, &event.lines, |levels, units| {
                 Levels { available: levels.available + units, ..levels }
             }),
-            StockEvent::Shipped(event) => self.resolve(event.order_id, &event.lines, |levels, units| {
-                Levels { shipped: levels.shipped + units, ..levels }
-            }),
-            StockEvent::Returned(event) => broken(format!("order {} returns units", event.order_id)),
+            StockEvent::Shipped(event) => self.ship(event.order_id, &event.lines),
+            StockEvent::Returned(event) => self.take_back(event),
             // The repeated event was checked, and the levels here are those of that time.
             StockEvent::Repeated(_) | StockEvent::Refused(_) | StockEvent::Rejected(_) => Ok(()),
         }
@@ -77,6 +84,37 @@ impl Ledger {
             };
             self.expect(sku, Levels { available, reserved: before.reserved + units, ..before }, *levels)?;
             *self.open.entry(order).or_default().entry(sku.clone()).or_default() += units;
+        }
+        Ok(())
+    }
+
+    fn ship(&mut self, order: OrderId, lines: &[Movement]) -> Checked {
+        self.resolve(order, lines, |levels, units| Levels { shipped: levels.shipped + units, ..levels })?;
+        let out = self.out.entry(order).or_default();
+        for Movement { sku, quantity, .. } in lines {
+            *out.entry(sku.clone()).or_default() += u64::from(*quantity);
+        }
+        Ok(())
+    }
+
+    fn take_back(&mut self, event: &StockReturned) -> Checked {
+        let order = event.order_id;
+        for line in &event.lines {
+            let (sku, before, units) = (&line.sku, self.of(&line.sku), u64::from(line.quantity));
+            let out = self.out.get_mut(&order).and_then(|out| out.get_mut(sku));
+            let left = out.as_deref().and_then(|out| out.checked_sub(units));
+            let (Some(out), Some(left), Some(shipped)) = (out, left, before.shipped.checked_sub(units))
+            else {
+                return broken(format!(
+                    "order {order}: {units} of SKU {sku} come back that were not shipped"
+                ));
+            };
+            *out = left;
+            let after = match line.to {
+                ReturnTo::Stock => Levels { shipped, available: before.available + units, ..before },
+                ReturnTo::WrittenOff => Levels { shipped, written_off: before.written_off + units, ..before },
+            };
+            self.expect(sku, after, line.levels)?;
         }
         Ok(())
     }

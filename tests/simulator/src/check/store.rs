@@ -5,9 +5,9 @@ use std::{
     fmt::Debug,
 };
 
-use orderflow_database::{HistoryEntry, StockItem};
+use orderflow_database::{HistoryEntry, ShipmentEntry, StockItem};
 use orderflow_schemas::{
-    Offset, Order, OrderEvent, OrderId, Sku, StockEvent, TopicPartition,
+    Actor, Offset, Order, OrderEvent, OrderId, ShipmentEvent, Sku, StockEvent, Timestamp, TopicPartition,
     events::{Change, Movement, OrderChanged, ProductUpdated},
 };
 
@@ -17,6 +17,8 @@ use crate::sqlite::Content;
 #[derive(Debug)]
 enum Noted {
     Order(Change, OrderChanged),
+    /// A report about an order that is over.
+    Shipment(OrderId, ShipmentEvent, Actor),
     Stock(StockEvent),
     Nothing,
 }
@@ -26,6 +28,7 @@ enum Noted {
 struct Pending {
     offset: Offset,
     cause: Offset,
+    time: Timestamp,
     event: Noted,
 }
 
@@ -37,6 +40,7 @@ pub struct Store {
     pending: BTreeMap<TopicPartition, VecDeque<Pending>>,
     orders: BTreeMap<OrderId, Order>,
     history: BTreeMap<(OrderId, u64), HistoryEntry>,
+    shipments: BTreeMap<(OrderId, Offset), ShipmentEntry>,
     stock: BTreeMap<Sku, StockItem>,
 }
 
@@ -46,14 +50,18 @@ impl Store {
         &mut self,
         topic_partition: TopicPartition,
         offset: Offset,
-        cause: Offset,
+        (cause, time): (Offset, Timestamp),
         event: &OrderEvent,
     ) {
         let event = match event {
             OrderEvent::Changed(change, event) => Noted::Order(*change, event.clone()),
+            OrderEvent::ShipmentRecorded(event) => {
+                Noted::Shipment(event.order_id, event.shipment.clone(), event.by.clone())
+            }
+            // Requested and declined orders among them: no reader ever sees those.
             _ => Noted::Nothing,
         };
-        self.pending.entry(topic_partition).or_default().push_back(Pending { offset, cause, event });
+        self.note(topic_partition, Pending { offset, cause, time, event });
     }
 
     /// Adds a durable event of stock.
@@ -61,11 +69,15 @@ impl Store {
         &mut self,
         topic_partition: TopicPartition,
         offset: Offset,
-        cause: Offset,
+        (cause, time): (Offset, Timestamp),
         event: &StockEvent,
     ) {
         let event = Noted::Stock(event.clone());
-        self.pending.entry(topic_partition).or_default().push_back(Pending { offset, cause, event });
+        self.note(topic_partition, Pending { offset, cause, time, event });
+    }
+
+    fn note(&mut self, topic_partition: TopicPartition, pending: Pending) {
+        self.pending.entry(topic_partition).or_default().push_back(pending);
     }
 
     /// Compares the content of the store. `ends` returns the durable end of each partition.
@@ -96,6 +108,7 @@ impl Store {
         }
         same("orders", &rows.orders, self.orders.values())?;
         same("order_history", &rows.history, self.history.values())?;
+        same("shipment_events", &rows.shipments, self.shipments.values())?;
         same("stock", &rows.stock, self.stock.values())
     }
 
@@ -113,7 +126,16 @@ impl Store {
             let cause = self.causes.entry(topic_partition).or_default();
             *cause = (*cause).max(first.cause);
             match first.event {
-                Noted::Order(change, event) => self.show_order(change, &event, first.cause),
+                Noted::Order(change, event) => {
+                    if let Some(shipment) = &event.shipment {
+                        let by = event.by.clone();
+                        self.show_shipment(event.order.id, first.offset, first.time, by, shipment);
+                    }
+                    self.show_order(change, &event, first.cause);
+                }
+                Noted::Shipment(id, event, by) => {
+                    self.show_shipment(id, first.offset, first.time, by, &event);
+                }
                 Noted::Stock(event) => self.show_stock(first.offset, &event),
                 Noted::Nothing => {}
             }
@@ -135,6 +157,18 @@ impl Store {
         };
         self.history.insert((order.id, order.version), entry);
         self.orders.insert(order.id, order);
+    }
+
+    fn show_shipment(
+        &mut self,
+        order_id: OrderId,
+        offset: Offset,
+        at: Timestamp,
+        by: Actor,
+        event: &ShipmentEvent,
+    ) {
+        let entry = ShipmentEntry { order_id, offset, at, by, event: event.clone() };
+        self.shipments.insert((order_id, offset), entry);
     }
 
     fn show_stock(&mut self, offset: Offset, event: &StockEvent) {

@@ -8,7 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use orderflow_database::{
-    DatabaseAudit as _, DatabaseError, DatabaseReader as _, HistoryEntry, StockItem,
+    DatabaseAudit as _, DatabaseError, DatabaseReader as _, HistoryEntry, ShipmentEntry, StockItem,
     sqlite::{SqliteReader, SqliteSettings, SqliteSink},
 };
 use orderflow_schemas::{LogId, Order};
@@ -33,6 +33,8 @@ pub struct Content {
     pub orders: Vec<Order>,
     /// The history of orders, by order id and version.
     pub history: Vec<HistoryEntry>,
+    /// The events of shipments, by order id and offset.
+    pub shipments: Vec<ShipmentEntry>,
     /// The SKUs, by name.
     pub stock: Vec<StockItem>,
     /// The checkpoint that the rows belong to.
@@ -107,6 +109,7 @@ async fn read_all(reader: &SqliteReader) -> Result<Content, DatabaseError> {
     let mut content = Content { checkpoint: reader.checkpoint().await?, ..Content::default() };
     reader.for_each_order(&mut |order| content.orders.push(order)).await?;
     reader.for_each_history(&mut |entry| content.history.push(entry)).await?;
+    reader.for_each_shipment(&mut |entry| content.shipments.push(entry)).await?;
     reader.for_each_stock(&mut |item| content.stock.push(item)).await?;
     Ok(content)
 }

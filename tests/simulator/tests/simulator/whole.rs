@@ -58,6 +58,12 @@ fn fixed_seeds_break_no_promise() {
     // An event that never happened was not tested.
     assert!(sum(|report| report.counts.acknowledged as u64) > 5_000);
     assert!(sum(|report| report.counts.orders as u64) > 2_000);
+    let [declined, shipments, returned] = [
+        sum(|report| report.counts.declined as u64),
+        sum(|report| report.counts.shipments as u64),
+        sum(|report| report.counts.returned as u64),
+    ];
+    assert!(declined > 100 && shipments > 300 && returned > 50, "{declined}, {shipments}, {returned}");
     assert!(sum(|report| report.counts.power_cuts) > 300);
     assert!(sum(|report| report.counts.failures) > 100);
 }

@@ -16,7 +16,7 @@ use crate::{
 /// Compares the rows of the history.
 pub(crate) async fn compare_history(
     audit: &dyn DatabaseAudit,
-    sorted: &mut Sorted,
+    sorted: &mut Sorted<Entry>,
     reach: &Reach,
     report: &mut Report,
 ) -> Result<()> {
@@ -37,7 +37,7 @@ pub(crate) async fn compare_history(
 
 /// Walks through both sides in the order of ids and versions.
 struct Walk<'a> {
-    entries: Merge<'a>,
+    entries: Merge<'a, Entry>,
     reach: &'a Reach,
     /// The last order of which the log had a change.
     last: Option<OrderId>,

@@ -4,6 +4,7 @@
 
 mod history;
 mod orders;
+mod shipments;
 mod stock;
 
 use anyhow::Result;
@@ -12,7 +13,9 @@ use orderflow_database::DatabaseAudit;
 use orderflow_schemas::LogId;
 use orderflow_sinks::Checkpoint;
 
-use self::{history::compare_history, orders::compare_orders, stock::compare_stock};
+use self::{
+    history::compare_history, orders::compare_orders, shipments::compare_shipments, stock::compare_stock,
+};
 use super::{Expected, StoredContent};
 use crate::Report;
 
@@ -34,10 +37,11 @@ impl StoredContent for DatabaseContent {
     }
 
     async fn compare(&self, expected: Expected, report: &mut Report) -> Result<()> {
-        let Expected { mut orders, orders_reach, stock, stock_reach } = expected;
+        let Expected { mut orders, mut shipments, orders_reach, stock, stock_reach } = expected;
         let audit = &*self.0;
         compare_orders(audit, &mut orders, &orders_reach, report).await?;
         compare_history(audit, &mut orders, &orders_reach, report).await?;
+        compare_shipments(audit, &mut shipments, &orders_reach, report).await?;
         compare_stock(audit, stock, &stock_reach, report).await
     }
 }

@@ -11,7 +11,7 @@ use orderflow_schemas::{Order, OrderId, Status};
 
 use crate::{
     Differences, Report,
-    entry::digest,
+    entry::{Entry, digest},
     orders::{ExpectedOrder, ExpectedOrders},
     reach::Reach,
     sorter::Sorted,
@@ -23,7 +23,7 @@ type Counts = BTreeMap<Status, u64>;
 /// Compares the rows of orders, and the counters with the rows.
 pub(crate) async fn compare_orders(
     audit: &dyn DatabaseAudit,
-    sorted: &mut Sorted,
+    sorted: &mut Sorted<Entry>,
     reach: &Reach,
     report: &mut Report,
 ) -> Result<()> {
@@ -75,7 +75,7 @@ impl Walk<'_> {
                 self.step()
             }
             _ => {
-                self.compare(ExpectedOrder { id: order.id, shown: None }, order);
+                self.compare(ExpectedOrder { id: order.id, shown: None, is_whole: false }, order);
                 Ok(())
             }
         }
@@ -90,7 +90,8 @@ impl Walk<'_> {
 
     fn compare(&mut self, expected: ExpectedOrder, order: &Order) {
         let (id, version) = (order.id, order.version);
-        let (trimmed, ahead) = (self.reach.is_trimmed(id), self.reach.is_ahead(id));
+        let trimmed = self.reach.is_trimmed(id) && !expected.is_whole;
+        let ahead = self.reach.is_ahead(id);
         let Report { unchecked, differences, .. } = &mut *self.report;
         match expected.shown {
             None if trimmed || ahead => *unchecked += 1,

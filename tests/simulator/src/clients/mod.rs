@@ -1,21 +1,26 @@
-//! Clients: they place, change and cancel orders, and receive and adjust stock. They repeat a request under the same
-//! key when they got no answer.
+//! Clients: they place, change and cancel orders, report shipments, take back what was shipped, and receive and adjust
+//! stock. They repeat a request under the same key when they got no answer.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod shipments;
+mod stock;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use orderflow_ingest::DecidedEvent;
 use orderflow_schemas::{
-    Actor, Amount, Currency, CustomerId, IdempotencyKey, OrderCommand, OrderEvent, OrderId, OrderLine,
-    Payload, RawRecord, Role, RoutingHash, Sku, StockCommand, StockEvent, Topic, TopicPartition,
-    commands::{
-        AdjustStock, ChangeKey, ChangeStatus, Fingerprint, Idempotency, PlaceOrder, ReceiveStock, SetProduct,
-    },
+    Actor, Currency, CustomerId, IdempotencyKey, Order, OrderCommand, OrderEvent, OrderId, OrderLine,
+    Payload, RawRecord, Role, Sku, StockEvent, Topic, TopicPartition,
+    commands::{ChangeKey, ChangeStatus, Fingerprint, Idempotency, PlaceOrder},
 };
 
 use crate::{
     check::{Checked, Orders, Truth, broken},
     ingest::{Answer, Command, RequestId},
+    plan::{Plan, Trade},
 };
 
 const CUSTOMERS: usize = 6;
@@ -73,6 +78,9 @@ pub struct Clients {
     rng: fastrand::Rng,
     order_partitions: u16,
     stock_partitions: u16,
+    trade: Trade,
+    /// Whether requests ask for how long to hold stock.
+    asks_for_time: bool,
     statuses: Vec<String>,
     waiting: BTreeMap<RequestId, Request>,
     /// Requests without an answer, each of which may be repeated later.
@@ -85,12 +93,14 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Clients of a system with these numbers of partitions and these names of states.
-    pub fn new(seed: u64, order_partitions: u16, stock_partitions: u16, statuses: Vec<String>) -> Self {
+    /// Clients of a system with this plan and these names of states.
+    pub fn new(seed: u64, plan: &Plan, statuses: Vec<String>) -> Self {
         Self {
             rng: fastrand::Rng::with_seed(seed),
-            order_partitions,
-            stock_partitions,
+            order_partitions: plan.order_partitions,
+            stock_partitions: plan.stock_partitions,
+            trade: plan.trade,
+            asks_for_time: plan.trade == Trade::Shipments && plan.has_short_timers(),
             statuses,
             waiting: BTreeMap::new(),
             unanswered: Vec::new(),
@@ -138,9 +148,7 @@ impl Clients {
                     let key = place.idempotency.as_ref().map(|idempotency| idempotency.key.clone());
                     self.keys.extend(key.map(|key| (place.customer_id.clone(), key)));
                 }
-                Command::Order(OrderCommand::ChangeStatus(change)) if change.idempotency.is_some() => {
-                    self.acknowledged_change = Some(request);
-                }
+                command if is_keyed_change(command) => self.acknowledged_change = Some(request),
                 _ => {}
             }
             self.acknowledged.push(answer);
@@ -164,6 +172,14 @@ impl Clients {
     }
 
     fn make(&mut self, orders: &Orders) -> Request {
+        if self.trade != Trade::Orders {
+            if let Some(request) = self.open_shop() {
+                return request;
+            }
+            if self.rng.bool() {
+                return self.ship(orders);
+            }
+        }
         match self.rng.u8(..20) {
             0..9 => self.place(),
             9..14 => {
@@ -220,65 +236,50 @@ impl Clients {
             channel: Some("web".into()),
             notes: None,
             placed_at: None,
-            reserve_for: None,
+            reserve_for: if self.asks_for_time { self.time() } else { None },
             idempotency,
             by,
         };
-        let topic_partition = TopicPartition {
-            topic: Topic::OrdersCommands,
-            partition: order_id.partition(self.order_partitions),
-        };
-        Request { topic_partition, command: Command::Order(OrderCommand::Place(place)) }
+        self.order(order_id, OrderCommand::Place(place))
     }
 
     fn change(&mut self, orders: &Orders) -> Request {
-        let count = orders.iter().count();
-        if count == 0 {
-            return self.place();
-        }
-        // The newest orders are preferred, since most older ones are over.
-        let index = count - 1 - self.rng.usize(..count).min(self.rng.usize(..count));
-        let Some(order) = orders.iter().nth(index) else { return self.place() };
+        let Some(order) = self.any_order(orders) else { return self.place() };
         let (order_id, version) = (order.id, order.version);
         let wanted = self.rng.usize(..self.statuses.len());
         let status = self.statuses[wanted].parse().expect("a state has a name");
         let if_match = (self.rng.u8(..4) == 0).then(|| vec![version]);
         let role = [Role::Admin, Role::Service, Role::Courier, Role::Customer][self.rng.usize(..4)];
-        let by = Actor { role, subject: order.customer_id.as_str().into() };
+        let subject = match role {
+            Role::Courier => self.courier_of(order),
+            _ => order.customer_id.as_str().into(),
+        };
+        let by = Actor { role, subject };
         let idempotency = self.change_key("PATCH /orders/{id}/status", 3, wanted as u128);
         let reason = Some("so it is".into());
         let change = ChangeStatus { order_id, status, if_match, reason, idempotency, by };
-        let topic_partition = TopicPartition {
-            topic: Topic::OrdersCommands,
-            partition: order_id.partition(self.order_partitions),
-        };
-        Request { topic_partition, command: Command::Order(OrderCommand::ChangeStatus(change)) }
+        self.order(order_id, OrderCommand::ChangeStatus(change))
     }
 
-    fn receive(&mut self) -> Request {
-        let sku = self.any_sku();
-        let quantity = self.rng.u32(1..30);
-        let idempotency = self.change_key("POST /inventory/{sku}/receipts", 40, quantity.into());
-        let receive = ReceiveStock { sku, quantity, idempotency, by: admin() };
-        self.stock(receive.sku.clone(), StockCommand::Receive(receive))
+    /// One of the orders. The newest are preferred, since most older ones are over.
+    fn any_order<'a>(&mut self, orders: &'a Orders) -> Option<&'a Arc<Order>> {
+        let count = orders.iter().count();
+        if count == 0 {
+            return None;
+        }
+        let index = count - 1 - self.rng.usize(..count).min(self.rng.usize(..count));
+        orders.iter().nth(index)
     }
 
-    fn adjust(&mut self) -> Request {
-        let sku = self.any_sku();
-        let delta = self.rng.i64(-8..8);
-        let delta = if delta == 0 { 1 } else { delta };
-        let body = u128::from(delta.unsigned_abs()) * 2 + u128::from(delta < 0);
-        let idempotency = self.change_key("POST /inventory/{sku}/adjustments", 10, body);
-        let adjust = AdjustStock { sku, delta, reason: "counted".into(), idempotency, by: admin() };
-        self.stock(adjust.sku.clone(), StockCommand::Adjust(adjust))
+    fn order(&self, id: OrderId, command: OrderCommand) -> Request {
+        let partition = id.partition(self.order_partitions);
+        let topic_partition = TopicPartition { topic: Topic::OrdersCommands, partition };
+        Request { topic_partition, command: Command::Order(command) }
     }
 
-    fn price(&mut self) -> Request {
-        let (sku, price) = (self.any_sku(), self.rng.u64(1..5_000));
-        let idempotency = self.change_key("PUT /products/{sku}", 10, price.into());
-        let (name, unit_price, currency) = ("thing".into(), Amount(price), eur());
-        let product = SetProduct { sku, name, unit_price, currency, idempotency, by: admin() };
-        self.stock(product.sku.clone(), StockCommand::SetProduct(product))
+    /// For how many seconds to hold stock; `None` in half of the requests.
+    fn time(&mut self) -> Option<u32> {
+        self.rng.bool().then(|| self.rng.u32(1..300))
     }
 
     /// One of a few keys of a call, in half of the requests. `body` stands for the content of the request.
@@ -290,17 +291,16 @@ impl Clients {
             fingerprint: Fingerprint(body),
         })
     }
+}
 
-    fn stock(&self, sku: Sku, command: StockCommand) -> Request {
-        let partition = RoutingHash::of(sku.as_str()).partition(self.stock_partitions);
-        Request {
-            topic_partition: TopicPartition { topic: Topic::StockCommands, partition },
-            command: Command::Stock(command),
-        }
-    }
-
-    fn any_sku(&mut self) -> Sku {
-        sku(self.rng.usize(..SKUS))
+/// Whether the command is a change of an order under a key.
+fn is_keyed_change(command: &Command) -> bool {
+    match command {
+        Command::Order(OrderCommand::ChangeStatus(command)) => command.idempotency.is_some(),
+        Command::Order(OrderCommand::AssignCourier(command)) => command.idempotency.is_some(),
+        Command::Order(OrderCommand::ReportShipment(command)) => command.idempotency.is_some(),
+        Command::Order(OrderCommand::Return(command)) => command.idempotency.is_some(),
+        _ => false,
     }
 }
 
