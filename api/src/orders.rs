@@ -185,19 +185,22 @@ async fn named_customers(
     query: &OrdersQuery,
     caller: &Caller,
 ) -> Result<Option<Vec<CustomerId>>, Problem> {
-    let (parameter, name) = match (&query.customer_name, &query.customer_name_contains) {
+    let (exact, part) = (query.customer_name.as_deref(), query.customer_name_contains.as_deref());
+    let (parameter, name) = match (exact, part) {
         (None, None) => return Ok(None),
-        (Some(name), Some(part)) if !name.to_lowercase().contains(&part.to_lowercase()) => {
-            caller.may(Action::ManageUsers)?;
-            return Ok(Some(Vec::new()));
-        }
         (Some(name), _) => ("customer_name", CustomerName::Exact(name)),
         (None, Some(part)) => ("customer_name_contains", CustomerName::Part(part)),
     };
     caller.may(Action::ManageUsers)?;
-    let (CustomerName::Exact(text) | CustomerName::Part(text)) = name;
-    if text.is_empty() || text.chars().count() > NAME_CHARS_MAX {
-        return Err(invalid(parameter, format!("must have 1 to {NAME_CHARS_MAX} characters")));
+    for (parameter, text) in [("customer_name", exact), ("customer_name_contains", part)] {
+        if text.is_some_and(|text| text.is_empty() || text.chars().count() > NAME_CHARS_MAX) {
+            return Err(invalid(parameter, format!("must have 1 to {NAME_CHARS_MAX} characters")));
+        }
+    }
+    if let (Some(name), Some(part)) = (exact, part)
+        && !name.to_lowercase().contains(&part.to_lowercase())
+    {
+        return Ok(Some(Vec::new()));
     }
     let ids = api.customers.find(name, CUSTOMERS_MAX as u32 + 1).await?;
     if ids.len() > CUSTOMERS_MAX {

@@ -36,9 +36,9 @@ pub struct ShipmentView {
     /// The number of the parcel that was reported last.
     #[schemars(with = "Option<String>")]
     tracking_number: Option<CompactString>,
-    /// What couriers reported, in the order in which it arrived; at most 1,000 entries.
+    /// What couriers reported, in the order in which it arrived: the last 1,000 entries.
     events: Vec<ShipmentEntry>,
-    /// What became of the order, change by change; at most 1,000 entries.
+    /// What became of the order, change by change: the last 1,000 entries.
     history: Vec<HistoryEntry>,
     /// The units that came back, added up for each line and destination.
     returned: Vec<ReturnedUnits>,
@@ -53,7 +53,8 @@ pub async fn show(
 ) -> Result<Json<ShipmentView>, Problem> {
     let order = find(id, Action::ReadShipment, &api, &caller, &reader).await?;
     let events = reader.0.shipments(id, ENTRIES_MAX).await.map_err(caught_up::failed)?;
-    let slice = Slice { start: Start::First, limit: ENTRIES_MAX };
+    let start = Start::After(order.version.saturating_sub(ENTRIES_MAX.into()));
+    let slice = Slice { start, limit: ENTRIES_MAX };
     let history = reader.0.history(id, &slice).await.map_err(caught_up::failed)?;
     let last = |of: fn(&ShipmentEntry) -> Option<CompactString>| events.iter().rev().find_map(of);
     Ok(Json(ShipmentView {

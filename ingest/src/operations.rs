@@ -134,8 +134,10 @@ pub fn report_shipment(operation: &mut Operation<'_>) {
         .is(
             SHIPMENTS,
             "Report an event of a shipment",
-            "The lifecycle says which state the event means. An event that comes late or twice changes nothing but the \
-             history. A report with the same `event_id`, or with the same content and `occurred_at`, is a repeat.",
+            "The lifecycle says which state the event means. An event that comes late or twice moves nothing, and \
+             is a further entry of the history. Without `Idempotency-Key`, the same caller's report with the same \
+             `event_id`, or with the same content and `occurred_at`, is a repeat and has no effect. The call waits for its \
+             decision.",
         )
         .example(json!({ "status": "picked_up", "carrier": "DHL", "tracking_number": "JJD01", "location": "Berlin" }));
     changes(operation);

@@ -108,7 +108,8 @@ pub struct ShipmentRequest {
     /// When it happened, by the courier's clock: RFC 3339. It is shown, and nothing is decided by it.
     #[schemars(with = "Option<Timestamp>")]
     pub occurred_at: Option<CompactString>,
-    /// The courier's id of the event. It makes a repeat harmless, as `Idempotency-Key` does.
+    /// The courier's id of the event. It is the idempotency key of the request if the header `Idempotency-Key` is
+    /// absent.
     #[schemars(with = "Option<IdempotencyKey>")]
     pub event_id: Option<CompactString>,
 }

@@ -98,13 +98,15 @@ pub struct ShipmentRecorded {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Holding {
-    /// No units are reserved: not yet, or no longer.
+    /// No units are reserved: not yet, or no longer. Also after shipping, in a lifecycle that takes no returns.
     #[default]
     Nothing,
     /// The reservation was requested, and not all stock partitions have replied.
     Asked,
     /// All lines are reserved.
     Held,
+    /// All lines were shipped, in a lifecycle that takes returns.
+    Shipped,
 }
 
 impl Holding {

@@ -89,7 +89,7 @@ pub struct ShipmentEvent {
     /// When it happened, by the courier's clock. Nothing is decided by it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub occurred_at: Option<Timestamp>,
-    /// The courier's id of the event. A report with the same id is a repeat.
+    /// The courier's id of the event. It is the report's idempotency key if the request has no other.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schemars(with = "Option<String>")]
     pub event_id: Option<CompactString>,

@@ -36,10 +36,8 @@ pub fn verdict(event: &OrderEvent, lifecycle: &Lifecycle) -> Verdict {
 /// placing reserves stock, it waits, unless orders are created once stock is reserved. Those have version 0 while they
 /// wait.
 fn undecided(order: &Order, lifecycle: &Lifecycle) -> bool {
-    match lifecycle.visible() {
-        Visible::Placed => lifecycle.initial_stock().is_some() && order.version == 1,
-        Visible::Reserved => !order.is_visible(),
-    }
+    let waits = lifecycle.visible() == Visible::Placed && lifecycle.initial_stock().is_some();
+    !order.is_visible() || (waits && order.version == 1)
 }
 
 /// Whether an event of this kind can be the decision on a placed order that waited for stock.

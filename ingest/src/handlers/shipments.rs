@@ -119,7 +119,8 @@ fn change_of(command: ReportShipment) -> OrderChange {
     OrderChange {
         order_id: command.order_id,
         action: Action::ReportShipment,
-        is_keyed: command.idempotency.is_some(),
+        // Only the decision tells whether the order is over and the report must be sent again as history.
+        is_keyed: true,
         if_match: None,
         when_over: RejectionCode::UnknownOrder,
         command: OrderCommand::ReportShipment(command),

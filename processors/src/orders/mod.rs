@@ -27,7 +27,7 @@ use orderflow_schemas::{
     Topic,
     commands::{Prices, Release, ReleaseReason, Reserve, Ship},
     events::{CommandRejected, Holding, RejectionCode},
-    lifecycle::StockEffect,
+    lifecycle::{StockEffect, Visible},
     lines::OrderLine,
 };
 use packed::Summary;
@@ -120,6 +120,9 @@ impl OrderProcessor {
         if self.lifecycle.state(id).outcome.is_some() {
             return Some(format!("treats the state `{status}` as final"));
         }
+        if !is_visible && (self.lifecycle.visible(), id) != (Visible::Reserved, self.lifecycle.initial()) {
+            return Some(format!("creates no orders in the state `{status}` once they are reserved"));
+        }
         let goes_on = |held| self.lifecycle.on_reply(id, held).is_some();
         let waits = is_visible && holding == Holding::Asked && !(goes_on(true) && goes_on(false));
         waits.then(|| format!("expects no reply from stock in the state `{status}`"))
@@ -180,7 +183,9 @@ impl OrderProcessor {
                 (Holding::Nothing, to_all(&|| StockCommand::Release(Release { order_id, reason: why })))
             }
             Some(StockEffect::Ship) => {
-                (Holding::Nothing, to_all(&|| StockCommand::Ship(Ship { order_id, part: None })))
+                // Only what is known to have been shipped can come back.
+                let after = if self.lifecycle.takes_returns() { Holding::Shipped } else { Holding::Nothing };
+                (after, to_all(&|| StockCommand::Ship(Ship { order_id, part: None })))
             }
         }
     }

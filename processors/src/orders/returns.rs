@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use orderflow_schemas::{
     Order, OrderEvent, OrderLine, Partition, StockCommand, Timestamp,
     commands::{ReleaseReason, ReturnOrder, ReturnUnits},
-    events::{Change, CommandRejected, OrderChanged, RejectionCode},
+    events::{Change, CommandRejected, Holding, OrderChanged, RejectionCode},
     returns::{ReturnTo, ReturnedSku, ReturnedUnits},
 };
 
@@ -62,7 +62,8 @@ impl OrderProcessor {
     ) -> Result<(), Box<CommandRejected>> {
         let status = &active.order.status;
         let state = self.lifecycle.find(status.as_str());
-        if !state.is_some_and(|state| self.lifecycle.state(state).returns) {
+        let takes_returns = state.is_some_and(|state| self.lifecycle.state(state).returns);
+        if !takes_returns || active.holding != Holding::Shipped {
             let detail = format!("an order that is {status} takes no returns");
             return Err(Box::new(request.refuse(RejectionCode::ReturnsClosed, detail)));
         }

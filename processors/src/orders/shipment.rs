@@ -13,7 +13,7 @@ use orderflow_schemas::{
     OrderEvent, Role, ShipmentStatus, Timestamp,
     commands::{ReleaseReason, ReportShipment},
     events::{Change, OrderChanged, ShipmentRecorded, UsedKey},
-    lifecycle::{StockEffect, Transition, TransitionLookup},
+    lifecycle::{StateId, StockEffect, Transition, TransitionLookup},
 };
 
 use super::{
@@ -86,21 +86,22 @@ impl OrderProcessor {
     }
 
     /// The transitions that the report means, through the states that the reports before it would have led to. Empty if
-    /// the report's own state cannot be reached so, or is the order's already.
+    /// its state cannot be reached so, or is the order's already.
     fn shipment_path(&self, active: &Active, status: ShipmentStatus, role: Role) -> Vec<&Transition> {
-        let mut path = Vec::new();
-        let target = self.lifecycle.on_shipment(status);
+        let mut path: Vec<&Transition> = Vec::new();
+        let words = status.with_earlier();
+        // A report that means no state itself still means those before it.
+        let target = words.iter().rev().find_map(|word| self.lifecycle.on_shipment(*word));
         let Some((mut at, target)) = self.lifecycle.find(active.order.status.as_str()).zip(target) else {
             return path;
         };
-        for word in status.with_earlier() {
-            let Some(to) = self.lifecycle.on_shipment(*word) else { continue };
+        for (to, is_own) in self.states_from(at, words) {
             // Of reports that mean the state that the order is in, only the one that was made may be a change.
-            if to == at && (*word != status || !path.is_empty()) {
+            if to == at && (!is_own || !path.is_empty()) {
                 continue;
             }
             // While stock is asked, only its replies move the order.
-            if path.last().is_some_and(|last: &&Transition| last.stock == Some(StockEffect::Reserve)) {
+            if path.last().is_some_and(|last| last.stock == Some(StockEffect::Reserve)) {
                 break;
             }
             if let TransitionLookup::Allowed(transition) = self.lifecycle.transition(at, to, role) {
@@ -108,7 +109,21 @@ impl OrderProcessor {
                 at = to;
             }
         }
-        if at == target { path } else { Vec::new() }
+        // What a report only implies ships an order, and does not move one that is further on.
+        let is_implied = self.lifecycle.on_shipment(status).is_none();
+        let ships = path.iter().any(|transition| transition.stock == Some(StockEffect::Ship));
+        if at == target && (ships || !is_implied) { path } else { Vec::new() }
+    }
+
+    /// The states that these words mean, from the last word on that means the order's state, and whether the word is the
+    /// last.
+    fn states_from(&self, at: StateId, words: &[ShipmentStatus]) -> Vec<(StateId, bool)> {
+        let last = words.len() - 1;
+        let means =
+            |(nth, word): (usize, &ShipmentStatus)| Some((self.lifecycle.on_shipment(*word)?, nth == last));
+        let states: Vec<_> = words.iter().enumerate().filter_map(means).collect();
+        let first = states.iter().rposition(|(state, _)| *state == at).unwrap_or(0);
+        states[first..].to_vec()
     }
 }
 

@@ -36,7 +36,10 @@ impl OrderProcessor {
         let mut messages = Messages::new();
         for transition in path {
             if transition.stock == Some(StockEffect::Return) {
-                messages.extend(self.return_rest(&mut order));
+                // An order of an earlier lifecycle may have come here without having been shipped.
+                if holding == Holding::Shipped {
+                    messages.extend(self.return_rest(&mut order));
+                }
                 continue;
             }
             let (after, more) = self.carry_out(transition.stock, holding, &order, step.release);
@@ -48,7 +51,7 @@ impl OrderProcessor {
         if matches!(change, Change::Canceled | Change::Failed) {
             order.fail_reason = step.reason.clone();
         }
-        if last.is_review {
+        if path.iter().any(|transition| transition.is_review) {
             (order.acted_by, order.acted_at) = (Some(step.by.subject.clone()), Some(step.time));
         }
         let changed = OrderChanged {

@@ -19,7 +19,7 @@ pub struct OrderFilter {
     pub status: Option<Status>,
     /// Only orders of this customer.
     pub customer_id: Option<CustomerId>,
-    /// Only orders of these customers, at least one and at most [`CUSTOMERS_MAX`].
+    /// Only orders of these customers, at most [`CUSTOMERS_MAX`].
     pub customer_ids: Option<Vec<CustomerId>>,
     /// Only orders placed at this time or later.
     pub from: Option<Timestamp>,
@@ -83,7 +83,7 @@ pub trait DatabaseReader: Send + Sync {
     /// The number of changes of an order.
     async fn count_history(&self, id: OrderId) -> Result<Counted, DatabaseError>;
 
-    /// The events of an order's shipment, in the order in which they were reported, at most `limit`.
+    /// The last events of an order's shipment, at most `limit`, in the order in which they were reported.
     async fn shipments(&self, id: OrderId, limit: u32) -> Result<Vec<ShipmentEntry>, DatabaseError>;
 
     /// The levels and the product of this SKU; `None` if it is unknown.

@@ -27,6 +27,7 @@ use std::{
 };
 
 pub use many::simulate_many;
+pub use plan::{Plan, Trade};
 pub use report::{Report, simulate};
 pub use simulation::Counts;
 

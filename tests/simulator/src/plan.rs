@@ -61,6 +61,17 @@ pub enum Trade {
     Parcels,
 }
 
+impl Trade {
+    /// The name on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Orders => "orders",
+            Self::Shipments => "shipments",
+            Self::Parcels => "parcels",
+        }
+    }
+}
+
 /// The parameters of a run.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -117,6 +128,11 @@ impl Plan {
     /// such a segment has space for.
     pub fn has_short_timers(&self) -> bool {
         self.log.segment_bytes == SEGMENT_BYTES[2]
+    }
+
+    /// The plan of the run of a seed.
+    pub fn of_seed(seed: u64) -> Self {
+        Self::draw(&mut fastrand::Rng::with_seed(seed))
     }
 
     /// Draws the plan of a seed.

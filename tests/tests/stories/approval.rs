@@ -77,7 +77,7 @@ fn names_of_customers_are_for_admins() {
     for nobody in ["customer_name=Cleo", "customer_name_contains=%25", "customer_name_contains=C_eo"] {
         assert_eq!(found(nobody), 0, "{nobody}");
     }
-    for wrong in ["customer_name=", "customer_name_contains=", "customer_name=a&customer_name_contains=b"] {
+    for wrong in ["customer_name=", "customer_name_contains=", "customer_name=a&customer_name_contains="] {
         let answer = find(wrong);
         assert_eq!(answer.status, 400, "{wrong}: {}", answer.text());
     }

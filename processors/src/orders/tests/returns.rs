@@ -104,3 +104,25 @@ fn a_lifecycle_without_returns_takes_none() {
     let decided = take_back(&mut shop, Role::Admin, &[units(1, 1, ReturnTo::Stock)]);
     assert_eq!(refusal(&decided).0, RejectionCode::ReturnsClosed);
 }
+
+#[test]
+fn what_an_earlier_lifecycle_did_not_ship_does_not_come_back() {
+    let earlier =
+        DELIVERY.replace("by = [\"courier\", \"admin\", \"service\"]\nstock = \"ship\"", "by = [\"admin\"]");
+    let earlier = earlier.replace("DELIVERED = { returns = true }", "DELIVERED = {}");
+    let earlier = earlier
+        .replace("stock = \"return\"", "stock = \"release\"")
+        .replace("to = \"RETURNED\"\non = \"returned\"", "to = \"SHIPPED\"\nby = [\"admin\"]");
+    let earlier = earlier.replace("after = \"14days\"", "after = \"14days\"\nstock = \"ship\"");
+    let mut shop = Shop::new(&earlier);
+    shop.place(placing(&[(&sku(0), 3, None)]));
+    shop.reply(0, Outcome::Held(vec![Amount(10)]));
+    for status in ["SHIPPED", "DELIVERED"] {
+        assert_eq!(changed(&shop.change(by(Role::Admin), status)).1.holding, Holding::Held);
+    }
+    shop.processor.lifecycle = Arc::new(Lifecycle::parse(DELIVERY).unwrap());
+    let one = [units(1, 1, ReturnTo::Stock)];
+    assert_eq!(refusal(&take_back(&mut shop, Role::Admin, &one)).0, RejectionCode::ReturnsClosed);
+    let decided = shop.change(by(Role::Courier), "RETURNED");
+    assert!(decided.messages.is_empty() && changed(&decided).1.order.returned.is_empty());
+}

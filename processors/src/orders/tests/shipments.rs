@@ -90,6 +90,29 @@ fn a_report_implies_those_before_it_and_late_ones_change_nothing() {
 }
 
 #[test]
+fn a_repeat_does_not_go_back_though_the_lifecycle_has_a_way() {
+    let again = "[[transitions]]\nfrom = [\"DELIVERED\"]\nto = \"SHIPPED\"\nby = [\"courier\"]\n\n[actions]";
+    let mut shop = Shop::delivering();
+    shop.processor.lifecycle = Arc::new(Lifecycle::parse(&DELIVERY.replace("[actions]", again)).unwrap());
+    report(&mut shop, ShipmentStatus::Delivered);
+    for repeated in [ShipmentStatus::Delivered, ShipmentStatus::FailedAttempt] {
+        let due = shop.processor.next_due(&shop.state);
+        shop.wait(60);
+        assert_eq!(status_after(&report(&mut shop, repeated)), "DELIVERED", "{repeated:?}");
+        assert_eq!(shop.processor.next_due(&shop.state), due);
+    }
+}
+
+#[test]
+fn a_parcel_that_was_tried_to_deliver_was_shipped() {
+    let mut shop = Shop::delivering();
+    let decided = report(&mut shop, ShipmentStatus::FailedAttempt);
+    assert_eq!((status_after(&decided), decided.messages.len()), ("SHIPPED", 2));
+    let decided = report(&mut shop, ShipmentStatus::FailedAttempt);
+    assert_eq!((status_after(&decided), decided.messages.len()), ("SHIPPED", 0));
+}
+
+#[test]
 fn a_parcel_that_comes_back_was_shipped_first() {
     let mut shop = Shop::delivering();
     let decided = report(&mut shop, ShipmentStatus::Returned);

@@ -226,8 +226,8 @@ impl<S: SqlDatabase> DatabaseReader for S {
 
     async fn shipments(&self, id: OrderId, limit: u32) -> Result<Vec<ShipmentEntry>, DatabaseError> {
         let mut select = Select::new("SELECT * FROM shipment_events WHERE order_id = ");
-        select.bind(id).push(" ORDER BY \"offset\" LIMIT ").bind(i64::from(limit));
-        self.read(select, ReadKind::Shipments).await?.iter().map(shipment_entry).collect()
+        select.bind(id).push(" ORDER BY \"offset\" DESC LIMIT ").bind(i64::from(limit));
+        self.read(select, ReadKind::Shipments).await?.iter().rev().map(shipment_entry).collect()
     }
 
     async fn stock(&self, sku: &Sku) -> Result<Option<StockItem>, DatabaseError> {

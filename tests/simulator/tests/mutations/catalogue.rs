@@ -20,6 +20,8 @@ pub struct Mutation {
     pub name: String,
     /// What the bug breaks, in words.
     pub breaks: String,
+    /// What clients deal in in the runs that can show the bug; all runs can if absent.
+    pub trade: Option<String>,
     /// The edits that make the bug.
     #[serde(rename = "edit")]
     edits: Vec<Edit>,

@@ -33,7 +33,7 @@ fn every_deliberate_bug_breaks_a_seed() {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
                 while let Some((n, mutation)) = next() {
-                    let found = hunt(&program, &mutation.name);
+                    let found = hunt(&program, mutation);
                     ended.lock().unwrap_or_else(PoisonError::into_inner).push((n, mutation, found));
                 }
             });
