@@ -58,9 +58,7 @@ fn refused_by_stock(order: &Order, lifecycle: &Lifecycle) -> Option<FailureCode>
         FailureCode::TotalTooLarge,
     ];
     // Where stock has no say, the reason is the words of whoever rejected the order.
-    if lifecycle.initial_stock().is_none() {
-        return None;
-    }
+    lifecycle.initial_stock()?;
     let by_reason = codes.into_iter().find(|code| order.fail_reason.as_deref() == Some(code.as_str()));
     by_reason.or_else(|| order.failures.first().map(|failure| failure.problem))
 }
