@@ -1,11 +1,11 @@
 //! Moving an order along its lifecycle at a caller's request, and naming its courier.
 
-use std::{borrow::Cow, sync::Arc};
+use std::borrow::Cow;
 
 use orderflow_schemas::{
-    Actor, Order, OrderEvent, Role, Status, Timestamp,
+    Actor, Order, Role, Status, Timestamp,
     commands::{AssignCourier, ChangeStatus, ReleaseReason},
-    events::{Change, CommandRejected, Holding, OrderChanged, RejectionCode},
+    events::{CommandRejected, Holding, RejectionCode},
     lifecycle::{Transition, TransitionLookup},
 };
 
@@ -13,7 +13,7 @@ use super::{
     Decided, OrderProcessor, Orders,
     packed::Active,
     request::{Admitted, ChangeRequest, rejection},
-    transition::{TransitionRequest, unmoved},
+    transition::{TransitionRequest, stay, unmoved},
 };
 use crate::Decision;
 
@@ -106,17 +106,9 @@ impl OrderProcessor {
             Err(refusal) => return Decision::event(rejection(*refusal, key)),
         };
         let order = Order { courier_id: assign.courier_id.clone(), ..unmoved(&active, time) };
-        let changed = OrderChanged {
-            order: Arc::new(order),
-            from: Some(active.order.status.clone()),
-            holding: active.holding,
-            due: active.due,
-            key,
-            reason: None,
-            shipment: None,
-            by: assign.by.clone(),
-        };
-        Decision::event(OrderEvent::Changed(Change::Updated, changed))
+        let release = ReleaseReason::Canceled;
+        let step = TransitionRequest { by: &assign.by, reason: None, release, time, key, shipment: None };
+        Decision::event(stay(&active, order, step))
     }
 }
 

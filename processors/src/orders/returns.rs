@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use orderflow_schemas::{
     Order, OrderEvent, OrderLine, Partition, StockCommand, Timestamp,
     commands::{ReleaseReason, ReturnOrder, ReturnUnits},
-    events::{Change, CommandRejected, Holding, OrderChanged, RejectionCode},
+    events::{CommandRejected, Holding, RejectionCode},
     returns::{ReturnTo, ReturnedSku, ReturnedUnits},
 };
 
@@ -15,7 +15,7 @@ use super::{
     change::{check_seller, is_seller},
     packed::Active,
     request::{Admitted, ChangeRequest, rejection},
-    transition::{TransitionRequest, unmoved},
+    transition::{TransitionRequest, stay, unmoved},
 };
 use crate::Decision;
 
@@ -96,17 +96,7 @@ impl OrderProcessor {
             let active = Active { order: Arc::new(order), ..active.clone() };
             return self.transition(&active, &[transition], step).0;
         }
-        let changed = OrderChanged {
-            order: Arc::new(Order { returned: order.returned, ..unmoved(active, step.time) }),
-            from: Some(active.order.status.clone()),
-            holding: active.holding,
-            due: active.due,
-            key: step.key,
-            reason: step.reason,
-            shipment: None,
-            by: step.by.clone(),
-        };
-        OrderEvent::Changed(Change::Updated, changed)
+        stay(active, Order { returned: order.returned, ..unmoved(active, step.time) }, step)
     }
 
     /// One `stock.return` to each stock partition concerned, in ascending order.

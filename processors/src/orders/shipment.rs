@@ -3,16 +3,14 @@
 //!
 //! Reports can be repeated, lost and late. A repeat is recognised by its key. A report implies those that must have come
 //! before ([`ShipmentStatus::with_earlier`]): one that says `delivered` also ships an order that nobody reported as picked
-//! up. Late reports find no transition back, so they change nothing but the history.
+//! up. Late reports find no transition back, so they only add to the history.
 //!
 //! [`ShipmentStatus::with_earlier`]: orderflow_schemas::ShipmentStatus::with_earlier
-
-use std::sync::Arc;
 
 use orderflow_schemas::{
     OrderEvent, Role, ShipmentStatus, Timestamp,
     commands::{ReleaseReason, ReportShipment},
-    events::{Change, OrderChanged, ShipmentRecorded, UsedKey},
+    events::{ShipmentRecorded, UsedKey},
     lifecycle::{StateId, StockEffect, Transition, TransitionLookup},
 };
 
@@ -20,7 +18,7 @@ use super::{
     Decided, OrderProcessor, Orders,
     packed::Active,
     request::{Admitted, ChangeRequest, rejection},
-    transition::{TransitionRequest, unmoved},
+    transition::{TransitionRequest, stay, unmoved},
 };
 use crate::Decision;
 
@@ -66,21 +64,11 @@ impl OrderProcessor {
         let path = self.shipment_path(active, status, report.by.role);
         let reason = Some(status.as_str().into());
         let shipment = Some(Box::new(report.event.clone()));
-        if path.is_empty() {
-            let changed = OrderChanged {
-                order: Arc::new(unmoved(active, time)),
-                from: Some(active.order.status.clone()),
-                holding: active.holding,
-                due: active.due,
-                key,
-                reason,
-                shipment,
-                by: report.by.clone(),
-            };
-            return Decision::event(OrderEvent::Changed(Change::Updated, changed));
-        }
         let release = ReleaseReason::Canceled;
         let step = TransitionRequest { by: &report.by, reason, release, time, key, shipment };
+        if path.is_empty() {
+            return Decision::event(stay(active, unmoved(active, time), step));
+        }
         let (event, messages) = self.transition(active, &path, step);
         Decision::sending(event, messages)
     }

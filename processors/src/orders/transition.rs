@@ -91,6 +91,21 @@ impl OrderProcessor {
     }
 }
 
+/// The event of an order that becomes `order` and stays in its state. Its timer runs on.
+pub(super) fn stay(active: &Active, order: Order, step: TransitionRequest<'_>) -> OrderEvent {
+    let changed = OrderChanged {
+        order: Arc::new(order),
+        from: Some(active.order.status.clone()),
+        holding: active.holding,
+        due: active.due,
+        key: step.key,
+        reason: step.reason,
+        shipment: step.shipment,
+        by: step.by.clone(),
+    };
+    OrderEvent::Changed(Change::Updated, changed)
+}
+
 /// The next version of an order that stays in its state.
 pub(super) fn unmoved(active: &Active, time: Timestamp) -> Order {
     let before = &active.order;
