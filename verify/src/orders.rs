@@ -116,8 +116,8 @@ pub(super) struct ExpectedOrder {
 }
 
 /// The orders that follow from sorted entries. It also checks every order's versions: they count 1, 2, 3 …, and each
-/// change starts from the state before it. An order may be requested before it is created, and may be declined instead. If the partition's beginning is gone, the first version of an order may be
-/// any.
+/// change starts from the state before it. An order may be requested before it is created, and may be declined instead.
+/// If the partition's beginning is gone, the first version of an order may be any.
 pub(super) struct ExpectedOrders<'a> {
     entries: Merge<'a, Entry>,
     reach: &'a Reach,
